@@ -1,0 +1,18 @@
+//! TMPose: real-time human pose with a token-masked pose transformer.
+//!
+//! The rooms and the one direction in which they use each other are drawn in `docs/ARCHITECTURE.md`:
+//! `source -> live -> crop -> model -> decode -> app`, and `data -> train -> weights -> model`.
+
+pub mod app;
+pub mod cli;
+pub mod data;
+pub mod eval;
+pub mod gpu;
+pub mod infer;
+pub mod live;
+pub mod model;
+pub mod pose;
+pub mod source;
+pub mod train;
+pub mod vision;
+pub mod weights;

@@ -1,0 +1,26 @@
+//! Keypoints, skeletons and poses: the words that every other room uses.
+
+mod skeleton;
+
+pub use skeleton::{Skeleton, SkeletonError};
+
+/// One estimated or annotated joint, in pixels of the picture that the pose belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Keypoint {
+    /// Column, 0 at the centre of the leftmost pixel.
+    pub x: f32,
+    /// Row, 0 at the centre of the top pixel.
+    pub y: f32,
+    /// Estimates: the heatmap's value at its maximum (about 0 to 1). Annotations: 0 not labelled,
+    /// else above 0.
+    pub score: f32,
+}
+
+/// The joints of one person, in the order of its [`Skeleton`].
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Pose {
+    pub keypoints: Vec<Keypoint>,
+    /// Confidence of the whole person: the mean of the joint scores above 0.2 times the box score
+    /// (METHOD 5, "COCO rescoring").
+    pub score: f32,
+}

@@ -1,0 +1,1 @@
+//! Boxes, affine crops, colour, heatmap decoding and targets (METHOD 5).
