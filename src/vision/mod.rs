@@ -1,1 +1,24 @@
-//! Boxes, affine crops, colour, heatmap decoding and targets (METHOD 5).
+//! Boxes, affine crops, colour, heatmap decoding and targets (METHOD 5), and drawing.
+//!
+//! Coordinates: a pixel's centre lies at whole numbers, so that the picture spans `0 ..= width - 1`.
+//! All functions here run on the CPU and know nothing of networks.
+
+mod affine;
+mod bbox;
+mod crop;
+mod decode;
+mod half_body;
+mod heatmaps;
+mod normalize;
+mod targets;
+mod warp;
+
+pub use affine::Affine;
+pub use bbox::BBox;
+pub use crop::{BOX_PADDING, CropBox};
+pub use decode::{Decoding, decode, keypoints_to_image};
+pub use half_body::{half_body_crop, upper_body};
+pub use heatmaps::Heatmaps;
+pub use normalize::{IMAGENET_MEAN, IMAGENET_STD, normalize_into};
+pub use targets::{Targets, gaussian_targets};
+pub use warp::warp;
