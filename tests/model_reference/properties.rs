@@ -78,7 +78,7 @@ proptest! {
             .iter()
             .enumerate()
             .flat_map(|(i, row)| {
-                let feature = all.clone().slice([i..i + 1]);
+                let feature = all.clone().narrow(0, i, 1);
                 numbers(MODEL.forward_features(feature, &Keep::same(row, 1, &device)))
             })
             .collect();
