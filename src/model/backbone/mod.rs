@@ -5,7 +5,7 @@ mod lite_hrnet;
 mod stem;
 
 pub use hrnet::HrNet;
-pub use lite_hrnet::LiteHrNet;
+pub use lite_hrnet::{ConvMismatch, ConvWeights, LiteHrNet};
 pub use stem::StemNet;
 
 use burn::prelude::*;
