@@ -109,8 +109,10 @@ pub enum DataError {
     Picture { path: String, reason: String },
     #[error("cannot write {path}: {source}")]
     Write { path: String, source: std::io::Error },
-    #[error("the feature cache needs {needed_gb:.1} GB in {path} and {free_gb:.1} GB are free; make room or choose another folder")]
-    NoRoom { path: String, needed_gb: f64, free_gb: f64 },
+    #[error(
+        "the disk is full: the feature cache {path} needs {needed_gb:.1} GB and got {written_gb:.1}; make room and start again, or choose another folder with --cache"
+    )]
+    NoRoom { path: String, needed_gb: f64, written_gb: f64 },
 }
 
 /// A set of annotated people, read from one COCO-layout file.
