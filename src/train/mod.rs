@@ -1,1 +1,5 @@
-//! (to be written)
+//! Training: settings, loss, schedule, the loop, checkpoints.
+
+pub mod config;
+
+pub use config::{ConfigError, TrainConfig};
