@@ -99,9 +99,20 @@ impl LiteHrNet {
         links.fold(maps[last].clone(), |below, (link, map)| map.clone() + double(relu(link.forward(below))))
     }
 
-    /// The same network: its batch norms are folded from the start.
+    /// The same function with the biases between two linear layers folded into the second; inference only.
     pub fn fold(self) -> Self {
-        self
+        let links = |links: Vec<Separable>| links.into_iter().map(Separable::fold).collect();
+        let stage = |modules: Vec<HrModule>| modules.into_iter().map(HrModule::fold).collect();
+        Self {
+            stem: self.stem.fold(),
+            transition1: links(self.transition1),
+            stage2: stage(self.stage2),
+            transition2: self.transition2.fold(),
+            stage3: stage(self.stage3),
+            transition3: self.transition3.fold(),
+            stage4: stage(self.stage4),
+            gather: links(self.gather),
+        }
     }
 
     /// Multiply-adds of one picture of `input` (height, width): every weight of a convolution once for each
