@@ -6,6 +6,7 @@
 
 mod errors;
 mod interrupt;
+pub mod model_args;
 
 pub mod bench;
 pub mod predict;

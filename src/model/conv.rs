@@ -76,7 +76,7 @@ impl ConvBn {
 
 /// A batch norm with its running statistics as `x * scale + shift` for each channel.
 pub fn scale_and_shift(bn: &BatchNorm) -> (Tensor<1>, Tensor<1>) {
-    let scale = bn.gamma.val() / bn.running_var.value().add_scalar(bn.epsilon).sqrt();
-    let shift = bn.beta.val() - bn.running_mean.value() * scale.clone();
+    let scale = bn.gamma.val() / bn.running_var.value_sync().add_scalar(bn.epsilon).sqrt();
+    let shift = bn.beta.val() - bn.running_mean.value_sync() * scale.clone();
     (scale, shift)
 }

@@ -81,7 +81,7 @@ impl Layer {
 fn split_heads<const PARTS: usize>(x: Tensor<5>) -> [Tensor<4>; PARTS] {
     let [batch, n, _, heads, head_dim] = x.dims();
     let x = x.permute([2, 0, 3, 1, 4]);
-    std::array::from_fn(|i| x.clone().slice([i..i + 1]).reshape([batch, heads, n, head_dim]))
+    std::array::from_fn(|i| x.clone().narrow(0, i, 1).reshape([batch, heads, n, head_dim]))
 }
 
 /// One transformer: layers that see the positions again before every layer but the first

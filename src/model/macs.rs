@@ -16,9 +16,10 @@ pub enum Counting {
     /// METHOD 4.1: all tokens embedded, every layer complete. The numbers of METHOD 4.2, for comparing
     /// models.
     Reference,
-    /// The counter behind the published tables: a linear layer is `outputs * tokens` instead of
-    /// `outputs * inputs * tokens / tokens`, attention products are not counted, and the sum is in units
-    /// of 2^30. Not a measure of work: kept to reproduce and explain Tables 1 to 4 of the paper.
+    /// The counter behind the published tables, which takes a linear layer's token count for its input
+    /// width (`outputs * tokens * tokens`) and leaves out the products of attention; the tables print
+    /// the sum in units of 2^30. Not a measure of work: kept to reproduce and explain Tables 1 to 4 of
+    /// the paper.
     Repository,
 }
 

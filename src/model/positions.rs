@@ -44,6 +44,6 @@ pub(super) fn kept_rows(table: Tensor<2>, keep: &Keep, count: usize) -> Tensor<3
             let [batch, kept] = indices.dims();
             table.select(0, indices.clone().reshape([batch * kept])).reshape([batch, kept, dim])
         }
-        _ => table.slice([0..count]).unsqueeze(),
+        _ => table.narrow(0, 0, count).unsqueeze(),
     }
 }

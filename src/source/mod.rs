@@ -4,7 +4,11 @@
 //! whether a frame was decoded, captured or drawn.
 
 mod error;
+mod ffmpeg;
+mod natural_order;
+mod pictures;
 mod spec;
+mod video;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +19,9 @@ use crate::pose::Keypoint;
 use crate::vision::BBox;
 
 pub use error::SourceError;
-pub use spec::{CameraFormat, PixelFormat, SourceSpec};
+pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
+pub use spec::{CameraFormat, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
+pub use video::VideoSource;
 
 /// One picture of a source.
 #[derive(Clone, Debug)]

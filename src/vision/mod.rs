@@ -7,6 +7,8 @@ mod affine;
 mod bbox;
 mod crop;
 mod decode;
+#[cfg(test)]
+pub(crate) mod fixture_tests;
 mod half_body;
 mod heatmaps;
 mod normalize;

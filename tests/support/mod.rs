@@ -1,16 +1,23 @@
 //! What the weight tests share: the fixtures' number generator and a reader of reference files.
 #![allow(dead_code)] // each test binary uses its own part
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
+use burn::tensor::TensorData;
+use burn_store::ModuleSnapshot;
 use safetensors::SafeTensors;
+use tmpose::model::TmPose;
+
+/// FNV-1a, 64 bit.
+pub fn fnv1a(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
 
 /// The closed-form tensor values of the fixtures: FNV-1a of the name seeds a SplitMix64 sequence, whose top
 /// 24 bits become a number in [-1, 1), times `amp` in f32.
 pub fn closed_form(name: &str, count: usize, center: f64, amp: f64) -> Vec<f32> {
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = fnv1a(name);
     (1..=count as u64)
         .map(|i| {
             let mut z = hash.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -49,4 +56,16 @@ pub fn reference(file: &str, name: &str) -> (Vec<usize>, Vec<f64>) {
         other => panic!("unexpected type {other:?}"),
     };
     (view.shape().to_vec(), values)
+}
+
+/// All float tensors of a network by their path: shape and values.
+pub fn params(model: &TmPose) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
+    let list = model.collect(None, None, true).into_iter();
+    list.map(|tensor| {
+        let (name, dtype, shape, _, bytes) = tensor.into_parts().expect("the tensor is readable");
+        let dims = shape.to_vec();
+        let values = TensorData::from_bytes(bytes, shape, dtype).try_into_vec().expect("f32 on the CPU");
+        (name, (dims, values))
+    })
+    .collect()
 }

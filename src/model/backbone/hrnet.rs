@@ -117,7 +117,8 @@ impl HrModule {
         }
     }
 
-    fn forward(&self, inputs: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
+    /// One map for each resolution to one for each row of `fuse_layers`.
+    pub fn forward(&self, inputs: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
         let inputs: Vec<_> = inputs
             .into_iter()
             .zip(&self.branches)
