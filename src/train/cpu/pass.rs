@@ -264,7 +264,7 @@ impl Network {
         zeroed(&mut room.dx, joints * d);
         room.head1.backward(w, g, &self.head_norm1, &room.dwide, &mut room.dx);
         // Blocks.
-        for (i, (block, trace)) in self.blocks.iter().zip(&room.blocks).enumerate().rev() {
+        for (block, trace) in self.blocks.iter().zip(&room.blocks).rev() {
             let dx = &mut room.dx;
             // MLP: x + fc2(gelu(fc1(norm2(x))))
             block.fc2.gather(g, &trace.hidden, dx);
@@ -282,7 +282,6 @@ impl Network {
             // Below a last block the visual rows have no gradient of their own.
             dx.resize(n * d, 0.0);
             trace.norm1.backward(w, g, &block.norm1, &room.dnarrow, dx);
-            debug_assert!(i < self.blocks.len());
         }
         // Tokens. Positions are constants.
         kernels::add(&mut g[self.keypoint_token.clone()], &room.dx[..joints * d]);
