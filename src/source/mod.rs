@@ -4,7 +4,13 @@
 //! whether a frame was decoded, captured or drawn.
 
 mod error;
+mod ffmpeg;
+mod matroska;
+mod natural_order;
+mod pictures;
 mod spec;
+mod video;
+mod video_writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +21,10 @@ use crate::pose::Keypoint;
 use crate::vision::BBox;
 
 pub use error::SourceError;
-pub use spec::{CameraFormat, PixelFormat, SourceSpec};
+pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
+pub use spec::{CameraFormat, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
+pub use video::VideoSource;
+pub use video_writer::VideoWriter;
 
 /// One picture of a source.
 #[derive(Clone, Debug)]
