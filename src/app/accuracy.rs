@@ -37,9 +37,10 @@ impl LiveAccuracy {
             return;
         }
         // The estimate is compared with the person it is nearest to.
-        let nearest = result.estimates.iter().flat_map(|e| {
-            truth.iter().filter_map(|person| measure(&e.pose.keypoints, person))
-        });
+        let nearest = result
+            .estimates
+            .iter()
+            .flat_map(|e| truth.iter().filter_map(|person| measure(&e.pose.keypoints, person)));
         if let Some(best) = nearest.min_by(|a, b| a.error.total_cmp(&b.error)) {
             self.recent.push(best);
         }

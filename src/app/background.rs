@@ -65,7 +65,8 @@ impl Dialogs {
                 Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
             }
             Purpose::Weights => {
-                let picked = dialog.set_title("Open weights").add_filter("Weights", &["safetensors"]).pick_file();
+                let picked =
+                    dialog.set_title("Open weights").add_filter("Weights", &["safetensors"]).pick_file();
                 Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
             }
         };

@@ -84,9 +84,13 @@ impl Command {
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Command::OpenFile => ("Open video or picture…", "Open a video file, or one or more pictures."),
-            Command::OpenFolder => ("Open folder of pictures…", "Show every picture of a folder, one a second."),
+            Command::OpenFolder => {
+                ("Open folder of pictures…", "Show every picture of a folder, one a second.")
+            }
             Command::OpenMannequin => ("Mannequin", "Watch a drawn, moving figure whose joints are known."),
-            Command::NewMannequin => ("Another mannequin", "Draw a figure with other clothes, light and camera."),
+            Command::NewMannequin => {
+                ("Another mannequin", "Draw a figure with other clothes, light and camera.")
+            }
             Command::OpenWeights => ("Open weights…", "Run another model from a .safetensors file."),
             Command::ReopenSource => ("Open the source again", "Close and open the camera or file anew."),
             Command::Quit => ("Quit", "Close the window."),
@@ -102,15 +106,25 @@ impl Command {
             Command::ToggleTokens => ("Kept tokens", "Show which visual tokens enter the transformer."),
             Command::ToggleCrop => ("Crop", "Outline the part of the picture that the network sees."),
             Command::ToggleTruth => ("True joints", "Draw the mannequin's known joints in white."),
-            Command::ToggleMirror => ("Mirror the display", "Show the picture as in a mirror; left and right stay right."),
-            Command::FewerTokens => ("Keep fewer tokens", "Keep 5 % fewer visual tokens: faster, less accurate."),
-            Command::MoreTokens => ("Keep more tokens", "Keep 5 % more visual tokens: slower, more accurate."),
-            Command::ToggleFlipTest => ("Flip test", "Average with the mirrored picture: twice the time, a little more accurate."),
+            Command::ToggleMirror => {
+                ("Mirror the display", "Show the picture as in a mirror; left and right stay right.")
+            }
+            Command::FewerTokens => {
+                ("Keep fewer tokens", "Keep 5 % fewer visual tokens: faster, less accurate.")
+            }
+            Command::MoreTokens => {
+                ("Keep more tokens", "Keep 5 % more visual tokens: slower, more accurate.")
+            }
+            Command::ToggleFlipTest => {
+                ("Flip test", "Average with the mirrored picture: twice the time, a little more accurate.")
+            }
             Command::FitPicture => ("Fit picture", "Show the whole picture."),
             Command::ToggleLeftPanel => ("Left panel", "Show or hide source, model and layers."),
             Command::ToggleRightPanel => ("Right panel", "Show or hide tokens, timings and accuracy."),
             Command::ToggleFullscreen => ("Full screen", "Fill the screen with the window."),
-            Command::CopyReport => ("Copy report", "Copy versions, device, settings and timings, for a bug report."),
+            Command::CopyReport => {
+                ("Copy report", "Copy versions, device, settings and timings, for a bug report.")
+            }
             Command::Palette => ("Commands…", "Find a command by its name."),
         }
     }
@@ -172,6 +186,10 @@ impl Command {
             u8::from(keys.modifiers.command) + u8::from(keys.modifiers.shift) + u8::from(keys.modifiers.alt)
         };
         all.sort_by_key(|(_, keys)| std::cmp::Reverse(held(keys)));
+        // A slider or button that has the focus wants the keys that move and press it.
+        let focused = ctx.memory(|m| m.focused().is_some());
+        let moves = [Key::ArrowLeft, Key::ArrowRight, Key::Space, Key::Home];
+        all.retain(|(_, keys)| !(focused && keys.modifiers.is_none() && moves.contains(&keys.logical_key)));
         ctx.input_mut(|input| {
             all.into_iter().filter(|(_, keys)| input.consume_shortcut(keys)).map(|(c, _)| c).collect()
         })

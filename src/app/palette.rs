@@ -31,16 +31,16 @@ impl Palette {
         self.chosen = (self.chosen + usize::from(down)).min(found.len().saturating_sub(1));
         self.chosen = self.chosen.saturating_sub(usize::from(up));
         let mut run = found.get(self.chosen).copied().filter(|_| enter);
-        let area = egui::Modal::default_area(egui::Id::new("palette"))
+        let area = egui::Modal::default_area(egui::Id::unique("palette"))
             .anchor(Align2::CENTER_TOP, Vec2::new(0.0, 80.0));
-        let modal = egui::Modal::new(egui::Id::new("palette")).area(area).show(ctx, |ui| {
+        let modal = egui::Modal::new(egui::Id::unique("palette")).area(area).show(ctx, |ui| {
             ui.set_width(440.0);
             let field = egui::TextEdit::singleline(&mut self.query)
                 .hint_text("Find a command")
                 .desired_width(f32::INFINITY)
                 .margin(egui::Margin::symmetric(10, 6));
             let field = ui.add(field);
-            field.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::TextEdit, true, "Find a command"));
+            field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find a command"));
             field.request_focus();
             if field.changed() {
                 self.chosen = 0;

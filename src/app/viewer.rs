@@ -29,7 +29,13 @@ pub struct Viewer {
 
 impl Viewer {
     /// Takes what the pipeline has; never waits. Returns a result that was not seen before.
-    pub fn update(&mut self, ctx: &egui::Context, live: &Pipeline, source: u64, newest: bool) -> Option<LiveResult> {
+    pub fn update(
+        &mut self,
+        ctx: &egui::Context,
+        live: &Pipeline,
+        source: u64,
+        newest: bool,
+    ) -> Option<LiveResult> {
         let ready = matches!(live.model(), ModelStatus::Ready(_));
         let together = ready && !newest && live.measured().error.is_none();
         if !ready {
@@ -52,9 +58,10 @@ impl Viewer {
     fn show(&mut self, ctx: &egui::Context, frame: LiveFrame) {
         self.age = frame.captured.elapsed();
         // A settings change estimates the same frame again: its pixels are in the texture already.
-        let same = self.frame.as_ref().is_some_and(|old| {
-            std::sync::Arc::ptr_eq(&old.frame.pixels, &frame.frame.pixels)
-        });
+        let same = self
+            .frame
+            .as_ref()
+            .is_some_and(|old| std::sync::Arc::ptr_eq(&old.frame.pixels, &frame.frame.pixels));
         if !same {
             self.pictures.tick(Instant::now());
             let pixels = &frame.frame.pixels;
@@ -102,10 +109,10 @@ impl Viewer {
     /// Draws picture and layers into the rest of `ui`.
     pub fn draw(&mut self, ui: &mut Ui, layers: &Layers, model: &ModelStatus) {
         let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Image, true, "picture"));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "picture"));
         let painter = ui.painter_at(area);
         painter.rect_filled(area, 0.0, theme::GROUND);
-        let (Some(texture), Some(frame)) = (&self.texture, &self.frame) else { return };
+        let (Some(texture), Some(frame)) = (self.texture.clone(), self.frame.clone()) else { return };
         let size = Vec2::new(frame.frame.pixels.width() as f32, frame.frame.pixels.height() as f32);
         self.zoom = self.zoom.max(1.0);
         if response.double_clicked() {

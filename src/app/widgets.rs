@@ -9,7 +9,7 @@ pub fn section(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     let mut state = egui::collapsing_header::CollapsingState::load_with_default_open(ui.ctx(), id, true);
     let (rect, header) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 26.0), Sense::click());
     let header = header.on_hover_cursor(egui::CursorIcon::PointingHand);
-    header.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::CollapsingHeader, true, title));
+    header.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, title));
     if header.clicked() {
         state.toggle(ui);
     }
@@ -19,10 +19,13 @@ pub fn section(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     let at = rect.left_center() + Vec2::new(26.0, 0.0);
     ui.painter().text(at, Align2::LEFT_CENTER, title, theme::strong_font(12.5), color);
     state.show_body_unindented(ui, |ui| {
-        egui::Frame::new().inner_margin(egui::Margin { left: 12, right: 12, top: 4, bottom: 8 }).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            content(ui);
-        });
+        egui::Frame::new().inner_margin(egui::Margin { left: 12, right: 12, top: 4, bottom: 8 }).show(
+            ui,
+            |ui| {
+                ui.set_width(ui.available_width());
+                content(ui);
+            },
+        );
     });
     state.store(ui.ctx());
 }
@@ -128,7 +131,7 @@ pub enum Icon {
 pub fn icon_button(ui: &mut Ui, icon: Icon, name: &str, tip: &str, lit: bool) -> Response {
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(26.0), Sense::click());
     let enabled = ui.is_enabled();
-    response.widget_info(|| egui::WidgetInfo::selected(egui::WidgetType::Button, enabled, lit, name));
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, enabled, lit, name));
     let visuals = *ui.style().interact(&response);
     if response.hovered() || response.has_focus() {
         ui.painter().rect_filled(rect, visuals.corner_radius, visuals.weak_bg_fill);
@@ -142,10 +145,15 @@ fn draw_icon(painter: &egui::Painter, icon: Icon, c: egui::Pos2, color: Color32)
     let none = egui::Stroke::NONE;
     let line = egui::Stroke::new(1.6, color);
     let bar = |x: f32, w: f32| {
-        painter.rect_filled(egui::Rect::from_center_size(c + Vec2::new(x, 0.0), Vec2::new(w, 11.0)), 1.0, color);
+        painter.rect_filled(
+            egui::Rect::from_center_size(c + Vec2::new(x, 0.0), Vec2::new(w, 11.0)),
+            1.0,
+            color,
+        );
     };
     let arrow = |x: f32, size: f32| {
-        let points = [Vec2::new(x - size / 2.0, -5.5), Vec2::new(x + size / 2.0, 0.0), Vec2::new(x - size / 2.0, 5.5)];
+        let points =
+            [Vec2::new(x - size / 2.0, -5.5), Vec2::new(x + size / 2.0, 0.0), Vec2::new(x - size / 2.0, 5.5)];
         painter.add(egui::Shape::convex_polygon(points.map(|p| c + p).to_vec(), color, none));
     };
     match icon {

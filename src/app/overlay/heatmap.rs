@@ -8,7 +8,7 @@ use crate::vision::{Heatmaps, joint_color};
 use egui::{Color32, ColorImage, Painter, TextureHandle, TextureOptions};
 
 /// People whose heatmaps are drawn; the layer is for looking into the network, not for crowds.
-pub const MANY: usize = 8;
+const MANY: usize = 8;
 
 /// One texture a person, made anew when the result or the chosen joint changes.
 #[derive(Default)]

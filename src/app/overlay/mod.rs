@@ -4,7 +4,7 @@ mod heatmap;
 mod skeleton;
 mod tokens;
 
-pub use heatmap::{HeatmapLayer, MANY};
+pub use heatmap::HeatmapLayer;
 pub use skeleton::{draw_pose, draw_truth};
 pub use tokens::{draw_crop, draw_tokens};
 

@@ -64,7 +64,8 @@ pub(super) fn slider(ui: &mut Ui, slider: Slider<'_>) -> egui::Response {
 }
 
 fn joint(ui: &mut Ui, chosen: &mut HeatmapJoint, skeleton: &Skeleton) -> egui::Response {
-    let spoken = |j: usize| skeleton.joints.get(j).map_or_else(|| "all".into(), |name| name.replace('_', " "));
+    let spoken =
+        |j: usize| skeleton.joints.get(j).map_or_else(|| "all".into(), |name| name.replace('_', " "));
     let name = |joint: HeatmapJoint| match joint {
         HeatmapJoint::All => "all".to_owned(),
         HeatmapJoint::One(j) => spoken(j),

@@ -94,9 +94,8 @@ fn title(ui: &mut Ui, window: &Window) {
 fn item(ui: &mut Ui, window: &mut Window, command: Command) {
     let keys = command.shortcut().map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
     let on = window.is_on(command).unwrap_or(false);
-    let button = Button::new(command.text())
-        .selected(on)
-        .shortcut_text(RichText::new(keys).color(theme::MUTED));
+    let button =
+        Button::new(command.text()).selected(on).shortcut_text(RichText::new(keys).color(theme::MUTED));
     if ui.add(button).on_hover_text(command.tooltip()).clicked() {
         let ctx = ui.ctx().clone();
         window.run(&ctx, command);

@@ -45,10 +45,13 @@ pub fn right(ui: &mut Ui, window: &mut Window) {
 }
 
 fn side(panel: Panel, width: f32, ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
-    panel.default_size(width).min_size(220.0).max_size(440.0).frame(Frame::new().fill(theme::PANEL)).show(ui, |ui| {
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 4.0;
-            content(ui);
-        });
-    });
+    panel.default_size(width).min_size(220.0).max_size(440.0).frame(Frame::new().fill(theme::PANEL)).show(
+        ui,
+        |ui| {
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                ui.spacing_mut().item_spacing.y = 4.0;
+                content(ui);
+            });
+        },
+    );
 }

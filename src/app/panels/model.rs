@@ -12,7 +12,9 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     match window.live.model() {
         ModelStatus::Ready(summary) => describe(ui, &summary),
         ModelStatus::Loading => hint(ui, "Preparing the network…"),
-        ModelStatus::Failed(_) => hint(ui, "The weights could not be used; see the message over the picture."),
+        ModelStatus::Failed(_) => {
+            hint(ui, "The weights could not be used; see the message over the picture.")
+        }
         ModelStatus::None => hint(ui, "No weights are loaded."),
     }
     let device = &mut window.preferences.device;
@@ -46,7 +48,8 @@ fn describe(ui: &mut Ui, summary: &ModelSummary) {
     value_row(ui, "Variant", config.variant.to_string(), "Which network the weights are for.");
     let skeleton = format!("{}, {} joints", summary.info.skeleton.title, config.joints);
     value_row(ui, "Skeleton", skeleton, "The joints that the network finds.");
-    let input = format!("{} × {}, {} × {} tokens", config.input[1], config.input[0], config.grid[1], config.grid[0]);
+    let input =
+        format!("{} × {}, {} × {} tokens", config.input[1], config.input[0], config.grid[1], config.grid[0]);
     value_row(ui, "Input", input, "The crop's width and height in pixels, and its grid of visual tokens.");
     let record = &summary.info.record;
     if !record.command.is_empty() {

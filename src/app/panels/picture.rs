@@ -26,7 +26,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
 fn messages(ui: &mut Ui, area: Rect, window: &mut Window, model: &ModelStatus) {
     let source = window.live.source();
     let width = (area.width() - 32.0).min(520.0);
-    Area::new(Id::new("messages"))
+    Area::new(Id::unique("messages"))
         .order(Order::Middle)
         .fixed_pos(area.left_top() + Vec2::splat(16.0))
         .constrain_to(area)

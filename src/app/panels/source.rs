@@ -12,7 +12,8 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     now(ui, window);
     ui.horizontal(|ui| {
         let half = Vec2::new((ui.available_width() - ui.spacing().item_spacing.x) / 2.0, 26.0);
-        for (text, command) in [("Open file…", Command::OpenFile), ("Open folder…", Command::OpenFolder)] {
+        for (text, command) in [("Open file…", Command::OpenFile), ("Open folder…", Command::OpenFolder)]
+        {
             let tip = command.hint(ui.ctx());
             if ui.add_sized(half, Button::new(text)).on_hover_text(tip).clicked() {
                 let ctx = ui.ctx().clone();
@@ -50,7 +51,11 @@ fn cameras(ui: &mut Ui, window: &mut Window) {
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             let text = if window.cameras.scanning() { "Looking…" } else { "Rescan" };
             let rescan = Button::new(RichText::new(text).small());
-            if ui.add_enabled(!window.cameras.scanning(), rescan).on_hover_text("Look for cameras again.").clicked() {
+            if ui
+                .add_enabled(!window.cameras.scanning(), rescan)
+                .on_hover_text("Look for cameras again.")
+                .clicked()
+            {
                 window.cameras.scan(ui.ctx());
             }
         });
@@ -62,33 +67,38 @@ fn cameras(ui: &mut Ui, window: &mut Window) {
         Some(Ok(found)) if found.is_empty() => {
             hint(ui, "None found. Plug one in and rescan; on Linux your user must be in the group video.");
         }
-        Some(Ok(found)) => found.iter().enumerate().for_each(|(n, camera)| entry(ui, window, n, camera)),
+        Some(Ok(found)) => found.iter().for_each(|camera| entry(ui, window, camera)),
     }
 }
 
 /// A camera: click for the format that fits best, or choose one.
-fn entry(ui: &mut Ui, window: &mut Window, number: usize, camera: &CameraInfo) {
-    let open = |window: &mut Window, format| {
-        window.open(SourceSpec::Camera { camera: number.to_string(), format });
-    };
-    let is_open = matches!(&window.spec, Some(SourceSpec::Camera { camera, .. }) if *camera == number.to_string());
+fn entry(ui: &mut Ui, window: &mut Window, listed: &CameraInfo) {
+    let camera = listed.index.to_string();
+    let is_open = matches!(&window.spec, Some(SourceSpec::Camera { camera: open, .. }) if *open == camera);
     ui.horizontal(|ui| {
         let width = ui.available_width() - 76.0;
-        let button = Button::selectable(is_open, camera.name.as_str()).truncate();
-        if ui.add_sized(Vec2::new(width, 24.0), button).on_hover_text("Open this camera.").clicked() {
-            open(window, None);
+        let button = Button::selectable(is_open, listed.name.as_str()).truncate();
+        let tip = format!("Open this camera ({}).", listed.device);
+        if ui.add_sized(Vec2::new(width, 24.0), button).on_hover_text(tip).clicked() {
+            window.open(SourceSpec::Camera { camera: camera.clone(), format: None });
         }
-        ui.menu_button(RichText::new("Format").small(), |ui| {
-            egui::ScrollArea::vertical().max_height(300.0).show(ui, |ui| {
-                for format in &camera.formats {
-                    if ui.button(format.to_string()).clicked() {
-                        open(window, Some(*format));
-                        ui.close();
+        ui.add_enabled_ui(!listed.formats.is_empty(), |ui| {
+            ui.menu_button(RichText::new("Format").small(), |ui| {
+                egui::ScrollArea::vertical().max_height(300.0).show(ui, |ui| {
+                    for format in &listed.formats {
+                        if ui.button(format.to_string()).clicked() {
+                            let camera = camera.clone();
+                            window.open(SourceSpec::Camera { camera, format: Some(*format) });
+                            ui.close();
+                        }
                     }
-                }
+                });
             });
         });
     });
+    if let Some(problem) = listed.problem.as_ref().filter(|_| !is_open) {
+        hint(ui, problem);
+    }
 }
 
 fn mannequin(ui: &mut Ui, window: &mut Window) {

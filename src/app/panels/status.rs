@@ -36,8 +36,9 @@ fn device(ui: &mut Ui, window: &Window) {
                 label.on_hover_text(note);
             }
             if device.software {
-                chip(ui, "software GPU", theme::WARN)
-                    .on_hover_text("This adapter emulates a GPU on the CPU and is slow; the CPU backend is faster.");
+                chip(ui, "software GPU", theme::WARN).on_hover_text(
+                    "This adapter emulates a GPU on the CPU and is slow; the CPU backend is faster.",
+                );
             }
             let variant = format!("{}, {}", summary.info.config.variant, summary.info.skeleton.title);
             ui.label(RichText::new(variant).color(theme::MUTED));
@@ -48,7 +49,8 @@ fn device(ui: &mut Ui, window: &Window) {
         }
         ModelStatus::Failed(reason) => {
             dot(ui, theme::ERROR);
-            ui.add(egui::Label::new(RichText::new(&reason).color(theme::ERROR)).truncate()).on_hover_text(reason);
+            ui.add(egui::Label::new(RichText::new(&reason).color(theme::ERROR)).truncate())
+                .on_hover_text(reason);
         }
         ModelStatus::None => {
             dot(ui, theme::MUTED);
@@ -69,7 +71,12 @@ fn rates(ui: &mut Ui, window: &Window) {
         number.on_hover_text(help);
     };
     let per_second = |rate: f64| format!("{rate:.1} /s");
-    value(ui, "window", per_second(window.rate.per_second(Instant::now())), "Repaints of this window a second.");
+    value(
+        ui,
+        "window",
+        per_second(window.rate.per_second(Instant::now())),
+        "Repaints of this window a second.",
+    );
     value(ui, "network", per_second(measured.rate), "Frames that went through the network a second.");
     let rate = source.map_or(0.0, |s| s.rate);
     value(ui, "source", per_second(rate), "Frames that the source gave a second.");

@@ -16,11 +16,13 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         return;
     };
     ui.horizontal(|ui| {
-        let whole = RichText::new(milliseconds(median.whole)).font(theme::strong_font(20.0)).color(theme::BRIGHT);
+        let whole =
+            RichText::new(milliseconds(median.whole)).font(theme::strong_font(20.0)).color(theme::BRIGHT);
         ui.add(Label::new(whole)).on_hover_text("Median over the last 30 frames, from picture to pose.");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let rate = format!("{:.1} frames/s", measured.rate);
-            ui.label(RichText::new(rate).color(theme::TEXT)).on_hover_text("Frames through the network a second.");
+            ui.label(RichText::new(rate).color(theme::TEXT))
+                .on_hover_text("Frames through the network a second.");
         });
     });
     ui.add_space(2.0);
@@ -33,7 +35,12 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     plot(ui, &measured.history);
     let source = window.live.source();
     let dropped = window.live.dropped_frames() + source.as_ref().map_or(0, |s| s.missed);
-    value_row(ui, "Frame age", milliseconds(window.viewer.age()), "From a frame's capture to its way to the screen.");
+    value_row(
+        ui,
+        "Frame age",
+        milliseconds(window.viewer.age()),
+        "From a frame's capture to its way to the screen.",
+    );
     let help = "Frames that were replaced by a newer one before the network took them. Nothing queues.";
     value_row(ui, "Skipped", format!("{dropped} frames"), help);
 }
@@ -94,7 +101,8 @@ fn stage(ui: &mut Ui, name: &str, time: Duration, longest: Duration, color: egui
             let (track, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());
             ui.painter().rect_filled(track, 2.0, theme::GROUND);
             let part = time.as_secs_f32() / longest.as_secs_f32().max(1e-9);
-            let filled = Rect::from_min_size(track.min, Vec2::new(track.width() * part.min(1.0), track.height()));
+            let filled =
+                Rect::from_min_size(track.min, Vec2::new(track.width() * part.min(1.0), track.height()));
             ui.painter().rect_filled(filled, 2.0, color.gamma_multiply(0.85));
         });
     });

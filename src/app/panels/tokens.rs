@@ -81,7 +81,9 @@ fn help_for(mask: MaskKind) -> &'static str {
         MaskKind::Random => "A random set of tokens.",
         MaskKind::Uniform => "Every n-th token of the rows laid end to end.",
         MaskKind::Block => "The first tokens: the top of the crop.",
-        MaskKind::Progressive => "A fixed, well spread, mirror-symmetric order; more tokens only add to fewer.",
+        MaskKind::Progressive => {
+            "A fixed, well spread, mirror-symmetric order; more tokens only add to fewer."
+        }
     }
 }
 
@@ -95,7 +97,11 @@ fn grid(ui: &mut Ui, [rows, columns]: [usize; 2], [height, width]: [usize; 2], k
     let painter = ui.painter();
     painter.rect_filled(rect.expand(1.0), 2.0, theme::GROUND);
     let mut lit = vec![false; rows * columns];
-    kept.iter().filter(|t| **t < lit.len()).for_each(|&t| lit[t] = true);
+    for &token in kept {
+        if let Some(cell) = lit.get_mut(token) {
+            *cell = true;
+        }
+    }
     for (token, &on) in lit.iter().enumerate() {
         let corner = rect.min + cell * Vec2::new((token % columns) as f32, (token / columns) as f32);
         let color: Color32 = if on { theme::ACCENT } else { theme::RAISED };
