@@ -58,10 +58,10 @@ impl Skeleton {
     /// Reads and checks a skeleton file.
     pub fn load(path: &Path) -> Result<Skeleton, SkeletonError> {
         let shown = || path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SkeletonError::Read { path: shown(), source })?;
-        let skeleton: Skeleton = serde_json::from_str(&text)
-            .map_err(|source| SkeletonError::Parse { path: shown(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| SkeletonError::Read { path: shown(), source })?;
+        let skeleton: Skeleton =
+            serde_json::from_str(&text).map_err(|source| SkeletonError::Parse { path: shown(), source })?;
         match skeleton.fault() {
             None => Ok(skeleton),
             Some(reason) => Err(SkeletonError::Inconsistent { path: shown(), reason }),
