@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub struct Picture {
     pub id: u64,
     pub path: PathBuf,
-    /// Width and height in pixels as the annotation file states them.
+    /// Width and height in pixels as the annotation file states them, else as the picture's own header does.
     pub size: [u32; 2],
 }
 
@@ -195,8 +195,19 @@ impl CocoSet {
                 path.exists()
             };
             if there {
+                let mut size = [image.width, image.height];
+                if size.contains(&0) {
+                    // A file without sizes: the mirror image and the box's limits need them.
+                    match image::image_dimensions(&path) {
+                        Ok((width, height)) => size = [width, height],
+                        Err(e) => {
+                            set.report.bad.push(format!("{}: {e}", image.file_name));
+                            continue;
+                        }
+                    }
+                }
                 index.insert(image.id, set.pictures.len());
-                set.pictures.push(Picture { id: image.id, path, size: [image.width, image.height] });
+                set.pictures.push(Picture { id: image.id, path, size });
             } else {
                 absent.insert(image.id, image.file_name);
             }
@@ -254,12 +265,8 @@ impl CocoSet {
         }
         let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
         let area = a.area.unwrap_or(w * h);
-        let bbox = match self.pictures[picture].size {
-            // A file without sizes leaves the box as it is.
-            [0, _] | [_, 0] => Some(given).filter(|b| b.w > 0.0 && b.h > 0.0),
-            [width, height] => given.clipped(width, height),
-        };
-        let Some(bbox) = bbox.filter(|_| area > 0.0) else {
+        let [width, height] = self.pictures[picture].size;
+        let Some(bbox) = given.clipped(width, height).filter(|_| area > 0.0) else {
             self.report.empty_box += 1;
             return;
         };
