@@ -61,7 +61,8 @@ fn agrees_with_onnx_runtime_on_closed_form_weights() {
     let net = LiteHrNet::new(&device).with_weights(closed_form_weights()).unwrap();
     let picture = image(256, 192, &device);
     assert_tap(&net.stem.forward(picture.clone()), file, "stem");
-    assert_tap(&net.forward(picture), file, "feature");
+    assert_tap(&net.forward(picture.clone()), file, "feature");
+    assert_tap(&net.fold().forward(picture), file, "feature");
 }
 
 #[test]

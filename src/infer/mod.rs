@@ -12,3 +12,6 @@ pub use error::InferError;
 pub use estimator::{Estimate, Estimator, pose_score};
 pub use settings::Settings;
 pub use times::{StageTimes, Timing};
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,12 @@
 
 mod error;
 mod ffmpeg;
+mod matroska;
 mod natural_order;
 mod pictures;
 mod spec;
 mod video;
+mod video_writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,7 @@ pub use error::SourceError;
 pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
 pub use spec::{CameraFormat, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
 pub use video::VideoSource;
+pub use video_writer::VideoWriter;
 
 /// One picture of a source.
 #[derive(Clone, Debug)]

@@ -4,7 +4,8 @@ use super::{Affine, CropBox, Heatmaps};
 use crate::pose::Keypoint;
 
 /// How a heatmap becomes a place (METHOD 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Decoding {
     /// The highest cell, moved a quarter cell towards its higher neighbours (HRNet).
     Plain,

@@ -1,4 +1,4 @@
-//! Agreement with the reference implementation's numbers in `tests/fixtures/` (see its README).
+//! Agreement with the reference implementation's numbers in `tests/fixtures/`.
 
 use super::*;
 use serde_json::Value;

@@ -99,9 +99,20 @@ impl LiteHrNet {
         links.fold(maps[last].clone(), |below, (link, map)| map.clone() + double(relu(link.forward(below))))
     }
 
-    /// The same network: its batch norms are folded from the start.
+    /// The same function with the biases between two linear layers folded into the second; inference only.
     pub fn fold(self) -> Self {
-        self
+        let links = |links: Vec<Separable>| links.into_iter().map(Separable::fold).collect();
+        let stage = |modules: Vec<HrModule>| modules.into_iter().map(HrModule::fold).collect();
+        Self {
+            stem: self.stem.fold(),
+            transition1: links(self.transition1),
+            stage2: stage(self.stage2),
+            transition2: self.transition2.fold(),
+            stage3: stage(self.stage3),
+            transition3: self.transition3.fold(),
+            stage4: stage(self.stage4),
+            gather: links(self.gather),
+        }
     }
 
     /// Multiply-adds of one picture of `input` (height, width): every weight of a convolution once for each
@@ -110,18 +121,18 @@ impl LiteHrNet {
         let area = |level: usize| ((input[0] >> level) * (input[1] >> level)) as u64;
         let separable = |from: usize, to: usize, level: usize| ((9 + to) * from) as u64 * area(level);
         let module = |branches: usize| {
-            let mut sum = 0;
-            for i in 0..branches {
-                let half = WIDTHS[i] / 2;
-                sum += stage::BLOCKS as u64
-                    * (separable(half, half, i + 2) + (half * half) as u64 * area(i + 2));
-                for j in 0..i {
-                    sum += (j + 1..i).map(|k| separable(WIDTHS[j], WIDTHS[j], k + 2)).sum::<u64>();
-                    sum += separable(WIDTHS[j], WIDTHS[i], i + 2);
-                }
-                sum += (i + 1..branches).map(|j| (WIDTHS[i] * WIDTHS[j]) as u64 * area(j + 2)).sum::<u64>();
-            }
-            sum
+            let to_branch = |(i, &width): (usize, &usize)| {
+                let half = width / 2;
+                let block = separable(half, half, i + 2) + (half * half) as u64 * area(i + 2);
+                let down = WIDTHS[..i].iter().enumerate().map(|(j, &finer)| {
+                    let kept: u64 = (j + 1..i).map(|k| separable(finer, finer, k + 2)).sum();
+                    kept + separable(finer, width, i + 2)
+                });
+                let coarser = WIDTHS[..branches].iter().enumerate().skip(i + 1);
+                let up = coarser.map(|(j, &coarser)| (width * coarser) as u64 * area(j + 2));
+                stage::BLOCKS as u64 * block + down.sum::<u64>() + up.sum::<u64>()
+            };
+            WIDTHS[..branches].iter().enumerate().map(to_branch).sum::<u64>()
         };
         let stem = (3 * 9 * 32 + 16 * 32) as u64 * area(1) + separable(16, 16, 2) + separable(32, 16, 2);
         let start = separable(32, WIDTHS[0], 2) + separable(32, WIDTHS[1], 3);

@@ -61,6 +61,22 @@ impl HrModule {
         fused
     }
 
+    pub(super) fn fold(self) -> Self {
+        let chain = |links: Vec<Separable>| links.into_iter().map(Separable::fold).collect();
+        Self {
+            branches: self
+                .branches
+                .into_iter()
+                .map(|blocks| blocks.into_iter().map(ShuffleBlock::fold).collect())
+                .collect(),
+            fusions: self
+                .fusions
+                .into_iter()
+                .map(|fusion| Fusion { down: fusion.down.into_iter().map(chain).collect(), ..fusion })
+                .collect(),
+        }
+    }
+
     /// Doubles what leaves the finest branch downward (see `LiteHrNet::with_weights`).
     pub(super) fn double_finest(&mut self) {
         for fusion in &mut self.fusions {
