@@ -6,8 +6,10 @@
 
 mod errors;
 mod interrupt;
+pub mod model_args;
 
 pub mod bench;
+pub mod import;
 pub mod predict;
 
 pub use interrupt::stop_flag;
@@ -50,6 +52,8 @@ macro_rules! subcommands {
 subcommands! {
     /// Estimate poses in pictures, folders and videos without a window
     Predict => predict,
+    /// Turn a PyTorch checkpoint (TokenPose, TMPose, PPT, HRNet) into a weights file
+    Import => import,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,
 }

@@ -3,7 +3,7 @@
 
 use super::coco::Person;
 use crate::pose::Skeleton;
-use crate::vision::{self, Affine, BBox, BOX_PADDING, CropBox};
+use crate::vision::{self, Affine, BOX_PADDING, CropBox};
 use image::RgbImage;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -123,7 +123,7 @@ impl Sample {
         let mut crop = CropBox::from_bbox(&person.bbox, aspect, BOX_PADDING);
         if person.labelled() > 8
             && u_half < how.half_body
-            && let Some(part) = half_body(person, skeleton, z_half < 0.5, aspect)
+            && let Some(part) = half_body(person, skeleton, z_half, aspect)
         {
             crop = part;
         }
@@ -189,38 +189,17 @@ impl Sample {
     }
 }
 
-/// True for joints below the waist, known by their names (COCO 11 to 16, MPII 0 to 6).
-fn is_lower(name: &str) -> bool {
-    ["hip", "knee", "ankle", "pelvis", "heel", "toe", "foot"].iter().any(|part| name.contains(part))
-}
-
 /// Crop around the labelled joints of one half, METHOD 5 step 1.
-fn half_body(person: &Person, skeleton: &Skeleton, prefer_upper: bool, aspect: f64) -> Option<CropBox> {
-    let of = |lower: bool| -> Vec<[f32; 2]> {
-        let joints = person.keypoints.iter().zip(&skeleton.joints);
-        joints.filter(|(k, n)| k.score > 0.0 && is_lower(n) == lower).map(|(k, _)| [k.x, k.y]).collect()
-    };
-    let (upper, lower) = (of(false), of(true));
-    let chosen = if (prefer_upper && upper.len() > 2) || lower.len() <= 2 { upper } else { lower };
-    if chosen.len() < 2 {
-        return None;
-    }
-    let count = chosen.len() as f32;
-    let mean = [0, 1].map(|a| chosen.iter().map(|p| p[a]).sum::<f32>() / count);
-    let extent = [0, 1].map(|a| {
-        let values = chosen.iter().map(|p| p[a]);
-        values.clone().fold(f32::MIN, f32::max) - values.fold(f32::MAX, f32::min) + 1.0
-    });
-    let [w, h] = extent;
-    let bbox = BBox { x: mean[0] - (w - 1.0) / 2.0, y: mean[1] - (h - 1.0) / 2.0, w, h };
-    // The reference enlarges a half body by 1.5 instead of a whole person's 1.25.
-    Some(CropBox::from_bbox(&bbox, aspect, 1.5))
+fn half_body(person: &Person, skeleton: &Skeleton, normal: f64, aspect: f64) -> Option<CropBox> {
+    let joints: Vec<[f32; 3]> = person.keypoints.iter().map(|k| [k.x, k.y, k.score]).collect();
+    vision::half_body_crop(&joints, &vision::upper_body(skeleton), aspect, normal)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pose::Keypoint;
+    use crate::vision::BBox;
 
     fn person() -> Person {
         let keypoints: Vec<Keypoint> = (0..17)

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub struct Picture {
     pub id: u64,
     pub path: PathBuf,
-    /// Width and height in pixels as the annotation file states them.
+    /// Width and height in pixels as the annotation file states them, else as the picture's own header does.
     pub size: [u32; 2],
 }
 
@@ -109,8 +109,10 @@ pub enum DataError {
     Picture { path: String, reason: String },
     #[error("cannot write {path}: {source}")]
     Write { path: String, source: std::io::Error },
-    #[error("the feature cache needs {needed_gb:.1} GB in {path} and {free_gb:.1} GB are free; make room or choose another folder")]
-    NoRoom { path: String, needed_gb: f64, free_gb: f64 },
+    #[error(
+        "the disk is full: the feature cache {path} needs {needed_gb:.1} GB and got {written_gb:.1}; make room and start again, or choose another folder with --cache"
+    )]
+    NoRoom { path: String, needed_gb: f64, written_gb: f64 },
 }
 
 /// A set of annotated people, read from one COCO-layout file.
@@ -163,8 +165,10 @@ impl CocoSet {
     /// `FOLDER/train`, `FOLDER/val`, which name the split themselves. COCO's own names
     /// (`person_keypoints_val2017.json`, `val2017/`) are found too.
     pub fn open(wanted: &Path, split: &str, skeleton: &Skeleton) -> Result<CocoSet, DataError> {
-        let (json, images) = locate(wanted, split)
-            .ok_or_else(|| DataError::NotFound { wanted: wanted.display().to_string(), split: split.into() })?;
+        let (json, images) = locate(wanted, split).ok_or_else(|| DataError::NotFound {
+            wanted: wanted.display().to_string(),
+            split: split.into(),
+        })?;
         CocoSet::load(&json, &images, skeleton)
     }
 
@@ -172,16 +176,20 @@ impl CocoSet {
     pub fn load(json: &Path, images: &Path, skeleton: &Skeleton) -> Result<CocoSet, DataError> {
         let shown = || json.display().to_string();
         let bytes = std::fs::read(json).map_err(|source| DataError::Read { path: shown(), source })?;
-        let raw: RawFile = serde_json::from_slice(&bytes)
-            .map_err(|source| DataError::Parse { path: shown(), source })?;
+        let raw: RawFile =
+            serde_json::from_slice(&bytes).map_err(|source| DataError::Parse { path: shown(), source })?;
         // One directory listing instead of one question to the file system for each picture: 150,000
         // persons must load in seconds, on network disks too.
         let present: HashSet<std::ffi::OsString> = std::fs::read_dir(images)
             .map_err(|source| DataError::Read { path: images.display().to_string(), source })?
             .filter_map(|e| e.ok().map(|e| e.file_name()))
             .collect();
-        let mut set =
-            CocoSet { file: json.into(), pictures: Vec::new(), persons: Vec::new(), report: LoadReport::default() };
+        let mut set = CocoSet {
+            file: json.into(),
+            pictures: Vec::new(),
+            persons: Vec::new(),
+            report: LoadReport::default(),
+        };
         let mut index = HashMap::with_capacity(raw.images.len());
         let mut absent = HashMap::new();
         for image in raw.images {
@@ -193,8 +201,19 @@ impl CocoSet {
                 path.exists()
             };
             if there {
+                let mut size = [image.width, image.height];
+                if size.contains(&0) {
+                    // A file without sizes: the mirror image and the box's limits need them.
+                    match image::image_dimensions(&path) {
+                        Ok((width, height)) => size = [width, height],
+                        Err(e) => {
+                            set.report.bad.push(format!("{}: {e}", image.file_name));
+                            continue;
+                        }
+                    }
+                }
                 index.insert(image.id, set.pictures.len());
-                set.pictures.push(Picture { id: image.id, path, size: [image.width, image.height] });
+                set.pictures.push(Picture { id: image.id, path, size });
             } else {
                 absent.insert(image.id, image.file_name);
             }
@@ -230,7 +249,11 @@ impl CocoSet {
         }
         if a.keypoints.len() != 3 * joints {
             let found = a.keypoints.len();
-            self.report.bad.push(format!("annotation {}: {found} keypoint numbers, not {}", a.id, 3 * joints));
+            self.report.bad.push(format!(
+                "annotation {}: {found} keypoint numbers, not {}",
+                a.id,
+                3 * joints
+            ));
             return;
         }
         let &[x, y, w, h] = a.bbox.as_slice() else {
@@ -252,12 +275,8 @@ impl CocoSet {
         }
         let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
         let area = a.area.unwrap_or(w * h);
-        let bbox = match self.pictures[picture].size {
-            // A file without sizes leaves the box as it is.
-            [0, _] | [_, 0] => Some(given).filter(|b| b.w > 0.0 && b.h > 0.0),
-            [width, height] => given.clipped(width, height),
-        };
-        let Some(bbox) = bbox.filter(|_| area > 0.0) else {
+        let [width, height] = self.pictures[picture].size;
+        let Some(bbox) = given.clipped(width, height).filter(|_| area > 0.0) else {
             self.report.empty_box += 1;
             return;
         };
@@ -367,7 +386,10 @@ mod tests {
     #[test]
     fn a_split_can_be_named_in_three_ways() {
         let dir = tempfile::tempdir().unwrap();
-        write_set(dir.path(), json!([{"id": 1, "image_id": 1, "bbox": [5, 5, 40, 60], "keypoints": joints(2)}]));
+        write_set(
+            dir.path(),
+            json!([{"id": 1, "image_id": 1, "bbox": [5, 5, 40, 60], "keypoints": joints(2)}]),
+        );
         let file = dir.path().join("annotations/person_keypoints_train.json");
         for wanted in [dir.path().to_path_buf(), dir.path().join("train"), file] {
             let set = CocoSet::open(&wanted, "train", Skeleton::coco17()).unwrap();

@@ -126,14 +126,6 @@ impl Mixture {
         let all = self.samples.len();
         self.samples = (0..limit).map(|i| self.samples[i * all / limit]).collect();
     }
-
-    /// Decodes a picture as RGB8.
-    pub fn read_picture(path: &Path) -> Result<image::RgbImage, DataError> {
-        let failed = |reason: String| DataError::Picture { path: path.display().to_string(), reason };
-        let reader = image::ImageReader::open(path).map_err(|e| failed(e.to_string()))?;
-        let reader = reader.with_guessed_format().map_err(|e| failed(e.to_string()))?;
-        Ok(reader.decode().map_err(|e| failed(e.to_string()))?.into_rgb8())
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@ pub mod augment;
 pub mod coco;
 pub mod features;
 pub mod mixture;
+pub mod samples;
 pub mod teacher;
 
-pub use augment::{Augmentation, Sample};
+pub use augment::{Augmentation, Sample, generator};
 pub use coco::{CocoSet, DataError, LoadReport, Person, Picture};
-pub use features::FeatureCache;
-pub use mixture::{Mixture, SetSpec};
+pub use features::{CacheKey, ChannelScale, FeatureCache};
+pub use mixture::{Mixture, SampleRef, SetSpec};
+pub use samples::Samples;
 pub use teacher::{TeacherLabels, TeacherReport, TeacherRules};

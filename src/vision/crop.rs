@@ -27,6 +27,18 @@ impl CropBox {
         CropBox::around(center, [w, h], aspect, padding)
     }
 
+    /// The crop of an MPII annotation (METHOD 5, "Crop box"): `center` in MPII's pixels, which count
+    /// from 1, and `scale` in 200-pixel units. MPII's centre sits high, so it moves down a little;
+    /// a centre of -1 stands for a person who is not annotated and is left as it is.
+    pub fn from_mpii(center: [f64; 2], scale: f64) -> CropBox {
+        let ([x, y], s) = if center[0] == -1.0 {
+            (center, scale)
+        } else {
+            ([center[0], center[1] + 15.0 * scale], scale * BOX_PADDING)
+        };
+        CropBox { center: [x - 1.0, y - 1.0], scale: [s, s] }
+    }
+
     /// The crop about `center` that holds `size` pixels (width, height) at the given aspect, padded.
     pub(crate) fn around(center: [f64; 2], size: [f64; 2], aspect: f64, padding: f64) -> CropBox {
         let [mut w, mut h] = size;
@@ -52,5 +64,24 @@ impl CropBox {
             w: w as f32,
             h: h as f32,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crop_without_padding_is_the_box_at_the_inputs_aspect() {
+        let b = BBox { x: 10.0, y: 20.0, w: 30.0, h: 60.0 };
+        let crop = CropBox::from_bbox(&b, 0.75, 1.0);
+        assert_eq!(crop.bbox(), BBox { x: 2.5, y: 20.0, w: 45.0, h: 60.0 });
+        assert!((crop.area() - 45.0 * 60.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn mpii_counts_from_one_and_centres_high() {
+        let crop = CropBox::from_mpii([594.0, 257.0], 3.0);
+        assert_eq!(crop, CropBox { center: [593.0, 301.0], scale: [3.75, 3.75] });
     }
 }

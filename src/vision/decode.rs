@@ -4,7 +4,8 @@ use super::{Affine, CropBox, Heatmaps};
 use crate::pose::Keypoint;
 
 /// How a heatmap becomes a place (METHOD 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Decoding {
     /// The highest cell, moved a quarter cell towards its higher neighbours (HRNet).
     Plain,
@@ -185,4 +186,64 @@ fn convolve_at(row: &[f32], x: usize, kernel: &[f64]) -> f64 {
     let last = (x + reach + 1).min(row.len());
     let skipped = first + reach - x;
     row[first..last].iter().zip(&kernel[skipped..]).map(|(v, k)| f64::from(*v) * k).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture_tests::Tensors;
+    use super::super::gaussian_targets;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn smoothing_agrees_with_the_reference() {
+        let tensors = Tensors::open("dark.safetensors");
+        let kernel = gaussian_kernel(11);
+        for (k, e) in kernel.iter().zip(tensors.f64("kernel1d")) {
+            assert!((k - e).abs() < 1e-12);
+        }
+        let (values, blurred) = (tensors.f32("heatmap"), tensors.f32("blurred"));
+        let pairs = values.chunks_exact(64 * 48).zip(blurred.chunks_exact(64 * 48));
+        // Map 11 is all zero: 0/0 in the reference.
+        for (j, (values, expected)) in pairs.enumerate().filter(|(j, _)| *j != 11) {
+            let map = Map { values, width: 48, height: 64 };
+            let origin = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let factor = f64::from(origin) / map.smoothed_maximum(&kernel);
+            for (f, e) in map.smoothed(&kernel).iter().zip(expected) {
+                assert!((f * factor - f64::from(*e)).abs() < 1e-5, "map {j}: {} is not {e}", f * factor);
+            }
+        }
+    }
+
+    #[test]
+    fn empty_and_broken_maps_give_the_origin() {
+        let empty = Heatmaps::zeros(2, 0, 0);
+        assert_eq!(decode(&empty, Decoding::default()), vec![Keypoint::default(); 2]);
+        let broken = Heatmaps { values: vec![f32::NAN; 20], joints: 1, height: 4, width: 5 };
+        assert_eq!(decode(&broken, Decoding::default()), vec![Keypoint::default()]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_clean_gaussian_decodes_to_its_centre(x in 4f32..43.0, y in 4f32..59.0) {
+            let maps = gaussian_targets(&[[x, y, 1.0]], [64, 48], 2.0).maps;
+            let dark = decode(&maps, Decoding::default())[0];
+            // Near the border the smoothing misses a part of the bell.
+            let tolerance = if (8f32..40.0).contains(&x) && (8f32..56.0).contains(&y) { 0.02 } else { 0.3 };
+            prop_assert!((dark.x - x).abs() < tolerance && (dark.y - y).abs() < tolerance, "{dark:?}");
+            let plain = decode(&maps, Decoding::Plain)[0];
+            prop_assert!((plain.x - x).abs() < 0.3 && (plain.y - y).abs() < 0.3, "{plain:?}");
+        }
+
+        #[test]
+        fn no_map_makes_decoding_panic_or_leave_the_numbers(
+            values in proptest::collection::vec(-1f32..1.0, 3 * 9 * 8), blur in 0usize..15,
+        ) {
+            let maps = Heatmaps { values, joints: 3, height: 9, width: 8 };
+            for d in [Decoding::Plain, Decoding::Dark { blur }] {
+                let kp = decode(&maps, d);
+                prop_assert!(kp.iter().all(|k| k.x.is_finite() && k.y.is_finite()));
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ const FRACTION: i32 = (1 << POSITION_BITS) - 1;
 
 /// The crop of `out_wh` pixels (width, height) that `image_to_crop` cuts out of `img`, sampled
 /// bilinearly with black outside of the picture. Equal to OpenCV 4.10's `warpAffine` on u8 to the
-/// bit (fixtures README 4), so that a network sees here what it saw in training elsewhere.
+/// bit, so that a network sees here what it saw in training elsewhere.
 pub fn warp(img: &RgbImage, image_to_crop: &Affine, out_wh: [usize; 2]) -> RgbImage {
     let [out_w, out_h] = out_wh;
     let mut out = RgbImage::new(out_w as u32, out_h as u32);
