@@ -1,1 +1,94 @@
-//! (to be written)
+//! The command line: one file a subcommand, wired together here.
+//!
+//! A subcommand is a file `cli/<name>.rs` with `#[derive(clap::Args)] pub struct Args` and
+//! `pub fn run(args: Args) -> anyhow::Result<()>`; a `pub mod` line and a line in `subcommands!` below
+//! plug it in.
+
+mod errors;
+mod interrupt;
+pub mod model_args;
+
+pub mod bench;
+pub mod import;
+pub mod predict;
+
+pub use interrupt::stop_flag;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Something the user asked for did not work out. Clap itself ends with 2 on a usage error.
+const FAILURE: u8 = 1;
+
+/// Real-time human pose with a token-masked pose transformer.
+#[derive(Parser)]
+#[command(name = "tmpose", version, about, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Say more on stderr: once for what is happening, twice for details
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// Declares the subcommands and their dispatch from one list, so that adding one is one line.
+macro_rules! subcommands {
+    ($($(#[$meta:meta])* $name:ident => $module:ident,)*) => {
+        #[derive(clap::Subcommand)]
+        // Parsed once, moved once: the size of the largest variant costs nothing.
+        #[allow(clippy::large_enum_variant)]
+        enum Command {
+            $($(#[$meta])* $name($module::Args),)*
+        }
+
+        fn dispatch(command: Command) -> anyhow::Result<()> {
+            match command {
+                $(Command::$name(args) => $module::run(args),)*
+            }
+        }
+    };
+}
+
+subcommands! {
+    /// Estimate poses in pictures, folders and videos without a window
+    Predict => predict,
+    /// Turn a PyTorch checkpoint (TokenPose, TMPose, PPT, HRNet) into a weights file
+    Import => import,
+    /// Measure how long each stage takes, for every variant, keep ratio and device
+    Bench => bench,
+}
+
+/// Parses the arguments, runs the subcommand and turns its outcome into an exit code: 0 when all went
+/// well, 1 when something failed (one sentence on stderr), 2 for wrong usage.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    match dispatch(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", errors::sentence(&error));
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+/// `RUST_LOG` wins over the flag; the graphics stack's own chatter stays out unless asked for.
+fn start_log(verbose: u8) {
+    let filter = match verbose {
+        0 => "error,tmpose=warn",
+        1 => "warn,tmpose=info",
+        _ => "info,tmpose=debug",
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter)).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_declared_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

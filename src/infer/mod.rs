@@ -1,1 +1,17 @@
-//! (to be written)
+//! From a picture and person boxes to poses: crop, network, decode, with the persons of a frame as one
+//! batch.
+
+mod box_tracker;
+mod error;
+mod estimator;
+mod settings;
+mod times;
+
+pub use box_tracker::BoxTracker;
+pub use error::InferError;
+pub use estimator::{Estimate, Estimator, pose_score};
+pub use settings::Settings;
+pub use times::{StageTimes, Timing};
+
+#[cfg(test)]
+mod tests;

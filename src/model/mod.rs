@@ -1,1 +1,29 @@
-//! (to be written)
+//! The token-masked pose transformer: backbone, tokenizer, mask, encoder and heatmap head.
+//!
+//! One forward pass is `backbone -> tokens (select, embed, place) -> encode -> head`; the four are
+//! separate methods of [`TmPose`] so that each can be timed, and so that training can start from
+//! cached backbone features.
+
+pub mod backbone;
+mod config;
+mod conv;
+mod encoder;
+mod head;
+mod keep;
+mod macs;
+mod mask;
+mod names;
+mod params;
+mod positions;
+mod tmpose;
+
+pub use config::{BackboneKind, ModelConfig, UnknownVariant, Variant};
+pub use encoder::{Encoder, Layer};
+pub use head::Head;
+pub use keep::{Keep, PositionMode, UnknownPositionMode};
+pub use macs::{Counting, Macs};
+pub use mask::{MaskKind, UnknownMask, keep_count, kept_tokens, mirrored_tokens, progressive_ranking};
+pub use names::{NameStyle, pytorch_name};
+pub use params::{ParamInfo, fill_params, list_params};
+pub use positions::sine_positions;
+pub use tmpose::TmPose;

@@ -1,1 +1,34 @@
-//! Boxes, affine crops, colour, heatmap decoding and targets (METHOD 5).
+//! Boxes, affine crops, colour, heatmap decoding and targets (METHOD 5), and drawing.
+//!
+//! Coordinates: a pixel's centre lies at whole numbers, so that the picture spans `0 ..= width - 1`.
+//! All functions here run on the CPU and know nothing of networks.
+
+mod affine;
+mod bbox;
+mod crop;
+mod decode;
+mod draw;
+#[cfg(test)]
+pub(crate) mod fixture_tests;
+mod half_body;
+mod heatmaps;
+mod montage;
+mod normalize;
+mod palette;
+mod targets;
+mod text;
+mod warp;
+
+pub use affine::Affine;
+pub use bbox::BBox;
+pub use crop::{BOX_PADDING, CropBox};
+pub use decode::{Decoding, decode, keypoints_to_image};
+pub use draw::{bone_width, draw_box, draw_pose};
+pub use half_body::{half_body_crop, upper_body};
+pub use heatmaps::Heatmaps;
+pub use montage::{Tile, contact_sheet};
+pub use normalize::{IMAGENET_MEAN, IMAGENET_STD, normalize_into};
+pub use palette::{edge_color, joint_color, joint_size};
+pub use targets::{Targets, gaussian_targets};
+pub use text::{draw_text, text_size};
+pub use warp::warp;

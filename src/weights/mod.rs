@@ -1,1 +1,18 @@
-//! (to be written)
+//! Weight files: our safetensors with its header, and the importers of published files.
+
+mod checkpoint;
+mod error;
+mod format;
+mod import;
+mod onnx;
+mod record;
+mod search;
+
+pub use error::WeightsError;
+pub use format::{FORMAT, Precision, load, read_info, save};
+pub use import::{
+    ImportOptions, ImportReport, import, import_checkpoint, import_tinypose, load_tinypose_backbone,
+};
+pub use onnx::convolutions_before;
+pub use record::{TrainingRecord, WeightsInfo};
+pub use search::{DEFAULT_FILE, default_weights};

@@ -1,0 +1,137 @@
+//! `tmpose bench`: how long each stage takes, for every variant, keep ratio and device, beside PyTorch
+//! and ONNX Runtime where they are installed.
+
+mod peers;
+mod report;
+
+use super::model_args::keep_ratio;
+use crate::gpu::{self, ComputeDevice, DeviceChoice};
+use crate::infer::{Estimator, Settings, StageTimes, Timing};
+use crate::model::{MaskKind, ModelConfig, Variant};
+use crate::pose::Skeleton;
+use crate::vision::BBox;
+use crate::weights::{TrainingRecord, WeightsInfo};
+use anyhow::Context;
+use image::{Rgb, RgbImage};
+use peers::Peers;
+use report::{Report, Row, Samples};
+use std::path::PathBuf;
+
+/// Runs that nobody counts: memory is claimed, kernels are compiled and tuned.
+const WARM_UP: usize = 2;
+
+/// Arguments of `tmpose bench`. Weights are random: only the time counts.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Variants, e.g. tmpose-t,tmpose-b [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    variants: Vec<Variant>,
+    /// Keep ratios
+    #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4", value_name = "LIST", value_parser = keep_ratio)]
+    keep: Vec<f64>,
+    /// Devices
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "auto", value_name = "LIST")]
+    devices: Vec<DeviceChoice>,
+    /// Which visual tokens are kept
+    #[arg(long, default_value_t, value_name = "KIND")]
+    mask: MaskKind,
+    /// Persons in the frame
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    persons: u16,
+    /// Measured runs; the median counts
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Do not look for PyTorch and ONNX Runtime
+    #[arg(long)]
+    no_peers: bool,
+    /// Python with PyTorch, and with ONNX Runtime and onnx
+    #[arg(long, default_value = "python3", value_name = "PROGRAM")]
+    python: PathBuf,
+    /// Also write the numbers to this JSON file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Runs `tmpose bench`.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let variants = if args.variants.is_empty() { Variant::ALL.to_vec() } else { args.variants.clone() };
+    let mut peers = if args.no_peers { None } else { Peers::start(&args.python) };
+    if peers.is_none() && !args.no_peers {
+        eprintln!("note: {} has no PyTorch, so there is nothing to compare with", args.python.display());
+    }
+    let mut report = Report::new(args.mask, usize::from(args.persons), args.runs);
+    for &choice in &args.devices {
+        let device = gpu::choose(choice)?;
+        if let Some(note) = &device.note {
+            eprintln!("note: {note}");
+        }
+        report.start_device(&device);
+        for &variant in &variants {
+            for row in measure(&args, variant, &device, peers.as_mut())? {
+                report.add(row);
+            }
+        }
+    }
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report)?;
+        std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// One variant on one device at every ratio. Ours and the peers take turns run by run, so that whatever
+/// else the machine does falls on all of them alike.
+fn measure(
+    args: &Args,
+    variant: Variant,
+    device: &ComputeDevice,
+    mut peers: Option<&mut Peers>,
+) -> anyhow::Result<Vec<Row>> {
+    let skeleton = Skeleton::coco17().clone();
+    let config = ModelConfig::new(variant, &skeleton);
+    let model = config.init(&device.device);
+    let info = WeightsInfo::new(config.clone(), skeleton, TrainingRecord::default());
+    let mut estimator = Estimator::from_parts(model, info, device.clone());
+    let persons = usize::from(args.persons);
+    let img = picture();
+    let boxes = vec![BBox::whole(img.width(), img.height()); persons];
+    let names = match peers.as_deref_mut() {
+        Some(peers) => peers.load(&config, device.is_gpu(), persons)?,
+        None => Vec::new(),
+    };
+    let mut rows = Vec::new();
+    for &ratio in &args.keep {
+        let settings = Settings { mask: args.mask, keep_ratio: ratio, ..Settings::default() };
+        let mut estimate = |timing| -> anyhow::Result<(StageTimes, Vec<usize>)> {
+            estimator.set_timing(timing);
+            let (_, times, kept) = estimator.estimate(&img, &boxes, &settings, false)?;
+            Ok((times, kept))
+        };
+        let mut ours = Samples::default();
+        let mut theirs = vec![Samples::default(); names.len()];
+        for run in 0..WARM_UP + args.runs as usize {
+            let (stages, kept) = estimate(Timing::Stages)?;
+            let (unbroken, _) = estimate(Timing::WholeOnly)?;
+            let counts = run >= WARM_UP;
+            if counts {
+                ours.add_ours(&stages, &unbroken);
+            }
+            for (peer, samples) in theirs.iter_mut().enumerate() {
+                let Some(peers) = peers.as_deref_mut() else { continue };
+                let ms = peers.run(peer, &kept)?;
+                if counts {
+                    samples.add(ms);
+                }
+            }
+        }
+        let kept = estimate(Timing::WholeOnly)?.1.len();
+        let theirs = names.iter().cloned().zip(theirs).collect();
+        rows.push(Row::new(variant, device, ratio, kept, &ours, theirs));
+    }
+    Ok(rows)
+}
+
+/// Something to look at that is not one colour.
+fn picture() -> RgbImage {
+    RgbImage::from_fn(640, 480, |x, y| Rgb([(x % 256) as u8, (y % 256) as u8, ((x * y) % 251) as u8]))
+}

@@ -1,0 +1,102 @@
+//! `tmpose import`: a published checkpoint becomes a weight file.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use burn::prelude::Device;
+
+use crate::model::Variant;
+use crate::pose::Skeleton;
+use crate::weights::{self, ImportOptions, ImportReport, Precision};
+
+/// Turn a published checkpoint into a weight file.
+///
+/// Reads PyTorch checkpoints of TokenPose, TMPose and PPT, HRNet's ImageNet backbones (the rest of the network
+/// stays untrained), and PP-TinyPose's .onnx file (the backbone of tmpose-t).
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The checkpoint: .pth or .onnx
+    file: PathBuf,
+    /// Where to write the weights
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: PathBuf,
+    /// tmpose-t, -s, -b, -l-d6, -l-d18 or -l-d24; guessed from the shapes when left out
+    #[arg(long)]
+    variant: Option<Variant>,
+    /// coco17, mpii16 or a skeleton file; guessed from the number of joints when left out
+    #[arg(long)]
+    skeleton: Option<String>,
+    /// Keep full precision: twice the size
+    #[arg(long)]
+    f32: bool,
+    /// Name every tensor in the summary, not only the first few
+    #[arg(long)]
+    all: bool,
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let skeleton = args.skeleton.as_deref().map(named_skeleton).transpose()?;
+    let options = ImportOptions { variant: args.variant, skeleton };
+    let (model, info, report) = weights::import(&args.file, &options, &Device::flex())?;
+    let precision = if args.f32 { Precision::F32 } else { Precision::F16 };
+    weights::save(&args.out, &model, &info, precision)?;
+    let shown = if args.all { usize::MAX } else { 5 };
+    print!("{}", summary(&report, shown));
+    println!(
+        "Wrote {} for {} joints ({}) to {}.",
+        info.config.variant,
+        info.config.joints,
+        info.skeleton.name,
+        args.out.display()
+    );
+    Ok(())
+}
+
+fn named_skeleton(name: &str) -> anyhow::Result<Skeleton> {
+    match name {
+        "coco17" => Ok(Skeleton::coco17().clone()),
+        "mpii16" => Ok(Skeleton::mpii16().clone()),
+        file => Skeleton::load(file.as_ref()).with_context(|| {
+            format!("`{file}` is neither coco17, mpii16 nor a skeleton file that can be read")
+        }),
+    }
+}
+
+/// What was mapped and what was not, at most `shown` names of each kind.
+fn summary(report: &ImportReport, shown: usize) -> String {
+    let mut text = format!("It is {}: {} tensors mapped.\n", report.kind, report.mapped.len());
+    let kinds = [
+        ("not in the file, so untrained", &report.untrained),
+        ("in the file without a place in the network", &report.unused),
+    ];
+    for (what, names) in kinds.into_iter().filter(|(_, names)| !names.is_empty()) {
+        text += &format!("{} {what}:\n", names.len());
+        names.iter().take(shown).for_each(|name| text += &format!("  {name}\n"));
+        if let Some(more @ 1..) = names.len().checked_sub(shown) {
+            text += &format!("  and {more} more (--all names them)\n");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_names_a_few_and_counts_the_rest() {
+        let names = |n: usize| (0..n).map(|i| format!("t{i}")).collect::<Vec<_>>();
+        let report = ImportReport {
+            kind: "an HRNet backbone".into(),
+            mapped: names(3),
+            untrained: names(7),
+            unused: Vec::new(),
+        };
+        let text = summary(&report, 2);
+        assert_eq!(
+            text,
+            "It is an HRNet backbone: 3 tensors mapped.\n7 not in the file, so untrained:\n  t0\n  t1\n  \
+             and 5 more (--all names them)\n"
+        );
+    }
+}

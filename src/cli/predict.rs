@@ -1,0 +1,111 @@
+//! `tmpose predict`: poses of pictures, folders and videos, without a window.
+
+mod boxes;
+mod ids;
+mod jobs;
+mod results;
+mod runner;
+
+use super::model_args::{ModelArgs, SettingsArgs};
+use crate::infer::Timing;
+use anyhow::{Context, bail};
+use boxes::BoxFile;
+use ids::Ids;
+use indicatif::{ProgressBar, ProgressStyle};
+use jobs::OutputNames;
+use results::Results;
+use runner::Runner;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `tmpose predict`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Pictures, folders of pictures, and videos
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Person boxes: a COCO instances or keypoints file (pictures are matched by file name), or a list of
+    /// detections (matched by the number in the file name). Without it, one person is looked for in the
+    /// whole picture, and in a video around where it was in the frame before
+    #[arg(long, value_name = "FILE")]
+    boxes: Option<PathBuf>,
+    /// Folder for the annotated pictures and videos, keypoints.json and images.json
+    #[arg(short, long, default_value = "out", value_name = "DIR")]
+    out: PathBuf,
+    /// Write keypoints.json and images.json only
+    #[arg(long)]
+    no_pictures: bool,
+    /// Draw joints with at least this score
+    #[arg(long, default_value_t = 0.2, value_name = "SCORE")]
+    min_score: f32,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// Runs `tmpose predict`.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let jobs = jobs::collect(&args.inputs)?;
+    let boxes = args.boxes.as_deref().map(BoxFile::read).transpose()?;
+    let stop = super::stop_flag()?;
+    let mut estimator = args.model.estimator()?;
+    estimator.set_timing(Timing::WholeOnly);
+    std::fs::create_dir_all(&args.out)
+        .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
+    let mut runner = Runner {
+        estimator,
+        settings: args.settings.settings(),
+        boxes,
+        outputs: (!args.no_pictures).then(|| OutputNames::new(args.out.clone())),
+        min_score: args.min_score,
+        results: Results::create(&args.out)?,
+        ids: Ids::new(jobs.iter().filter_map(jobs::Job::number)),
+        stop,
+        progress: progress_bar(jobs.len() as u64)?,
+        without_boxes: 0,
+    };
+    let mut failures = Vec::new();
+    for job in &jobs {
+        if runner.stopped() {
+            break;
+        }
+        if let Err(error) = runner.run(job) {
+            failures.push(super::errors::sentence(&error));
+        }
+        runner.progress.inc(matches!(job, jobs::Job::Picture(_)).into());
+    }
+    finish(runner, &args.out, &failures)
+}
+
+/// Completes the files, says what was done, and turns what went wrong into one error.
+fn finish(runner: Runner, out: &Path, failures: &[String]) -> anyhow::Result<()> {
+    runner.progress.finish_and_clear();
+    let stopped = runner.stopped();
+    let (poses, images) = (runner.results.poses(), runner.results.images());
+    runner.results.finish()?;
+    if images > 0 {
+        println!("{}: {poses} poses in {images} pictures and frames", out.join("keypoints.json").display());
+    }
+    if let (Some(boxes), missing @ 1..) = (&runner.boxes, runner.without_boxes) {
+        let shown = boxes.shown();
+        if images == 0 && failures.is_empty() {
+            bail!(
+                "{shown} names none of the inputs: give the file that belongs to them, or leave --boxes out"
+            );
+        }
+        eprintln!("note: {shown} does not name {missing} pictures or frames; they were left out");
+    }
+    match failures {
+        _ if stopped => {
+            bail!("stopped after {images} pictures and frames, which are kept in {}", out.display())
+        }
+        [] => Ok(()),
+        [only] => bail!("{only}"),
+        [first, ..] => bail!("{} inputs failed; the first: {first}", failures.len()),
+    }
+}
+
+fn progress_bar(jobs: u64) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {per_sec}  {eta} left")?;
+    Ok(ProgressBar::new(jobs).with_style(style))
+}

@@ -1,0 +1,212 @@
+//! `--boxes`: person boxes from a COCO file.
+
+use crate::vision::BBox;
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// COCO's id of the category "person".
+const PERSON: u64 = 1;
+
+/// A person to look at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PersonBox {
+    pub bbox: BBox,
+    /// The detector's confidence; 1 for annotated boxes.
+    pub score: f64,
+    /// Annotated boxes are clipped to the picture, detected ones are not (METHOD 5, "Crop box").
+    pub annotated: bool,
+}
+
+/// The persons of a COCO instances, keypoints or detections file.
+pub struct BoxFile {
+    persons: HashMap<u64, Vec<PersonBox>>,
+    /// Images by base name; none in a detections file, which has only ids.
+    images: Option<HashMap<String, Vec<ImageEntry>>>,
+    shown: String,
+}
+
+struct ImageEntry {
+    id: u64,
+    /// As in the file, perhaps with folders.
+    file_name: String,
+    frame: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Contents {
+    Annotations(Annotations),
+    Detections(Vec<Entry>),
+}
+
+#[derive(Deserialize)]
+struct Annotations {
+    images: Vec<Image>,
+    annotations: Vec<Entry>,
+    #[serde(default)]
+    categories: Vec<Category>,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    id: u64,
+    file_name: String,
+    frame: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    image_id: u64,
+    category_id: Option<u64>,
+    bbox: Option<[f32; 4]>,
+    score: Option<f64>,
+    #[serde(default)]
+    iscrowd: u8,
+}
+
+#[derive(Deserialize)]
+struct Category {
+    id: u64,
+    name: String,
+}
+
+impl BoxFile {
+    /// Reads the file. Crowds and other categories than persons are left out.
+    pub fn read(path: &Path) -> anyhow::Result<BoxFile> {
+        let shown = path.display().to_string();
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read the boxes in {shown}"))?;
+        BoxFile::parse(&bytes, shown)
+    }
+
+    fn parse(bytes: &[u8], shown: String) -> anyhow::Result<BoxFile> {
+        let contents: Contents = serde_json::from_slice(bytes).map_err(|_| {
+            anyhow::anyhow!(
+                "{shown} is not a COCO file: give an instances or keypoints file (images and annotations) or a \
+                 list of detections (image_id, bbox, score)"
+            )
+        })?;
+        let (entries, images, person, annotated) = match contents {
+            Contents::Detections(entries) => (entries, None, PERSON, false),
+            Contents::Annotations(file) => {
+                let person = file.categories.iter().find(|c| c.name == "person").map_or(PERSON, |c| c.id);
+                (file.annotations, Some(by_name(file.images)), person, true)
+            }
+        };
+        let mut persons: HashMap<u64, Vec<PersonBox>> = HashMap::new();
+        for (i, entry) in entries.into_iter().enumerate() {
+            if entry.category_id.is_some_and(|c| c != person) || entry.iscrowd != 0 {
+                continue;
+            }
+            let Some([x, y, w, h]) = entry.bbox else {
+                bail!("entry {i} of {shown} has no bbox: give a file with person boxes");
+            };
+            let bbox = BBox { x, y, w, h };
+            let score = entry.score.unwrap_or(1.0);
+            persons.entry(entry.image_id).or_default().push(PersonBox { bbox, score, annotated });
+        }
+        Ok(BoxFile { persons, images, shown })
+    }
+
+    /// True when pictures are matched by number because the file has no names.
+    pub fn is_detections(&self) -> bool {
+        self.images.is_none()
+    }
+
+    /// How messages name the file.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// The id of a picture, or of one frame of a video (`frame` counts from 0 and stands beside
+    /// `file_name` in the file, as in the images.json that `tmpose predict` writes). Folders decide
+    /// between pictures of the same name.
+    pub fn image_id(&self, path: &Path, frame: Option<u64>) -> Option<u64> {
+        let base = path.file_name()?.to_string_lossy();
+        let entries = self.images.as_ref()?.get(base.as_ref())?;
+        let same_frame = || entries.iter().filter(|e| e.frame == frame);
+        let mut in_folder = same_frame().filter(|e| path.ends_with(&e.file_name));
+        match (in_folder.next(), in_folder.next()) {
+            (Some(only), None) => return Some(only.id),
+            (Some(_), Some(_)) => return None,
+            (None, _) => (),
+        }
+        let mut any = same_frame();
+        any.next().filter(|_| any.next().is_none()).map(|only| only.id)
+    }
+
+    /// The persons of an image; none if the file names none.
+    pub fn persons(&self, image_id: u64) -> &[PersonBox] {
+        self.persons.get(&image_id).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn by_name(images: Vec<Image>) -> HashMap<String, Vec<ImageEntry>> {
+    let mut names: HashMap<String, Vec<ImageEntry>> = HashMap::new();
+    for Image { id, file_name, frame } in images {
+        let base = file_name.rsplit(['/', '\\']).next().unwrap_or(&file_name).to_owned();
+        names.entry(base).or_default().push(ImageEntry { id, file_name, frame });
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> anyhow::Result<BoxFile> {
+        BoxFile::parse(text.as_bytes(), "boxes.json".into())
+    }
+
+    #[test]
+    fn annotations_give_the_persons_of_a_picture_by_its_name() {
+        let file = parse(
+            r#"{"images": [{"id": 7, "file_name": "val/a.jpg"}, {"id": 8, "file_name": "b.jpg", "width": 3}],
+                "categories": [{"id": 3, "name": "person"}, {"id": 1, "name": "car"}],
+                "annotations": [
+                  {"image_id": 7, "category_id": 3, "bbox": [1, 2, 30, 40], "keypoints": []},
+                  {"image_id": 7, "category_id": 3, "bbox": [5, 6, 7, 8], "iscrowd": 0},
+                  {"image_id": 7, "category_id": 3, "bbox": [0, 0, 9, 9], "iscrowd": 1},
+                  {"image_id": 7, "category_id": 1, "bbox": [0, 0, 9, 9]}]}"#,
+        )
+        .unwrap();
+        let id = file.image_id(Path::new("/data/a.jpg"), None).unwrap();
+        assert_eq!(id, 7);
+        let boxes: Vec<f32> = file.persons(id).iter().map(|p| p.bbox.w).collect();
+        assert_eq!(boxes, [30.0, 7.0]);
+        assert!(file.persons(8).is_empty());
+        assert_eq!(file.image_id(Path::new("c.jpg"), None), None);
+    }
+
+    #[test]
+    fn folders_and_frames_decide_between_equal_names() {
+        let file = parse(
+            r#"{"images": [{"id": 1, "file_name": "x/a.jpg"}, {"id": 2, "file_name": "y/a.jpg"},
+                           {"id": 3, "file_name": "v.mp4", "frame": 0}, {"id": 4, "file_name": "v.mp4", "frame": 1}],
+                "annotations": []}"#,
+        )
+        .unwrap();
+        assert_eq!(file.image_id(Path::new("data/y/a.jpg"), None), Some(2));
+        assert_eq!(file.image_id(Path::new("data/z/a.jpg"), None), None);
+        assert_eq!(file.image_id(Path::new("v.mp4"), Some(1)), Some(4));
+        assert_eq!(file.image_id(Path::new("v.mp4"), None), None);
+    }
+
+    #[test]
+    fn detections_keep_their_score_and_are_known_by_number() {
+        let file =
+            parse(r#"[{"image_id": 5, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]"#).unwrap();
+        assert!(file.is_detections());
+        assert_eq!(file.persons(5)[0].score, 0.5);
+        assert!(!file.persons(5)[0].annotated);
+    }
+
+    #[test]
+    fn a_file_without_boxes_is_named() {
+        for text in ["{}", "3", "[{\"image_id\": 1, \"category_id\": 1}]", "[1"] {
+            let error = parse(text).err().unwrap().to_string();
+            assert!(error.contains("boxes.json"), "{error}");
+        }
+    }
+}

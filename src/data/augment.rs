@@ -1,0 +1,259 @@
+//! Random crops of annotated people: half body, scale, rotation, shift, brightness and mirror image
+//! (METHOD 5), drawn from a generator that depends on the sample alone.
+
+use super::coco::Person;
+use crate::pose::Skeleton;
+use crate::vision::{self, Affine, BOX_PADDING, CropBox};
+use image::RgbImage;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+/// How much the crops vary. The default is what docs/TRAINING.md found good for short trainings;
+/// [`Augmentation::tmpose`] is the reference's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// Probability of showing only the upper or lower body of a person with more than 8 joints.
+    pub half_body: f64,
+    /// Standard deviation of the factor on the crop's size.
+    pub scale: f64,
+    /// That factor stays within these limits.
+    pub scale_limits: [f64; 2],
+    /// Standard deviation of the rotation in degrees.
+    pub rotation: f64,
+    /// The rotation stays within this many degrees either way.
+    pub rotation_limit: f64,
+    /// Probability of any rotation.
+    pub rotation_probability: f64,
+    /// Standard deviation of the shift, as a part of the crop's size.
+    pub shift: f64,
+    /// The brightness is multiplied by 1 plus or minus up to this.
+    pub brightness: f64,
+    /// Probability of the mirror image.
+    pub mirror: f64,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Augmentation {
+            half_body: 0.0,
+            scale: 0.25,
+            scale_limits: [0.7, 1.35],
+            rotation: 25.0,
+            rotation_limit: 50.0,
+            rotation_probability: 0.6,
+            shift: 0.04,
+            brightness: 0.25,
+            mirror: 0.5,
+        }
+    }
+}
+
+impl Augmentation {
+    /// METHOD 5 as the reference trains on COCO.
+    pub fn tmpose() -> Augmentation {
+        Augmentation {
+            half_body: 0.3,
+            scale: 0.35,
+            scale_limits: [0.65, 1.35],
+            rotation: 45.0,
+            rotation_limit: 90.0,
+            rotation_probability: 0.6,
+            shift: 0.0,
+            brightness: 0.0,
+            mirror: 0.5,
+        }
+    }
+
+    /// The plain crop of the person's box, for evaluation.
+    pub fn none() -> Augmentation {
+        Augmentation {
+            half_body: 0.0,
+            scale: 0.0,
+            scale_limits: [1.0, 1.0],
+            rotation: 0.0,
+            rotation_limit: 0.0,
+            rotation_probability: 0.0,
+            shift: 0.0,
+            brightness: 0.0,
+            mirror: 0.0,
+        }
+    }
+}
+
+/// A generator for one draw; the same numbers give the same stream on every machine, and different
+/// ones unrelated streams.
+pub fn generator(seed: u64, purpose: u64, index: u64, round: u64) -> ChaCha8Rng {
+    let mut bytes = [0u8; 32];
+    for (chunk, part) in bytes.chunks_exact_mut(8).zip([seed, purpose, index, round]) {
+        chunk.copy_from_slice(&part.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(bytes)
+}
+
+/// What was drawn for one sample: everything that its crop and its targets depend on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    pub crop: CropBox,
+    /// Degrees, as [`Affine::from_crop`] takes them.
+    pub rotation: f64,
+    /// Show the mirror image; `crop` is then given in the mirrored picture.
+    pub mirrored: bool,
+    pub brightness: f32,
+}
+
+impl Sample {
+    /// Draws the crop of `person` for an input of aspect width / height. `width` is the picture's.
+    pub fn draw(
+        person: &Person,
+        width: u32,
+        aspect: f64,
+        skeleton: &Skeleton,
+        how: &Augmentation,
+        rng: &mut ChaCha8Rng,
+    ) -> Sample {
+        let mut normal = || -> f64 { StandardNormal.sample(&mut *rng) };
+        // All numbers are drawn whether they are used or not, so that switching one part off leaves
+        // the others as they were.
+        let [z_half, z_scale, z_rotation, z_x, z_y] = std::array::from_fn(|_| normal());
+        let [u_half, u_rotation, u_brightness, u_mirror]: [f64; 4] = std::array::from_fn(|_| rng.random());
+
+        let mut crop = CropBox::from_bbox(&person.bbox, aspect, BOX_PADDING);
+        if person.labelled() > 8
+            && u_half < how.half_body
+            && let Some(part) = half_body(person, skeleton, z_half, aspect)
+        {
+            crop = part;
+        }
+        let factor = (1.0 + how.scale * z_scale).clamp(how.scale_limits[0], how.scale_limits[1]);
+        let size = crop.scale[0] * 200.0;
+        crop.scale = crop.scale.map(|s| s * factor);
+        crop.center[0] += how.shift * z_x * size;
+        crop.center[1] += how.shift * z_y * size / aspect;
+        let rotation = if u_rotation < how.rotation_probability {
+            (how.rotation * z_rotation).clamp(-how.rotation_limit, how.rotation_limit)
+        } else {
+            0.0
+        };
+        let mirrored = u_mirror < how.mirror;
+        if mirrored {
+            crop.center[0] = f64::from(width) - 1.0 - crop.center[0];
+        }
+        let brightness = (1.0 + how.brightness * (2.0 * u_brightness - 1.0)) as f32;
+        Sample { crop, rotation, mirrored, brightness }
+    }
+
+    /// Map from the pixels of a picture `width` wide to an output of `out_wh` pixels.
+    pub fn affine(&self, width: u32, out_wh: [usize; 2]) -> Affine {
+        let crop = Affine::from_crop(&self.crop, self.rotation, out_wh);
+        if self.mirrored {
+            crop.compose(&Affine([[-1.0, 0.0, f64::from(width) - 1.0], [0.0, 1.0, 0.0]]))
+        } else {
+            crop
+        }
+    }
+
+    /// The crop's pixels.
+    pub fn render(&self, picture: &RgbImage, out_wh: [usize; 2]) -> RgbImage {
+        let mut crop = vision::warp(picture, &self.affine(picture.width(), out_wh), out_wh);
+        if self.brightness != 1.0 {
+            for value in crop.iter_mut() {
+                // The cast saturates, which is the clipping wanted here.
+                *value = (f32::from(*value) * self.brightness).round() as u8;
+            }
+        }
+        crop
+    }
+
+    /// Joints on the heatmap, [x, y, weight], in the order that the (mirrored) crop shows them.
+    pub fn joints(
+        &self,
+        person: &Person,
+        width: u32,
+        heatmap_wh: [usize; 2],
+        skeleton: &Skeleton,
+    ) -> Vec<[f32; 3]> {
+        let map = self.affine(width, heatmap_wh);
+        let order: Vec<usize> =
+            if self.mirrored { skeleton.mirror() } else { (0..person.keypoints.len()).collect() };
+        order
+            .into_iter()
+            .map(|j| {
+                let k = person.keypoints[j];
+                let [x, y] = map.apply([f64::from(k.x), f64::from(k.y)]);
+                [x as f32, y as f32, person.weights[j]]
+            })
+            .collect()
+    }
+}
+
+/// Crop around the labelled joints of one half, METHOD 5 step 1.
+fn half_body(person: &Person, skeleton: &Skeleton, normal: f64, aspect: f64) -> Option<CropBox> {
+    let joints: Vec<[f32; 3]> = person.keypoints.iter().map(|k| [k.x, k.y, k.score]).collect();
+    vision::half_body_crop(&joints, &vision::upper_body(skeleton), aspect, normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pose::Keypoint;
+    use crate::vision::BBox;
+
+    fn person() -> Person {
+        let keypoints: Vec<Keypoint> = (0..17)
+            .map(|j| Keypoint { x: 40.0 + 3.0 * (j % 5) as f32, y: 20.0 + 6.0 * j as f32, score: 2.0 })
+            .collect();
+        Person {
+            id: 1,
+            picture: 0,
+            bbox: BBox { x: 30.0, y: 15.0, w: 40.0, h: 110.0 },
+            area: 3000.0,
+            weights: vec![1.0; 17],
+            keypoints,
+            source: None,
+        }
+    }
+
+    fn draw(how: &Augmentation, index: u64) -> Sample {
+        let mut rng = generator(3, 0, index, 0);
+        Sample::draw(&person(), 120, 0.75, Skeleton::coco17(), how, &mut rng)
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_crop() {
+        let how = Augmentation::default();
+        assert_eq!(draw(&how, 5), draw(&how, 5));
+        assert_ne!(draw(&how, 5), draw(&how, 6));
+    }
+
+    #[test]
+    fn evaluation_shows_the_plain_box() {
+        let sample = draw(&Augmentation::none(), 1);
+        let plain = CropBox::from_bbox(&person().bbox, 0.75, BOX_PADDING);
+        assert_eq!((sample.crop, sample.rotation, sample.mirrored), (plain, 0.0, false));
+        assert_eq!(sample.brightness, 1.0);
+    }
+
+    #[test]
+    fn a_mirrored_crop_swaps_left_and_right_and_mirrors_the_columns() {
+        let how = Augmentation { mirror: 1.0, ..Augmentation::none() };
+        let (plain, mirrored) = (draw(&Augmentation::none(), 1), draw(&how, 1));
+        let skeleton = Skeleton::coco17();
+        let a = plain.joints(&person(), 120, [48, 64], skeleton);
+        let b = mirrored.joints(&person(), 120, [48, 64], skeleton);
+        for (j, m) in skeleton.mirror().into_iter().enumerate() {
+            assert!((a[m][0] + b[j][0] - 47.0).abs() < 1e-3, "joint {j}: {:?} {:?}", a[m], b[j]);
+            assert!((a[m][1] - b[j][1]).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn half_bodies_are_smaller_crops() {
+        let how = Augmentation { half_body: 1.0, ..Augmentation::none() };
+        let whole = draw(&Augmentation::none(), 1).crop.scale[1];
+        let halves = (0..20).filter(|&i| draw(&how, i).crop.scale[1] < whole).count();
+        assert_eq!(halves, 20);
+    }
+}

@@ -1,0 +1,91 @@
+//! A mixture with its crops: from a sample's number to pixels and joints.
+
+use super::augment::{Augmentation, Sample, generator};
+use super::coco::{CocoSet, DataError, Person, Picture};
+use super::features::Fingerprint;
+use super::mixture::Mixture;
+use crate::pose::Skeleton;
+use crate::vision::normalize_into;
+use image::RgbImage;
+
+/// Purpose number of the generator that draws crops.
+const CROPS: u64 = 1;
+
+/// Everything that decides what a network is shown.
+pub struct Samples {
+    pub mixture: Mixture,
+    pub skeleton: Skeleton,
+    pub augmentation: Augmentation,
+    pub seed: u64,
+    /// Width and height of the network's input in pixels.
+    pub input_wh: [usize; 2],
+    /// Width and height of its heatmaps in cells.
+    pub heatmap_wh: [usize; 2],
+}
+
+impl Samples {
+    pub fn len(&self) -> usize {
+        self.mixture.samples.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.mixture.samples.is_empty()
+    }
+
+    /// Set, person and picture of a sample.
+    pub fn person(&self, index: usize) -> (&CocoSet, &Person, &Picture) {
+        let sample = self.mixture.samples[index];
+        let set = &self.mixture.sets[sample.set];
+        let person = &set.persons[sample.person];
+        (set, person, set.picture(person))
+    }
+
+    /// The sample's crop; another one for every `round`.
+    pub fn draw(&self, index: usize, round: u64) -> Sample {
+        let (_, person, picture) = self.person(index);
+        let aspect = self.input_wh[0] as f64 / self.input_wh[1] as f64;
+        let mut rng = generator(self.seed, CROPS, index as u64, round);
+        Sample::draw(person, picture.size[0], aspect, &self.skeleton, &self.augmentation, &mut rng)
+    }
+
+    /// Joints on the heatmap, [x, y, weight].
+    pub fn joints(&self, index: usize, sample: &Sample) -> Vec<[f32; 3]> {
+        let (_, person, picture) = self.person(index);
+        sample.joints(person, picture.size[0], self.heatmap_wh, &self.skeleton)
+    }
+
+    /// The crop as the network's input, 3 x height x width.
+    ///
+    /// # Errors
+    /// The picture cannot be decoded.
+    pub fn pixels(&self, index: usize, sample: &Sample) -> Result<Vec<f32>, DataError> {
+        let (_, _, picture) = self.person(index);
+        let crop = sample.render(&read_picture(picture)?, self.input_wh);
+        let mut pixels = vec![0.0; 3 * self.input_wh[0] * self.input_wh[1]];
+        normalize_into(&crop, &mut pixels);
+        Ok(pixels)
+    }
+
+    /// A short text that differs when any crop of `round` differs.
+    pub fn fingerprint(&self, round: u64) -> String {
+        let mut print = Fingerprint::default();
+        print.add(format!("{:?}", self.input_wh).as_bytes());
+        for index in 0..self.len() {
+            let (_, _, picture) = self.person(index);
+            print.add(picture.path.file_name().unwrap_or_default().as_encoded_bytes());
+            print.add(format!("{:?}", self.draw(index, round)).as_bytes());
+        }
+        print.text()
+    }
+}
+
+/// Decodes a picture as RGB8.
+///
+/// # Errors
+/// The file cannot be read or decoded.
+pub fn read_picture(picture: &Picture) -> Result<RgbImage, DataError> {
+    let failed = |reason: String| DataError::Picture { path: picture.path.display().to_string(), reason };
+    let reader = image::ImageReader::open(&picture.path).map_err(|e| failed(e.to_string()))?;
+    let reader = reader.with_guessed_format().map_err(|e| failed(e.to_string()))?;
+    Ok(reader.decode().map_err(|e| failed(e.to_string()))?.into_rgb8())
+}

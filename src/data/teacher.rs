@@ -1,0 +1,132 @@
+//! Labels by public models, stored beside a set: they fill joints that its annotators left out and
+//! point at labels that are probably wrong (see the data's README).
+
+use super::coco::{CocoSet, DataError};
+use crate::pose::Keypoint;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// When a teacher's joint is believed. The defaults are the rules found good for `people`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TeacherRules {
+    /// A missing joint is filled when the teacher's score is above this ...
+    pub fill_score: f32,
+    /// ... and its two models disagree by less than this, relative to the box's longer side.
+    pub fill_disagreement: f32,
+    /// Loss weight of a filled joint.
+    pub fill_weight: f32,
+    /// A label is mistrusted when the teacher is this sure ...
+    pub mistrust_score: f32,
+    /// ... its two models agree to this ...
+    pub mistrust_disagreement: f32,
+    /// ... and the label is farther away than this, relative to the box's longer side.
+    pub mistrust_distance: f32,
+}
+
+impl Default for TeacherRules {
+    fn default() -> Self {
+        TeacherRules {
+            fill_score: 0.35,
+            fill_disagreement: 0.04,
+            fill_weight: 0.5,
+            mistrust_score: 0.35,
+            mistrust_disagreement: 0.02,
+            mistrust_distance: 0.15,
+        }
+    }
+}
+
+/// What the rules changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TeacherReport {
+    pub filled: usize,
+    pub mistrusted: usize,
+}
+
+/// {annotation id: J x [x, y, score, disagreement]}, picture pixels.
+pub struct TeacherLabels(HashMap<u64, Vec<[f32; 4]>>);
+
+impl TeacherLabels {
+    /// Where the labels of a set lie: `annotations/teacher_<split>.json`, if there are any.
+    pub fn beside(set: &CocoSet) -> Option<PathBuf> {
+        let stem = set.file.file_stem()?.to_string_lossy().into_owned();
+        let path = set.file.with_file_name(format!("teacher_{}.json", stem.rsplit('_').next()?));
+        path.is_file().then_some(path)
+    }
+
+    pub fn load(path: &Path) -> Result<TeacherLabels, DataError> {
+        let shown = || path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: shown(), source })?;
+        let labels =
+            serde_json::from_slice(&bytes).map_err(|source| DataError::Parse { path: shown(), source })?;
+        Ok(TeacherLabels(labels))
+    }
+
+    /// Fills missing joints and sets the weight of mistrusted ones to 0.
+    pub fn apply(&self, set: &mut CocoSet, rules: &TeacherRules) -> TeacherReport {
+        let mut report = TeacherReport::default();
+        for person in &mut set.persons {
+            let Some(labels) = self.0.get(&person.id) else { continue };
+            let side = person.bbox.w.max(person.bbox.h);
+            for (j, &[x, y, score, disagreement]) in labels.iter().enumerate().take(person.keypoints.len()) {
+                let joint = &mut person.keypoints[j];
+                if joint.score <= 0.0 {
+                    if score > rules.fill_score && disagreement < rules.fill_disagreement {
+                        *joint = Keypoint { x, y, score: 1.0 };
+                        person.weights[j] = rules.fill_weight;
+                        report.filled += 1;
+                    }
+                } else if score > rules.mistrust_score
+                    && disagreement < rules.mistrust_disagreement
+                    && (joint.x - x).hypot(joint.y - y) > rules.mistrust_distance * side
+                {
+                    person.weights[j] = 0.0;
+                    report.mistrusted += 1;
+                }
+            }
+        }
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::coco::{LoadReport, Person};
+    use crate::vision::BBox;
+
+    #[test]
+    fn missing_joints_are_filled_and_swapped_ones_mistrusted() {
+        let labelled = Keypoint { x: 10.0, y: 10.0, score: 2.0 };
+        let person = Person {
+            id: 7,
+            picture: 0,
+            bbox: BBox { x: 0.0, y: 0.0, w: 50.0, h: 100.0 },
+            area: 2500.0,
+            keypoints: vec![Keypoint::default(), Keypoint::default(), labelled, labelled],
+            weights: vec![0.0, 0.0, 1.0, 1.0],
+            source: None,
+        };
+        let mut set = CocoSet {
+            file: "x".into(),
+            pictures: vec![],
+            persons: vec![person],
+            report: LoadReport::default(),
+        };
+        let labels = TeacherLabels(HashMap::from([(
+            7,
+            vec![
+                [30.0, 40.0, 0.9, 0.01], // sure and agreed: fills the missing joint
+                [30.0, 40.0, 0.2, 0.01], // not sure: the joint stays missing
+                [10.0, 30.0, 0.9, 0.01], // 20 px from the label, the limit is 15: mistrusted
+                [10.0, 20.0, 0.9, 0.01], // near enough
+            ],
+        )]));
+        let report = labels.apply(&mut set, &TeacherRules::default());
+        assert_eq!(report, TeacherReport { filled: 1, mistrusted: 1 });
+        assert_eq!(set.persons[0].weights, [0.5, 0.0, 0.0, 1.0]);
+        assert_eq!(set.persons[0].keypoints[0], Keypoint { x: 30.0, y: 40.0, score: 1.0 });
+    }
+}

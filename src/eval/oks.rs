@@ -1,0 +1,126 @@
+//! Object keypoint similarity (METHOD 6.1): how near a pose lies to an annotated one, 0 to 1.
+
+use crate::pose::Keypoint;
+
+/// An annotated person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GtPerson {
+    pub image_id: u64,
+    /// x, y in pixels and visibility (0 not labelled, 1 hidden, 2 visible), one for each joint.
+    pub keypoints: Vec<[f64; 3]>,
+    /// Top-left corner and size in pixels.
+    pub bbox: [f64; 4],
+    /// Area of the person's outline in pixels, COCO's `area`.
+    pub area: f64,
+    /// A crowd may match several estimates and never counts as missed.
+    pub crowd: bool,
+}
+
+/// An estimated person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DtPerson {
+    pub image_id: u64,
+    pub keypoints: Vec<Keypoint>,
+    /// Confidence after [`super::rescore`].
+    pub score: f64,
+}
+
+impl GtPerson {
+    /// Number of labelled joints.
+    pub fn labelled(&self) -> usize {
+        self.keypoints.iter().filter(|k| k[2] > 0.0).count()
+    }
+
+    /// Whether the evaluation leaves this person out: a crowd, or nothing to compare with.
+    pub(super) fn ignored(&self) -> bool {
+        self.crowd || self.labelled() == 0
+    }
+}
+
+/// OKS of a pose against an annotated person: the mean over labelled joints of
+/// `exp(-d^2 / (2 area (2 sigma)^2))`. A person without labelled joints is compared by the distance
+/// of all joints to three times its box, as pycocotools does for the estimates it then ignores.
+pub fn oks(gt: &GtPerson, keypoints: &[Keypoint], sigmas: &[f64]) -> f64 {
+    let area = gt.area + f64::EPSILON;
+    let labelled = gt.labelled();
+    let [x, y, w, h] = gt.bbox;
+    let beyond = |v: f64, low: f64, high: f64| (low - v).max(0.0) + (v - high).max(0.0);
+    let mut sum = 0.0;
+    for ((k, g), sigma) in keypoints.iter().zip(&gt.keypoints).zip(sigmas) {
+        let (px, py) = (f64::from(k.x), f64::from(k.y));
+        if labelled == 0 {
+            sum += similarity(beyond(px, x - w, x + 2.0 * w), beyond(py, y - h, y + 2.0 * h), *sigma, area);
+        } else if g[2] > 0.0 {
+            sum += similarity(px - g[0], py - g[1], *sigma, area);
+        }
+    }
+    let counted = if labelled == 0 { keypoints.len().min(gt.keypoints.len()) } else { labelled };
+    if counted == 0 { 0.0 } else { sum / counted as f64 }
+}
+
+/// OKS between two estimates: the mean over all joints, with the mean of both areas
+/// (METHOD 5, "COCO rescoring and NMS").
+pub fn oks_between(a: &[Keypoint], b: &[Keypoint], areas: [f64; 2], sigmas: &[f64]) -> f64 {
+    let area = (areas[0] + areas[1]) / 2.0 + f64::EPSILON;
+    let joints = a.len().min(b.len()).min(sigmas.len());
+    let pairs = a.iter().zip(b).zip(sigmas);
+    let sum: f64 = pairs
+        .map(|((a, b), sigma)| {
+            similarity(f64::from(a.x) - f64::from(b.x), f64::from(a.y) - f64::from(b.y), *sigma, area)
+        })
+        .sum();
+    if joints == 0 { 0.0 } else { sum / joints as f64 }
+}
+
+fn similarity(dx: f64, dy: f64, sigma: f64, area: f64) -> f64 {
+    let variance = (2.0 * sigma) * (2.0 * sigma);
+    (-(dx * dx + dy * dy) / variance / area / 2.0).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pose::Skeleton;
+    use proptest::prelude::*;
+
+    prop_compose! {
+        fn person()(points in proptest::collection::vec((0f32..600.0, 0f32..400.0, 0u8..3), 17)) -> GtPerson {
+            let keypoints = points.iter().map(|p| [f64::from(p.0), f64::from(p.1), f64::from(p.2)]);
+            GtPerson {
+                image_id: 1,
+                keypoints: keypoints.collect(),
+                bbox: [0.0, 0.0, 600.0, 400.0],
+                area: 9000.0,
+                crowd: false,
+            }
+        }
+    }
+
+    fn as_estimate(gt: &GtPerson, shift: f32) -> Vec<Keypoint> {
+        let point = |k: &[f64; 3]| Keypoint { x: k[0] as f32 + shift, y: k[1] as f32, score: 1.0 };
+        gt.keypoints.iter().map(point).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn equal_poses_have_oks_one_and_distance_lowers_it(gt in person(), shift in 0.5f32..200.0) {
+            let sigmas = &Skeleton::coco17().sigmas;
+            prop_assert!((oks(&gt, &as_estimate(&gt, 0.0), sigmas) - 1.0).abs() < 1e-12);
+            if gt.labelled() > 0 {
+                let near = oks(&gt, &as_estimate(&gt, shift), sigmas);
+                let far = oks(&gt, &as_estimate(&gt, 2.0 * shift), sigmas);
+                prop_assert!(near < 1.0 && far <= near && far >= 0.0);
+            }
+        }
+
+        #[test]
+        fn two_estimates_compare_the_same_either_way(a in person(), b in person()) {
+            let sigmas = &Skeleton::coco17().sigmas;
+            let (a, b) = (as_estimate(&a, 0.0), as_estimate(&b, 0.0));
+            let there = oks_between(&a, &b, [900.0, 5000.0], sigmas);
+            let back = oks_between(&b, &a, [5000.0, 900.0], sigmas);
+            prop_assert!((there - back).abs() < 1e-12);
+            prop_assert!((oks_between(&a, &a, [900.0; 2], sigmas) - 1.0).abs() < 1e-12);
+        }
+    }
+}

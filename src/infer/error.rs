@@ -1,0 +1,23 @@
+//! Why poses could not be estimated, each as one sentence.
+
+use crate::gpu::DeviceError;
+use crate::vision::BBox;
+use crate::weights::WeightsError;
+
+/// Loading a model or running it failed.
+#[derive(Debug, thiserror::Error)]
+pub enum InferError {
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error("the keep ratio {0} is not possible: give a number above 0 and at most 1")]
+    KeepRatio(f64),
+    #[error(
+        "the person box at x {}, y {} with width {} and height {} cannot be cropped: its sides must be at \
+         least one pixel", .0.x, .0.y, .0.w, .0.h
+    )]
+    Box(BBox),
+    #[error("the device {name} failed while it ran the network ({reason}): try again, or use --device cpu")]
+    Compute { name: String, reason: String },
+}

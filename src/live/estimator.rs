@@ -1,0 +1,67 @@
+//! What the inference thread runs, behind a small trait so that the pipeline can be tested without a
+//! network.
+
+use crate::gpu::ComputeDevice;
+use crate::infer::{Estimate, Estimator, InferError, Settings, StageTimes};
+use crate::vision::BBox;
+use crate::weights::WeightsInfo;
+use image::RgbImage;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Poses of one frame, the time each stage took, and the visual tokens that were kept.
+pub type Estimated = (Vec<Estimate>, StageTimes, Vec<usize>);
+
+/// Finds the poses in a picture.
+pub trait PoseEstimator {
+    /// One pose for each box (pixels of `img`).
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    fn estimate(
+        &mut self,
+        img: &RgbImage,
+        boxes: &[BBox],
+        settings: &Settings,
+        heatmaps: bool,
+    ) -> Result<Estimated, InferError>;
+}
+
+impl PoseEstimator for Estimator {
+    fn estimate(
+        &mut self,
+        img: &RgbImage,
+        boxes: &[BBox],
+        settings: &Settings,
+        heatmaps: bool,
+    ) -> Result<Estimated, InferError> {
+        Estimator::estimate(self, img, boxes, settings, heatmaps)
+    }
+}
+
+/// The model that runs, as the window shows it.
+#[derive(Clone)]
+pub struct ModelSummary {
+    /// The weights file.
+    pub path: PathBuf,
+    pub info: Arc<WeightsInfo>,
+    pub device: ComputeDevice,
+}
+
+/// An estimator and its description, made on the inference thread: Burn orders work by thread.
+pub type Loaded = (Box<dyn PoseEstimator>, ModelSummary);
+/// Loads a model on the inference thread.
+pub type Loader = Box<dyn FnOnce() -> Result<Loaded, InferError> + Send>;
+
+/// Where the model stands.
+#[derive(Clone, Default)]
+pub enum ModelStatus {
+    /// None was asked for.
+    #[default]
+    None,
+    /// The file is being read, the device started or its kernels prepared.
+    Loading,
+    Ready(Arc<ModelSummary>),
+    /// One sentence that says why not.
+    Failed(String),
+}

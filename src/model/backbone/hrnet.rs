@@ -1,0 +1,228 @@
+//! HRNet-W32-s and -W48-s: the first three stages of HRNet, read at the highest resolution.
+
+use super::stem::StemNet;
+use crate::model::conv::ConvBn;
+use burn::prelude::*;
+use burn::tensor::activation::relu;
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+
+/// Two 3x3 convolutions with a residual.
+#[derive(Module, Debug)]
+pub struct BasicBlock {
+    pub c1: ConvBn,
+    pub c2: ConvBn,
+}
+
+impl BasicBlock {
+    fn new(channels: usize, device: &Device) -> BasicBlock {
+        BasicBlock {
+            c1: ConvBn::new(channels, channels, 3, 1, device),
+            c2: ConvBn::new(channels, channels, 3, 1, device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = relu(self.c1.forward(x.clone()));
+        relu(self.c2.forward(y) + x)
+    }
+
+    fn fold(self) -> BasicBlock {
+        BasicBlock { c1: self.c1.fold(), c2: self.c2.fold() }
+    }
+}
+
+/// The blocks of one resolution in an [`HrModule`].
+#[derive(Module, Debug)]
+pub struct Branch {
+    pub blocks: Vec<BasicBlock>,
+}
+
+/// The way from resolution j to resolution i: nothing for i = j, a 1x1 convolution and nearest
+/// upsampling for j > i, a chain of strided 3x3 convolutions for j < i (METHOD 1.1, "Fusion").
+#[derive(Module, Debug)]
+pub struct Fuse {
+    pub convs: Vec<ConvBn>,
+    /// Factor of the upsampling, 1 for none.
+    pub up: usize,
+}
+
+impl Fuse {
+    fn new(i: usize, j: usize, channels: &[usize], device: &Device) -> Fuse {
+        if j > i {
+            return Fuse {
+                convs: vec![ConvBn::new(channels[j], channels[i], 1, 1, device)],
+                up: 1 << (j - i),
+            };
+        }
+        let convs = (j + 1..=i)
+            .map(|step| {
+                let outputs = if step == i { channels[i] } else { channels[j] };
+                ConvBn::new(channels[j], outputs, 3, 2, device)
+            })
+            .collect();
+        Fuse { convs, up: 1 }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let mut y = x;
+        for (k, conv) in self.convs.iter().enumerate() {
+            y = conv.forward(y);
+            if k + 1 < self.convs.len() {
+                y = relu(y);
+            }
+        }
+        if self.up > 1 { upsample_nearest(y, self.up) } else { y }
+    }
+
+    fn fold(self) -> Fuse {
+        Fuse { convs: self.convs.into_iter().map(ConvBn::fold).collect(), up: self.up }
+    }
+
+    fn macs(&self, size: [usize; 2]) -> u64 {
+        let mut total = 0;
+        let mut size = size;
+        for conv in &self.convs {
+            let (next, macs) = conv.macs(size);
+            size = next;
+            total += macs;
+        }
+        total
+    }
+}
+
+fn upsample_nearest(x: Tensor<4>, factor: usize) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    let options = InterpolateOptions::new(InterpolateMode::Nearest)
+        .with_align_corners(false)
+        .with_output_size([height * factor, width * factor]);
+    interpolate(x, options)
+}
+
+/// Parallel branches, then their exchange.
+#[derive(Module, Debug)]
+pub struct HrModule {
+    pub branches: Vec<Branch>,
+    /// `[output][input]`.
+    pub fuse_layers: Vec<Vec<Fuse>>,
+}
+
+impl HrModule {
+    fn new(channels: &[usize], outputs: usize, device: &Device) -> HrModule {
+        let branch = |&c: &usize| Branch { blocks: (0..4).map(|_| BasicBlock::new(c, device)).collect() };
+        let row = |i| (0..channels.len()).map(|j| Fuse::new(i, j, channels, device)).collect();
+        HrModule {
+            branches: channels.iter().map(branch).collect(),
+            fuse_layers: (0..outputs).map(row).collect(),
+        }
+    }
+
+    /// One map for each resolution to one for each row of `fuse_layers`.
+    pub fn forward(&self, inputs: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
+        let inputs: Vec<_> = inputs
+            .into_iter()
+            .zip(&self.branches)
+            .map(|(x, branch)| branch.blocks.iter().fold(x, |x, block| block.forward(x)))
+            .collect();
+        let fused = |row: &Vec<Fuse>| {
+            row.iter().zip(&inputs).map(|(fuse, x)| fuse.forward(x.clone())).reduce(|sum, y| sum + y)
+        };
+        self.fuse_layers.iter().filter_map(fused).map(relu).collect()
+    }
+
+    fn fold(self) -> HrModule {
+        let fold_branch = |b: Branch| Branch { blocks: b.blocks.into_iter().map(BasicBlock::fold).collect() };
+        HrModule {
+            branches: self.branches.into_iter().map(fold_branch).collect(),
+            fuse_layers: self
+                .fuse_layers
+                .into_iter()
+                .map(|row| row.into_iter().map(Fuse::fold).collect())
+                .collect(),
+        }
+    }
+
+    /// `size`: of branch 0.
+    fn macs(&self, size: [usize; 2]) -> u64 {
+        let at = |j: usize| [size[0] >> j, size[1] >> j];
+        let branches = self.branches.iter().enumerate().flat_map(|(j, branch)| {
+            branch.blocks.iter().map(move |b| b.c1.macs(at(j)).1 + b.c2.macs(at(j)).1)
+        });
+        let fuses = self
+            .fuse_layers
+            .iter()
+            .flat_map(|row| row.iter().enumerate().map(move |(j, fuse)| fuse.macs(at(j))));
+        branches.sum::<u64>() + fuses.sum::<u64>()
+    }
+}
+
+/// HRNet up to stage 3; of stage 3 only the highest resolution is made.
+#[derive(Module, Debug)]
+pub struct HrNet {
+    pub stem: StemNet,
+    /// From layer1 to resolutions 0 and 1.
+    pub transition1: Vec<ConvBn>,
+    pub stage2: Vec<HrModule>,
+    /// From resolution 1 to resolution 2; resolutions 0 and 1 pass unchanged.
+    pub transition2: Vec<ConvBn>,
+    pub stage3: Vec<HrModule>,
+}
+
+impl HrNet {
+    /// Fresh weights; `width` is 32 or 48.
+    pub fn new(width: usize, device: &Device) -> HrNet {
+        let channels = [width, 2 * width, 4 * width];
+        HrNet {
+            stem: StemNet::new(device),
+            transition1: vec![
+                ConvBn::new(StemNet::CHANNELS, channels[0], 3, 1, device),
+                ConvBn::new(StemNet::CHANNELS, channels[1], 3, 2, device),
+            ],
+            stage2: vec![HrModule::new(&channels[..2], 2, device)],
+            transition2: vec![ConvBn::new(channels[1], channels[2], 3, 2, device)],
+            stage3: (0..4).map(|m| HrModule::new(&channels, if m < 3 { 3 } else { 1 }, device)).collect(),
+        }
+    }
+
+    /// `[B,3,H,W]` to `[B,width,H/4,W/4]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let x = self.stem.forward(images);
+        let mut xs: Vec<_> = self.transition1.iter().map(|conv| relu(conv.forward(x.clone()))).collect();
+        drop(x);
+        for module in &self.stage2 {
+            xs = module.forward(xs);
+        }
+        for conv in &self.transition2 {
+            xs.push(relu(conv.forward(xs[xs.len() - 1].clone())));
+        }
+        for module in &self.stage3 {
+            xs = module.forward(xs);
+        }
+        xs.swap_remove(0)
+    }
+
+    /// Batch norms folded into the convolutions; inference only.
+    pub fn fold(self) -> HrNet {
+        let convs = |list: Vec<ConvBn>| list.into_iter().map(ConvBn::fold).collect();
+        let modules = |list: Vec<HrModule>| list.into_iter().map(HrModule::fold).collect();
+        HrNet {
+            stem: self.stem.fold(),
+            transition1: convs(self.transition1),
+            stage2: modules(self.stage2),
+            transition2: convs(self.transition2),
+            stage3: modules(self.stage3),
+        }
+    }
+
+    /// Multiply-accumulates for an input of `[height, width]`.
+    pub fn macs(&self, input: [usize; 2]) -> u64 {
+        let size = input.map(|n| n.div_ceil(4));
+        let half = size.map(|n| n.div_ceil(2));
+        let modules = |list: &[HrModule]| list.iter().map(|m| m.macs(size)).sum::<u64>();
+        self.stem.macs(input)
+            + self.transition1.iter().map(|conv| conv.macs(size).1).sum::<u64>()
+            + modules(&self.stage2)
+            + self.transition2.iter().map(|conv| conv.macs(half).1).sum::<u64>()
+            + modules(&self.stage3)
+    }
+}

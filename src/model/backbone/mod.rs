@@ -1,0 +1,49 @@
+//! Backbones: a picture to a feature map of a quarter of its size.
+
+mod hrnet;
+mod lite_hrnet;
+mod stem;
+
+pub use hrnet::HrNet;
+pub use lite_hrnet::{ConvMismatch, ConvWeights, LiteHrNet};
+pub use stem::StemNet;
+
+use burn::prelude::*;
+
+/// The backbone of a [`super::TmPose`]; which one is in [`super::ModelConfig::backbone`].
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // One of these exists per model; a box would only add a word to every path.
+pub enum Backbone {
+    HrNet(HrNet),
+    Stem(StemNet),
+    LiteHrNet(LiteHrNet),
+}
+
+impl Backbone {
+    /// `[B,3,H,W]` normalised picture to `[B,C,H/4,W/4]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        match self {
+            Backbone::HrNet(net) => net.forward(images),
+            Backbone::Stem(net) => net.forward(images),
+            Backbone::LiteHrNet(net) => net.forward(images),
+        }
+    }
+
+    /// Batch norms folded into the convolutions; inference only.
+    pub fn fold(self) -> Backbone {
+        match self {
+            Backbone::HrNet(net) => Backbone::HrNet(net.fold()),
+            Backbone::Stem(net) => Backbone::Stem(net.fold()),
+            Backbone::LiteHrNet(net) => Backbone::LiteHrNet(net.fold()),
+        }
+    }
+
+    /// Multiply-accumulates of the convolutions for an input of `[height, width]`.
+    pub fn macs(&self, input: [usize; 2]) -> u64 {
+        match self {
+            Backbone::HrNet(net) => net.macs(input),
+            Backbone::Stem(net) => net.macs(input),
+            Backbone::LiteHrNet(net) => net.macs(input),
+        }
+    }
+}

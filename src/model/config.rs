@@ -1,0 +1,211 @@
+//! The variants and their dimensions (METHOD 1 and 2).
+
+use super::backbone::{Backbone, HrNet, LiteHrNet, StemNet};
+use super::{Encoder, Head, TmPose, positions};
+use crate::pose::Skeleton;
+use burn::module::Param;
+use burn::nn::{BatchNormConfig, Initializer, LinearConfig};
+use burn::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A named architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Variant {
+    /// Ours, for real time on small machines: PP-TinyPose's network under 4 transformer layers.
+    #[serde(rename = "tmpose-t")]
+    T,
+    /// TokenPose-S-v1's network: stem net, 12 layers.
+    #[serde(rename = "tmpose-s")]
+    S,
+    /// HRNet-W32-s, 12 layers.
+    #[serde(rename = "tmpose-b")]
+    B,
+    /// HRNet-W48-s, three chained transformers of 2 layers.
+    #[serde(rename = "tmpose-l-d6")]
+    LD6,
+    /// HRNet-W48-s, 3 x 6 layers: what the reference's COCO yaml of "L/D6" builds.
+    #[serde(rename = "tmpose-l-d18")]
+    LD18,
+    /// HRNet-W48-s, 3 x 8 layers of 12 heads.
+    #[serde(rename = "tmpose-l-d24")]
+    LD24,
+}
+
+/// A name that is none of [`Variant::ALL`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no model variant \"{0}\"; use one of tmpose-t, -s, -b, -l-d6, -l-d18, -l-d24")]
+pub struct UnknownVariant(pub String);
+
+impl Variant {
+    /// Every variant, smallest first.
+    pub const ALL: [Variant; 6] =
+        [Variant::T, Variant::S, Variant::B, Variant::LD6, Variant::LD18, Variant::LD24];
+
+    /// The name used in flags, file headers and file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::T => "tmpose-t",
+            Variant::S => "tmpose-s",
+            Variant::B => "tmpose-b",
+            Variant::LD6 => "tmpose-l-d6",
+            Variant::LD18 => "tmpose-l-d18",
+            Variant::LD24 => "tmpose-l-d24",
+        }
+    }
+}
+
+impl std::fmt::Display for Variant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Variant {
+    type Err = UnknownVariant;
+
+    /// Accepts the full name and the name without `tmpose-`, in any case.
+    fn from_str(text: &str) -> Result<Variant, UnknownVariant> {
+        let lower = text.to_lowercase();
+        let short = lower.strip_prefix("tmpose-").unwrap_or(&lower);
+        Variant::ALL
+            .into_iter()
+            .find(|v| v.name().strip_prefix("tmpose-") == Some(short))
+            .ok_or_else(|| UnknownVariant(text.to_owned()))
+    }
+}
+
+/// The convolutional part that makes the feature map at a quarter of the input's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackboneKind {
+    /// The first three stages of HRNet; `width` is 32 or 48 (METHOD 1.1).
+    HrNet { width: usize },
+    /// HRNet's stem and layer1 only, 256 channels (METHOD 1.2).
+    Stem,
+    /// PP-TinyPose's wide naive Lite-HRNet, 40 channels.
+    LiteHrNet,
+}
+
+/// Everything that decides the shapes of a [`TmPose`]. Sizes are `[height, width]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelConfig {
+    pub variant: Variant,
+    /// Name of the skeleton, e.g. `coco17`.
+    pub skeleton: String,
+    /// Number of joints J, and of keypoint tokens.
+    pub joints: usize,
+    /// Input picture in pixels.
+    pub input: [usize; 2],
+    /// Heatmap in cells.
+    pub heatmap: [usize; 2],
+    /// Visual tokens in the picture; row-major.
+    pub grid: [usize; 2],
+    /// Feature cells in one token.
+    pub patch: [usize; 2],
+    pub backbone: BackboneKind,
+    /// Channels of the backbone's feature map.
+    pub feature_channels: usize,
+    /// A batch norm between the backbone and the tokenizer (tmpose-t: its backbone's last values are
+    /// sums of many branches and are not normalised).
+    pub feature_norm: bool,
+    /// Width d of a token.
+    pub dim: usize,
+    pub heads: usize,
+    /// Layers of one transformer.
+    pub depth: usize,
+    /// Transformers, chained; the head sees the keypoint tokens after each of them.
+    pub transformers: usize,
+    /// Hidden width of a layer's MLP, in units of `dim`.
+    pub mlp_ratio: usize,
+    /// Factor of the attention logits (METHOD 2.5).
+    pub attention_scale: f64,
+    /// Hidden width of the two-layer head, or none for the single layer (METHOD 2.7).
+    pub head_hidden: Option<usize>,
+}
+
+impl ModelConfig {
+    /// The variant's dimensions for a skeleton: MPII's 16 joints take a square 256x256 crop, every
+    /// other skeleton the 256x192 crop of COCO.
+    pub fn new(variant: Variant, skeleton: &Skeleton) -> ModelConfig {
+        let square = skeleton.name == "mpii16";
+        let (input, heatmap, patch) =
+            if square { ([256, 256], [64, 64], [4, 4]) } else { ([256, 192], [64, 48], [4, 3]) };
+        let (backbone, feature_channels) = match variant {
+            Variant::T => (BackboneKind::LiteHrNet, 40),
+            Variant::S => (BackboneKind::Stem, 256),
+            Variant::B => (BackboneKind::HrNet { width: 32 }, 32),
+            Variant::LD6 | Variant::LD18 | Variant::LD24 => (BackboneKind::HrNet { width: 48 }, 48),
+        };
+        let (transformers, depth, heads) = match variant {
+            Variant::T => (1, 4, 8),
+            Variant::S | Variant::B => (1, 12, 8),
+            Variant::LD6 => (3, 2, 8),
+            Variant::LD18 => (3, 6, 8),
+            Variant::LD24 => (3, 8, 12),
+        };
+        let dim = 192;
+        let attention_scale = match variant {
+            Variant::S => (dim as f64).powf(-0.5),
+            _ => ((dim / heads) as f64).powf(-0.5),
+        };
+        ModelConfig {
+            variant,
+            skeleton: skeleton.name.clone(),
+            joints: skeleton.len(),
+            input,
+            heatmap,
+            grid: [16, 16],
+            patch,
+            backbone,
+            feature_channels,
+            feature_norm: variant == Variant::T,
+            dim,
+            heads,
+            depth,
+            transformers,
+            mlp_ratio: 3,
+            attention_scale,
+            head_hidden: (transformers == 1).then_some(heatmap[0] * heatmap[1] / 8),
+        }
+    }
+
+    /// Number of visual tokens N before masking.
+    pub fn tokens(&self) -> usize {
+        self.grid[0] * self.grid[1]
+    }
+
+    /// Values in one visual token before the embedding.
+    pub fn patch_values(&self) -> usize {
+        self.patch[0] * self.patch[1] * self.feature_channels
+    }
+
+    /// A model with fresh weights (METHOD 2.8). Make it on `device.autodiff()` to train it.
+    pub fn init(&self, device: &Device) -> TmPose {
+        let backbone = match self.backbone {
+            BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, device)),
+            BackboneKind::Stem => Backbone::Stem(StemNet::new(device)),
+            BackboneKind::LiteHrNet => Backbone::LiteHrNet(LiteHrNet::new(device)),
+        };
+        TmPose {
+            backbone,
+            feature_norm: self.feature_norm.then(|| BatchNormConfig::new(self.feature_channels).init(device)),
+            patch: linear(self.patch_values(), self.dim, true, device),
+            keypoint_token: Initializer::Normal { mean: 0.0, std: 0.02 }
+                .init([1, self.joints, self.dim], device),
+            positions: positions::table(self, device),
+            encoders: (0..self.transformers).map(|_| Encoder::new(self, device)).collect(),
+            head: Head::new(self, device),
+            config: self.clone(),
+        }
+    }
+}
+
+/// A linear layer with the reference's initial values (METHOD 2.8).
+pub(super) fn linear(inputs: usize, outputs: usize, bias: bool, device: &Device) -> burn::nn::Linear {
+    let mut layer = LinearConfig::new(inputs, outputs)
+        .with_bias(bias)
+        .with_initializer(Initializer::Normal { mean: 0.0, std: 0.02 })
+        .init(device);
+    layer.bias = bias.then(|| -> Param<Tensor<1>> { Initializer::Zeros.init([outputs], device) });
+    layer
+}

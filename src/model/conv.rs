@@ -1,0 +1,82 @@
+//! A convolution and its batch norm, which folding turns into one convolution.
+
+use burn::module::Param;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
+use burn::prelude::*;
+
+/// Convolution without bias, then batch norm. After [`ConvBn::fold`] `bn` is gone and the convolution
+/// has a bias. No activation.
+#[derive(Module, Debug)]
+pub struct ConvBn {
+    pub conv: Conv2d,
+    pub bn: Option<BatchNorm>,
+}
+
+impl ConvBn {
+    /// Square kernel of odd size with "same" zero padding.
+    pub fn new(inputs: usize, outputs: usize, kernel: usize, stride: usize, device: &Device) -> ConvBn {
+        ConvBn::grouped(inputs, outputs, kernel, stride, 1, device)
+    }
+
+    /// Like [`ConvBn::new`] in `groups` groups (`groups == inputs == outputs`: depthwise).
+    pub fn grouped(
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        groups: usize,
+        device: &Device,
+    ) -> ConvBn {
+        let pad = kernel / 2;
+        ConvBn {
+            conv: Conv2dConfig::new([inputs, outputs], [kernel, kernel])
+                .with_stride([stride, stride])
+                .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+                .with_groups(groups)
+                .with_bias(false)
+                .with_initializer(Initializer::Normal { mean: 0.0, std: 0.001 })
+                .init(device),
+            bn: Some(BatchNormConfig::new(outputs).init(device)),
+        }
+    }
+
+    /// `[B,inputs,H,W]` to `[B,outputs,ceil(H/stride),ceil(W/stride)]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = self.conv.forward(x);
+        match &self.bn {
+            Some(bn) => bn.forward(y),
+            None => y,
+        }
+    }
+
+    /// The same map as one convolution with a bias; for inference, since batch statistics are gone.
+    pub fn fold(self) -> ConvBn {
+        let ConvBn { mut conv, bn } = self;
+        let Some(bn) = bn else { return ConvBn { conv, bn: None } };
+        let (scale, shift) = scale_and_shift(&bn);
+        let [outputs] = scale.dims();
+        conv.weight = Param::from_tensor(conv.weight.val() * scale.clone().reshape([outputs, 1, 1, 1]));
+        let shift = match &conv.bias {
+            Some(bias) => shift + bias.val() * scale,
+            None => shift,
+        };
+        conv.bias = Some(Param::from_tensor(shift));
+        ConvBn { conv, bn: None }
+    }
+
+    /// Output size and multiply-accumulates for an input of `[height, width]`.
+    pub fn macs(&self, input: [usize; 2]) -> ([usize; 2], u64) {
+        let [outputs, group_inputs, kh, kw] = self.conv.weight.lazy_shape().dims();
+        let [sh, sw] = self.conv.stride;
+        let out = [input[0].div_ceil(sh), input[1].div_ceil(sw)];
+        (out, (outputs * group_inputs * kh * kw * out[0] * out[1]) as u64)
+    }
+}
+
+/// A batch norm with its running statistics as `x * scale + shift` for each channel.
+pub fn scale_and_shift(bn: &BatchNorm) -> (Tensor<1>, Tensor<1>) {
+    let scale = bn.gamma.val() / bn.running_var.value_sync().add_scalar(bn.epsilon).sqrt();
+    let shift = bn.beta.val() - bn.running_mean.value_sync() * scale.clone();
+    (scale, shift)
+}

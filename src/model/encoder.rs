@@ -1,0 +1,117 @@
+//! The transformer encoder: pre-norm blocks over keypoint and visual tokens (METHOD 2.4, 2.5).
+
+use super::ModelConfig;
+use super::config::linear;
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::prelude::*;
+use burn::tensor::activation::gelu;
+use burn::tensor::module::{attention, linear as linear_map};
+use burn::tensor::ops::AttentionModuleOptions;
+
+/// One block: attention, then MLP, each on a normalised input and added to it.
+#[derive(Module, Debug)]
+pub struct Layer {
+    pub norm1: LayerNorm,
+    /// `[dim, 3 dim]`: columns q, k, v, each head-major.
+    pub qkv: Linear,
+    pub proj: Linear,
+    pub norm2: LayerNorm,
+    pub fc1: Linear,
+    pub fc2: Linear,
+    heads: usize,
+    scale: f64,
+}
+
+impl Layer {
+    fn new(config: &ModelConfig, device: &Device) -> Layer {
+        let (dim, hidden) = (config.dim, config.dim * config.mlp_ratio);
+        Layer {
+            norm1: LayerNormConfig::new(dim).init(device),
+            qkv: linear(dim, 3 * dim, false, device),
+            proj: linear(dim, dim, true, device),
+            norm2: LayerNormConfig::new(dim).init(device),
+            fc1: linear(dim, hidden, true, device),
+            fc2: linear(hidden, dim, true, device),
+            heads: config.heads,
+            scale: config.attention_scale,
+        }
+    }
+
+    /// `[B,n,dim]` to `[B,n,dim]`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, n, dim] = x.dims();
+        let qkv = self.qkv.forward(self.norm1.forward(x.clone()));
+        let [q, k, v] = split_heads(qkv.reshape([batch, n, 3, self.heads, dim / self.heads]));
+        let y = self.attend(q, k, v);
+        self.finish(x, y)
+    }
+
+    /// The first `queries` tokens of [`Layer::forward`]'s result. Keys and values still come from all
+    /// tokens, but no other token is asked or passed through the MLP: nothing reads those of a last layer.
+    pub fn forward_first(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
+        let [batch, n, dim] = x.dims();
+        let head_dim = dim / self.heads;
+        let weight = self.qkv.weight.val();
+        let normed = self.norm1.forward(x.clone());
+        let first = normed.clone().slice([0..batch, 0..queries]);
+        let q = linear_map(first, weight.clone().slice([0..dim, 0..dim]), None);
+        let q = q.reshape([batch, queries, self.heads, head_dim]).swap_dims(1, 2);
+        let kv = linear_map(normed, weight.slice([0..dim, dim..3 * dim]), None);
+        let [k, v] = split_heads(kv.reshape([batch, n, 2, self.heads, head_dim]));
+        let y = self.attend(q, k, v);
+        self.finish(x.slice([0..batch, 0..queries]), y)
+    }
+
+    /// `[B,heads,q,head_dim]` queries to `[B,q,dim]` mixed values.
+    fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<3> {
+        let [batch, heads, queries, head_dim] = q.dims();
+        let options = AttentionModuleOptions { scale: Some(self.scale), ..Default::default() };
+        let y = attention(q, k, v, None, None, options);
+        y.swap_dims(1, 2).reshape([batch, queries, heads * head_dim])
+    }
+
+    fn finish(&self, x: Tensor<3>, attended: Tensor<3>) -> Tensor<3> {
+        let x = x + self.proj.forward(attended);
+        let hidden = gelu(self.fc1.forward(self.norm2.forward(x.clone())));
+        x + self.fc2.forward(hidden)
+    }
+}
+
+/// `[B,n,parts,heads,head_dim]` to parts of `[B,heads,n,head_dim]`.
+fn split_heads<const PARTS: usize>(x: Tensor<5>) -> [Tensor<4>; PARTS] {
+    let [batch, n, _, heads, head_dim] = x.dims();
+    let x = x.permute([2, 0, 3, 1, 4]);
+    std::array::from_fn(|i| x.clone().narrow(0, i, 1).reshape([batch, heads, n, head_dim]))
+}
+
+/// One transformer: layers that see the positions again before every layer but the first
+/// ("sine-full").
+#[derive(Module, Debug)]
+pub struct Encoder {
+    pub layers: Vec<Layer>,
+}
+
+impl Encoder {
+    pub(super) fn new(config: &ModelConfig, device: &Device) -> Encoder {
+        Encoder { layers: (0..config.depth).map(|_| Layer::new(config, device)).collect() }
+    }
+
+    /// `[B,J+k,dim]` to the same. `places` is `[B or 1, J+k, dim]`: 0 for the keypoint tokens, the
+    /// position for the visual ones.
+    pub fn forward(&self, x: Tensor<3>, places: &Tensor<3>) -> Tensor<3> {
+        self.layers.iter().enumerate().fold(x, |x, (i, layer)| layer.forward(place(x, i, places)))
+    }
+
+    /// The `joints` keypoint tokens of [`Encoder::forward`], without computing what only the others need.
+    pub fn forward_keypoints(&self, x: Tensor<3>, places: &Tensor<3>, joints: usize) -> Tensor<3> {
+        let last = self.layers.len().saturating_sub(1);
+        self.layers.iter().enumerate().fold(x, |x, (i, layer)| {
+            let x = place(x, i, places);
+            if i == last { layer.forward_first(x, joints) } else { layer.forward(x) }
+        })
+    }
+}
+
+fn place(x: Tensor<3>, layer: usize, places: &Tensor<3>) -> Tensor<3> {
+    if layer == 0 { x } else { x + places.clone() }
+}

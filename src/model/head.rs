@@ -1,0 +1,44 @@
+//! The heatmap head, shared by all joints (METHOD 2.7).
+
+use super::ModelConfig;
+use super::config::linear;
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::prelude::*;
+
+/// Norm and linear layer, once or twice, from a keypoint token to its heatmap.
+#[derive(Module, Debug)]
+pub struct Head {
+    pub norm1: LayerNorm,
+    pub fc1: Linear,
+    /// Second layer of the two-layer head.
+    pub norm2: Option<LayerNorm>,
+    pub fc2: Option<Linear>,
+    height: usize,
+    width: usize,
+}
+
+impl Head {
+    pub(super) fn new(config: &ModelConfig, device: &Device) -> Head {
+        let inputs = config.dim * config.transformers;
+        let [height, width] = config.heatmap;
+        let cells = height * width;
+        Head {
+            norm1: LayerNormConfig::new(inputs).init(device),
+            fc1: linear(inputs, config.head_hidden.unwrap_or(cells), true, device),
+            norm2: config.head_hidden.map(|hidden| LayerNormConfig::new(hidden).init(device)),
+            fc2: config.head_hidden.map(|hidden| linear(hidden, cells, true, device)),
+            height,
+            width,
+        }
+    }
+
+    /// `[B,J,dim * transformers]` to `[B,J,height,width]`.
+    pub fn forward(&self, keypoints: Tensor<3>) -> Tensor<4> {
+        let [batch, joints, _] = keypoints.dims();
+        let mut x = self.fc1.forward(self.norm1.forward(keypoints));
+        if let (Some(norm), Some(fc)) = (&self.norm2, &self.fc2) {
+            x = fc.forward(norm.forward(x));
+        }
+        x.reshape([batch, joints, self.height, self.width])
+    }
+}

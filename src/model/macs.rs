@@ -1,0 +1,107 @@
+//! Multiply-accumulates of a model, counted honestly and as the paper's repository counts (METHOD 4).
+
+use super::BackboneKind;
+use super::ModelConfig;
+use super::backbone::{Backbone, HrNet, LiteHrNet, StemNet};
+use burn::prelude::*;
+use serde::Serialize;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counting {
+    /// What this program really multiplies: tokens are selected before the embedding, and the last layer
+    /// computes the keypoint queries only.
+    #[default]
+    Executed,
+    /// METHOD 4.1: all tokens embedded, every layer complete. The numbers of METHOD 4.2, for comparing
+    /// models.
+    Reference,
+    /// The counter behind the published tables, which takes a linear layer's token count for its input
+    /// width (`outputs * tokens * tokens`) and leaves out the products of attention; the tables print
+    /// the sum in units of 2^30. Not a measure of work: kept to reproduce and explain Tables 1 to 4 of
+    /// the paper.
+    Repository,
+}
+
+/// Multiply-accumulates for one person. Norms, softmax, activations and additions are not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Macs {
+    /// The backbone's convolutions.
+    pub conv: u64,
+    /// The tokenizer's linear layer.
+    pub embed: u64,
+    /// The linear layers of the transformer layers.
+    pub linear: u64,
+    /// The two products of attention.
+    pub attention: u64,
+    pub head: u64,
+}
+
+impl Macs {
+    /// Backbone and transformer part.
+    pub fn total(&self) -> u64 {
+        self.conv + self.transformer()
+    }
+
+    /// Everything behind the backbone: the part that shrinks with the keep ratio.
+    pub fn transformer(&self) -> u64 {
+        self.embed + self.linear + self.attention + self.head
+    }
+}
+
+impl ModelConfig {
+    /// Counts for `kept` visual tokens.
+    pub fn macs(&self, kept: usize, counting: Counting) -> Macs {
+        let conv = self.backbone_macs();
+        let (d, joints) = (self.dim, self.joints);
+        let all = joints + kept;
+        let hidden = d * self.mlp_ratio;
+        let layers = self.depth * self.transformers;
+        let embedded = if counting == Counting::Executed { kept } else { self.tokens() };
+        let head_layers: Vec<(usize, usize)> = {
+            let (inputs, cells) = (d * self.transformers, self.heatmap[0] * self.heatmap[1]);
+            match self.head_hidden {
+                Some(hidden) => vec![(inputs, hidden), (hidden, cells)],
+                None => vec![(inputs, cells)],
+            }
+        };
+        let (embed, linear, attention, head) = match counting {
+            Counting::Repository => (
+                embedded * embedded * d,
+                layers * all * all * (3 * d + d + hidden + d),
+                0,
+                head_layers.iter().map(|&(_, outputs)| joints * joints * outputs).sum::<usize>(),
+            ),
+            Counting::Reference | Counting::Executed => {
+                // Tokens asked and passed through the MLP, in the last layer.
+                let asked = if counting == Counting::Executed { joints } else { all };
+                let whole = layers.saturating_sub(1);
+                let linear = |asked: usize| 2 * all * d * d + asked * (2 * d * d + 2 * d * hidden);
+                (
+                    embedded * self.patch_values() * d,
+                    whole * linear(all) + linear(asked),
+                    whole * 2 * all * all * d + 2 * asked * all * d,
+                    head_layers.iter().map(|&(inputs, outputs)| joints * inputs * outputs).sum::<usize>(),
+                )
+            }
+        };
+        Macs {
+            conv,
+            embed: embed as u64,
+            linear: linear as u64,
+            attention: attention as u64,
+            head: head as u64,
+        }
+    }
+
+    /// Walks the backbone's convolutions. Its weights are lazy, so that none is made for this.
+    fn backbone_macs(&self) -> u64 {
+        let device = Device::flex();
+        let backbone = match self.backbone {
+            BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, &device)),
+            BackboneKind::Stem => Backbone::Stem(StemNet::new(&device)),
+            BackboneKind::LiteHrNet => Backbone::LiteHrNet(LiteHrNet::new(&device)),
+        };
+        backbone.macs(self.input)
+    }
+}

@@ -1,0 +1,142 @@
+//! The whole network.
+
+use super::backbone::Backbone;
+use super::conv::scale_and_shift;
+use super::{Encoder, Head, Keep, ModelConfig, positions};
+use burn::module::Param;
+use burn::nn::{BatchNorm, Linear};
+use burn::prelude::*;
+
+/// Token-masked pose transformer; made by [`ModelConfig::init`].
+///
+/// B is the batch (persons), J the joints, N the visual tokens of the grid, k the kept ones, C the
+/// backbone's channels. Autodiff is a property of the device that it was made on: `model.valid()` is the
+/// copy without it.
+#[derive(Module, Debug)]
+pub struct TmPose {
+    pub backbone: Backbone,
+    /// Norm of the backbone's channels in front of the tokenizer (tmpose-t).
+    pub feature_norm: Option<BatchNorm>,
+    /// `patch_to_embedding` of the reference.
+    pub patch: Linear,
+    /// `[1,J,dim]`.
+    pub keypoint_token: Param<Tensor<3>>,
+    /// `[N,dim]`, by formula; neither trained nor saved.
+    pub(super) positions: Tensor<2>,
+    /// Chained.
+    pub encoders: Vec<Encoder>,
+    pub head: Head,
+    #[module(skip)]
+    pub(super) config: ModelConfig,
+}
+
+impl TmPose {
+    /// What it was built from.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// `[B,3,H,W]` normalised pictures to the feature map `[B,C,H/4,W/4]`.
+    pub fn backbone(&self, images: Tensor<4>) -> Tensor<4> {
+        self.backbone.forward(images)
+    }
+
+    /// Cuts the feature map into tokens, keeps those of `keep`, embeds them and adds their positions:
+    /// `[B,k,dim]`. Dropped tokens cost nothing after the cut.
+    pub fn tokens(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<3> {
+        let embedded = self.embed(feature, keep);
+        let [_, kept, _] = embedded.dims();
+        embedded + self.position_rows(keep, kept)
+    }
+
+    /// [`TmPose::tokens`] before the positions are added.
+    pub fn embed(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<3> {
+        let feature = match &self.feature_norm {
+            Some(norm) => norm.forward(feature),
+            None => feature,
+        };
+        let batch = feature.dims()[0];
+        let ([rows, columns], [height, width]) = (self.config.grid, self.config.patch);
+        let (tokens, values) = (self.config.tokens(), self.config.patch_values());
+        // Values of a token: row in the patch, column in the patch, channel fastest.
+        let patches = feature
+            .reshape([batch, self.config.feature_channels, rows, height, columns, width])
+            .permute([0, 2, 4, 3, 5, 1]);
+        let kept = match &keep.indices {
+            None => patches.reshape([batch, tokens, values]),
+            Some(indices) => {
+                let [persons, kept] = indices.dims();
+                let first = Tensor::<1, Int>::arange(0..batch as i64, &indices.device())
+                    .mul_scalar(tokens as i64)
+                    .reshape([batch, 1]);
+                let flat = (indices.clone() + first).reshape([persons * kept]);
+                patches.reshape([batch * tokens, values]).select(0, flat).reshape([batch, kept, values])
+            }
+        };
+        self.patch.forward(kept)
+    }
+
+    /// Runs the transformers over the keypoint tokens and the visual `tokens` `[B,k,dim]`:
+    /// `[B,J,dim * transformers]`, the keypoint tokens after each transformer side by side.
+    pub fn encode(&self, tokens: Tensor<3>, keep: &Keep) -> Tensor<3> {
+        let [batch, kept, dim] = tokens.dims();
+        let joints = self.config.joints;
+        let rows = self.position_rows(keep, kept);
+        let none = Tensor::zeros([rows.dims()[0], joints, dim], &rows.device());
+        let places = Tensor::cat(vec![none, rows], 1);
+        let keypoints = self.keypoint_token.val().expand([batch, joints, dim]);
+        let mut x = Tensor::cat(vec![keypoints, tokens], 1);
+        let mut outputs = Vec::with_capacity(self.encoders.len());
+        let last = self.encoders.len().saturating_sub(1);
+        for (i, encoder) in self.encoders.iter().enumerate() {
+            if i == last {
+                outputs.push(encoder.forward_keypoints(x, &places, joints));
+                break;
+            }
+            x = encoder.forward(x, &places);
+            outputs.push(x.clone().slice([0..batch, 0..joints]));
+        }
+        if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(outputs, 2) }
+    }
+
+    /// Keypoint tokens `[B,J,dim * transformers]` to heatmaps `[B,J,h,w]`.
+    pub fn head(&self, keypoints: Tensor<3>) -> Tensor<4> {
+        self.head.forward(keypoints)
+    }
+
+    /// `[B,3,H,W]` normalised pictures to heatmaps `[B,J,h,w]`.
+    pub fn forward(&self, images: Tensor<4>, keep: &Keep) -> Tensor<4> {
+        self.forward_features(self.backbone(images), keep)
+    }
+
+    /// [`TmPose::forward`] from the backbone's feature map `[B,C,H/4,W/4]` on: for training with cached
+    /// features, and for a slider that moves over a still picture.
+    pub fn forward_features(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<4> {
+        self.head(self.encode(self.tokens(feature, keep), keep))
+    }
+
+    /// The same function with every batch norm folded into its neighbour. For inference: a folded model
+    /// has no batch statistics left to train, and its parameters no longer match the names of files.
+    pub fn fold(self) -> TmPose {
+        let mut model = TmPose { backbone: self.backbone.fold(), ..self };
+        let Some(norm) = model.feature_norm.take() else { return model };
+        let (scale, shift) = scale_and_shift(&norm);
+        let repeat = [model.config.patch_values() / model.config.feature_channels];
+        // The channel is the fastest index of a token's values.
+        let (scale, shift) = (scale.repeat(&repeat), shift.repeat(&repeat));
+        let weight = model.patch.weight.val();
+        let extra: Tensor<1> = shift.unsqueeze::<2>().matmul(weight.clone()).squeeze_dim(0);
+        let bias = match &model.patch.bias {
+            Some(bias) => bias.val() + extra,
+            None => extra,
+        };
+        let values = model.config.patch_values();
+        model.patch.weight = Param::from_tensor(weight * scale.reshape([values, 1]));
+        model.patch.bias = Some(Param::from_tensor(bias));
+        model
+    }
+
+    fn position_rows(&self, keep: &Keep, kept: usize) -> Tensor<3> {
+        positions::kept_rows(self.positions.clone(), keep, kept)
+    }
+}

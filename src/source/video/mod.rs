@@ -1,0 +1,295 @@
+//! Video files: decoded by the `ffmpeg` program, with true timestamps and exact seeks.
+
+mod decoder;
+mod probe;
+mod stamp;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::decoder::{Decoded, Decoder, Ending, Start};
+use self::probe::Probe;
+use super::ffmpeg::{self, Programs};
+use super::{Frame, Source, SourceError, SourceInfo};
+
+/// A seek decodes this much before its goal, so that the frame shown at that time is among them.
+const SEEK_MARGIN: f64 = 1.0;
+/// A goal this close ahead is reached by decoding on, which is quicker than a new start.
+const READ_ON: Duration = Duration::from_secs(1);
+/// A video that ends this much before its promised length was cut.
+const CUT_TOLERANCE: Duration = Duration::from_millis(500);
+
+/// An open video. It holds one or two frames at a time, whatever the video's length.
+pub struct VideoSource {
+    path: PathBuf,
+    programs: Programs,
+    probe: Probe,
+    info: SourceInfo,
+    /// `None` after the end.
+    decoder: Option<Decoder>,
+    /// Frames that a seek or the opening has decoded already.
+    waiting: VecDeque<Frame>,
+    /// The container's time of the first frame, our zero, in its units and in seconds.
+    zero: Option<(i64, f64)>,
+    /// Time of the newest decoded frame.
+    newest: Option<Duration>,
+    /// Frames decoded since the beginning; `None` after a seek, when the count says nothing.
+    counted: Option<u64>,
+    /// A cut that was found while a seek read ahead, to be reported after the waiting frames.
+    found_cut: Option<SourceError>,
+    sequence: u64,
+}
+
+impl VideoSource {
+    /// Opens `path` and decodes its first frame.
+    ///
+    /// # Errors
+    /// [`SourceError::FfmpegMissing`]; [`SourceError::NoVideoStream`] for sound; [`SourceError::Video`]
+    /// for a file that no frame comes out of.
+    pub fn open(path: &Path) -> Result<Self, SourceError> {
+        Self::open_with(path, Programs::default())
+    }
+
+    fn open_with(path: &Path, programs: Programs) -> Result<Self, SourceError> {
+        let bytes = std::fs::metadata(path).map_err(|e| super::spec::access_error(path, &e))?.len();
+        if bytes == 0 {
+            return Err(SourceError::EmptyFile { path: path.to_owned() });
+        }
+        let probe = probe::probe(path, &programs)?;
+        let title = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let estimated =
+            || Some((probe.duration?.as_secs_f64() * probe.fps?).round() as u64).filter(|&frames| frames > 0);
+        let info = SourceInfo {
+            title,
+            size: [0, 0],
+            fps: probe.fps,
+            frames: probe.frames.or_else(estimated),
+            duration: probe.duration,
+            live: false,
+            seekable: true,
+        };
+        let decoder = Decoder::start(path, probe.stream, Start::Beginning, &programs)?;
+        let mut source = VideoSource {
+            path: path.to_owned(),
+            programs,
+            probe,
+            info,
+            decoder: Some(decoder),
+            waiting: VecDeque::new(),
+            zero: None,
+            newest: None,
+            counted: Some(0),
+            found_cut: None,
+            sequence: 0,
+        };
+        match source.decode() {
+            Ok(Some(first)) => {
+                source.info.size = [first.pixels.width(), first.pixels.height()];
+                source.waiting.push_back(first);
+                Ok(source)
+            }
+            Ok(None) => Err(source.unusable("no picture can be decoded".to_owned())),
+            Err(SourceError::VideoCut { reason, .. }) => Err(source.unusable(reason)),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn unusable(&self, reason: String) -> SourceError {
+        SourceError::Video { path: self.path.clone(), reason }
+    }
+
+    /// The next frame out of the decoder.
+    fn decode(&mut self) -> Result<Option<Frame>, SourceError> {
+        let Some(decoder) = &mut self.decoder else { return Ok(None) };
+        match decoder.next() {
+            Ok(decoded) => {
+                let timestamp = self.timestamp(&decoded);
+                self.newest = Some(timestamp);
+                if let Some(count) = &mut self.counted {
+                    *count += 1;
+                }
+                let pixels = Arc::new(decoded.pixels);
+                Ok(Some(Frame { pixels, timestamp, sequence: 0, truth: None, name: None }))
+            }
+            Err(ending) => {
+                self.decoder = None;
+                self.judge(ending)
+            }
+        }
+    }
+
+    /// Media time of a decoded frame: never before the one before it.
+    fn timestamp(&mut self, decoded: &Decoded) -> Duration {
+        let step = Duration::from_secs_f64(1.0 / self.probe.fps.unwrap_or(25.0).clamp(0.1, 1000.0));
+        let guessed = self.newest.map_or(Duration::ZERO, |t| t + step);
+        let Some(pts) = decoded.pts else { return guessed };
+        let (zero, _) = *self.zero.get_or_insert((pts, decoded.time_base.seconds(pts)));
+        let nanoseconds = decoded.time_base.nanoseconds(pts - zero).max(0);
+        let time = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+        time.max(self.newest.unwrap_or_default())
+    }
+
+    /// Did the video end where it should?
+    fn judge(&self, ending: Ending) -> Result<Option<Frame>, SourceError> {
+        let reached = self.newest.unwrap_or_default();
+        let early = match self.probe.duration {
+            Some(length) if self.probe.duration_is_exact => reached + CUT_TOLERANCE < length,
+            _ => false,
+        };
+        // The last frame of a video may last long, so that an early end alone proves nothing: frames
+        // must be missing too, where the container counts them.
+        let missing = match (self.counted, self.probe.frames) {
+            (Some(counted), Some(promised)) => counted + promised / 50 + 2 < promised,
+            _ => false,
+        };
+        let reason = match ending.complaints.first() {
+            Some(line) => ffmpeg::plain_reason(line, &self.path),
+            None if ending.failed => "ffmpeg ended early".to_owned(),
+            None if early && missing => {
+                format!("it promises {} frames", self.probe.frames.unwrap_or_default())
+            }
+            None => return Ok(None),
+        };
+        let frames = self.counted.unwrap_or(self.sequence);
+        Err(SourceError::VideoCut { path: self.path.clone(), frames, reason })
+    }
+
+    fn restart(&mut self, start: Start) -> Result<(), SourceError> {
+        // The old child first: two decoders of a large video would double the memory.
+        self.decoder = None;
+        self.waiting.clear();
+        self.found_cut = None;
+        self.newest = None;
+        self.counted = (start == Start::Beginning).then_some(0);
+        self.decoder = Some(Decoder::start(&self.path, self.probe.stream, start, &self.programs)?);
+        Ok(())
+    }
+
+    /// Decodes up to `to` and keeps the frame shown then, and the one after it. False if all frames are
+    /// later, or there are none.
+    fn read_up_to(&mut self, to: Duration) -> Result<bool, SourceError> {
+        let mut shown = self.waiting.pop_front();
+        if shown.as_ref().is_some_and(|frame| frame.timestamp > to) {
+            return Ok(false);
+        }
+        let mut next = self.waiting.pop_front();
+        loop {
+            let frame = match next.take() {
+                Some(frame) => Some(frame),
+                None => match self.decode() {
+                    Ok(frame) => frame,
+                    Err(cut @ SourceError::VideoCut { .. }) if shown.is_some() => {
+                        self.found_cut = Some(cut);
+                        None
+                    }
+                    Err(other) => return Err(other),
+                },
+            };
+            let Some(frame) = frame else { break };
+            if frame.timestamp > to {
+                if shown.is_none() {
+                    return Ok(false);
+                }
+                self.waiting.extend(shown.take());
+                self.waiting.push_back(frame);
+                return Ok(true);
+            }
+            shown = Some(frame);
+        }
+        let found = shown.is_some();
+        self.waiting.extend(shown);
+        Ok(found)
+    }
+
+    /// Is `to` between the next frame and a little later?
+    fn is_just_ahead(&self, to: Duration) -> bool {
+        let Some(newest) = self.newest else { return false };
+        match self.waiting.front() {
+            Some(next) => next.timestamp <= to && to <= next.timestamp + READ_ON,
+            None => newest < to && to <= newest + READ_ON,
+        }
+    }
+
+    /// Seconds after the container's start at which `to` lies.
+    fn container_seconds(&self, to: Duration) -> f64 {
+        to.as_secs_f64() + self.zero.map_or(self.probe.start, |(_, seconds)| seconds) - self.probe.start
+    }
+}
+
+impl Source for VideoSource {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+        let frame = match self.waiting.pop_front() {
+            Some(frame) => Some(frame),
+            None => match self.found_cut.take() {
+                Some(cut) => return Err(cut),
+                None => self.decode()?,
+            },
+        };
+        Ok(frame.map(|frame| {
+            let sequence = self.sequence;
+            self.sequence += 1;
+            Frame { sequence, ..frame }
+        }))
+    }
+
+    fn seek(&mut self, to: Duration) -> Result<(), SourceError> {
+        let to = self.probe.duration.map_or(to, |length| to.min(length));
+        if to.is_zero() {
+            return self.restart(Start::Beginning);
+        }
+        if self.decoder.is_some() && self.is_just_ahead(to) && self.read_up_to(to)? {
+            return Ok(());
+        }
+        let goal = self.container_seconds(to);
+        let attempts = [
+            Start::At((goal - SEEK_MARGIN).max(0.0)),
+            // No frame in the last second: one that lasts long, or a seek beyond the last frame.
+            Start::KeyframeBefore(goal.max(0.0)),
+            // The container cannot be sought in.
+            Start::Beginning,
+        ];
+        for start in attempts {
+            self.restart(start)?;
+            match self.read_up_to(to) {
+                Ok(true) => return Ok(()),
+                Ok(false) | Err(SourceError::VideoCut { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Err(self.unusable(format!("no picture can be decoded at {:.2} s", to.as_secs_f64())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_ffmpeg_is_explained_with_the_way_to_install_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"something").unwrap();
+        let nowhere = Programs { ffmpeg: "/nowhere/ffmpeg".into(), ffprobe: "/nowhere/ffprobe".into() };
+        let error = VideoSource::open_with(file.path(), nowhere).err().unwrap();
+        let text = error.to_string();
+        assert!(matches!(error, SourceError::FfmpegMissing { program: "ffprobe", .. }), "{text}");
+        assert!(
+            text.contains("apt install ffmpeg") && text.contains(file.path().to_str().unwrap()),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_or_empty_is_named() {
+        let missing = VideoSource::open(Path::new("/nowhere/clip.mp4")).err().unwrap();
+        assert_eq!(missing.to_string(), "/nowhere/clip.mp4 does not exist: check the path");
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        let error = VideoSource::open(empty.path()).err().unwrap();
+        assert!(matches!(error, SourceError::EmptyFile { .. }), "{error}");
+    }
+}

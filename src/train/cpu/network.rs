@@ -1,0 +1,139 @@
+//! Where the numbers of each layer lie in the flat vector of weights.
+
+use std::ops::Range;
+
+/// One parameter of a model: where it lies in the flat vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// Path as `model::list_params` gives it.
+    pub path: String,
+    pub start: usize,
+    pub shape: Vec<usize>,
+}
+
+/// Why a model cannot be trained by hand-written passes; autodiff can.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    #[error("the model has no parameter {0}")]
+    Missing(String),
+    #[error("{0}")]
+    Unsupported(&'static str),
+}
+
+/// Gain and shift of a layer norm.
+#[derive(Clone, Debug)]
+pub(super) struct Norm {
+    pub gain: Range<usize>,
+    pub shift: Range<usize>,
+}
+
+/// Weight [inputs, outputs] row-major, and bias.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub weight: Range<usize>,
+    /// Empty for a layer without bias.
+    pub bias: Range<usize>,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+/// One block of the encoder.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub norm1: Norm,
+    pub qkv: Line,
+    pub proj: Line,
+    pub norm2: Norm,
+    pub fc1: Line,
+    pub fc2: Line,
+}
+
+/// Sizes and places of everything behind the backbone.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub(super) patch: Line,
+    pub(super) keypoint_token: Range<usize>,
+    pub(super) blocks: Vec<Block>,
+    pub(super) head_norm1: Norm,
+    pub(super) head_fc1: Line,
+    pub(super) head_norm2: Norm,
+    pub(super) head_fc2: Line,
+    pub(super) dim: usize,
+    pub(super) heads: usize,
+    pub(super) scale: f32,
+    pub(super) joints: usize,
+    /// Positions [N, dim].
+    pub(super) positions: Vec<f32>,
+}
+
+impl Network {
+    /// Finds every layer among `slots`. `positions` is the table of `model::sine_positions`.
+    ///
+    /// # Errors
+    /// For a network of another form: several chained transformers, or a single-layer head.
+    pub fn new(
+        slots: &[Slot],
+        heads: usize,
+        scale: f64,
+        positions: Vec<f32>,
+    ) -> Result<Network, NetworkError> {
+        let find = |path: String| slots.iter().find(|s| s.path == path).ok_or(NetworkError::Missing(path));
+        let range = |s: &Slot| s.start..s.start + s.shape.iter().product::<usize>();
+        let norm = |path: &str| -> Result<Norm, NetworkError> {
+            Ok(Norm {
+                gain: range(find(format!("{path}.gamma"))?),
+                shift: range(find(format!("{path}.beta"))?),
+            })
+        };
+        let line = |path: &str| -> Result<Line, NetworkError> {
+            let weight = find(format!("{path}.weight"))?;
+            let &[inputs, outputs] = weight.shape.as_slice() else {
+                return Err(NetworkError::Unsupported("a linear layer's weight has two dimensions"));
+            };
+            let bias = find(format!("{path}.bias")).map(range).unwrap_or(0..0);
+            Ok(Line { weight: range(weight), bias, inputs, outputs })
+        };
+        if slots.iter().any(|s| s.path.starts_with("encoders.1.")) {
+            return Err(NetworkError::Unsupported("chained transformers are trained through autodiff"));
+        }
+        let mut blocks = Vec::new();
+        while slots.iter().any(|s| s.path == format!("encoders.0.layers.{}.qkv.weight", blocks.len())) {
+            let at = |part: &str| format!("encoders.0.layers.{}.{part}", blocks.len());
+            let block = Block {
+                norm1: norm(&at("norm1"))?,
+                qkv: line(&at("qkv"))?,
+                proj: line(&at("proj"))?,
+                norm2: norm(&at("norm2"))?,
+                fc1: line(&at("fc1"))?,
+                fc2: line(&at("fc2"))?,
+            };
+            blocks.push(block);
+        }
+        let token = find("keypoint_token".into())?;
+        let &[_, joints, dim] = token.shape.as_slice() else {
+            return Err(NetworkError::Unsupported("keypoint tokens have three dimensions"));
+        };
+        if blocks.is_empty() {
+            return Err(NetworkError::Unsupported("a transformer has at least one layer"));
+        }
+        Ok(Network {
+            patch: line("patch")?,
+            keypoint_token: range(token),
+            blocks,
+            head_norm1: norm("head.norm1")?,
+            head_fc1: line("head.fc1")?,
+            head_norm2: norm("head.norm2")?,
+            head_fc2: line("head.fc2")?,
+            dim,
+            heads,
+            scale: scale as f32,
+            joints,
+            positions,
+        })
+    }
+
+    /// Values of one visual token before the embedding.
+    pub fn patch_values(&self) -> usize {
+        self.patch.inputs
+    }
+}

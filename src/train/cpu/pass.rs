@@ -1,0 +1,362 @@
+//! One person's forward and backward pass.
+
+use super::kernels;
+use super::matrix::{Into, Mat, multiply};
+use super::network::{Line, Network, Norm};
+use std::ops::Range;
+
+/// What one person's pass works on.
+pub struct Person<'a> {
+    /// Kept tokens' patches, normalised, [k, patch values] row-major.
+    pub patches: &'a [f32],
+    /// Numbers of the kept tokens.
+    pub keep: &'a [usize],
+    /// Profiles of the targets along x, [J, W], and along y, [J, H].
+    pub across: &'a [f32],
+    pub down: &'a [f32],
+    /// Weights of the joints, [J].
+    pub weights: &'a [f32],
+}
+
+/// Factors of the two terms of the loss; they hold the division by the batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LossFactors {
+    pub mse: f32,
+    pub cross_entropy: f32,
+    pub temperature: f32,
+}
+
+/// What the backward pass needs from a layer norm.
+#[derive(Default)]
+struct NormTrace {
+    normed: Vec<f32>,
+    spread: Vec<f32>,
+    out: Vec<f32>,
+}
+
+impl NormTrace {
+    fn forward(&mut self, w: &[f32], norm: &Norm, x: &[f32]) {
+        let d = norm.gain.len();
+        grow(&mut self.normed, x.len());
+        grow(&mut self.out, x.len());
+        grow(&mut self.spread, x.len() / d);
+        let (gain, shift) = (&w[norm.gain.clone()], &w[norm.shift.clone()]);
+        kernels::layer_norm(x, gain, shift, &mut self.normed, &mut self.spread, &mut self.out);
+    }
+
+    fn backward(&self, w: &[f32], g: &mut [f32], norm: &Norm, dout: &[f32], dx: &mut [f32]) {
+        let gain = &w[norm.gain.clone()];
+        let (dgain, dshift) = two(g, &norm.gain, &norm.shift);
+        kernels::layer_norm_gradient(dout, &self.normed, &self.spread, gain, dx, dgain, dshift);
+    }
+}
+
+/// What the backward pass needs from a block.
+#[derive(Default)]
+struct BlockTrace {
+    norm1: NormTrace,
+    /// [n, 3 dim]; of a last block, the queries are those of the keypoint rows.
+    qkv: Vec<f32>,
+    /// Attention [heads, queries, n].
+    shares: Vec<f32>,
+    mixed: Vec<f32>,
+    norm2: NormTrace,
+    hidden: Vec<f32>,
+    slope: Vec<f32>,
+}
+
+/// Memory of one thread's passes, reused from person to person.
+#[derive(Default)]
+pub struct Room {
+    x: Vec<f32>,
+    blocks: Vec<BlockTrace>,
+    head1: NormTrace,
+    head_hidden: Vec<f32>,
+    head2: NormTrace,
+    maps: Vec<f32>,
+    scratch: Vec<f32>,
+    dx: Vec<f32>,
+    dwide: Vec<f32>,
+    dnarrow: Vec<f32>,
+    dqkv: Vec<f32>,
+    dshares: Vec<f32>,
+}
+
+/// Makes `v` exactly `len` long; old numbers stay and are overwritten by the caller.
+fn grow(v: &mut Vec<f32>, len: usize) {
+    v.resize(len, 0.0);
+}
+
+fn zeroed(v: &mut Vec<f32>, len: usize) {
+    v.clear();
+    v.resize(len, 0.0);
+}
+
+/// Two disjoint parts of the gradient, in either order.
+fn two<'a>(g: &'a mut [f32], a: &Range<usize>, b: &Range<usize>) -> (&'a mut [f32], &'a mut [f32]) {
+    if a.start < b.start {
+        let (low, high) = g.split_at_mut(b.start);
+        (&mut low[a.clone()], &mut high[..b.len()])
+    } else {
+        let (low, high) = g.split_at_mut(a.start);
+        (&mut high[..a.len()], &mut low[b.clone()])
+    }
+}
+
+impl Line {
+    fn matrix<'a>(&self, w: &'a [f32]) -> Mat<'a> {
+        Mat::new(&w[self.weight.clone()], self.inputs, self.outputs, self.outputs)
+    }
+
+    /// The `columns` of the weight as a matrix.
+    fn part<'a>(&self, w: &'a [f32], columns: Range<usize>) -> Mat<'a> {
+        let weight = &w[self.weight.clone()];
+        Mat::new(&weight[columns.start..], self.inputs, columns.len(), self.outputs)
+    }
+
+    /// `out = x W`, without the bias.
+    fn forward(&self, w: &[f32], x: &[f32], out: &mut Vec<f32>) {
+        let rows = x.len() / self.inputs;
+        grow(out, rows * self.outputs);
+        multiply(
+            Mat::new(x, rows, self.inputs, self.inputs),
+            self.matrix(w),
+            out,
+            self.outputs,
+            Into::Replace,
+        );
+    }
+
+    /// Adds the gradients of weight and bias for output gradient `dout`.
+    fn gather(&self, g: &mut [f32], x: &[f32], dout: &[f32]) {
+        let rows = x.len() / self.inputs;
+        let (x, d) =
+            (Mat::new(x, rows, self.inputs, self.inputs), Mat::new(dout, rows, self.outputs, self.outputs));
+        multiply(x.t(), d, &mut g[self.weight.clone()], self.outputs, Into::Add);
+        if !self.bias.is_empty() {
+            kernels::add_rows(&mut g[self.bias.clone()], dout);
+        }
+    }
+
+    /// `dx = dout W^T`.
+    fn backward(&self, w: &[f32], dout: &[f32], dx: &mut Vec<f32>) {
+        let rows = dout.len() / self.outputs;
+        grow(dx, rows * self.inputs);
+        let d = Mat::new(dout, rows, self.outputs, self.outputs);
+        multiply(d, self.matrix(w).t(), dx, self.inputs, Into::Replace);
+    }
+}
+
+impl Network {
+    /// Runs one person through the network and back: adds the gradient of the weights `w` to `g` and
+    /// returns the two terms of the loss.
+    pub fn pass(
+        &self,
+        w: &[f32],
+        g: &mut [f32],
+        person: &Person,
+        by: LossFactors,
+        room: &mut Room,
+    ) -> [f64; 2] {
+        self.forward(w, person.patches, person.keep, room);
+        let loss = self.loss(person, by, room);
+        self.backward(w, g, person, room);
+        loss
+    }
+
+    /// The heatmaps of one person, [J, cells] row-major; they stay in `room`.
+    pub fn maps<'r>(&self, w: &[f32], patches: &[f32], keep: &[usize], room: &'r mut Room) -> &'r [f32] {
+        self.forward(w, patches, keep, room);
+        &room.maps
+    }
+
+    fn place(&self, keep: &[usize], x: &mut [f32]) {
+        let d = self.dim;
+        for (row, &token) in x[self.joints * d..].chunks_exact_mut(d).zip(keep) {
+            kernels::add(row, &self.positions[token * d..(token + 1) * d]);
+        }
+    }
+
+    fn forward(&self, w: &[f32], patches: &[f32], keep: &[usize], room: &mut Room) {
+        let (d, joints, kept) = (self.dim, self.joints, keep.len());
+        let n = joints + kept;
+        room.blocks.resize_with(self.blocks.len(), BlockTrace::default);
+        let x = &mut room.x;
+        grow(x, n * d);
+        x[..joints * d].copy_from_slice(&w[self.keypoint_token.clone()]);
+        let patches = Mat::new(patches, kept, self.patch.inputs, self.patch.inputs);
+        multiply(patches, self.patch.matrix(w), &mut x[joints * d..], d, Into::Replace);
+        kernels::add_bias(&mut x[joints * d..], &w[self.patch.bias.clone()]);
+        self.place(keep, x);
+        let last = self.blocks.len() - 1;
+        for (i, (block, trace)) in self.blocks.iter().zip(&mut room.blocks).enumerate() {
+            if i > 0 {
+                self.place(keep, x);
+            }
+            // Nothing reads the visual rows of the last block.
+            let queries = if i == last { joints } else { n };
+            trace.norm1.forward(w, &block.norm1, x);
+            self.attend(w, &block.qkv, trace, n, queries);
+            x.truncate(queries * d);
+            block.proj.forward(w, &trace.mixed, &mut room.scratch);
+            kernels::add_bias(x, &w[block.proj.bias.clone()]);
+            kernels::add(x, &room.scratch);
+            trace.norm2.forward(w, &block.norm2, x);
+            block.fc1.forward(w, &trace.norm2.out, &mut trace.hidden);
+            grow(&mut trace.slope, trace.hidden.len());
+            kernels::bias_gelu(&mut trace.hidden, &w[block.fc1.bias.clone()], &mut trace.slope);
+            block.fc2.forward(w, &trace.hidden, &mut room.scratch);
+            kernels::add_bias(x, &w[block.fc2.bias.clone()]);
+            kernels::add(x, &room.scratch);
+        }
+        room.head1.forward(w, &self.head_norm1, x);
+        self.head_fc1.forward(w, &room.head1.out, &mut room.head_hidden);
+        kernels::add_bias(&mut room.head_hidden, &w[self.head_fc1.bias.clone()]);
+        room.head2.forward(w, &self.head_norm2, &room.head_hidden);
+        self.head_fc2.forward(w, &room.head2.out, &mut room.maps);
+        kernels::add_bias(&mut room.maps, &w[self.head_fc2.bias.clone()]);
+    }
+
+    /// Attention of the first `queries` rows to all `n`.
+    fn attend(&self, w: &[f32], qkv: &Line, trace: &mut BlockTrace, n: usize, queries: usize) {
+        let (d, wide) = (self.dim, 3 * self.dim);
+        grow(&mut trace.qkv, n * wide);
+        let normed = &trace.norm1.out;
+        if queries == n {
+            multiply(Mat::new(normed, n, d, d), qkv.matrix(w), &mut trace.qkv, wide, Into::Replace);
+        } else {
+            let (few, all) = (Mat::new(normed, queries, d, d), Mat::new(normed, n, d, d));
+            multiply(few, qkv.part(w, 0..d), &mut trace.qkv, wide, Into::Replace);
+            multiply(all, qkv.part(w, d..wide), &mut trace.qkv[d..], wide, Into::Replace);
+        }
+        grow(&mut trace.shares, self.heads * queries * n);
+        grow(&mut trace.mixed, queries * d);
+        let size = d / self.heads;
+        for (h, shares) in trace.shares.chunks_exact_mut(queries * n).enumerate() {
+            let at = h * size;
+            let q = Mat::new(&trace.qkv[at..], queries, size, wide);
+            let k = Mat::new(&trace.qkv[d + at..], n, size, wide);
+            let v = Mat::new(&trace.qkv[2 * d + at..], n, size, wide);
+            multiply(q, k.t(), shares, n, Into::Replace);
+            kernels::softmax(shares, n, self.scale);
+            multiply(Mat::new(shares, queries, n, n), v, &mut trace.mixed[at..], d, Into::Replace);
+        }
+    }
+
+    /// Replaces the maps by the gradient of the loss.
+    fn loss(&self, person: &Person, by: LossFactors, room: &mut Room) -> [f64; 2] {
+        let (width, height) = (person.across.len() / self.joints, person.down.len() / self.joints);
+        let cells = width * height;
+        grow(&mut room.scratch, cells);
+        let mut sums = [0f64; 2];
+        for (j, map) in room.maps.chunks_exact_mut(cells).enumerate() {
+            if person.weights[j] <= 0.0 {
+                map.fill(0.0);
+                continue;
+            }
+            let across = &person.across[j * width..(j + 1) * width];
+            let down = &person.down[j * height..(j + 1) * height];
+            let (weight, t) = (person.weights[j], by.temperature);
+            let [error, entropy] =
+                kernels::map_loss(map, across, down, weight, by.mse, by.cross_entropy, t, &mut room.scratch);
+            sums[0] += 0.5 * f64::from(by.mse) * f64::from(error);
+            sums[1] += f64::from(by.cross_entropy) * f64::from(entropy);
+        }
+        sums
+    }
+
+    fn backward(&self, w: &[f32], g: &mut [f32], person: &Person, room: &mut Room) {
+        let (d, joints) = (self.dim, self.joints);
+        let n = joints + person.keep.len();
+        // Head.
+        self.head_fc2.gather(g, &room.head2.out, &room.maps);
+        self.head_fc2.backward(w, &room.maps, &mut room.dwide);
+        zeroed(&mut room.dnarrow, room.head_hidden.len());
+        room.head2.backward(w, g, &self.head_norm2, &room.dwide, &mut room.dnarrow);
+        self.head_fc1.gather(g, &room.head1.out, &room.dnarrow);
+        self.head_fc1.backward(w, &room.dnarrow, &mut room.dwide);
+        zeroed(&mut room.dx, joints * d);
+        room.head1.backward(w, g, &self.head_norm1, &room.dwide, &mut room.dx);
+        // Blocks.
+        for (block, trace) in self.blocks.iter().zip(&room.blocks).rev() {
+            let dx = &mut room.dx;
+            // MLP: x + fc2(gelu(fc1(norm2(x))))
+            block.fc2.gather(g, &trace.hidden, dx);
+            block.fc2.backward(w, dx, &mut room.dwide);
+            kernels::scale_by(&mut room.dwide, &trace.slope);
+            block.fc1.gather(g, &trace.norm2.out, &room.dwide);
+            block.fc1.backward(w, &room.dwide, &mut room.dnarrow);
+            trace.norm2.backward(w, g, &block.norm2, &room.dnarrow, dx);
+            // Attention: x + proj(attend(norm1(x)))
+            block.proj.gather(g, &trace.mixed, dx);
+            block.proj.backward(w, dx, &mut room.dnarrow);
+            let queries = trace.mixed.len() / d;
+            self.attend_backward(trace, &room.dnarrow, n, queries, &mut room.dqkv, &mut room.dshares);
+            self.qkv_backward(w, g, &block.qkv, trace, n, queries, &room.dqkv, &mut room.dnarrow);
+            // Below a last block the visual rows have no gradient of their own.
+            dx.resize(n * d, 0.0);
+            trace.norm1.backward(w, g, &block.norm1, &room.dnarrow, dx);
+        }
+        // Tokens. Positions are constants.
+        kernels::add(&mut g[self.keypoint_token.clone()], &room.dx[..joints * d]);
+        self.patch.gather(g, person.patches, &room.dx[joints * d..]);
+    }
+
+    fn attend_backward(
+        &self,
+        trace: &BlockTrace,
+        dmixed: &[f32],
+        n: usize,
+        queries: usize,
+        dqkv: &mut Vec<f32>,
+        dshares: &mut Vec<f32>,
+    ) {
+        let (d, wide) = (self.dim, 3 * self.dim);
+        let size = d / self.heads;
+        grow(dqkv, n * wide);
+        grow(dshares, queries * n);
+        for (h, shares) in trace.shares.chunks_exact(queries * n).enumerate() {
+            let at = h * size;
+            let q = Mat::new(&trace.qkv[at..], queries, size, wide);
+            let k = Mat::new(&trace.qkv[d + at..], n, size, wide);
+            let v = Mat::new(&trace.qkv[2 * d + at..], n, size, wide);
+            let dout = Mat::new(&dmixed[at..], queries, size, d);
+            multiply(Mat::new(shares, queries, n, n).t(), dout, &mut dqkv[2 * d + at..], wide, Into::Replace);
+            multiply(dout, v.t(), dshares, n, Into::Replace);
+            kernels::softmax_gradient(shares, dshares, n, self.scale);
+            let dlogits = Mat::new(dshares, queries, n, n);
+            multiply(dlogits, k, &mut dqkv[at..], wide, Into::Replace);
+            multiply(dlogits.t(), q, &mut dqkv[d + at..], wide, Into::Replace);
+        }
+    }
+
+    /// Gradient of the map to queries, keys and values: adds the weight's and writes the input's.
+    #[allow(clippy::too_many_arguments)] // One call; a struct for it would only repeat these names.
+    fn qkv_backward(
+        &self,
+        w: &[f32],
+        g: &mut [f32],
+        qkv: &Line,
+        trace: &BlockTrace,
+        n: usize,
+        queries: usize,
+        dqkv: &[f32],
+        dx: &mut Vec<f32>,
+    ) {
+        let (d, wide) = (self.dim, 3 * self.dim);
+        let normed = &trace.norm1.out;
+        if queries == n {
+            qkv.gather(g, normed, dqkv);
+            qkv.backward(w, dqkv, dx);
+            return;
+        }
+        let (few, all) = (Mat::new(normed, queries, d, d), Mat::new(normed, n, d, d));
+        let (dq, dkv) = (Mat::new(dqkv, queries, d, wide), Mat::new(&dqkv[d..], n, 2 * d, wide));
+        let weight = &mut g[qkv.weight.clone()];
+        multiply(few.t(), dq, weight, wide, Into::Add);
+        multiply(all.t(), dkv, &mut weight[d..], wide, Into::Add);
+        grow(dx, n * d);
+        multiply(dkv, qkv.part(w, d..wide).t(), dx, d, Into::Replace);
+        multiply(dq, qkv.part(w, 0..d).t(), dx, d, Into::Add);
+    }
+}

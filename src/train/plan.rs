@@ -1,0 +1,126 @@
+//! Which samples and tokens a step uses: a pure function of the seed and the step's number, so that a
+//! training that was killed goes on exactly as if it had not been.
+
+use super::config::MaskSection;
+use crate::data::generator;
+use crate::model::{MaskKind, keep_count, kept_tokens};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+
+/// Purposes of the generators; crops use 1.
+const ORDER: u64 = 2;
+const MASK: u64 = 3;
+
+/// One step's work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepPlan {
+    pub step: u64,
+    /// Numbers of the samples.
+    pub samples: Vec<usize>,
+    /// For each sample how many passes over the data came before; a fresh crop is drawn for each.
+    pub rounds: Vec<u64>,
+    /// Kept tokens of each sample, ascending; all of one length.
+    pub keep: Vec<Vec<usize>>,
+}
+
+/// Makes the plans of all steps.
+pub struct Planner {
+    seed: u64,
+    batch: usize,
+    grid: [usize; 2],
+    masks: MaskSection,
+    samples: usize,
+    /// The order of the epoch that was asked for last.
+    order: (u64, Vec<usize>),
+}
+
+impl Planner {
+    pub fn new(seed: u64, batch: usize, grid: [usize; 2], masks: MaskSection, samples: usize) -> Planner {
+        Planner { seed, batch, grid, masks, samples, order: (u64::MAX, Vec::new()) }
+    }
+
+    pub fn plan(&mut self, step: u64) -> StepPlan {
+        let first = step * self.batch as u64;
+        let (mut samples, mut rounds) = (Vec::new(), Vec::new());
+        for position in first..first + self.batch as u64 {
+            let epoch = position / self.samples as u64;
+            if self.order.0 != epoch {
+                let mut order: Vec<usize> = (0..self.samples).collect();
+                order.shuffle(&mut generator(self.seed, ORDER, epoch, 0));
+                self.order = (epoch, order);
+            }
+            samples.push(self.order.1[(position % self.samples as u64) as usize]);
+            rounds.push(epoch);
+        }
+        StepPlan { step, keep: self.masks(step), samples, rounds }
+    }
+
+    fn masks(&self, step: u64) -> Vec<Vec<usize>> {
+        let tokens = self.grid[0] * self.grid[1];
+        let mut rng = generator(self.seed, MASK, step, 0);
+        let [full, fixed, ratio]: [f64; 3] = std::array::from_fn(|_| rng.random());
+        if full < self.masks.full {
+            return vec![(0..tokens).collect(); self.batch];
+        }
+        let [low, high] = self.masks.ratio;
+        let ratio = low + (high - low) * ratio;
+        if fixed < self.masks.fixed_share {
+            return vec![kept_tokens(self.masks.fixed, ratio, self.grid, 0); self.batch];
+        }
+        let count = keep_count(MaskKind::Random, ratio, tokens);
+        (0..self.batch)
+            .map(|_| {
+                let mut all: Vec<usize> = (0..tokens).collect();
+                let mut kept = all.partial_shuffle(&mut rng, count).0.to_vec();
+                kept.sort_unstable();
+                kept
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planner() -> Planner {
+        Planner::new(4, 10, [16, 16], MaskSection::default(), 25)
+    }
+
+    #[test]
+    fn a_plan_depends_on_the_step_alone() {
+        let mut on = planner();
+        let plans: Vec<StepPlan> = (0..8).map(|s| on.plan(s)).collect();
+        for plan in plans.iter().rev() {
+            assert_eq!(planner().plan(plan.step), *plan);
+        }
+        assert_ne!(plans[0].keep, plans[1].keep);
+    }
+
+    #[test]
+    fn an_epoch_shows_every_sample_once() {
+        let mut p = planner();
+        let mut seen: Vec<usize> = (0..5).flat_map(|s| p.plan(s).samples).take(25).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..25).collect::<Vec<_>>());
+        assert_eq!(p.plan(2).rounds, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn full_fixed_and_random_masks_all_occur() {
+        let mut p = planner();
+        let (mut full, mut shared, mut own) = (0, 0, 0);
+        for step in 0..200 {
+            let keep = p.plan(step).keep;
+            assert!(keep.iter().all(|k| k.len() == keep[0].len() && k.is_sorted()));
+            match keep[0].len() {
+                256 => full += 1,
+                n => {
+                    assert!((51..=204).contains(&n), "{n}");
+                    if keep[0] == keep[1] { shared += 1 } else { own += 1 }
+                }
+            }
+        }
+        assert!(full > 10 && shared > 50 && own > 50, "{full} {shared} {own}");
+    }
+}

@@ -1,0 +1,141 @@
+//! The colours of a skeleton: warm for the person's left, cool for the right, pale for the middle.
+//!
+//! Orange against blue stays apart for the common colour blindnesses; arms are lighter than legs,
+//! so that a wrist in front of a thigh can still be told. The window uses the same colours.
+
+use crate::pose::Skeleton;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+    Middle,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Head,
+    Arm,
+    Trunk,
+    Leg,
+}
+
+/// Colour (R, G, B) of joint `j`. A joint whose name tells neither side nor body part gets a hue of
+/// its own, so that every skeleton is drawn in distinct colours.
+pub fn joint_color(skeleton: &Skeleton, j: usize) -> [u8; 3] {
+    match skeleton.joints.get(j).map(|name| (side(name), part(name))) {
+        Some((side, Some(part))) => color(side, part),
+        Some((Side::Middle, None)) | None => spread_hue(j),
+        Some((side, None)) => color(side, Part::Trunk),
+    }
+}
+
+/// Colour (R, G, B) of a bone. A bone between a side and the middle belongs to the side.
+pub fn edge_color(skeleton: &Skeleton, edge: [usize; 2]) -> [u8; 3] {
+    let [Some(a), Some(b)] = edge.map(|j| skeleton.joints.get(j)) else {
+        return spread_hue(edge[1]);
+    };
+    let (Some(part_a), Some(part_b)) = (part(a), part(b)) else {
+        return joint_color(skeleton, edge[1]);
+    };
+    let side = match (side(a), side(b)) {
+        (x, y) if x == y => x,
+        (Side::Middle, x) | (x, Side::Middle) => x,
+        _ => Side::Middle,
+    };
+    let part = match (part_a, part_b) {
+        (x, y) if x == y => x,
+        (Part::Head, _) | (_, Part::Head) => Part::Head,
+        (Part::Trunk, x) | (x, Part::Trunk) => x,
+        _ => Part::Trunk,
+    };
+    color(side, part)
+}
+
+/// Size of a joint's mark and of its bones relative to the rest: the face's joints lie close
+/// together and would hide it.
+pub fn joint_size(skeleton: &Skeleton, j: usize) -> f32 {
+    let is_head = skeleton.joints.get(j).is_some_and(|name| part(name) == Some(Part::Head));
+    if is_head { 0.7 } else { 1.0 }
+}
+
+fn side(joint: &str) -> Side {
+    if joint.starts_with("left") {
+        Side::Left
+    } else if joint.starts_with("right") {
+        Side::Right
+    } else {
+        Side::Middle
+    }
+}
+
+fn part(joint: &str) -> Option<Part> {
+    const NAMES: [(Part, &[&str]); 4] = [
+        (Part::Arm, &["shoulder", "elbow", "wrist", "arm", "hand", "thumb", "finger"]),
+        (Part::Head, &["nose", "eye", "ear", "head", "neck", "mouth", "chin"]),
+        (Part::Leg, &["hip", "knee", "ankle", "foot", "toe", "heel"]),
+        (Part::Trunk, &["thorax", "pelvis", "spine", "chest", "torso"]),
+    ];
+    NAMES.iter().find(|(_, words)| words.iter().any(|w| joint.contains(w))).map(|(part, _)| *part)
+}
+
+fn color(side: Side, part: Part) -> [u8; 3] {
+    match (side, part) {
+        (Side::Left, Part::Head) => [255, 214, 120],
+        (Side::Left, Part::Arm) => [255, 176, 32],
+        (Side::Left, Part::Trunk) => [255, 143, 46],
+        (Side::Left, Part::Leg) => [255, 98, 48],
+        (Side::Right, Part::Head) => [150, 226, 255],
+        (Side::Right, Part::Arm) => [46, 196, 255],
+        (Side::Right, Part::Trunk) => [52, 156, 255],
+        (Side::Right, Part::Leg) => [72, 112, 255],
+        (Side::Middle, _) => [236, 240, 232],
+    }
+}
+
+/// Hues a golden angle apart: any number of them stay distinct.
+fn spread_hue(j: usize) -> [u8; 3] {
+    let hue = (j as f32 * 0.618_034).fract() * 6.0;
+    let channel = |offset: f32| {
+        let d = ((hue + offset).rem_euclid(6.0) - 3.0).abs() - 1.0;
+        (90.0 + 165.0 * d.clamp(0.0, 1.0)) as u8
+    };
+    [channel(0.0), channel(4.0), channel(2.0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn left_is_warm_and_right_is_cool() {
+        for s in [Skeleton::coco17(), Skeleton::mpii16()] {
+            for (j, name) in s.joints.iter().enumerate() {
+                let [r, _, b] = joint_color(s, j);
+                match side(name) {
+                    Side::Left => assert!(r > b, "{name}"),
+                    Side::Right => assert!(b > r, "{name}"),
+                    Side::Middle => assert!(r.abs_diff(b) < 10, "{name}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_bone_across_the_body_belongs_to_neither_side() {
+        let s = Skeleton::coco17();
+        assert_eq!(edge_color(s, [5, 6]), joint_color(s, 0));
+        assert_eq!(edge_color(s, [7, 9]), joint_color(s, 9));
+        assert_eq!(edge_color(s, [0, 1]), joint_color(s, 1));
+    }
+
+    #[test]
+    fn unknown_joints_are_told_apart() {
+        let mut s = Skeleton::coco17().clone();
+        s.joints = (0..17).map(|j| format!("point {j}")).collect();
+        let colors: std::collections::BTreeSet<_> = (0..17).map(|j| joint_color(&s, j)).collect();
+        assert_eq!(colors.len(), 17);
+        assert_eq!(edge_color(&s, [1, 2]), joint_color(&s, 2));
+        assert_eq!(joint_color(&s, 99).len(), 3);
+    }
+}

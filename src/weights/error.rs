@@ -1,0 +1,37 @@
+//! What can be wrong with a weight file, each in one sentence that names the file and the way out.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+
+    #[error("cannot write {}: {source}; choose a folder that exists and has room", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+
+    /// Cut short, or not in the format its reader expects.
+    #[error("{} is damaged or no weight file ({reason}); get or export it again", path.display())]
+    Damaged { path: PathBuf, reason: String },
+
+    /// A sound safetensors file that this program did not write.
+    #[error(
+        "{} holds tensors but no tmpose header; turn a published checkpoint into weights with `tmpose import`",
+        path.display()
+    )]
+    Foreign { path: PathBuf },
+
+    #[error(
+        "{} has weight format {found}, this program reads up to {known}; update tmpose",
+        path.display()
+    )]
+    Newer { path: PathBuf, found: u32, known: u32 },
+
+    /// The header and the tensors contradict each other, or the file is of another network.
+    #[error("{} does not fit {network}: {reason}", path.display())]
+    Mismatch { path: PathBuf, network: String, reason: String },
+
+    /// Saving a network whose batch norms are folded would lose what training needs.
+    #[error("cannot write {}: its batch norms are folded into the convolutions; save it before folding", path.display())]
+    Folded { path: PathBuf },
+}

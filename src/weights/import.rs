@@ -1,0 +1,246 @@
+//! Published checkpoints as weights of ours: TokenPose, TMPose, PPT, HRNet's ImageNet files, PP-TinyPose.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use burn::prelude::*;
+
+use super::checkpoint::Checkpoint;
+use super::onnx::convolutions_before;
+use super::{TrainingRecord, WeightsError, WeightsInfo};
+use crate::model::backbone::Backbone;
+use crate::model::{
+    BackboneKind, ModelConfig, NameStyle, TmPose, Variant, fill_params, list_params, pytorch_name,
+    sine_positions,
+};
+use crate::pose::Skeleton;
+
+/// The tensor of PP-TinyPose's graph that the tokenizer reads.
+const TINYPOSE_FEATURE: &str = "tmp_78";
+/// Stored positions may differ this much from the formula (half-precision files differ by 5e-4).
+const POSITION_TOLERANCE: f32 = 1e-3;
+
+/// What the file does not say for certain; `None`: guess it from the tensors' names and shapes.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    pub variant: Option<Variant>,
+    pub skeleton: Option<Skeleton>,
+}
+
+/// What became of the tensors.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImportReport {
+    /// What the file turned out to be.
+    pub kind: String,
+    /// Tensors of the network that took their values from the file.
+    pub mapped: Vec<String>,
+    /// Tensors of the network that the file does not have: they are random and need training.
+    pub untrained: Vec<String>,
+    /// Tensors of the file that the network has no place for.
+    pub unused: Vec<String>,
+}
+
+type Imported = (TmPose, WeightsInfo, ImportReport);
+
+/// Reads a published file: `.onnx` (PP-TinyPose's backbone) or a PyTorch checkpoint (METHOD 1.4).
+pub fn import(path: &Path, options: &ImportOptions, device: &Device) -> Result<Imported, WeightsError> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+        import_tinypose(path, options, device)
+    } else {
+        import_checkpoint(path, options, device)
+    }
+}
+
+/// Reads a `.pth` file of TokenPose, TMPose, PPT or HRNet (ImageNet; then only the backbone is filled).
+pub fn import_checkpoint(
+    path: &Path,
+    options: &ImportOptions,
+    device: &Device,
+) -> Result<Imported, WeightsError> {
+    let checkpoint = Checkpoint::open(path)?;
+    let refuse = |network: &str, reason: String| WeightsError::Mismatch {
+        path: path.to_owned(),
+        network: network.into(),
+        reason,
+    };
+    let style = name_style(&checkpoint)
+        .ok_or_else(|| refuse("any network known here", "its tensors have other names".into()))?;
+    let variant = match options.variant {
+        Some(variant) => variant,
+        None => guess_variant(&checkpoint, style).map_err(|reason| refuse("any variant", reason))?,
+    };
+    let config = ModelConfig::new(variant, skeleton(&checkpoint, options, &refuse)?);
+    let refuse = |reason| refuse(variant.name(), reason);
+    if config.backbone == BackboneKind::LiteHrNet {
+        return Err(refuse("its backbone comes from PP-TinyPose's .onnx file".into()));
+    }
+
+    let model = config.init(device);
+    let mut report = ImportReport { kind: style_title(style).into(), ..ImportReport::default() };
+    let mut values = HashMap::new();
+    let mut used = BTreeSet::new();
+    for param in list_params(&model) {
+        let Some(name) = pytorch_name(&param.path, &config, style) else {
+            report.untrained.push(param.path);
+            continue;
+        };
+        let found = checkpoint.shape(&name).ok_or_else(|| refuse(format!("it lacks `{name}`")))?;
+        let linear = param.shape.len() == 2;
+        let mut wanted = param.shape.clone();
+        if linear {
+            wanted.reverse();
+        }
+        if found != wanted {
+            return Err(refuse(format!("`{name}` is {found:?}, {wanted:?} is needed")));
+        }
+        let stored = checkpoint.values(&name).map_err(refuse)?;
+        let stored = if linear { transposed(&stored, wanted[0], wanted[1]) } else { stored };
+        values.insert(param.path.clone(), stored);
+        report.mapped.push(param.path);
+        used.insert(name);
+    }
+    if let Some(name) = check_positions(&checkpoint, &config).map_err(refuse)? {
+        used.insert(name);
+    }
+    report.unused = checkpoint.names().filter(|&name| !used.contains(name)).map(str::to_owned).collect();
+    let model = fill_params(model, |param| values.remove(&param.path));
+    Ok((model, info(path, config, options, &report), report))
+}
+
+/// A tmpose-t whose backbone is PP-TinyPose's and whose transformer is random.
+pub fn import_tinypose(
+    path: &Path,
+    options: &ImportOptions,
+    device: &Device,
+) -> Result<Imported, WeightsError> {
+    let variant = options.variant.unwrap_or(Variant::T);
+    let skeleton = options.skeleton.as_ref().unwrap_or(Skeleton::coco17());
+    let config = ModelConfig::new(variant, skeleton);
+    let model = load_tinypose_backbone(path, config.init(device))?;
+    let (mapped, untrained) = list_params(&model)
+        .into_iter()
+        .map(|param| param.path)
+        .partition(|path| path.starts_with("backbone."));
+    let report =
+        ImportReport { kind: "PP-TinyPose's backbone".into(), mapped, untrained, unused: Vec::new() };
+    Ok((model, info(path, config, options, &report), report))
+}
+
+/// Fills the backbone of a tmpose-t from PP-TinyPose's ONNX file (PaddleDetection, Apache-2.0): where its
+/// training starts.
+pub fn load_tinypose_backbone(onnx: &Path, mut model: TmPose) -> Result<TmPose, WeightsError> {
+    let network = model.config().variant.to_string();
+    let refuse = |reason| WeightsError::Mismatch { path: onnx.to_owned(), network, reason };
+    let Backbone::LiteHrNet(backbone) = model.backbone else {
+        return Err(refuse("only tmpose-t has PP-TinyPose's backbone".into()));
+    };
+    let weights = convolutions_before(onnx, TINYPOSE_FEATURE)?;
+    let backbone = backbone.with_weights(weights).map_err(|error| refuse(error.to_string()))?;
+    model.backbone = Backbone::LiteHrNet(backbone);
+    Ok(model)
+}
+
+fn style_title(style: NameStyle) -> &'static str {
+    match style {
+        NameStyle::TokenPose => "a TokenPose or TMPose checkpoint",
+        NameStyle::Ppt => "a PPT checkpoint",
+        NameStyle::ImageNet => "an HRNet backbone",
+    }
+}
+
+fn name_style(checkpoint: &Checkpoint) -> Option<NameStyle> {
+    let any = |part: &str| checkpoint.names().any(|name| name.contains(part));
+    if any("layers.0.0.fn.norm.") {
+        Some(NameStyle::TokenPose)
+    } else if any("layers.0.0.norm.") {
+        Some(NameStyle::Ppt)
+    } else if checkpoint.shape("stage3.0.branches.0.0.conv1.weight").is_some() {
+        Some(NameStyle::ImageNet)
+    } else {
+        None
+    }
+}
+
+/// The variant by the backbone's width and the number of layers; the error says what is unknown.
+fn guess_variant(checkpoint: &Checkpoint, style: NameStyle) -> Result<Variant, String> {
+    if checkpoint.shape("features.conv1.weight").is_some() {
+        return Ok(Variant::S);
+    }
+    let prefix = if style == NameStyle::ImageNet { "" } else { "pre_feature." };
+    let width = checkpoint.shape(&format!("{prefix}transition1.0.0.weight")).and_then(|shape| shape.first());
+    let depth = (0..)
+        .take_while(|i| {
+            let name = format!("transformer.transformer3.layers.{i}.1.fn.norm.weight");
+            checkpoint.shape(&name).is_some()
+        })
+        .count();
+    match (width, style, depth) {
+        (Some(32), _, 0) => Ok(Variant::B),
+        (Some(48), NameStyle::ImageNet, _) | (Some(48), _, 2) => Ok(Variant::LD6),
+        (Some(48), _, 6) => Ok(Variant::LD18),
+        (Some(48), _, 8) => Ok(Variant::LD24),
+        (Some(width), ..) => {
+            Err(format!("it has a backbone of width {width} with {depth} layers in a third transformer"))
+        }
+        (None, ..) => Err("its backbone has no `transition1.0.0.weight`".into()),
+    }
+}
+
+/// The skeleton asked for, or the one with as many joints as the file has keypoint tokens.
+fn skeleton<'a>(
+    checkpoint: &Checkpoint,
+    options: &'a ImportOptions,
+    refuse: &dyn Fn(&str, String) -> WeightsError,
+) -> Result<&'a Skeleton, WeightsError> {
+    let joints = ["transformer.keypoint_token", "features.keypoint_token"]
+        .iter()
+        .find_map(|name| checkpoint.shape(name).and_then(|shape| shape.get(1)));
+    match (&options.skeleton, joints) {
+        (Some(skeleton), _) => Ok(skeleton),
+        (None, None | Some(17)) => Ok(Skeleton::coco17()),
+        (None, Some(16)) => Ok(Skeleton::mpii16()),
+        (None, Some(joints)) => Err(refuse(
+            "a built-in skeleton",
+            format!("it has {joints} joints; name a skeleton file with --skeleton"),
+        )),
+    }
+}
+
+/// Positions are computed here, never loaded: a file with others (learned ones) cannot be used. Returns the
+/// name that the file keeps them under, if it does.
+fn check_positions(checkpoint: &Checkpoint, config: &ModelConfig) -> Result<Option<String>, String> {
+    let mut names = checkpoint.names().filter(|name| name.ends_with("pos_embedding"));
+    let Some(name) = names.next().map(str::to_owned) else { return Ok(None) };
+    let stored = checkpoint.values(&name)?;
+    let formula = sine_positions(config.grid, config.dim);
+    if stored.len() != formula.len() {
+        return Err(format!("`{name}` has {} numbers, {} are needed", stored.len(), formula.len()));
+    }
+    let worst = stored.iter().zip(&formula).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    if worst > POSITION_TOLERANCE {
+        return Err(format!(
+            "`{name}` differs by {worst} from the 2-D sine formula, the only positions known here"
+        ));
+    }
+    Ok(Some(name))
+}
+
+fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
+}
+
+fn info(path: &Path, config: ModelConfig, options: &ImportOptions, report: &ImportReport) -> WeightsInfo {
+    let skeleton = match (&options.skeleton, config.joints) {
+        (Some(skeleton), _) => skeleton.clone(),
+        (None, 16) => Skeleton::mpii16().clone(),
+        (None, _) => Skeleton::coco17().clone(),
+    };
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let licence = if report.kind.starts_with("PP-TinyPose") { " (PaddleDetection, Apache-2.0)" } else { "" };
+    let record = TrainingRecord {
+        command: "tmpose import".into(),
+        start: format!("{} from {file}{licence}", report.kind),
+        ..TrainingRecord::default()
+    };
+    WeightsInfo::new(config, skeleton, record)
+}
