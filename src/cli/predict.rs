@@ -59,7 +59,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         outputs: (!args.no_pictures).then(|| OutputNames::new(args.out.clone())),
         min_score: args.min_score,
         results: Results::create(&args.out)?,
-        ids: Ids::new(),
+        ids: Ids::new(jobs.iter().filter_map(jobs::Job::number)),
         stop,
         progress: progress_bar(jobs.len() as u64)?,
         without_boxes: 0,
@@ -89,12 +89,16 @@ fn finish(runner: Runner, out: &Path, failures: &[String]) -> anyhow::Result<()>
     if let (Some(boxes), missing @ 1..) = (&runner.boxes, runner.without_boxes) {
         let shown = boxes.shown();
         if images == 0 && failures.is_empty() {
-            bail!("{shown} names none of the inputs: give the file that belongs to them, or leave --boxes out");
+            bail!(
+                "{shown} names none of the inputs: give the file that belongs to them, or leave --boxes out"
+            );
         }
         eprintln!("note: {shown} does not name {missing} pictures or frames; they were left out");
     }
     match failures {
-        _ if stopped => bail!("stopped after {images} pictures and frames, which are kept in {}", out.display()),
+        _ if stopped => {
+            bail!("stopped after {images} pictures and frames, which are kept in {}", out.display())
+        }
         [] => Ok(()),
         [only] => bail!("{only}"),
         [first, ..] => bail!("{} inputs failed; the first: {first}", failures.len()),

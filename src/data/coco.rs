@@ -165,8 +165,10 @@ impl CocoSet {
     /// `FOLDER/train`, `FOLDER/val`, which name the split themselves. COCO's own names
     /// (`person_keypoints_val2017.json`, `val2017/`) are found too.
     pub fn open(wanted: &Path, split: &str, skeleton: &Skeleton) -> Result<CocoSet, DataError> {
-        let (json, images) = locate(wanted, split)
-            .ok_or_else(|| DataError::NotFound { wanted: wanted.display().to_string(), split: split.into() })?;
+        let (json, images) = locate(wanted, split).ok_or_else(|| DataError::NotFound {
+            wanted: wanted.display().to_string(),
+            split: split.into(),
+        })?;
         CocoSet::load(&json, &images, skeleton)
     }
 
@@ -174,16 +176,20 @@ impl CocoSet {
     pub fn load(json: &Path, images: &Path, skeleton: &Skeleton) -> Result<CocoSet, DataError> {
         let shown = || json.display().to_string();
         let bytes = std::fs::read(json).map_err(|source| DataError::Read { path: shown(), source })?;
-        let raw: RawFile = serde_json::from_slice(&bytes)
-            .map_err(|source| DataError::Parse { path: shown(), source })?;
+        let raw: RawFile =
+            serde_json::from_slice(&bytes).map_err(|source| DataError::Parse { path: shown(), source })?;
         // One directory listing instead of one question to the file system for each picture: 150,000
         // persons must load in seconds, on network disks too.
         let present: HashSet<std::ffi::OsString> = std::fs::read_dir(images)
             .map_err(|source| DataError::Read { path: images.display().to_string(), source })?
             .filter_map(|e| e.ok().map(|e| e.file_name()))
             .collect();
-        let mut set =
-            CocoSet { file: json.into(), pictures: Vec::new(), persons: Vec::new(), report: LoadReport::default() };
+        let mut set = CocoSet {
+            file: json.into(),
+            pictures: Vec::new(),
+            persons: Vec::new(),
+            report: LoadReport::default(),
+        };
         let mut index = HashMap::with_capacity(raw.images.len());
         let mut absent = HashMap::new();
         for image in raw.images {
@@ -243,7 +249,11 @@ impl CocoSet {
         }
         if a.keypoints.len() != 3 * joints {
             let found = a.keypoints.len();
-            self.report.bad.push(format!("annotation {}: {found} keypoint numbers, not {}", a.id, 3 * joints));
+            self.report.bad.push(format!(
+                "annotation {}: {found} keypoint numbers, not {}",
+                a.id,
+                3 * joints
+            ));
             return;
         }
         let &[x, y, w, h] = a.bbox.as_slice() else {
@@ -376,7 +386,10 @@ mod tests {
     #[test]
     fn a_split_can_be_named_in_three_ways() {
         let dir = tempfile::tempdir().unwrap();
-        write_set(dir.path(), json!([{"id": 1, "image_id": 1, "bbox": [5, 5, 40, 60], "keypoints": joints(2)}]));
+        write_set(
+            dir.path(),
+            json!([{"id": 1, "image_id": 1, "bbox": [5, 5, 40, 60], "keypoints": joints(2)}]),
+        );
         let file = dir.path().join("annotations/person_keypoints_train.json");
         for wanted in [dir.path().to_path_buf(), dir.path().join("train"), file] {
             let set = CocoSet::open(&wanted, "train", Skeleton::coco17()).unwrap();

@@ -90,7 +90,10 @@ impl FeatureCache {
         mut progress: impl FnMut(usize),
         stop: impl Fn() -> bool,
     ) -> Result<Option<FeatureCache>, E> {
-        let failed = |path: &Path, source: std::io::Error| DataError::Write { path: path.display().to_string(), source };
+        let failed = |path: &Path, source: std::io::Error| DataError::Write {
+            path: path.display().to_string(),
+            source,
+        };
         std::fs::create_dir_all(folder).map_err(|e| failed(folder, e))?;
         let (data, about) = (folder.join("features.bin"), folder.join("features.json"));
         let record = key.record_bytes() as u64;
@@ -251,7 +254,15 @@ mod tests {
 
     fn key(count: usize) -> CacheKey {
         let (backbone, samples) = ("b".into(), "s".into());
-        CacheKey { format: CacheKey::FORMAT, backbone, samples, count, tokens: 2, patch_values: 4, channels: 2 }
+        CacheKey {
+            format: CacheKey::FORMAT,
+            backbone,
+            samples,
+            count,
+            tokens: 2,
+            patch_values: 4,
+            channels: 2,
+        }
     }
 
     fn record(range: std::ops::Range<usize>) -> Result<Vec<f16>, DataError> {
@@ -291,7 +302,8 @@ mod tests {
     #[test]
     fn only_kept_tokens_are_read_and_scaled() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = FeatureCache::open_or_build(dir.path(), key(2), record, |_| (), || false).unwrap().unwrap();
+        let cache =
+            FeatureCache::open_or_build(dir.path(), key(2), record, |_| (), || false).unwrap().unwrap();
         let scale = ChannelScale { mean: vec![0.0, 1.0], factor: vec![1.0, 10.0] };
         let mut out = [0.0; 4];
         cache.gather(1, &[1], &scale, &mut out);

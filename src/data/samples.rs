@@ -84,8 +84,7 @@ impl Samples {
 /// # Errors
 /// The file cannot be read or decoded.
 pub fn read_picture(picture: &Picture) -> Result<RgbImage, DataError> {
-    let failed =
-        |reason: String| DataError::Picture { path: picture.path.display().to_string(), reason };
+    let failed = |reason: String| DataError::Picture { path: picture.path.display().to_string(), reason };
     let reader = image::ImageReader::open(&picture.path).map_err(|e| failed(e.to_string()))?;
     let reader = reader.with_guessed_format().map_err(|e| failed(e.to_string()))?;
     Ok(reader.decode().map_err(|e| failed(e.to_string()))?.into_rgb8())

@@ -122,7 +122,9 @@ impl Capture {
         if let Err(error) = &thread {
             let mut status = lock(&shared.status);
             status.opening = false;
-            status.error = Some(format!("no thread could be started for the source ({error}): close programs and try again"));
+            status.error = Some(format!(
+                "no thread could be started for the source ({error}): close programs and try again"
+            ));
         }
         Capture { shared, thread: thread.ok() }
     }

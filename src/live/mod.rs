@@ -22,4 +22,6 @@ pub use slot::{Bell, Slot};
 pub use worker::{LiveResult, LiveSettings, Measured};
 
 #[cfg(test)]
+pub(crate) mod fakes;
+#[cfg(test)]
 mod tests;

@@ -43,8 +43,7 @@ impl Pipeline {
     pub fn open_with(&mut self, open: Opener, transport: Transport) -> u64 {
         self.opened += 1;
         let previous = self.capture.take();
-        self.capture =
-            Some(Capture::start(open, self.opened, transport, self.outlets.clone(), previous));
+        self.capture = Some(Capture::start(open, self.opened, transport, self.outlets.clone(), previous));
         self.opened
     }
 

@@ -1,143 +1,14 @@
 //! The pipeline with a scripted source and a scripted network. Where a test says "never waits", the
 //! network is held at a gate that only the test opens, so that waiting would be a deadlock.
 
+use super::fakes::{Scripted, TICK, free, loader, wait_for};
 use super::*;
-use crate::gpu::ComputeDevice;
-use crate::infer::{Estimate, InferError, Settings, StageTimes};
-use crate::model::{ModelConfig, Variant};
-use crate::pose::{Keypoint, Pose, Skeleton};
-use crate::source::{Frame, Source, SourceError, SourceInfo};
-use crate::vision::{BBox, CropBox};
-use crate::weights::WeightsInfo;
-use crossbeam_channel::{Receiver, Sender, bounded};
-use image::RgbImage;
-use std::path::PathBuf;
+use crate::infer::{InferError, Settings};
+use crate::source::SourceError;
+use crossbeam_channel::bounded;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
-
-/// Frames of 64x48 at 100 frames a second; frame n says n by its timestamp.
-struct Scripted {
-    info: SourceInfo,
-    next: u64,
-    sent: u64,
-    fail_at: Option<u64>,
-    alive: Arc<AtomicUsize>,
-}
-
-const TICK: Duration = Duration::from_millis(10);
-
-impl Scripted {
-    fn boxed(frames: u64, alive: &Arc<AtomicUsize>) -> Box<dyn Source> {
-        Box::new(Scripted::new(frames, alive))
-    }
-
-    fn new(frames: u64, alive: &Arc<AtomicUsize>) -> Scripted {
-        alive.fetch_add(1, Ordering::SeqCst);
-        let info = SourceInfo {
-            title: "scripted".into(),
-            size: [64, 48],
-            fps: Some(100.0),
-            frames: Some(frames),
-            duration: Some(TICK * frames as u32),
-            live: false,
-            seekable: true,
-        };
-        Scripted { info, next: 0, sent: 0, fail_at: None, alive: alive.clone() }
-    }
-}
-
-impl Drop for Scripted {
-    fn drop(&mut self) {
-        self.alive.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Source for Scripted {
-    fn info(&self) -> &SourceInfo {
-        &self.info
-    }
-
-    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
-        if self.fail_at == Some(self.next) {
-            return Err(SourceError::NoCamera);
-        }
-        if Some(self.next) == self.info.frames {
-            return Ok(None);
-        }
-        let timestamp = TICK * self.next as u32;
-        self.next += 1;
-        self.sent += 1;
-        let pixels = Arc::new(RgbImage::new(64, 48));
-        Ok(Some(Frame { pixels, timestamp, sequence: self.sent - 1, truth: None, name: None }))
-    }
-
-    fn seek(&mut self, to: Duration) -> Result<(), SourceError> {
-        let last = self.info.frames.unwrap_or(1) - 1;
-        self.next = ((to.as_millis() / TICK.as_millis()) as u64).min(last);
-        Ok(())
-    }
-}
-
-/// Estimates at once, or when the test opens the gate; a keep ratio of 0.5 makes it panic.
-struct Fake {
-    gate: Option<Receiver<()>>,
-    entered: Option<Sender<()>>,
-    alive: Arc<AtomicUsize>,
-    warm: bool,
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        self.alive.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl PoseEstimator for Fake {
-    fn estimate(
-        &mut self,
-        img: &RgbImage,
-        boxes: &[BBox],
-        settings: &Settings,
-        _heatmaps: bool,
-    ) -> Result<Estimated, InferError> {
-        if std::mem::replace(&mut self.warm, true) {
-            if let Some(entered) = &self.entered {
-                let _ = entered.try_send(());
-            }
-            if let Some(gate) = &self.gate {
-                let _ = gate.recv();
-            }
-        }
-        assert!(settings.keep_ratio != 0.5, "half of the tokens is too few");
-        let keypoints = vec![Keypoint { x: 1.0, y: 2.0, score: 0.1 }; 17];
-        let crop = CropBox::from_bbox(&boxes[0], 0.75, 1.25);
-        let estimate = Estimate { pose: Pose { keypoints, score: 0.1 }, crop, heatmaps: None };
-        let kept = (0..(settings.keep_ratio * 256.0) as usize).collect();
-        assert!(img.width() > 0);
-        Ok((vec![estimate], StageTimes { whole: TICK, ..StageTimes::default() }, kept))
-    }
-}
-
-fn summary() -> ModelSummary {
-    let skeleton = Skeleton::coco17();
-    let info = WeightsInfo {
-        config: ModelConfig::new(Variant::T, skeleton),
-        skeleton: skeleton.clone(),
-        record: Default::default(),
-        format: 1,
-    };
-    ModelSummary { path: PathBuf::from("fake.safetensors"), info: Arc::new(info), device: ComputeDevice::cpu() }
-}
-
-fn loader(fake: Fake) -> Loader {
-    fake.alive.fetch_add(1, Ordering::SeqCst);
-    Box::new(move || Ok((Box::new(fake), summary())))
-}
-
-fn free(alive: &Arc<AtomicUsize>) -> Fake {
-    Fake { gate: None, entered: None, alive: alive.clone(), warm: false }
-}
+use std::time::Duration;
 
 fn pipeline() -> Pipeline {
     Pipeline::new(LiveSettings::default(), Arc::new(|| ())).unwrap()
@@ -149,18 +20,6 @@ fn ratio(keep_ratio: f64) -> LiveSettings {
 
 const PLAYING: Transport = Transport { playing: true, looping: false };
 const PAUSED: Transport = Transport { playing: false, looping: false };
-
-/// Polls as the window does; fails after ten seconds.
-fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(10) {
-        if let Some(value) = poll() {
-            return value;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    panic!("{what} did not happen");
-}
 
 fn ready(pipeline: &Pipeline) {
     wait_for("the model's loading", || matches!(pipeline.model(), ModelStatus::Ready(_)).then_some(()));
@@ -176,10 +35,13 @@ fn the_window_side_never_waits_while_the_network_is_busy() {
     (fake.gate, fake.entered) = (Some(closed), Some(entered));
     live.load(Some(loader(fake)));
     let sources = Arc::default();
-    live.open_with(Box::new({
-        let sources = Arc::clone(&sources);
-        move || Ok(Scripted::boxed(1000, &sources))
-    }), PLAYING);
+    live.open_with(
+        Box::new({
+            let sources = Arc::clone(&sources);
+            move || Ok(Scripted::boxed(1000, &sources))
+        }),
+        PLAYING,
+    );
     inside.recv_timeout(Duration::from_secs(10)).unwrap();
 
     // The network is held inside a frame, and everything the window may do still returns.
@@ -206,10 +68,13 @@ fn the_network_takes_the_newest_frame_and_what_it_missed_is_counted() {
     live.load(Some(loader(fake)));
     ready(&live);
     let sources = Arc::default();
-    live.open_with(Box::new({
-        let sources = Arc::clone(&sources);
-        move || Ok(Scripted::boxed(6, &sources))
-    }), PLAYING);
+    live.open_with(
+        Box::new({
+            let sources = Arc::clone(&sources);
+            move || Ok(Scripted::boxed(6, &sources))
+        }),
+        PLAYING,
+    );
     // Frame 0 is inside; 1 to 5 arrive meanwhile, and only 5 is left.
     inside.recv_timeout(Duration::from_secs(10)).unwrap();
     wait_for("the end of the source", || live.source().filter(|s| s.ended));
@@ -229,10 +94,13 @@ fn a_settings_change_shows_in_the_next_result_also_when_paused() {
     live.load(Some(loader(free(&alive))));
     ready(&live);
     let sources = Arc::default();
-    live.open_with(Box::new({
-        let sources = Arc::clone(&sources);
-        move || Ok(Scripted::boxed(9, &sources))
-    }), PAUSED);
+    live.open_with(
+        Box::new({
+            let sources = Arc::clone(&sources);
+            move || Ok(Scripted::boxed(9, &sources))
+        }),
+        PAUSED,
+    );
     let before = wait_for("the first result", || live.take_result());
     assert_eq!(before.kept.len(), 256);
     live.set_settings(ratio(0.6));
@@ -249,10 +117,13 @@ fn the_transport_steps_seeks_plays_to_the_end_and_loops() {
     live.load(Some(loader(free(&alive))));
     ready(&live);
     let sources = Arc::default();
-    live.open_with(Box::new({
-        let sources = Arc::clone(&sources);
-        move || Ok(Scripted::boxed(8, &sources))
-    }), PAUSED);
+    live.open_with(
+        Box::new({
+            let sources = Arc::clone(&sources);
+            move || Ok(Scripted::boxed(8, &sources))
+        }),
+        PAUSED,
+    );
     let shown = |live: &Pipeline| wait_for("a frame", || live.take_result()).frame.frame.timestamp / 10;
     assert_eq!(shown(&live), Duration::from_millis(0));
     live.step(1);
@@ -279,14 +150,17 @@ fn a_new_source_replaces_the_old_one_and_dropping_the_pipeline_ends_every_thread
     live.load(Some(loader(free(&models))));
     ready(&live);
     for round in 1..=5 {
-        let number = live.open_with(Box::new({
-            let sources = Arc::clone(&sources);
-            move || {
-                // Two threads never hold one camera.
-                assert_eq!(sources.load(Ordering::SeqCst), 0);
-                Ok(Scripted::boxed(1000, &sources))
-            }
-        }), PLAYING);
+        let number = live.open_with(
+            Box::new({
+                let sources = Arc::clone(&sources);
+                move || {
+                    // Two threads never hold one camera.
+                    assert_eq!(sources.load(Ordering::SeqCst), 0);
+                    Ok(Scripted::boxed(1000, &sources))
+                }
+            }),
+            PLAYING,
+        );
         assert_eq!(number, round);
         wait_for("a frame of the new source", || live.take_result().filter(|r| r.frame.source == number));
     }
@@ -308,11 +182,14 @@ fn errors_of_a_source_are_shown_and_not_fatal() {
 
     // A failure on the way keeps the frames so far.
     let sources = Arc::default();
-    live.open_with(Box::new(move || {
-        let mut source = Scripted::new(9, &sources);
-        source.fail_at = Some(3);
-        Ok(Box::new(source))
-    }), PLAYING);
+    live.open_with(
+        Box::new(move || {
+            let mut source = Scripted::new(9, &sources);
+            source.fail_at = Some(3);
+            Ok(Box::new(source))
+        }),
+        PLAYING,
+    );
     let status = wait_for("the second error", || live.source().filter(|s| s.ended));
     assert_eq!((status.frames, status.error.is_some()), (3, true));
     assert_eq!(live.take_preview().unwrap().frame.sequence, 2);

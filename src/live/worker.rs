@@ -273,7 +273,9 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, crate::infer::InferError>) -> Res
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no reason was given");
             let first = said.lines().next().unwrap_or_default();
-            Err(format!("the device failed while the network ran ({first}): choose the CPU, or load the model again"))
+            Err(format!(
+                "the device failed while the network ran ({first}): choose the CPU, or load the model again"
+            ))
         }
     }
 }

@@ -22,8 +22,7 @@ impl Layout {
         model.visit(&mut collector);
         let Collector { slots, index, .. } = collector;
         // Weight decay holds matrices down; a bias or a norm's gain must be free.
-        let decays =
-            slots.iter().flat_map(|s| vec![s.shape.len() > 1; s.shape.iter().product()]).collect();
+        let decays = slots.iter().flat_map(|s| vec![s.shape.len() > 1; s.shape.iter().product()]).collect();
         Layout { slots, index, decays }
     }
 

@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn detections_keep_their_score_and_are_known_by_number() {
-        let file = parse(r#"[{"image_id": 5, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]"#).unwrap();
+        let file =
+            parse(r#"[{"image_id": 5, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]"#).unwrap();
         assert!(file.is_detections());
         assert_eq!(file.persons(5)[0].score, 0.5);
         assert!(!file.persons(5)[0].annotated);

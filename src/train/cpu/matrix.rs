@@ -17,7 +17,11 @@ impl<'a> Mat<'a> {
     /// When the slice is too short.
     pub fn new(data: &'a [f32], rows: usize, columns: usize, row_step: usize) -> Mat<'a> {
         let mat = Mat { data, rows, columns, row_step, column_step: 1 };
-        assert!(mat.end() <= data.len(), "a {rows}x{columns} matrix does not fit into {} numbers", data.len());
+        assert!(
+            mat.end() <= data.len(),
+            "a {rows}x{columns} matrix does not fit into {} numbers",
+            data.len()
+        );
         mat
     }
 

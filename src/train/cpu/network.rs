@@ -77,9 +77,7 @@ impl Network {
         scale: f64,
         positions: Vec<f32>,
     ) -> Result<Network, NetworkError> {
-        let find = |path: String| {
-            slots.iter().find(|s| s.path == path).ok_or(NetworkError::Missing(path))
-        };
+        let find = |path: String| slots.iter().find(|s| s.path == path).ok_or(NetworkError::Missing(path));
         let range = |s: &Slot| s.start..s.start + s.shape.iter().product::<usize>();
         let norm = |path: &str| -> Result<Norm, NetworkError> {
             Ok(Norm {

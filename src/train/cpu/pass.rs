@@ -118,13 +118,20 @@ impl Line {
     fn forward(&self, w: &[f32], x: &[f32], out: &mut Vec<f32>) {
         let rows = x.len() / self.inputs;
         grow(out, rows * self.outputs);
-        multiply(Mat::new(x, rows, self.inputs, self.inputs), self.matrix(w), out, self.outputs, Into::Replace);
+        multiply(
+            Mat::new(x, rows, self.inputs, self.inputs),
+            self.matrix(w),
+            out,
+            self.outputs,
+            Into::Replace,
+        );
     }
 
     /// Adds the gradients of weight and bias for output gradient `dout`.
     fn gather(&self, g: &mut [f32], x: &[f32], dout: &[f32]) {
         let rows = x.len() / self.inputs;
-        let (x, d) = (Mat::new(x, rows, self.inputs, self.inputs), Mat::new(dout, rows, self.outputs, self.outputs));
+        let (x, d) =
+            (Mat::new(x, rows, self.inputs, self.inputs), Mat::new(dout, rows, self.outputs, self.outputs));
         multiply(x.t(), d, &mut g[self.weight.clone()], self.outputs, Into::Add);
         if !self.bias.is_empty() {
             kernels::add_rows(&mut g[self.bias.clone()], dout);
@@ -143,7 +150,14 @@ impl Line {
 impl Network {
     /// Runs one person through the network and back: adds the gradient of the weights `w` to `g` and
     /// returns the two terms of the loss.
-    pub fn pass(&self, w: &[f32], g: &mut [f32], person: &Person, by: LossFactors, room: &mut Room) -> [f64; 2] {
+    pub fn pass(
+        &self,
+        w: &[f32],
+        g: &mut [f32],
+        person: &Person,
+        by: LossFactors,
+        room: &mut Room,
+    ) -> [f64; 2] {
         self.forward(w, person.patches, person.keep, room);
         let loss = self.loss(person, by, room);
         self.backward(w, g, person, room);

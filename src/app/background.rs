@@ -1,0 +1,126 @@
+//! Questions whose answer takes time (file dialogs, the camera list) are asked on threads of their own,
+//! so that the window goes on drawing.
+
+use crate::source::{self, CameraInfo};
+use burn_cubecl::cubecl::future::block_on;
+use crossbeam_channel::{Receiver, bounded};
+use std::path::PathBuf;
+
+/// What a file dialog was opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Media,
+    Folder,
+    Weights,
+}
+
+/// An answer that arrives later, at most one.
+struct Pending<T>(Receiver<T>);
+
+impl<T: Send + 'static> Pending<T> {
+    fn ask(ctx: &egui::Context, name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<Pending<T>> {
+        let (sender, receiver) = bounded(1);
+        let ctx = ctx.clone();
+        let started = std::thread::Builder::new().name(name.into()).spawn(move || {
+            // The window may be gone; then nobody needs the answer.
+            let _ = sender.send(work());
+            ctx.request_repaint();
+        });
+        if let Err(error) = started {
+            log::error!("no thread could be started for {name}: {error}");
+            return None;
+        }
+        Some(Pending(receiver))
+    }
+}
+
+/// The file dialog that is open, if any.
+#[derive(Default)]
+pub struct Dialogs {
+    open: Option<(Purpose, Pending<Vec<PathBuf>>)>,
+}
+
+impl Dialogs {
+    /// Opens a dialog of the system; only one at a time.
+    pub fn open(&mut self, ctx: &egui::Context, purpose: Purpose) {
+        if self.open.is_some() {
+            return;
+        }
+        let dialog = rfd::AsyncFileDialog::new();
+        let paths = |handles: Option<Vec<rfd::FileHandle>>| {
+            handles.unwrap_or_default().iter().map(|h| h.path().to_owned()).collect()
+        };
+        // macOS wants the dialog made on the window's thread; waiting for it happens on another.
+        let pending = match purpose {
+            Purpose::Media => {
+                let picked = dialog
+                    .set_title("Open video or pictures")
+                    .add_filter("Videos and pictures", &media_endings())
+                    .add_filter("All files", &["*"])
+                    .pick_files();
+                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked)))
+            }
+            Purpose::Folder => {
+                let picked = dialog.set_title("Open folder of pictures").pick_folder();
+                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+            }
+            Purpose::Weights => {
+                let picked =
+                    dialog.set_title("Open weights").add_filter("Weights", &["safetensors"]).pick_file();
+                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+            }
+        };
+        self.open = pending.map(|pending| (purpose, pending));
+    }
+
+    /// The paths that were chosen, once; none if the dialog was cancelled.
+    pub fn answer(&mut self) -> Option<(Purpose, Vec<PathBuf>)> {
+        let (purpose, pending) = self.open.as_ref()?;
+        let answer = match pending.0.try_recv() {
+            Ok(paths) => Some((*purpose, paths)),
+            Err(crossbeam_channel::TryRecvError::Empty) => return None,
+            Err(crossbeam_channel::TryRecvError::Disconnected) => None,
+        };
+        self.open = None;
+        answer.filter(|(_, paths)| !paths.is_empty())
+    }
+}
+
+fn media_endings() -> [&'static str; 15] {
+    [
+        "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif",
+        "tiff",
+    ]
+}
+
+/// The cameras of the machine, asked for again on request.
+#[derive(Default)]
+pub struct Cameras {
+    pending: Option<Pending<Result<Vec<CameraInfo>, String>>>,
+    known: Option<Result<Vec<CameraInfo>, String>>,
+}
+
+impl Cameras {
+    /// Looks for cameras anew.
+    pub fn scan(&mut self, ctx: &egui::Context) {
+        if self.pending.is_none() {
+            self.pending = Pending::ask(ctx, "tmpose-cameras", || {
+                source::list_cameras().map_err(|error| error.to_string())
+            });
+        }
+    }
+
+    /// What was found last; `None` before the first answer.
+    pub fn list(&mut self) -> Option<&Result<Vec<CameraInfo>, String>> {
+        if let Some(answer) = self.pending.as_ref().and_then(|p| p.0.try_recv().ok()) {
+            self.known = Some(answer);
+            self.pending = None;
+        }
+        self.known.as_ref()
+    }
+
+    /// True while the system is being asked.
+    pub fn scanning(&self) -> bool {
+        self.pending.is_some()
+    }
+}

@@ -1,0 +1,60 @@
+//! What is drawn over the picture, and where a point of the picture lies on the screen.
+
+mod heatmap;
+mod skeleton;
+mod tokens;
+
+pub use heatmap::HeatmapLayer;
+pub use skeleton::{draw_pose, draw_truth};
+pub use tokens::{draw_crop, draw_tokens};
+
+use egui::{Pos2, Rect, Vec2, pos2};
+
+/// The picture's place on the screen. Picture coordinates have pixel centres at whole numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// Where the picture's outer edges are.
+    pub rect: Rect,
+    /// Picture width and height in pixels.
+    pub size: Vec2,
+    /// Show left and right swapped.
+    pub mirror: bool,
+}
+
+impl Place {
+    /// Screen points a pixel.
+    pub fn scale(&self) -> f32 {
+        self.rect.width() / self.size.x.max(1.0)
+    }
+
+    /// A point of the picture on the screen.
+    pub fn at(&self, x: f32, y: f32) -> Pos2 {
+        let across = (x + 0.5) / self.size.x.max(1.0);
+        let across = if self.mirror { 1.0 - across } else { across };
+        let down = (y + 0.5) / self.size.y.max(1.0);
+        pos2(self.rect.left() + across * self.rect.width(), self.rect.top() + down * self.rect.height())
+    }
+
+    /// The texture coordinates of the whole picture, left and right swapped in a mirror.
+    pub fn uv(&self) -> Rect {
+        let (left, right) = if self.mirror { (1.0, 0.0) } else { (0.0, 1.0) };
+        Rect { min: pos2(left, 0.0), max: pos2(right, 1.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixel_centres_are_at_whole_numbers_also_in_the_mirror() {
+        let rect = Rect::from_min_size(pos2(100.0, 50.0), Vec2::new(640.0, 480.0));
+        let mut place = Place { rect, size: Vec2::new(320.0, 240.0), mirror: false };
+        assert_eq!(place.scale(), 2.0);
+        assert_eq!(place.at(-0.5, -0.5), pos2(100.0, 50.0));
+        assert_eq!(place.at(0.0, 0.0), pos2(101.0, 51.0));
+        place.mirror = true;
+        assert_eq!(place.at(0.0, 0.0), pos2(739.0, 51.0));
+        assert_eq!(place.at(319.5, 239.5), pos2(100.0, 530.0));
+    }
+}

@@ -1,0 +1,52 @@
+//! Joints and bones, in the colours that `tmpose predict` draws with.
+
+use super::Place;
+use crate::app::theme;
+use crate::pose::{Keypoint, Pose, Skeleton};
+use crate::source::TruePerson;
+use crate::vision::{BBox, bone_width, edge_color, joint_color};
+use egui::{Color32, Painter, Stroke};
+
+/// Draws the joints whose score is above `min_score` and the bones between them.
+pub fn draw_pose(painter: &Painter, place: &Place, pose: &Pose, skeleton: &Skeleton, min_score: f32) {
+    let shown = |j: usize| pose.keypoints.get(j).filter(|k| k.score > min_score);
+    let Some(around) = BBox::around(&pose.keypoints, min_score) else { return };
+    let width = (bone_width(around.w.max(around.h)) * place.scale()).clamp(1.5, 12.0);
+    let rim = (width * 0.3).max(0.8);
+    let at = |k: &Keypoint| place.at(k.x, k.y);
+    let rgb = |[r, g, b]: [u8; 3], score: f32| {
+        // Unsure joints are paler, as in the pictures that predict writes.
+        Color32::from_rgb(r, g, b).gamma_multiply((0.45 + 0.55 * score).clamp(0.45, 1.0))
+    };
+    let dark = Color32::from_rgba_unmultiplied(12, 14, 20, 130);
+    let bones = || skeleton.edges.iter().filter_map(|&edge| Some((edge, shown(edge[0])?, shown(edge[1])?)));
+    for (_, a, b) in bones() {
+        painter.line_segment([at(a), at(b)], Stroke::new(width + 2.0 * rim, dark));
+    }
+    for (edge, a, b) in bones() {
+        let color = rgb(edge_color(skeleton, edge), a.score.min(b.score));
+        painter.line_segment([at(a), at(b)], Stroke::new(width, color));
+    }
+    for j in 0..skeleton.len() {
+        if let Some(k) = shown(j) {
+            painter.circle_filled(at(k), width * 1.05 + rim, dark);
+            painter.circle_filled(at(k), width * 1.05, rgb(joint_color(skeleton, j), k.score));
+        }
+    }
+}
+
+/// Draws the known joints of the mannequin: rings where they are visible, dots where something hides
+/// them.
+pub fn draw_truth(painter: &Painter, place: &Place, people: &[TruePerson]) {
+    for person in people {
+        for joint in person.keypoints.iter().filter(|k| k.score > 0.0) {
+            let at = place.at(joint.x, joint.y);
+            if joint.score > 1.5 {
+                painter.circle_stroke(at, 4.5, Stroke::new(3.0, Color32::from_black_alpha(120)));
+                painter.circle_stroke(at, 4.5, Stroke::new(1.5, theme::BRIGHT));
+            } else {
+                painter.circle_filled(at, 2.5, theme::BRIGHT);
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The network: its weights, its shape, and the device it runs on.
+
+use crate::app::commands::Command;
+use crate::app::widgets::{choice, hint, row, value_row};
+use crate::app::window::Window;
+use crate::gpu::DeviceChoice;
+use crate::live::{ModelStatus, ModelSummary};
+use egui::{Button, Ui};
+
+/// Draws the section.
+pub fn show(ui: &mut Ui, window: &mut Window) {
+    match window.live.model() {
+        ModelStatus::Ready(summary) => describe(ui, &summary),
+        ModelStatus::Loading => hint(ui, "Preparing the network…"),
+        ModelStatus::Failed(_) => {
+            hint(ui, "The weights could not be used; see the message over the picture.")
+        }
+        ModelStatus::None => hint(ui, "No weights are loaded."),
+    }
+    let device = &mut window.preferences.device;
+    let help = "Where the network runs. Auto takes a real GPU, else the CPU.";
+    let changed = row(ui, "Device", help, |ui| {
+        choice(ui, "device", device, &[DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu], |d| {
+            match d {
+                DeviceChoice::Auto => "Automatic",
+                DeviceChoice::Gpu => "GPU",
+                DeviceChoice::Cpu => "CPU",
+            }
+            .into()
+        })
+    })
+    .changed();
+    if changed {
+        window.load_model(window.weights.clone());
+    }
+    let tip = Command::OpenWeights.hint(ui.ctx());
+    let button = Button::new(Command::OpenWeights.text()).min_size(egui::vec2(ui.available_width(), 26.0));
+    if ui.add(button).on_hover_text(tip).clicked() {
+        let ctx = ui.ctx().clone();
+        window.run(&ctx, Command::OpenWeights);
+    }
+}
+
+fn describe(ui: &mut Ui, summary: &ModelSummary) {
+    let config = &summary.info.config;
+    let file = summary.path.file_name().unwrap_or(summary.path.as_os_str()).to_string_lossy().into_owned();
+    value_row(ui, "File", file, &summary.path.display().to_string());
+    value_row(ui, "Variant", config.variant.to_string(), "Which network the weights are for.");
+    let skeleton = format!("{}, {} joints", summary.info.skeleton.title, config.joints);
+    value_row(ui, "Skeleton", skeleton, "The joints that the network finds.");
+    let input =
+        format!("{} × {}, {} × {} tokens", config.input[1], config.input[0], config.grid[1], config.grid[0]);
+    value_row(ui, "Input", input, "The crop's width and height in pixels, and its grid of visual tokens.");
+    let record = &summary.info.record;
+    if !record.command.is_empty() {
+        let sets = record.sets.join(", ");
+        let help = format!("{}\nData: {sets}\nStart: {}", record.command, record.start);
+        let text = format!("{} steps, {:.0} min", record.steps, record.seconds / 60.0);
+        value_row(ui, "Training", text, &help);
+    }
+    ui.add_space(2.0);
+}

@@ -1,0 +1,131 @@
+//! The middle: the picture with its layers, and messages over it.
+
+use crate::app::commands::Command;
+use crate::app::theme;
+use crate::app::widgets::{Icon, icon_button};
+use crate::app::window::Window;
+use crate::live::ModelStatus;
+use crate::weights;
+use egui::{Align2, Area, CentralPanel, Color32, Frame, Id, Margin, Order, Rect, RichText, Stroke, Ui, Vec2};
+
+/// Draws the middle of the window.
+pub fn show(ui: &mut Ui, window: &mut Window) {
+    CentralPanel::no_frame().show(ui, |ui| {
+        let area = ui.max_rect();
+        let model = window.live.model();
+        let layers = window.preferences.layers.clone();
+        window.viewer.draw(ui, &layers, &model);
+        messages(ui, area, window, &model);
+        if ui.ctx().input(|i| !i.raw.hovered_files.is_empty()) {
+            drop_target(ui, area);
+        }
+    });
+}
+
+/// Errors and notes, stacked in the upper left corner of the picture.
+fn messages(ui: &mut Ui, area: Rect, window: &mut Window, model: &ModelStatus) {
+    let source = window.live.source();
+    let width = (area.width() - 32.0).min(520.0);
+    Area::new(Id::unique("messages"))
+        .order(Order::Middle)
+        .fixed_pos(area.left_top() + Vec2::splat(16.0))
+        .constrain_to(area)
+        .show(ui.ctx(), |ui| {
+            ui.spacing_mut().item_spacing.y = 8.0;
+            if let Some(notice) = window.notice.clone() {
+                let color = if notice.error { theme::ERROR } else { theme::WARN };
+                let close = card(ui, width, color, |ui| {
+                    ui.horizontal_top(|ui| {
+                        let text = ui.available_width() - 36.0;
+                        ui.allocate_ui(Vec2::new(text, 0.0), |ui| ui.label(&notice.text));
+                        icon_button(ui, Icon::Close, "Dismiss", "Hide this message.", false).clicked()
+                    })
+                    .inner
+                });
+                if close {
+                    window.notice = None;
+                }
+            }
+            if let Some(error) = source.as_ref().and_then(|s| s.error.as_ref()) {
+                card(ui, width, theme::ERROR, |ui| {
+                    ui.label(error);
+                    if ui.button(Command::ReopenSource.text()).clicked() {
+                        let ctx = ui.ctx().clone();
+                        window.run(&ctx, Command::ReopenSource);
+                    }
+                });
+            }
+            if source.is_some_and(|s| s.opening) {
+                card(ui, width, theme::ACCENT, |ui| ui.label("Opening the source…"));
+            }
+            match model {
+                ModelStatus::None => no_weights(ui, width, window),
+                ModelStatus::Failed(reason) => {
+                    card(ui, width, theme::ERROR, |ui| {
+                        ui.label(reason);
+                        open_weights(ui, window);
+                    });
+                }
+                ModelStatus::Loading => {
+                    card(ui, width, theme::ACCENT, |ui| {
+                        ui.label("Preparing the network; the first time on a GPU this takes a while.")
+                    });
+                }
+                ModelStatus::Ready(_) => {
+                    if let Some(error) = window.live.measured().error {
+                        card(ui, width, theme::ERROR, |ui| ui.label(error));
+                    }
+                }
+            }
+        });
+}
+
+/// What to do without weights.
+fn no_weights(ui: &mut Ui, width: f32, window: &mut Window) {
+    card(ui, width, theme::ACCENT, |ui| {
+        ui.label(RichText::new("No model is loaded").font(theme::strong_font(14.0)).color(theme::BRIGHT));
+        ui.label(format!(
+            "The picture runs without one; for skeletons a weights file is needed. {} comes with tmpose in its \
+             weights folder: put it beside the program or into ./weights, name it in the variable \
+             TMPOSE_WEIGHTS, or choose a file here. tmpose train makes your own, and tmpose import reads \
+             published TokenPose, TMPose and PPT checkpoints.",
+            weights::DEFAULT_FILE
+        ));
+        open_weights(ui, window);
+    });
+}
+
+fn open_weights(ui: &mut Ui, window: &mut Window) {
+    if ui.button(Command::OpenWeights.text()).clicked() {
+        let ctx = ui.ctx().clone();
+        window.run(&ctx, Command::OpenWeights);
+    }
+}
+
+/// A message on a dark ground with a coloured edge.
+fn card<R>(ui: &mut Ui, width: f32, color: Color32, content: impl FnOnce(&mut Ui) -> R) -> R {
+    let frame = Frame::new()
+        .fill(theme::PANEL.gamma_multiply(0.96))
+        .stroke(Stroke::new(1.0, theme::LINE))
+        .corner_radius(6)
+        .inner_margin(Margin { left: 16, right: 12, top: 10, bottom: 10 });
+    let shown = frame.show(ui, |ui| {
+        ui.set_width(width - 28.0);
+        content(ui)
+    });
+    let edge = Rect::from_min_size(
+        shown.response.rect.left_top() + Vec2::new(5.0, 8.0),
+        Vec2::new(3.0, shown.response.rect.height() - 16.0),
+    );
+    ui.painter().rect_filled(edge, 1.5, color);
+    shown.inner
+}
+
+fn drop_target(ui: &Ui, area: Rect) {
+    let painter = ui.painter();
+    painter.rect_filled(area, 0.0, Color32::from_black_alpha(170));
+    let inner = area.shrink(14.0);
+    painter.rect_stroke(inner, 8.0, Stroke::new(2.0, theme::ACCENT), egui::StrokeKind::Inside);
+    let text = "Drop a video, pictures, a folder or weights";
+    painter.text(area.center(), Align2::CENTER_CENTER, text, theme::strong_font(18.0), theme::BRIGHT);
+}

@@ -1,0 +1,94 @@
+//! The bar along the bottom: what computes, and how fast. Always visible, so that nobody wonders why a
+//! network is slow.
+
+use crate::app::theme;
+use crate::app::widgets::{chip, milliseconds};
+use crate::app::window::Window;
+use crate::live::ModelStatus;
+use egui::{Align, Color32, Frame, Layout, Margin, Panel, RichText, Ui};
+use std::time::Instant;
+
+/// Draws the bar.
+pub fn show(ui: &mut Ui, window: &mut Window) {
+    let frame = Frame::new().fill(theme::PANEL).inner_margin(Margin::symmetric(12, 4));
+    Panel::bottom("status").frame(frame).exact_size(28.0).show(ui, |ui| {
+        ui.horizontal_centered(|ui| {
+            ui.spacing_mut().item_spacing.x = 10.0;
+            device(ui, window);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| rates(ui, window));
+        });
+    });
+}
+
+fn device(ui: &mut Ui, window: &Window) {
+    match window.live.model() {
+        ModelStatus::Ready(summary) => {
+            let device = &summary.device;
+            let color = if device.software { theme::WARN } else { theme::GOOD };
+            dot(ui, color);
+            let text = if device.is_gpu() {
+                format!("{} ({})", device.name, device.backend)
+            } else {
+                format!("{} (flex)", device.name)
+            };
+            let label = ui.label(RichText::new(text).color(theme::TEXT));
+            if let Some(note) = &device.note {
+                label.on_hover_text(note);
+            }
+            if device.software {
+                chip(ui, "software GPU", theme::WARN).on_hover_text(
+                    "This adapter emulates a GPU on the CPU and is slow; the CPU backend is faster.",
+                );
+            }
+            let variant = format!("{}, {}", summary.info.config.variant, summary.info.skeleton.title);
+            ui.label(RichText::new(variant).color(theme::MUTED));
+        }
+        ModelStatus::Loading => {
+            dot(ui, theme::WARN);
+            ui.label(RichText::new("Preparing the network…").color(theme::TEXT));
+        }
+        ModelStatus::Failed(reason) => {
+            dot(ui, theme::ERROR);
+            ui.add(egui::Label::new(RichText::new(&reason).color(theme::ERROR)).truncate())
+                .on_hover_text(reason);
+        }
+        ModelStatus::None => {
+            dot(ui, theme::MUTED);
+            ui.label(RichText::new("No model").color(theme::MUTED));
+        }
+    }
+}
+
+/// Written from the right end.
+fn rates(ui: &mut Ui, window: &Window) {
+    let measured = window.live.measured();
+    let source = window.live.source();
+    let value = |ui: &mut Ui, name: &str, value: String, help: &str| {
+        let number = ui.label(RichText::new(value).color(theme::TEXT));
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.label(RichText::new(name).color(theme::MUTED));
+        ui.spacing_mut().item_spacing.x = 14.0;
+        number.on_hover_text(help);
+    };
+    let per_second = |rate: f64| format!("{rate:.1} /s");
+    value(
+        ui,
+        "window",
+        per_second(window.rate.per_second(Instant::now())),
+        "Repaints of this window a second.",
+    );
+    value(ui, "network", per_second(measured.rate), "Frames that went through the network a second.");
+    let rate = source.map_or(0.0, |s| s.rate);
+    value(ui, "source", per_second(rate), "Frames that the source gave a second.");
+    value(
+        ui,
+        "age",
+        milliseconds(window.viewer.age()),
+        "Time from a frame's capture to its way to the screen.",
+    );
+}
+
+fn dot(ui: &mut Ui, color: Color32) {
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(8.0, 8.0), egui::Sense::hover());
+    ui.painter().circle_filled(rect.center(), 4.0, color);
+}

@@ -1,0 +1,110 @@
+//! The token mask: which visual tokens enter the transformer, and what that saves.
+
+use super::layers::slider;
+use crate::app::theme;
+use crate::app::widgets::{check, choice, hint, row};
+use crate::app::window::Window;
+use crate::live::ModelStatus;
+use crate::model::{Counting, MaskKind, ModelConfig, PositionMode, Variant, keep_count, kept_tokens};
+use crate::pose::Skeleton;
+use egui::{Color32, DragValue, Rect, RichText, Sense, Slider, Ui, Vec2};
+
+/// Draws the section.
+pub fn show(ui: &mut Ui, window: &mut Window) {
+    let config = match window.live.model() {
+        ModelStatus::Ready(summary) => summary.info.config.clone(),
+        // Without a model the mask can still be tried, on the grid of the one that is shipped.
+        _ => ModelConfig::new(Variant::T, Skeleton::coco17()),
+    };
+    let preferences = &mut window.preferences;
+    let tokens = config.tokens();
+    let count = keep_count(preferences.mask, preferences.keep_ratio, tokens);
+    let masked = preferences.mask != MaskKind::None;
+    let percent = if masked { (preferences.keep_ratio * 100.0).round() } else { 100.0 };
+
+    ui.horizontal(|ui| {
+        ui.vertical(|ui| {
+            ui.set_width(ui.available_width() - 84.0);
+            let text = format!("tokens kept {percent:.0} % ({count} of {tokens})");
+            ui.label(RichText::new(text).font(theme::strong_font(13.0)).color(theme::BRIGHT));
+            hint(ui, cost(&config, count));
+        });
+        let kept = kept_tokens(preferences.mask, preferences.keep_ratio, config.grid, preferences.seed);
+        grid(ui, config.grid, config.patch, &kept);
+    });
+    ui.add_space(2.0);
+    let help = "The share of visual tokens that enters the transformer: fewer are faster and less accurate.";
+    ui.add_enabled_ui(masked, |ui| {
+        let mut shown = percent;
+        let kept = row(ui, "Keep", help, |ui| {
+            slider(ui, Slider::new(&mut shown, 1.0..=100.0).step_by(1.0).fixed_decimals(0).suffix(" %"))
+        });
+        if kept.changed() {
+            preferences.keep_ratio = shown / 100.0;
+        }
+    });
+    row(ui, "Mask", help_for(preferences.mask), |ui| {
+        choice(ui, "mask", &mut preferences.mask, &MaskKind::ALL, |m| m.to_string())
+    });
+    if preferences.mask == MaskKind::Random {
+        row(ui, "Seed", "Another seed keeps another random set of tokens.", |ui| {
+            ui.add(DragValue::new(&mut preferences.seed).speed(0.1))
+        });
+    }
+    let help = "Gathered: a kept token has its own position. Prefix: the k-th kept token gets the k-th position, \
+                as TMPose's reference code does; for weights trained by it.";
+    row(ui, "Positions", help, |ui| {
+        let all = [PositionMode::Gathered, PositionMode::Prefix];
+        choice(ui, "positions", &mut preferences.positions, &all, |p| p.to_string())
+    });
+    let help = "DARK finds a joint between the heatmap's cells; plain is faster and a little less accurate.";
+    row(ui, "Decoding", help, |ui| {
+        choice(ui, "decoding", &mut preferences.dark, &[true, false], |dark| {
+            if dark { "DARK" } else { "plain" }.into()
+        })
+    });
+    let command = crate::app::commands::Command::ToggleFlipTest;
+    let tip = command.hint(ui.ctx());
+    check(ui, &mut preferences.flip_test, command.text(), &tip);
+}
+
+/// The multiplications of the network, and the transformer's share in what is saved.
+fn cost(config: &ModelConfig, kept: usize) -> String {
+    let giga = |count: usize| config.macs(count, Counting::default()).total() as f64 / 1e9;
+    let (now, all) = (giga(kept), giga(config.tokens()));
+    format!("{now:.2} of {all:.2} GMAC ({:.0} %)", now / all * 100.0)
+}
+
+fn help_for(mask: MaskKind) -> &'static str {
+    match mask {
+        MaskKind::None => "All tokens.",
+        MaskKind::Random => "A random set of tokens.",
+        MaskKind::Uniform => "Every n-th token of the rows laid end to end.",
+        MaskKind::Block => "The first tokens: the top of the crop.",
+        MaskKind::Progressive => {
+            "A fixed, well spread, mirror-symmetric order; more tokens only add to fewer."
+        }
+    }
+}
+
+/// The crop's grid in small: kept tokens lit, the others dark.
+fn grid(ui: &mut Ui, [rows, columns]: [usize; 2], [height, width]: [usize; 2], kept: &[usize]) {
+    // Cells have the shape of a token's patch, so that the grid has the shape of the crop.
+    let cell = Vec2::new(width as f32, height as f32) * (68.0 / (rows * height) as f32);
+    let size = Vec2::new(cell.x * columns as f32, cell.y * rows as f32);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    response.on_hover_text("Which visual tokens of the crop are kept.");
+    let painter = ui.painter();
+    painter.rect_filled(rect.expand(1.0), 2.0, theme::GROUND);
+    let mut lit = vec![false; rows * columns];
+    for &token in kept {
+        if let Some(cell) = lit.get_mut(token) {
+            *cell = true;
+        }
+    }
+    for (token, &on) in lit.iter().enumerate() {
+        let corner = rect.min + cell * Vec2::new((token % columns) as f32, (token / columns) as f32);
+        let color: Color32 = if on { theme::ACCENT } else { theme::RAISED };
+        painter.rect_filled(Rect::from_min_size(corner, cell).shrink(0.35), 0.0, color);
+    }
+}

@@ -1,0 +1,181 @@
+//! What the window remembers between runs.
+
+use crate::gpu::DeviceChoice;
+use crate::infer::Settings;
+use crate::live::LiveSettings;
+use crate::model::{MaskKind, PositionMode};
+use crate::vision::Decoding;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Rises when a stored value changes its meaning; older files then start from the defaults.
+const VERSION: u32 = 1;
+const KEY: &str = "tmpose-preferences";
+/// Entries of the menu of recent files.
+const RECENT: usize = 8;
+
+/// Which joints the heatmap layer shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HeatmapJoint {
+    /// All, each in its colour.
+    #[default]
+    All,
+    /// One, by its index in the skeleton.
+    One(usize),
+}
+
+/// What is drawn over the picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Layers {
+    pub skeleton: bool,
+    /// Joints with a lower score are not drawn.
+    pub min_score: f32,
+    pub crop: bool,
+    pub heatmaps: bool,
+    pub heatmap_joint: HeatmapJoint,
+    /// 0 to 1.
+    pub heatmap_opacity: f32,
+    pub tokens: bool,
+    /// The known joints of the mannequin.
+    pub truth: bool,
+    /// Show the picture as in a mirror. Only the display: left and right stay right.
+    pub mirror: bool,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Layers {
+            skeleton: true,
+            min_score: 0.2,
+            crop: true,
+            heatmaps: false,
+            heatmap_joint: HeatmapJoint::All,
+            heatmap_opacity: 0.75,
+            tokens: false,
+            truth: false,
+            mirror: false,
+        }
+    }
+}
+
+/// Everything that outlives the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Preferences {
+    version: u32,
+    pub mask: MaskKind,
+    /// Share of the visual tokens that is kept, in (0, 1].
+    pub keep_ratio: f64,
+    pub seed: u64,
+    pub positions: PositionMode,
+    pub flip_test: bool,
+    /// DARK decoding instead of plain.
+    pub dark: bool,
+    pub layers: Layers,
+    pub device: DeviceChoice,
+    /// A weights file the user chose, in place of the one that is found.
+    pub weights: Option<PathBuf>,
+    pub looping: bool,
+    /// Show each frame at once and its skeleton when it is ready, instead of both together.
+    pub newest_picture: bool,
+    pub mannequin_seed: u64,
+    pub left_panel: bool,
+    pub right_panel: bool,
+    /// Files and folders opened last, newest first.
+    pub recent: Vec<PathBuf>,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Preferences {
+            version: VERSION,
+            mask: MaskKind::default(),
+            keep_ratio: 1.0,
+            seed: 0,
+            positions: PositionMode::default(),
+            flip_test: false,
+            dark: true,
+            layers: Layers::default(),
+            device: DeviceChoice::Auto,
+            weights: None,
+            looping: true,
+            newest_picture: false,
+            mannequin_seed: 1,
+            left_panel: true,
+            right_panel: true,
+            recent: Vec::new(),
+        }
+    }
+}
+
+impl Preferences {
+    /// What was stored, made safe; the defaults when there is nothing, or nothing of this version.
+    pub fn load(storage: Option<&dyn eframe::Storage>) -> Preferences {
+        storage
+            .and_then(|storage| eframe::get_value::<Preferences>(storage, KEY))
+            .filter(|stored| stored.version == VERSION)
+            .map(Preferences::checked)
+            .unwrap_or_default()
+    }
+
+    pub fn save(&self, storage: &mut dyn eframe::Storage) {
+        eframe::set_value(storage, KEY, self);
+    }
+
+    /// A file written by hand may hold any number.
+    fn checked(mut self) -> Preferences {
+        self.keep_ratio = if self.keep_ratio.is_finite() { self.keep_ratio.clamp(0.01, 1.0) } else { 1.0 };
+        self.layers.min_score = self.layers.min_score.clamp(0.0, 1.0);
+        self.layers.heatmap_opacity = self.layers.heatmap_opacity.clamp(0.0, 1.0);
+        self.recent.truncate(RECENT);
+        self
+    }
+
+    /// Puts a path at the head of the recent files.
+    pub fn remember(&mut self, path: PathBuf) {
+        self.recent.retain(|known| *known != path);
+        self.recent.insert(0, path);
+        self.recent.truncate(RECENT);
+    }
+
+    /// What the inference thread needs to know of it.
+    pub fn live(&self) -> LiveSettings {
+        let decoding = if self.dark { Decoding::default() } else { Decoding::Plain };
+        LiveSettings {
+            infer: Settings {
+                mask: self.mask,
+                keep_ratio: self.keep_ratio,
+                seed: self.seed,
+                positions: self.positions,
+                flip_test: self.flip_test,
+                decoding,
+            },
+            heatmaps: self.layers.heatmaps,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preferences_of_an_unknown_shape_still_load_with_defaults_for_the_rest() {
+        let mut stored = serde_json::to_value(Preferences { keep_ratio: 7.0, ..Default::default() }).unwrap();
+        stored.as_object_mut().unwrap().remove("layers");
+        let read: Preferences = serde_json::from_value(stored).unwrap();
+        let read = read.checked();
+        assert_eq!((read.keep_ratio, read.layers), (1.0, Layers::default()));
+    }
+
+    #[test]
+    fn recent_files_are_unique_newest_first_and_few() {
+        let mut preferences = Preferences::default();
+        for n in 0..20 {
+            preferences.remember(PathBuf::from(format!("{}.mp4", n % 10)));
+        }
+        assert_eq!(preferences.recent.len(), RECENT);
+        assert_eq!(preferences.recent[0], PathBuf::from("9.mp4"));
+    }
+}

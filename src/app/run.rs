@@ -1,0 +1,126 @@
+//! Starts the window: device, options, and what it begins with.
+
+use super::automation::Automation;
+use super::preferences::Preferences;
+use super::window::{Window, mannequin};
+use crate::gpu::{self, DeviceChoice};
+use crate::model::MaskKind;
+use crate::source::SourceSpec;
+use eframe::egui_wgpu;
+use std::path::PathBuf;
+
+/// What the command line asks of the window; `None` leaves what the window remembers.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// `None`: the mannequin.
+    pub source: Option<SourceSpec>,
+    pub weights: Option<PathBuf>,
+    pub device: Option<DeviceChoice>,
+    pub mask: Option<MaskKind>,
+    /// In (0, 1].
+    pub keep_ratio: Option<f64>,
+    pub heatmaps: bool,
+    pub tokens: bool,
+    pub truth: bool,
+    /// Start from the defaults and store nothing.
+    pub fresh: bool,
+    pub automation: Automation,
+}
+
+/// The window could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(
+        "the window cannot be opened ({0}): on Linux a display (X11 or Wayland) and a Vulkan driver are needed \
+         (sudo apt install mesa-vulkan-drivers); tmpose predict works without a window"
+    )]
+    Window(#[from] eframe::Error),
+}
+
+/// Opens the window and returns when it is closed.
+///
+/// # Errors
+/// There is no display, or no graphics driver.
+pub fn run(start: Start) -> Result<(), AppError> {
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("TMPose")
+        .with_app_id("tmpose")
+        .with_icon(icon())
+        .with_inner_size([1360.0, 840.0])
+        .with_min_inner_size([760.0, 480.0])
+        .with_drag_and_drop(true);
+    let mut options = eframe::NativeOptions {
+        viewport,
+        renderer: eframe::Renderer::Wgpu,
+        persist_window: !start.fresh,
+        ..eframe::NativeOptions::default()
+    };
+    if let Some(shared) = shared_device(start.device) {
+        options.wgpu_options.wgpu_setup = shared;
+    }
+    eframe::run_native("tmpose", options, Box::new(move |cc| Ok(Box::new(Shell::new(cc, start)?))))?;
+    Ok(())
+}
+
+/// The network's device for the window to draw with, where that is a real GPU. An emulated one is not
+/// shared: its queue is busy for seconds with each pass of the network, and the window would stand still.
+fn shared_device(device: Option<DeviceChoice>) -> Option<egui_wgpu::WgpuSetup> {
+    let compute = gpu::choose(device.unwrap_or_default()).ok()?;
+    let shared = gpu::shared_setup().filter(|_| compute.is_gpu() && !compute.software)?.setup;
+    Some(egui_wgpu::WgpuSetup::Existing(egui_wgpu::WgpuSetupExisting {
+        instance: shared.instance,
+        adapter: shared.adapter,
+        device: shared.device,
+        queue: shared.queue,
+    }))
+}
+
+fn icon() -> egui::IconData {
+    let png = include_bytes!("../../assets/icon.png");
+    // A window without its icon is better than none.
+    eframe::icon_data::from_png_bytes(png).unwrap_or_default()
+}
+
+/// The window as eframe wants it.
+struct Shell {
+    window: Window,
+    fresh: bool,
+}
+
+impl Shell {
+    fn new(cc: &eframe::CreationContext<'_>, start: Start) -> std::io::Result<Shell> {
+        let stored = if start.fresh { None } else { cc.storage };
+        let mut preferences = Preferences::load(stored);
+        preferences.device = start.device.unwrap_or(preferences.device);
+        preferences.mask = start.mask.unwrap_or(preferences.mask);
+        preferences.keep_ratio = start.keep_ratio.unwrap_or(preferences.keep_ratio);
+        preferences.layers.heatmaps |= start.heatmaps;
+        preferences.layers.tokens |= start.tokens;
+        preferences.layers.truth |= start.truth;
+        // A file that was chosen once and is gone must not hide the weights that are there.
+        let chosen = preferences.weights.clone().filter(|path| path.exists());
+        let weights = start.weights.or(chosen).or_else(crate::weights::default_weights);
+        let mut window = Window::new(&cc.egui_ctx, preferences, start.automation)?;
+        window.load_model(weights);
+        let source = start.source.unwrap_or_else(|| mannequin(&window.preferences));
+        window.open(source);
+        window.cameras.scan(&cc.egui_ctx);
+        Ok(Shell { window, fresh: start.fresh })
+    }
+}
+
+impl eframe::App for Shell {
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.window.ui(ui);
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        if !self.fresh {
+            self.window.preferences.save(storage);
+        }
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        !self.fresh
+    }
+}

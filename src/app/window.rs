@@ -1,0 +1,306 @@
+//! The state behind the window, and what its commands do.
+
+use super::accuracy::LiveAccuracy;
+use super::automation::{Automation, Robot};
+use super::background::{Cameras, Dialogs, Purpose};
+use super::commands::Command;
+use super::palette::Palette;
+use super::preferences::{HeatmapJoint, Preferences};
+use super::viewer::Viewer;
+use super::{panels, report, theme};
+use crate::gpu;
+use crate::infer::{Estimator, InferError};
+use crate::live::{LiveSettings, Loader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
+use crate::source::{self, SourceSpec};
+use egui::{Context, Ui, ViewportCommand};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Width and height of the mannequin's frames.
+const MANNEQUIN_SIZE: [u32; 2] = [640, 480];
+
+/// A line over the picture that the user can dismiss.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    pub text: String,
+    pub error: bool,
+}
+
+/// The window's state.
+pub struct Window {
+    pub preferences: Preferences,
+    pub live: Pipeline,
+    pub viewer: Viewer,
+    pub accuracy: LiveAccuracy,
+    pub cameras: Cameras,
+    pub dialogs: Dialogs,
+    pub palette: Palette,
+    pub notice: Option<Notice>,
+    /// What is open; `None` before the first source.
+    pub spec: Option<SourceSpec>,
+    /// Number of the source whose frames are shown.
+    pub source: u64,
+    /// The weights file that is loaded or was tried.
+    pub weights: Option<PathBuf>,
+    /// Repaints a second.
+    pub rate: Rate,
+    /// The device's note is said once.
+    device_note_said: bool,
+    last_settings: LiveSettings,
+    robot: Robot,
+}
+
+impl Window {
+    /// A window without a source and a model.
+    ///
+    /// # Errors
+    /// The system has no thread left for the network.
+    pub fn new(ctx: &Context, preferences: Preferences, automation: Automation) -> std::io::Result<Window> {
+        theme::apply(ctx);
+        let wake = {
+            let ctx = ctx.clone();
+            Arc::new(move || ctx.request_repaint())
+        };
+        let settings = preferences.live();
+        Ok(Window {
+            live: Pipeline::new(settings.clone(), wake)?,
+            preferences,
+            viewer: Viewer::default(),
+            accuracy: LiveAccuracy::default(),
+            cameras: Cameras::default(),
+            dialogs: Dialogs::default(),
+            palette: Palette::default(),
+            notice: None,
+            spec: None,
+            source: 0,
+            weights: None,
+            rate: Rate::default(),
+            device_note_said: false,
+            last_settings: settings,
+            robot: Robot::new(automation),
+        })
+    }
+
+    /// Opens a source and plays it.
+    pub fn open(&mut self, spec: SourceSpec) {
+        let transport = Transport { playing: true, looping: self.preferences.looping };
+        self.source = self.live.open(spec.clone(), transport);
+        self.spec = Some(spec);
+        self.opened();
+    }
+
+    /// A source was replaced: nothing of the old one may stay on show.
+    pub fn opened(&mut self) {
+        self.viewer.clear();
+        self.accuracy.clear();
+        self.notice = None;
+    }
+
+    /// Opens a file or folder by what it is.
+    pub fn open_path(&mut self, path: &Path) {
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
+            self.preferences.weights = Some(path.to_owned());
+            self.load_model(Some(path.to_owned()));
+            return;
+        }
+        match source::spec_from_path(path) {
+            Ok(spec) => {
+                self.preferences.remember(path.to_owned());
+                self.open(spec);
+            }
+            Err(error) => self.fail(error.to_string()),
+        }
+    }
+
+    /// Several pictures are one source; of anything else the first is opened.
+    pub fn open_paths(&mut self, paths: Vec<PathBuf>) {
+        let pictures = paths.len() > 1
+            && paths.iter().all(|p| matches!(source::spec_from_path(p), Ok(SourceSpec::Pictures(_))));
+        if pictures {
+            self.open(SourceSpec::Pictures(paths));
+        } else if let Some(first) = paths.first() {
+            self.open_path(first);
+        }
+    }
+
+    /// Loads the weights on the chosen device, on the inference thread.
+    pub fn load_model(&mut self, weights: Option<PathBuf>) {
+        self.weights = weights.clone();
+        self.device_note_said = false;
+        self.accuracy.clear();
+        let device = self.preferences.device;
+        self.live.load(weights.map(|path| -> Loader {
+            Box::new(move || {
+                let device = gpu::choose(device).map_err(InferError::from)?;
+                let estimator = Estimator::load(&path, device.clone())?;
+                let info = Arc::new(estimator.info().clone());
+                Ok((Box::new(estimator) as _, ModelSummary { path, info, device }))
+            })
+        }));
+    }
+
+    pub fn fail(&mut self, text: String) {
+        self.notice = Some(Notice { text, error: true });
+    }
+
+    /// Once a repaint, before anything is drawn.
+    pub fn update(&mut self, ctx: &Context) {
+        self.rate.tick(Instant::now());
+        for command in Command::pressed(ctx) {
+            self.run(ctx, command);
+        }
+        let dropped: Vec<PathBuf> =
+            ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
+        if !dropped.is_empty() {
+            self.open_paths(dropped);
+        }
+        match self.dialogs.answer() {
+            Some((Purpose::Weights | Purpose::Folder, paths)) => self.open_path(&paths[0]),
+            Some((Purpose::Media, paths)) => self.open_paths(paths),
+            None => {}
+        }
+        let settings = self.preferences.live();
+        if settings != self.last_settings {
+            // Accuracy under other settings is another accuracy.
+            if settings.infer != self.last_settings.infer {
+                self.accuracy.clear();
+            }
+            self.last_settings = settings.clone();
+            self.live.set_settings(settings);
+        }
+        let newest = self.preferences.newest_picture;
+        let fresh = self.viewer.update(ctx, &self.live, self.source, newest);
+        if let ModelStatus::Ready(summary) = self.live.model() {
+            if let Some(result) = fresh {
+                self.accuracy.add(&result, &summary.info.skeleton);
+            }
+            if !std::mem::replace(&mut self.device_note_said, true) {
+                if let Some(note) = &summary.device.note {
+                    self.notice = Some(Notice { text: note.clone(), error: false });
+                }
+            }
+        }
+    }
+
+    /// Draws everything.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        let ctx = ui.ctx().clone();
+        self.update(&ctx);
+        panels::menu::show(ui, self);
+        panels::status::show(ui, self);
+        panels::left(ui, self);
+        panels::right(ui, self);
+        panels::transport::show(ui, self);
+        panels::picture::show(ui, self);
+        if let Some(command) = self.palette.show(&ctx) {
+            self.run(&ctx, command);
+        }
+        let report = |window: &Window| report::report(window);
+        let mut robot = std::mem::take(&mut self.robot);
+        robot.act(&ctx, || report(self));
+        self.robot = robot;
+    }
+
+    /// Carries out a command.
+    pub fn run(&mut self, ctx: &Context, command: Command) {
+        let layers = &mut self.preferences.layers;
+        match command {
+            Command::OpenFile => self.dialogs.open(ctx, Purpose::Media),
+            Command::OpenFolder => self.dialogs.open(ctx, Purpose::Folder),
+            Command::OpenWeights => self.dialogs.open(ctx, Purpose::Weights),
+            Command::OpenMannequin => self.open_mannequin(),
+            Command::NewMannequin => {
+                self.preferences.mannequin_seed = self.preferences.mannequin_seed.wrapping_add(1);
+                self.open_mannequin();
+            }
+            Command::ReopenSource => {
+                if let Some(spec) = self.spec.clone() {
+                    self.open(spec);
+                }
+            }
+            Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Command::PlayPause => {
+                let transport = self.live.transport();
+                self.live.set_transport(Transport { playing: !transport.playing, ..transport });
+            }
+            Command::StepForward => self.live.step(1),
+            Command::StepBack => self.live.step(-1),
+            Command::ToStart => self.live.seek(std::time::Duration::ZERO),
+            Command::ToggleLoop => {
+                self.preferences.looping = !self.preferences.looping;
+                let transport = self.live.transport();
+                self.live.set_transport(Transport { looping: self.preferences.looping, ..transport });
+            }
+            Command::ToggleSkeleton => layers.skeleton = !layers.skeleton,
+            Command::ToggleHeatmaps => layers.heatmaps = !layers.heatmaps,
+            Command::NextJoint => self.turn_joint(1),
+            Command::PreviousJoint => self.turn_joint(-1),
+            Command::ToggleTokens => layers.tokens = !layers.tokens,
+            Command::ToggleCrop => layers.crop = !layers.crop,
+            Command::ToggleTruth => layers.truth = !layers.truth,
+            Command::ToggleMirror => layers.mirror = !layers.mirror,
+            Command::FewerTokens => self.change_keep(-0.05),
+            Command::MoreTokens => self.change_keep(0.05),
+            Command::ToggleFlipTest => self.preferences.flip_test = !self.preferences.flip_test,
+            Command::FitPicture => self.viewer.fit(),
+            Command::ToggleLeftPanel => self.preferences.left_panel = !self.preferences.left_panel,
+            Command::ToggleRightPanel => self.preferences.right_panel = !self.preferences.right_panel,
+            Command::ToggleFullscreen => {
+                let full = ctx.input(|i| i.viewport().fullscreen.unwrap_or(false));
+                ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!full));
+            }
+            Command::CopyReport => ctx.copy_text(format!("{:#}", report::report(self))),
+            Command::Palette => self.palette.toggle(),
+        }
+    }
+
+    /// True when a command that switches something is on.
+    pub fn is_on(&self, command: Command) -> Option<bool> {
+        let layers = &self.preferences.layers;
+        Some(match command {
+            Command::ToggleLoop => self.preferences.looping,
+            Command::ToggleSkeleton => layers.skeleton,
+            Command::ToggleHeatmaps => layers.heatmaps,
+            Command::ToggleTokens => layers.tokens,
+            Command::ToggleCrop => layers.crop,
+            Command::ToggleTruth => layers.truth,
+            Command::ToggleMirror => layers.mirror,
+            Command::ToggleFlipTest => self.preferences.flip_test,
+            Command::ToggleLeftPanel => self.preferences.left_panel,
+            Command::ToggleRightPanel => self.preferences.right_panel,
+            _ => return None,
+        })
+    }
+
+    fn open_mannequin(&mut self) {
+        let seed = self.preferences.mannequin_seed;
+        self.open(SourceSpec::Mannequin { seed, size: MANNEQUIN_SIZE });
+    }
+
+    fn change_keep(&mut self, by: f64) {
+        let percent = ((self.preferences.keep_ratio + by) * 100.0).round();
+        self.preferences.keep_ratio = (percent / 100.0).clamp(0.05, 1.0);
+    }
+
+    /// Goes around "all", joint 0, joint 1, ...
+    fn turn_joint(&mut self, by: isize) {
+        let ModelStatus::Ready(summary) = self.live.model() else { return };
+        let around = summary.info.skeleton.len() as isize + 1;
+        let layers = &mut self.preferences.layers;
+        let now = match layers.heatmap_joint {
+            HeatmapJoint::All => 0,
+            HeatmapJoint::One(j) => j as isize + 1,
+        };
+        layers.heatmaps = true;
+        layers.heatmap_joint = match (now + by).rem_euclid(around) {
+            0 => HeatmapJoint::All,
+            n => HeatmapJoint::One(n as usize - 1),
+        };
+    }
+}
+
+/// The start of the mannequin, for a window that is told nothing else.
+pub fn mannequin(preferences: &Preferences) -> SourceSpec {
+    SourceSpec::Mannequin { seed: preferences.mannequin_seed, size: MANNEQUIN_SIZE }
+}

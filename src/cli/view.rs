@@ -1,0 +1,128 @@
+//! `tmpose view`: the window.
+
+use crate::app::{self, Automation, Start};
+use crate::gpu::DeviceChoice;
+use crate::model::MaskKind;
+use crate::source::{self, SourceSpec};
+use anyhow::{Context, bail};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Arguments of `tmpose view`.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Args {
+    /// A video, picture or folder; "camera" or "camera:NAME"; "mannequin" or "mannequin:SEED" [default:
+    /// the mannequin]
+    pub source: Option<String>,
+    /// Weights file [default: $TMPOSE_WEIGHTS, else the one that comes with tmpose]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Where the network runs [default: what was chosen last, at first auto]
+    #[arg(long)]
+    pub device: Option<DeviceChoice>,
+    /// Which visual tokens are kept: none, random, uniform, block or progressive
+    #[arg(long, value_name = "MASK")]
+    pub mask: Option<MaskKind>,
+    /// Share of the visual tokens that is kept, above 0 and at most 1
+    #[arg(long, value_name = "RATIO")]
+    pub keep: Option<f64>,
+    /// Show the heatmaps
+    #[arg(long)]
+    pub heatmaps: bool,
+    /// Show which visual tokens are kept
+    #[arg(long)]
+    pub tokens: bool,
+    /// Show the mannequin's true joints
+    #[arg(long)]
+    pub truth: bool,
+    /// Start from the defaults, and remember nothing
+    #[arg(long)]
+    pub fresh: bool,
+    /// Close the window after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub exit_after: Option<f64>,
+    /// With --exit-after: save a picture of the window (png)
+    #[arg(long, value_name = "FILE", requires = "exit_after")]
+    pub screenshot: Option<PathBuf>,
+    /// With --exit-after: write versions, device, settings and timings (json), for a bug report
+    #[arg(long, value_name = "FILE", requires = "exit_after")]
+    pub report: Option<PathBuf>,
+}
+
+/// Opens the window and returns when it is closed.
+///
+/// # Errors
+/// Arguments that make no sense, and a machine without a display.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(ratio) = args.keep.filter(|r| !(*r > 0.0 && *r <= 1.0)) {
+        bail!("--keep {ratio} is not possible: give a number above 0 and at most 1");
+    }
+    if let Some(file) = args.weights.as_ref().filter(|f| !f.is_file()) {
+        bail!("the weights file {} does not exist: check the path, or leave --weights out", file.display());
+    }
+    let exit_after = match args.exit_after {
+        Some(seconds) if !(0.0..=1e7).contains(&seconds) => {
+            bail!("--exit-after {seconds} is not possible: give a number of seconds")
+        }
+        seconds => seconds.map(Duration::from_secs_f64),
+    };
+    let automation = Automation { exit_after, screenshot: args.screenshot, report: args.report };
+    let start = Start {
+        source: args.source.as_deref().map(parse_source).transpose()?,
+        weights: args.weights,
+        device: args.device,
+        mask: args.mask,
+        keep_ratio: args.keep,
+        heatmaps: args.heatmaps,
+        tokens: args.tokens,
+        truth: args.truth,
+        fresh: args.fresh,
+        automation,
+    };
+    Ok(app::run(start)?)
+}
+
+/// A file wins over a word: `./camera` opens a folder of that name, and so does `camera` where it exists.
+fn parse_source(text: &str) -> anyhow::Result<SourceSpec> {
+    let (word, rest) = text.split_once(':').map_or((text, None), |(word, rest)| (word, Some(rest)));
+    if !std::path::Path::new(text).exists() {
+        match (word, rest) {
+            ("camera", rest) => {
+                return Ok(SourceSpec::Camera { camera: rest.unwrap_or("0").into(), format: None });
+            }
+            ("mannequin", rest) => {
+                let seed = rest.unwrap_or("1");
+                let seed = seed.parse().with_context(|| {
+                    format!("\"{seed}\" is not a mannequin seed: give a whole number, e.g. mannequin:7")
+                })?;
+                return Ok(SourceSpec::Mannequin { seed, size: [640, 480] });
+            }
+            _ => {}
+        }
+    }
+    Ok(source::spec_from_path(std::path::Path::new(text))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_written_as_words_or_paths() {
+        let camera = |name: &str| SourceSpec::Camera { camera: name.into(), format: None };
+        assert_eq!(parse_source("camera").unwrap(), camera("0"));
+        assert_eq!(parse_source("camera:Integrated").unwrap(), camera("Integrated"));
+        let mannequin = SourceSpec::Mannequin { seed: 7, size: [640, 480] };
+        assert_eq!(parse_source("mannequin:7").unwrap(), mannequin);
+        assert!(parse_source("mannequin:x").unwrap_err().to_string().contains("whole number"));
+        assert!(parse_source("no such file.mp4").unwrap_err().to_string().contains("no such file.mp4"));
+    }
+
+    #[test]
+    fn impossible_numbers_are_refused_with_the_way_out() {
+        let error = run(Args { keep: Some(0.0), ..Args::default() }).unwrap_err();
+        assert!(error.to_string().contains("above 0 and at most 1"));
+        let weights = Some(PathBuf::from("nowhere.safetensors"));
+        assert!(run(Args { weights, ..Args::default() }).unwrap_err().to_string().contains("nowhere.safetensors"));
+    }
+}
