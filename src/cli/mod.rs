@@ -9,8 +9,10 @@ mod interrupt;
 pub mod model_args;
 
 pub mod bench;
+pub mod eval;
 pub mod import;
 pub mod predict;
+pub mod train;
 
 pub use interrupt::stop_flag;
 
@@ -54,6 +56,10 @@ subcommands! {
     Predict => predict,
     /// Turn a PyTorch checkpoint (TokenPose, TMPose, PPT, HRNet) into a weights file
     Import => import,
+    /// Train a model on annotated people
+    Train => train,
+    /// Measure accuracy on annotated people: OKS AP and PCK at several keep ratios
+    Eval => eval,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,
 }

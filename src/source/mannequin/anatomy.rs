@@ -33,19 +33,19 @@ fn pelvis(look: &Look) -> Vec<Part> {
     let (w, g) = (look.hips, look.girth);
     let back = lerp(0.062, 0.075, look.feminine);
     vec![
-        cone([-0.075 * w, 0.035, -0.008], [0.075 * w, 0.035, -0.008], 0.098 * g, 0.098 * g),
-        ball([0.0, -0.01, 0.0], [0.13 * w, 0.08, 0.095 * g]),
+        cone([-0.075 * w, 0.035, -0.008], [0.075 * w, 0.035, -0.008], 0.09 * g, 0.09 * g),
+        ball([0.0, -0.01, 0.0], [0.125 * w, 0.08, 0.088 * g]),
         ball([0.068 * w, -0.035, -back], [0.078 * g, 0.085, 0.068 * g]).blended(0.05),
         ball([-0.068 * w, -0.035, -back], [0.078 * g, 0.085, 0.068 * g]).blended(0.05),
     ]
 }
 
 fn waist(look: &Look) -> Vec<Part> {
-    let half = lerp(0.142, 0.122, look.feminine) * look.girth;
+    let half = lerp(0.141, 0.112, look.feminine) * look.girth;
     let belly = (look.girth - 0.95).max(0.0) * 0.35;
     vec![
-        ball([0.0, 0.05, 0.004], [half, 0.17, 0.1 * look.girth]).blended(0.08),
-        ball([0.0, 0.02, 0.035 + belly * 0.3], [half * 0.8, 0.12, 0.075 + belly]).blended(0.08),
+        ball([0.0, 0.05, 0.004], [half, 0.17, 0.094 * look.girth]).blended(0.05),
+        ball([0.0, 0.02, 0.035 + belly * 0.3], [half * 0.8, 0.12, 0.06 + belly]).blended(0.05),
     ]
 }
 
@@ -53,18 +53,18 @@ fn chest(look: &Look) -> Vec<Part> {
     let (f, m, g) = (look.feminine, look.muscle, look.girth);
     let w = look.shoulders * lerp(1.0, 0.98, f);
     let mut parts = vec![
-        ball([0.0, 0.11, -0.005], [0.158 * w * (0.5 + 0.5 * g), 0.22, 0.115 * (0.6 + 0.4 * g)]).blended(0.09),
-        cone([-0.115 * w, 0.245, -0.012], [0.115 * w, 0.245, -0.012], 0.058 * m, 0.058 * m).blended(0.08),
+        ball([0.0, 0.11, -0.005], [0.146 * w * (0.5 + 0.5 * g), 0.21, 0.105 * (0.6 + 0.4 * g)]).blended(0.05),
+        cone([-0.1 * w, 0.24, -0.012], [0.1 * w, 0.24, -0.012], 0.052 * m, 0.052 * m).blended(0.05),
         // Slopes from the neck to the shoulders.
-        cone([0.02, 0.325, -0.028], [0.13 * w, 0.27, -0.022], 0.045, 0.036).blended(0.05),
-        cone([-0.02, 0.325, -0.028], [-0.13 * w, 0.27, -0.022], 0.045, 0.036).blended(0.05),
+        cone([0.02, 0.315, -0.028], [0.12 * w, 0.262, -0.022], 0.038, 0.032).blended(0.05),
+        cone([-0.02, 0.315, -0.028], [-0.12 * w, 0.262, -0.022], 0.038, 0.032).blended(0.05),
     ];
     for s in [1.0, -1.0] {
-        parts.push(ball([s * 0.105 * w, 0.13, -0.045], [0.062 * m, 0.13, 0.062 * m]).blended(0.06));
+        parts.push(ball([s * 0.098 * w, 0.13, -0.04], [0.055 * m, 0.13, 0.056 * m]).blended(0.04));
         if f > 0.5 {
             parts.push(ball([s * 0.072, 0.125, 0.078], [0.062, 0.06, 0.058]).blended(0.035));
         } else {
-            parts.push(ball([s * 0.072 * w, 0.165, 0.062], [0.082, 0.062 * m, 0.048 * m]).blended(0.04));
+            parts.push(ball([s * 0.072 * w, 0.165, 0.062], [0.085, 0.07 * m, 0.04 * m]).blended(0.05));
         }
     }
     parts
@@ -77,7 +77,7 @@ fn neck(look: &Look) -> Vec<Part> {
 
 fn head(look: &Look) -> Vec<Part> {
     let f = look.feminine;
-    let jaw = lerp(0.052, 0.043, f);
+    let jaw = lerp(0.050, 0.039, f);
     let mut parts = vec![
         ball([0.0, 0.108, -0.008], [0.075, 0.089, 0.096]).blended(0.03),
         ball([0.0, 0.06, 0.03], [0.064, 0.09, 0.067]).blended(0.04),
@@ -106,15 +106,15 @@ fn head(look: &Look) -> Vec<Part> {
 }
 
 fn shoulder(look: &Look, s: f32) -> Vec<Part> {
-    let end = 0.14 * look.shoulders;
-    vec![cone([s * 0.02, 0.005, -0.01], [s * end, 0.005, -0.018], 0.036, 0.043 * look.muscle).blended(0.05)]
+    let end = 0.125 * look.shoulders;
+    vec![cone([s * 0.02, 0.005, -0.01], [s * end, 0.005, -0.018], 0.032, 0.038 * look.muscle).blended(0.04)]
 }
 
 fn upper(look: &Look, s: f32) -> Vec<Part> {
     let m = look.muscle * lerp(1.0, 0.86, look.feminine) * (0.6 + 0.4 * look.girth);
     vec![
-        cone([0.0, 0.0, 0.0], [0.0, -0.285, 0.0], 0.047 * m, 0.037 * m).blended(0.05),
-        ball([s * 0.008, -0.045, 0.0], [0.052 * m, 0.085, 0.056 * m]).blended(0.04),
+        cone([0.0, 0.0, 0.0], [0.0, -0.285, 0.0], 0.044 * m, 0.036 * m).blended(0.035),
+        ball([s * 0.008, -0.045, 0.0], [0.046 * m, 0.08, 0.052 * m]).blended(0.035),
         ball([0.0, -0.16, 0.012], [0.042 * m, 0.085, 0.044 * m]).blended(0.03),
         ball([0.0, -0.15, -0.016], [0.04 * m, 0.1, 0.04 * m]).blended(0.03),
     ]
@@ -149,7 +149,7 @@ fn leg_upper(look: &Look, s: f32) -> Vec<Part> {
     let m = (0.35 + 0.65 * look.girth) * lerp(1.0, 1.02, look.feminine);
     let length = 0.43 * look.legs;
     vec![
-        cone([-s * 0.006, -0.02, 0.0], [0.0, -length, 0.0], 0.082 * m, 0.052 * m).blended(0.05),
+        cone([-s * 0.006, -0.02, 0.0], [0.0, -length, 0.0], 0.080 * m, 0.047 * m).blended(0.03),
         ball([0.0, -0.17, 0.018], [0.074 * m, 0.19, 0.074 * m]).blended(0.05),
         ball([0.0, -0.2, -0.025], [0.062 * m, 0.17, 0.055 * m]).blended(0.05),
     ]
@@ -159,7 +159,7 @@ fn leg_lower(look: &Look) -> Vec<Part> {
     let m = look.muscle * (0.6 + 0.4 * look.girth);
     let length = 0.41 * look.legs;
     vec![
-        cone([0.0, 0.0, 0.0], [0.0, -length, -0.008], 0.050 * m, 0.034).blended(0.04),
+        cone([0.0, 0.0, 0.0], [0.0, -length, -0.008], 0.046 * m, 0.034).blended(0.03),
         ball([0.0, 0.0, 0.022], [0.038 * m, 0.045, 0.034]).blended(0.03),
         ball([0.0, -0.115, -0.026], [0.049 * m, 0.115, 0.049 * m]).blended(0.04),
     ]

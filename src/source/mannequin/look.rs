@@ -156,7 +156,7 @@ impl Look {
             }
             _ => Cloth { pattern: Pattern::Plain, colors: [rgb(d.pick(&TROUSERS)), rgb(d.pick(&CLOTH))] },
         };
-        let hem = if jacket { d.range(-0.09, -0.03) } else { d.range(-0.09, 0.04) };
+        let hem = if lower == Lower::Skirt { d.range(0.045, 0.07) } else if jacket { d.range(-0.09, -0.03) } else { d.range(-0.09, 0.04) };
         Look {
             scale: d.range(0.96, 1.04) * if is_feminine { 0.95 } else { 1.02 },
             legs: d.range(0.97, 1.05),
@@ -182,7 +182,7 @@ impl Look {
             leg_end,
             bottom_ease,
             shoe: [rgb(d.pick(&SHOES)), rgb(d.pick(&[0xf4f3ee, 0x2a2a2c, 0xd8d3c6]))],
-            sock: rgb(d.pick(&[0xf0f0ee, 0x24262b, 0x8a3b3b])),
+            sock: rgb(d.pick(&[0xf0f0ee, 0x24262b, 0xd8d6d0, 0x3a4350])),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::dice::{lerp, noise3, step};
 use super::look::{Hair, Look, Lower};
 use super::rig::*;
-use super::solid::{Solid, ball, cone};
+use super::solid::{Part, Solid, ball, cone, melt};
 use glam::{Affine3A, Vec3A, vec3a};
 
 /// Signed distances of what the figure wears, in the modelling stance.
@@ -13,6 +13,8 @@ pub(super) struct Outfit<'a> {
     to_local: [Affine3A; BONES],
     top: Solid,
     bottom: Solid,
+    /// Straight trouser legs, which hide knees and calves.
+    legs: Solid,
     hair: Solid,
 }
 
@@ -22,17 +24,19 @@ impl<'a> Outfit<'a> {
         let is_arm = |bone: usize| bone >= 5 && matches!((bone - 5) % 7, 1 | 2);
         let top = body.tailored(
             |bone| match bone {
-                PELVIS => Some(0.012 + ease),
-                SPINE => Some(0.016 + ease * 1.3),
-                CHEST => Some(0.006 + ease * 0.7),
-                _ if bone >= 5 && (bone - 5) % 7 == 0 => Some(0.006 + ease * 0.6),
+                PELVIS => Some(0.012 + ease * 0.8),
+                // A long top falls over the thighs.
+                _ if bone >= 5 && (bone - 5) % 7 == 4 && look.hem < 0.02 => Some(0.010 + ease * 0.8),
+                SPINE => Some(0.008 + ease * 1.1),
+                CHEST => Some(0.004 + ease * 0.45),
+                _ if bone >= 5 && (bone - 5) % 7 == 0 => Some(0.004 + ease * 0.4),
                 _ if is_arm(bone) => {
                     let lower = (bone - 5) % 7 == 2;
-                    (!lower || look.sleeve > 1.0).then_some(0.009 + ease * if look.sleeve > 1.0 { 0.7 } else { 1.1 })
+                    (!lower || look.sleeve > 1.0).then_some(0.006 + ease * if look.sleeve > 1.0 { 0.5 } else { 0.75 })
                 }
                 _ => None,
             },
-            1.5,
+            1.6,
         );
         let ease = look.bottom_ease;
         let bottom = body.tailored(
@@ -43,7 +47,7 @@ impl<'a> Outfit<'a> {
                 _ if bone >= 5 && (bone - 5) % 7 == 5 => Some(0.005 + ease * 1.2),
                 _ => None,
             },
-            1.2,
+            1.05,
         );
         Outfit {
             look,
@@ -51,6 +55,7 @@ impl<'a> Outfit<'a> {
             to_local: std::array::from_fn(|b| frames[b].inverse()),
             top,
             bottom,
+            legs: Solid::new(trouser_legs(look), frames, rig.scale, look.head),
             hair: Solid::new(vec![(HEAD, hair_parts(look))], frames, rig.scale, look.head),
         }
     }
@@ -75,7 +80,7 @@ impl<'a> Outfit<'a> {
         // Neck hole: round, or deeper in front.
         let chest = self.local(CHEST, p);
         let deep = 0.05 * look.neckline * look.neckline;
-        let hole = (chest - vec3a(0.0, 0.365 - deep, 0.02 + deep)).length() - 0.088 - deep * 0.4;
+        let hole = (chest - vec3a(0.0, 0.358 - deep, 0.016 + deep)).length() - 0.084 - deep * 0.4;
         d.max(-hole * self.scale)
     }
 
@@ -85,9 +90,15 @@ impl<'a> Outfit<'a> {
         let pelvis = self.local(PELVIS, p);
         let waist = (pelvis.y - 0.095) * self.scale;
         if look.lower == Lower::Skirt {
-            return self.skirt(pelvis).max(waist);
+            // The yoke follows the hips; the skirt hangs from it.
+            let yoke = self.bottom.distance(p).max((-0.08 - pelvis.y) * self.scale);
+            return melt(self.skirt(pelvis), yoke, 0.02).max(waist);
         }
-        let mut d = self.bottom.distance(p).max(waist);
+        let mut d = self.bottom.distance(p);
+        if look.lower != Lower::Leggings {
+            d = melt(d, self.legs.distance(p), 0.03);
+        }
+        d = d.max(waist);
         let side = usize::from(p.x < 0.0);
         let (thigh, shin) = (self.local(thigh(side), p), self.local(shin(side), p));
         let cut = if look.leg_end < 1.0 {
@@ -105,7 +116,7 @@ impl<'a> Outfit<'a> {
         let look = self.look;
         let length = self.skirt_length();
         let down = (0.09 - q.y).max(0.0);
-        let hip = lerp(0.128, 0.192, step(0.0, 0.16, down)) * look.hips * (0.55 + 0.45 * look.girth);
+        let hip = lerp(0.122, 0.178, step(0.0, 0.16, down)) * look.hips * (0.55 + 0.45 * look.girth);
         let half = hip + 0.2 * (down - 0.16).max(0.0);
         let depth = half * lerp(0.78, 0.86, step(0.0, 0.4, down));
         let around = q.x.atan2(q.z);
@@ -162,7 +173,21 @@ fn ball_distance(p: Vec3A, radii: Vec3A) -> f32 {
     near * (near - 1.0) / (p / (radii * radii)).length().max(1e-6)
 }
 
-fn hair_parts(look: &Look) -> Vec<super::solid::Part> {
+fn trouser_legs(look: &Look) -> Vec<(usize, Vec<Part>)> {
+    let m = 0.5 + 0.5 * look.girth;
+    let (thigh_length, shin_length) = (0.43 * look.legs, 0.41 * look.legs);
+    let knee = 0.056 * m + look.bottom_ease * 0.7;
+    let hem = 0.05 + look.bottom_ease * 0.9;
+    (0..2)
+        .flat_map(|side| {
+            let above = cone([0.0, -0.14, 0.004], [0.0, -thigh_length, 0.004], 0.068 * m + look.bottom_ease, knee);
+            let below = cone([0.0, 0.0, 0.002], [0.0, -shin_length, -0.008], knee, hem);
+            [(thigh(side), vec![above]), (shin(side), vec![below.blended(0.02)])]
+        })
+        .collect()
+}
+
+fn hair_parts(look: &Look) -> Vec<Part> {
     let thick = match look.hair {
         Hair::Curls => 0.03,
         Hair::Cap => 0.006,

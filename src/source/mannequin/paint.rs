@@ -65,7 +65,7 @@ impl Figure {
         // Along the sleeve on the arm, along the body elsewhere.
         let sleeved = arm.y < 0.01 && arm.x.hypot(arm.z) < 0.12 && chest.x.abs() > 0.17;
         let v = if sleeved { arm.y + 0.24 } else { chest.y };
-        let u = if sleeved { arm.z } else { chest.x };
+        let u = if sleeved { arm.z.atan2(arm.x) * 0.055 } else { chest.x };
         let mut s = matte(pattern(&look.top, u, v, chest, sleeved));
         let end = look.sleeve * if look.sleeve > 1.0 { 0.268 } else { 0.285 };
         let pelvis = self.local(PELVIS, p);

@@ -121,6 +121,7 @@ fn behind(scene: &Scene, camera: &Camera, shadow: &Shadow, size: [u32; 2]) -> Ve
             }
         }
     }
+    let coarse = soften(&coarse, cw, ch);
     let mut fine = Vec::with_capacity(w * h);
     for y in 0..h {
         let (j, fy) = (y / 2, if y % 2 == 0 { 0.25 } else { 0.75 });
@@ -133,6 +134,24 @@ fn behind(scene: &Scene, camera: &Camera, shadow: &Shadow, size: [u32; 2]) -> Ve
         }
     }
     fine
+}
+
+/// A tent three samples wide, along both axes: takes the stairs off edges.
+fn soften(image: &[Vec3A], width: usize, height: usize) -> Vec<Vec3A> {
+    let mut rows = Vec::with_capacity(image.len());
+    for line in image.chunks_exact(width) {
+        for i in 0..width {
+            let (a, b) = (line[i.saturating_sub(1)], line[(i + 1).min(width - 1)]);
+            rows.push((a + b) * 0.25 + line[i] * 0.5);
+        }
+    }
+    let mut all = Vec::with_capacity(image.len());
+    for j in 0..height {
+        let at = |j: usize| &rows[j * width..(j + 1) * width];
+        let (a, b, c) = (at(j.saturating_sub(1)), at(j), at((j + 1).min(height - 1)));
+        all.extend(a.iter().zip(b).zip(c).map(|((&a, &b), &c)| (a + c) * 0.25 + b * 0.5));
+    }
+    all
 }
 
 struct Stage<'a> {

@@ -85,6 +85,12 @@ pub(super) struct Stance {
 }
 
 impl Arm {
+    /// How far the shoulder girdle turns up with the arm.
+    fn girdle_lift(&self) -> f32 {
+        let raised = self.abduct.max(0.0) + self.flex.max(0.0);
+        self.shrug + 0.22 * (raised - 0.6).clamp(0.0, 2.0)
+    }
+
     fn mix(&self, o: &Arm, w: f32) -> Arm {
         let m = |a: f32, b: f32| a + (b - a) * w;
         Arm {
@@ -141,8 +147,6 @@ impl Stance {
 pub(super) struct Rig {
     offsets: [Vec3; BONES],
     pub scale: f32,
-    /// Height of the hip joints when standing straight.
-    pub hip_height: f32,
     head_size: f32,
 }
 
@@ -172,11 +176,11 @@ impl Rig {
         offsets[SPINE] = vec3(0.0, 0.10, -0.012);
         offsets[CHEST] = vec3(0.0, 0.14, 0.0);
         offsets[NECK] = vec3(0.0, 0.305, -0.02);
-        offsets[HEAD] = vec3(0.0, 0.085, 0.018);
+        offsets[HEAD] = vec3(0.0, 0.094, 0.020);
         for side in 0..2 {
             let s = sign(side);
             offsets[clavicle(side)] = vec3(s * 0.03, 0.255, 0.01);
-            offsets[upper_arm(side)] = vec3(s * (0.178 * look.shoulders - 0.03), 0.0, -0.015);
+            offsets[upper_arm(side)] = vec3(s * (0.166 * look.shoulders - 0.03), 0.0, -0.015);
             offsets[forearm(side)] = vec3(0.0, -0.285, 0.0);
             offsets[hand(side)] = vec3(0.0, -0.25, 0.0);
             offsets[thigh(side)] = vec3(s * 0.092 * look.hips, 0.0, 0.0);
@@ -186,7 +190,7 @@ impl Rig {
         for o in &mut offsets {
             *o *= k;
         }
-        Rig { offsets, scale: k, hip_height: (thigh_length + shin_length + ANKLE) * k, head_size: look.head }
+        Rig { offsets, scale: k, head_size: look.head }
     }
 
     fn local_turn(stance: &Stance, bone: usize) -> Quat {
@@ -200,16 +204,11 @@ impl Rig {
             (NECK, _) => turn(stance.neck),
             (HEAD, _) => turn(stance.head),
             // The girdle follows a raised arm: about a third of the way above the horizontal.
-            (_, 0) => {
-                let raise = (arm.abduct.max(0.0) + arm.flex.abs()).max(0.0);
-                let lift = arm.shrug + 0.22 * (raise - 0.6).max(0.0).min(2.0);
-                Quat::from_rotation_z(s * lift)
-            }
+            (_, 0) => Quat::from_rotation_z(s * arm.girdle_lift()),
             (_, 1) => {
-                let raise = (arm.abduct.max(0.0) + arm.flex.abs()).max(0.0);
-                let lift = arm.shrug + 0.22 * (raise - 0.6).max(0.0).min(2.0);
-                Quat::from_rotation_z(s * (arm.abduct - lift))
+                Quat::from_rotation_z(-s * arm.girdle_lift())
                     * Quat::from_rotation_x(-arm.flex)
+                    * Quat::from_rotation_z(s * arm.abduct)
                     * Quat::from_rotation_y(-s * arm.twist)
             }
             (_, 2) => Quat::from_rotation_x(-arm.elbow),

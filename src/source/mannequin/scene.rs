@@ -94,10 +94,6 @@ impl Scene {
             backdrop,
         }
     }
-
-    pub(super) fn outdoors(&self) -> bool {
-        self.backdrop.kind.outdoors()
-    }
 }
 
 impl Light {

@@ -54,8 +54,8 @@ impl Shadow {
         if xi + 1 >= SIDE || yi + 1 >= SIDE {
             return 1.0;
         }
-        let edge = (p - self.centre).dot(self.toward) + 0.035;
-        let lit = |i: usize| 1.0 - ((self.near[i] - edge) / 0.015).clamp(0.0, 1.0);
+        let edge = (p - self.centre).dot(self.toward) + 0.03;
+        let lit = |i: usize| 1.0 - ((self.near[i] - edge) / 0.04).clamp(0.0, 1.0);
         let i = yi * SIDE + xi;
         let (fx, fy) = (x - xi as f32, y - yi as f32);
         lerp(lerp(lit(i), lit(i + 1), fx), lerp(lit(i + SIDE), lit(i + SIDE + 1), fx), fy)

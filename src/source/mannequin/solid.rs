@@ -93,7 +93,7 @@ pub(super) struct Solid {
 }
 
 /// Smooth minimum: `k` is the width of the blend.
-fn melt(a: f32, b: f32, k: f32) -> f32 {
+pub(super) fn melt(a: f32, b: f32, k: f32) -> f32 {
     let h = (k - (a - b).abs()).max(0.0);
     a.min(b) - h * h / (4.0 * k)
 }

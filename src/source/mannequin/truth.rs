@@ -19,7 +19,7 @@ pub struct TrueFigure {
 /// How deep a joint may lie under the nearest surface and still count as seen: about the limb's
 /// radius there (clothes included), in metres, in COCO's order.
 const DEPTH: [f32; 17] = [
-    0.03, 0.03, 0.03, 0.035, 0.035, 0.10, 0.10, 0.075, 0.075, 0.06, 0.06, 0.155, 0.155, 0.10, 0.10, 0.085, 0.085,
+    0.03, 0.03, 0.03, 0.035, 0.035, 0.115, 0.115, 0.08, 0.08, 0.06, 0.06, 0.17, 0.17, 0.11, 0.11, 0.09, 0.09,
 ];
 
 pub(super) fn measure(joints: &[Vec3; 17], camera: &Camera, drawn: &Visible, size: [u32; 2], scale: f32) -> TrueFigure {
