@@ -10,6 +10,7 @@ pub mod model_args;
 
 pub mod bench;
 pub mod import;
+pub mod mannequin;
 pub mod predict;
 
 pub use interrupt::stop_flag;
@@ -56,6 +57,8 @@ subcommands! {
     Import => import,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,
+    /// Draw a training or test set of people whose joints are known
+    Mannequin => mannequin,
 }
 
 /// Parses the arguments, runs the subcommand and turns its outcome into an exit code: 0 when all went
