@@ -12,6 +12,7 @@ pub mod bench;
 pub mod cameras;
 pub mod eval;
 pub mod import;
+pub mod mannequin;
 pub mod predict;
 pub mod train;
 pub mod view;
@@ -72,6 +73,8 @@ subcommands! {
     Bench => bench,
     /// List the cameras and their formats, or take test pictures
     Cameras => cameras,
+    /// Draw a training or test set of people whose joints are known
+    Mannequin => mannequin,
 }
 
 /// Parses the arguments, runs the subcommand and turns its outcome into an exit code: 0 when all went
