@@ -59,7 +59,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         outputs: (!args.no_pictures).then(|| OutputNames::new(args.out.clone())),
         min_score: args.min_score,
         results: Results::create(&args.out)?,
-        ids: Ids::new(),
+        ids: Ids::new(jobs.iter().filter_map(jobs::Job::number)),
         stop,
         progress: progress_bar(jobs.len() as u64)?,
         without_boxes: 0,

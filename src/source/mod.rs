@@ -3,10 +3,13 @@
 //! A source hands out RGB frames with their media time, so that nothing above this room needs to know
 //! whether a frame was decoded, captured or drawn.
 
+mod camera;
 mod error;
 mod ffmpeg;
+pub mod mannequin;
 mod matroska;
 mod natural_order;
+mod open;
 mod pictures;
 mod spec;
 mod video;
@@ -20,9 +23,11 @@ use image::RgbImage;
 use crate::pose::Keypoint;
 use crate::vision::BBox;
 
+pub use camera::{CameraInfo, CameraSource, list_cameras};
 pub use error::SourceError;
+pub use open::open;
 pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
-pub use spec::{CameraFormat, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
+pub use spec::{CameraFormat, FormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
 pub use video::VideoSource;
 pub use video_writer::VideoWriter;
 
@@ -84,4 +89,9 @@ pub trait Source: Send {
     /// # Errors
     /// [`SourceError::NotSeekable`] for live sources.
     fn seek(&mut self, to: Duration) -> Result<(), SourceError>;
+
+    /// Frames a second that really arrive, of a live source; `None` before it is known, and for others.
+    fn measured_fps(&self) -> Option<f64> {
+        None
+    }
 }

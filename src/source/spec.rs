@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use super::SourceError;
 
@@ -37,6 +38,17 @@ pub enum PixelFormat {
     Bgr,
 }
 
+impl PixelFormat {
+    pub const ALL: [PixelFormat; 6] = [
+        PixelFormat::Mjpeg,
+        PixelFormat::Yuyv,
+        PixelFormat::Nv12,
+        PixelFormat::Gray,
+        PixelFormat::Rgb,
+        PixelFormat::Bgr,
+    ];
+}
+
 impl fmt::Display for PixelFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -62,7 +74,30 @@ pub struct CameraFormat {
 
 impl fmt::Display for CameraFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{} {} at {}/s", self.width, self.height, self.pixels, self.fps)
+        write!(f, "{}x{}@{} {}", self.width, self.height, self.fps, self.pixels)
+    }
+}
+
+/// A text that is not a camera format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a camera format: write it like \"640x480@30 MJPEG\"")]
+pub struct FormatError(String);
+
+impl FromStr for CameraFormat {
+    type Err = FormatError;
+
+    /// Reads what `Display` writes: "640x480@30 MJPEG".
+    fn from_str(text: &str) -> Result<Self, FormatError> {
+        let read = || {
+            let (numbers, pixels) = text.trim().split_once(' ')?;
+            let (size, fps) = numbers.split_once('@')?;
+            let (width, height) = size.split_once('x')?;
+            let name = pixels.trim().to_uppercase();
+            let pixels = PixelFormat::ALL.into_iter().find(|p| p.to_string() == name)?;
+            let (width, height, fps) = (width.parse().ok()?, height.parse().ok()?, fps.parse().ok()?);
+            Some(CameraFormat { width, height, fps, pixels })
+        };
+        read().ok_or_else(|| FormatError(text.to_owned()))
     }
 }
 
@@ -149,6 +184,16 @@ mod tests {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         spec_from_path(&path)
+    }
+
+    #[test]
+    fn a_camera_format_is_read_as_it_is_written() {
+        for pixels in PixelFormat::ALL {
+            let format = CameraFormat { width: 640, height: 480, fps: 30, pixels };
+            assert_eq!(format.to_string().to_lowercase().parse(), Ok(format));
+        }
+        let error = "640x480 MJPEG".parse::<CameraFormat>().unwrap_err().to_string();
+        assert_eq!(error, "\"640x480 MJPEG\" is not a camera format: write it like \"640x480@30 MJPEG\"");
     }
 
     #[test]

@@ -6,12 +6,13 @@ use super::Heatmaps;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets {
     pub maps: Heatmaps,
-    /// One value for each joint: 1 learned, 0 not labelled or too far outside of the crop.
+    /// One value from 0 to 1 for each joint: 0 is not labelled or too far outside of the crop.
     pub weights: Vec<f32>,
 }
 
 /// Gaussian targets (METHOD 5, "Target"). `joints` holds x, y in heatmap pixels (not rounded) and
-/// visibility (0 not labelled; COCO's 1 and 2 both count as 1); `hw` is the maps' height and width;
+/// visibility (0 not labelled; COCO's 1 and 2 both count as 1; a value in between, such as a
+/// teacher's certainty, lowers the joint's weight and not its map); `hw` is the maps' height and width;
 /// `sigma` is in heatmap pixels (2 in the paper). A joint whose 3-sigma window misses the map gets
 /// weight 0 and an empty map.
 pub fn gaussian_targets(joints: &[[f32; 3]], hw: [usize; 2], sigma: f32) -> Targets {
@@ -26,14 +27,12 @@ pub fn gaussian_targets(joints: &[[f32; 3]], hw: [usize; 2], sigma: f32) -> Targ
             continue;
         }
         weights[j] = weight;
-        if weight > 0.5 {
-            let across: Vec<f32> = (0..width).map(|i| bell(i as f32 - x, sigma)).collect();
-            let map = &mut maps.values[j * size..(j + 1) * size];
-            for (r, row) in map.chunks_exact_mut(width.max(1)).enumerate() {
-                let down = bell(r as f32 - y, sigma);
-                for (value, a) in row.iter_mut().zip(&across) {
-                    *value = down * a;
-                }
+        let across: Vec<f32> = (0..width).map(|i| bell(i as f32 - x, sigma)).collect();
+        let map = &mut maps.values[j * size..(j + 1) * size];
+        for (r, row) in map.chunks_exact_mut(width.max(1)).enumerate() {
+            let down = bell(r as f32 - y, sigma);
+            for (value, a) in row.iter_mut().zip(&across) {
+                *value = down * a;
             }
         }
     }
@@ -63,6 +62,12 @@ mod tests {
         assert_eq!(map[20 * 48 + 10], 1.0);
         assert!((map[20 * 48 + 12] - (-0.5f32).exp()).abs() < 1e-6);
         assert!(map[20 * 48 + 20] > 0.0);
+    }
+
+    #[test]
+    fn an_unsure_joint_has_a_whole_bell_and_a_part_of_the_weight() {
+        let t = gaussian_targets(&[[10.0, 20.0, 0.25]], [64, 48], 2.0);
+        assert_eq!((t.weights[0], t.maps.map(0)[20 * 48 + 10]), (0.25, 1.0));
     }
 
     #[test]

@@ -1,28 +1,31 @@
 //! Which number a picture gets in the results.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Gives each picture or video frame an image id that no other has. Its memory grows with the pictures
 /// that have a number in their name, not with the length of a video.
 #[derive(Debug)]
 pub struct Ids {
-    named: HashSet<u64>,
-    /// Every id below this is taken.
+    /// The numbers in names, and whether they have been given.
+    named: HashMap<u64, bool>,
     next: u64,
 }
 
 impl Ids {
-    pub fn new() -> Ids {
-        Ids { named: HashSet::new(), next: 1 }
+    /// `named` are the numbers that pictures will ask for; running ids keep out of their way.
+    pub fn new(named: impl IntoIterator<Item = u64>) -> Ids {
+        Ids { named: named.into_iter().map(|id| (id, false)).collect(), next: 1 }
     }
 
-    /// The wanted id if it is free, else the next running one.
-    pub fn take(&mut self, wanted: Option<u64>) -> u64 {
-        if let Some(id) = wanted.filter(|&id| id >= self.next && !self.named.contains(&id)) {
-            self.named.insert(id);
+    /// The picture's own number if it is the first to ask for it, else the next running id.
+    pub fn take(&mut self, number: Option<u64>) -> u64 {
+        if let Some(id) = number
+            && let Some(given @ false) = self.named.get_mut(&id)
+        {
+            *given = true;
             return id;
         }
-        while self.named.remove(&self.next) {
+        while self.named.contains_key(&self.next) {
             self.next += 1;
         }
         self.next += 1;
@@ -45,6 +48,7 @@ pub fn number_in_name(name: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashSet;
 
     #[test]
     fn the_last_number_of_the_name_counts() {
@@ -58,16 +62,18 @@ mod tests {
 
     #[test]
     fn names_win_and_the_others_are_counted_around_them() {
-        let mut ids = Ids::new();
-        let given: Vec<u64> =
-            [Some(2), None, None, Some(1), Some(9), Some(9)].map(|wanted| ids.take(wanted)).into();
-        assert_eq!(given, [2, 1, 3, 4, 9, 5]);
+        let wanted = [Some(2), None, None, Some(1), Some(0), Some(9), Some(9)];
+        let mut ids = Ids::new(wanted.into_iter().flatten());
+        assert_eq!(wanted.map(|number| ids.take(number)), [2, 3, 4, 1, 0, 9, 5]);
     }
 
     proptest! {
         #[test]
-        fn no_id_is_given_twice(wanted in proptest::collection::vec(proptest::option::of(0u64..20), 0..60)) {
-            let mut ids = Ids::new();
+        fn no_id_is_given_twice(
+            named in proptest::collection::vec(0u64..20, 0..20),
+            wanted in proptest::collection::vec(proptest::option::of(0u64..20), 0..60),
+        ) {
+            let mut ids = Ids::new(named);
             let given: Vec<u64> = wanted.iter().map(|w| ids.take(*w)).collect();
             let different: HashSet<&u64> = given.iter().collect();
             prop_assert_eq!(different.len(), given.len());

@@ -1,5 +1,6 @@
 //! The inputs one by one, and the names of what comes out of them.
 
+use super::ids::number_in_name;
 use crate::source::{SourceSpec, pictures_in, spec_from_path};
 use anyhow::bail;
 use std::collections::HashSet;
@@ -10,6 +11,21 @@ use std::path::{Path, PathBuf};
 pub enum Job {
     Picture(PathBuf),
     Video(PathBuf),
+}
+
+impl Job {
+    /// The number in a picture's name, which becomes its image id. The frames of a video have none.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Job::Picture(path) => number_in_name(&file_name(path)),
+            Job::Video(_) => None,
+        }
+    }
+}
+
+/// A path's last part, for people and for JSON.
+pub fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// All files behind the inputs, in their order; folders are opened. A wrong path is found here, before

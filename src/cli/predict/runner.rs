@@ -2,7 +2,7 @@
 
 use super::boxes::{BoxFile, PersonBox};
 use super::ids::{Ids, number_in_name};
-use super::jobs::{Job, OutputNames};
+use super::jobs::{Job, OutputNames, file_name};
 use super::results::{ImageEntry, Results};
 use crate::infer::{BoxTracker, Estimator, Settings};
 use crate::pose::{Pose, Skeleton};
@@ -189,10 +189,6 @@ impl Runner {
             draw_pose(img, pose, skeleton, self.min_score);
         }
     }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// The extension to change a video's name to, if it is not one that is written.

@@ -1,0 +1,163 @@
+//! Cameras: found and opened through nokhwa, drained by a thread of their own.
+
+mod capture;
+mod choose;
+mod decode;
+mod list;
+mod native;
+mod trouble;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use self::capture::{Capture, Drain, Shot, Taken};
+use super::{CameraFormat, Frame, Source, SourceError, SourceInfo};
+
+pub use list::{CameraInfo, list_cameras};
+
+/// How long a camera may take.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// To open and to send its first picture: some cameras warm up for seconds.
+    start: Duration,
+    /// Between two pictures; a camera in the dark may expose for a second.
+    next: Duration,
+}
+
+const PATIENCE: Patience = Patience { start: Duration::from_secs(10), next: Duration::from_secs(5) };
+/// This many pictures in a row that cannot be decoded are more than a bad cable.
+const MAX_BROKEN: u32 = 30;
+
+/// An open camera. A thread takes every picture at once and keeps only the newest, so that the next frame
+/// is always fresh; it is decoded when it is asked for.
+pub struct CameraSource {
+    info: SourceInfo,
+    format: CameraFormat,
+    drain: Drain,
+    patience: Patience,
+    /// The first picture, which opening waits for.
+    first: Option<Shot>,
+    started: Instant,
+    ended: bool,
+}
+
+impl CameraSource {
+    /// Opens the camera with this number, device path or piece of its name.
+    ///
+    /// # Errors
+    /// [`SourceError::NoCamera`], [`SourceError::CameraUnknown`], and the other errors about cameras when
+    /// it does not send a first picture.
+    pub fn open(camera: &str, format: Option<CameraFormat>) -> Result<Self, SourceError> {
+        let (index, name) = list::find(camera, &list::installed()?)?;
+        let opener = {
+            let name = name.clone();
+            move || native::open(index, &name, format)
+        };
+        Self::start(&name, PATIENCE, opener)
+    }
+
+    /// The format that was agreed with the camera.
+    pub fn format(&self) -> CameraFormat {
+        self.format
+    }
+
+    /// The camera is opened on the thread that reads it: some systems tie the two together.
+    fn start(
+        name: &str,
+        patience: Patience,
+        opener: impl FnOnce() -> Result<Box<dyn Capture>, SourceError> + Send + 'static,
+    ) -> Result<Self, SourceError> {
+        let (tell, opened) = sync_channel(1);
+        let drain = Drain::start(name, opener, tell)?;
+        let format = match opened.recv_timeout(patience.start) {
+            Ok(result) => result?,
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(trouble::silent(name, "it does not answer"));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(trouble::silent(name, "its driver failed"));
+            }
+        };
+        let first = match drain.take(patience.start) {
+            Taken::Shot(shot) => shot,
+            Taken::Ended(error) => return Err(error),
+            Taken::Nothing => return Err(trouble::silent(name, "the first one did not arrive")),
+        };
+        let size = decode::size(&first.bytes, format);
+        let info = SourceInfo {
+            title: name.to_owned(),
+            size,
+            fps: Some(f64::from(format.fps)),
+            frames: None,
+            duration: None,
+            live: true,
+            seekable: false,
+        };
+        let started = first.at;
+        Ok(CameraSource { info, format, drain, patience, first: Some(first), started, ended: false })
+    }
+
+    fn take(&mut self) -> Result<Shot, SourceError> {
+        if let Some(first) = self.first.take()
+            && !self.drain.has_newer()
+        {
+            return Ok(first);
+        }
+        match self.drain.take(self.patience.next) {
+            Taken::Shot(shot) => Ok(shot),
+            Taken::Ended(error) => Err(error),
+            Taken::Nothing => Err(SourceError::CameraStalled {
+                camera: self.info.title.clone(),
+                seconds: self.patience.next.as_secs(),
+            }),
+        }
+    }
+
+    fn newest(&mut self) -> Result<Frame, SourceError> {
+        let mut reason = String::new();
+        for _ in 0..MAX_BROKEN {
+            let shot = self.take()?;
+            match decode::to_rgb(&shot.bytes, self.format) {
+                Ok(pixels) => {
+                    return Ok(Frame {
+                        pixels: Arc::new(pixels),
+                        timestamp: shot.at.saturating_duration_since(self.started),
+                        sequence: shot.number,
+                        truth: None,
+                        name: None,
+                    });
+                }
+                Err(broken) => reason = broken,
+            }
+        }
+        let reason = format!("its pictures cannot be decoded: {reason}");
+        Err(SourceError::Camera { camera: self.info.title.clone(), reason })
+    }
+}
+
+impl Source for CameraSource {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let frame = self.newest();
+        self.ended = frame.is_err();
+        frame.map(Some)
+    }
+
+    fn seek(&mut self, _to: Duration) -> Result<(), SourceError> {
+        Err(SourceError::NotSeekable { title: self.info.title.clone() })
+    }
+
+    fn measured_fps(&self) -> Option<f64> {
+        self.drain.rate()
+    }
+}

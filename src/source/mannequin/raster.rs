@@ -1,0 +1,90 @@
+//! Which triangle is seen where: a depth buffer with four samples a pixel.
+
+use glam::Vec3A;
+
+/// Nothing drawn here.
+pub(super) const EMPTY: u32 = u32::MAX;
+
+/// Samples of a rectangle of the picture, two by two a pixel.
+pub(super) struct Visible {
+    /// First pixel column and row.
+    pub left: i32,
+    pub top: i32,
+    /// In pixels.
+    pub width: usize,
+    pub height: usize,
+    /// 1/depth, larger is nearer; rows of `2 * width`.
+    near: Vec<f32>,
+    pub ids: Vec<u32>,
+}
+
+impl Visible {
+    /// For projected points (column, row, depth) in a picture of `size`.
+    pub(super) fn around(points: &[Vec3A], size: [u32; 2]) -> Visible {
+        let low = points.iter().copied().fold(Vec3A::INFINITY, Vec3A::min);
+        let high = points.iter().copied().fold(Vec3A::NEG_INFINITY, Vec3A::max);
+        let clip = |v: f32, end: u32| (v as i32).clamp(0, end as i32);
+        let (left, top) = (clip(low.x.floor() - 1.0, size[0]), clip(low.y.floor() - 1.0, size[1]));
+        let (right, bottom) = (clip(high.x.ceil() + 2.0, size[0]), clip(high.y.ceil() + 2.0, size[1]));
+        let (width, height) = ((right - left).max(0) as usize, (bottom - top).max(0) as usize);
+        let count = width * height * 4;
+        Visible { left, top, width, height, near: vec![0.0; count], ids: vec![EMPTY; count] }
+    }
+
+    /// Draws the front side of one triangle.
+    pub(super) fn triangle(&mut self, id: u32, p: [Vec3A; 3]) {
+        // Sample (i, j) of a pixel lies a quarter pixel off its centre.
+        let place = |v: Vec3A| ((v.x - self.left as f32) * 2.0 + 0.5, (v.y - self.top as f32) * 2.0 + 0.5);
+        let [(ax, ay), (bx, by), (cx, cy)] = p.map(place);
+        let area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
+        if area >= 0.0 {
+            return;
+        }
+        let (w, h) = (self.width as i32 * 2, self.height as i32 * 2);
+        let x0 = (ax.min(bx).min(cx).ceil() as i32).max(0);
+        let x1 = (ax.max(bx).max(cx).floor() as i32).min(w - 1);
+        let y0 = (ay.min(by).min(cy).ceil() as i32).max(0);
+        let y1 = (ay.max(by).max(cy).floor() as i32).min(h - 1);
+        if x0 > x1 || y0 > y1 {
+            return;
+        }
+        let inverse = 1.0 / area;
+        let (za, zb, zc) = (1.0 / p[0].z, 1.0 / p[1].z, 1.0 / p[2].z);
+        for y in y0..=y1 {
+            let fy = y as f32;
+            let row = (y * w) as usize;
+            for x in x0..=x1 {
+                let fx = x as f32;
+                let u = ((cx - bx) * (fy - by) - (cy - by) * (fx - bx)) * inverse;
+                let v = ((ax - cx) * (fy - cy) - (ay - cy) * (fx - cx)) * inverse;
+                let s = 1.0 - u - v;
+                if u < 0.0 || v < 0.0 || s < 0.0 {
+                    continue;
+                }
+                let z = u * za + v * zb + s * zc;
+                let i = row + x as usize;
+                if z > self.near[i] {
+                    self.near[i] = z;
+                    self.ids[i] = id;
+                }
+            }
+        }
+    }
+
+    /// The four samples of a pixel, counted from the rectangle's corner.
+    pub(super) fn samples(&self, x: usize, y: usize) -> [u32; 4] {
+        let i = y * 2 * self.width * 2 + x * 2;
+        let j = i + self.width * 2;
+        [self.ids[i], self.ids[i + 1], self.ids[j], self.ids[j + 1]]
+    }
+
+    /// Depth of what is drawn nearest at a place of the picture; `None` where nothing is.
+    pub(super) fn depth(&self, x: f32, y: f32) -> Option<f32> {
+        let (x, y) = (x.round() as i32 - self.left, y.round() as i32 - self.top);
+        if x < 0 || y < 0 || x >= self.width as i32 || y >= self.height as i32 {
+            return None;
+        }
+        let near = self.near[y as usize * 4 * self.width + x as usize * 2];
+        (near > 0.0).then(|| 1.0 / near)
+    }
+}

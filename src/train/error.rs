@@ -1,0 +1,38 @@
+//! Why a training cannot start or go on.
+
+use super::config::ConfigError;
+use super::cpu::NetworkError;
+use crate::data::DataError;
+use crate::gpu::DeviceError;
+use crate::pose::SkeletonError;
+use crate::weights::WeightsError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Skeleton(#[from] SkeletonError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("cannot write {path}: {source}; choose a folder that can be written to with --out")]
+    Write { path: String, source: std::io::Error },
+    #[error("{path} holds no checkpoint to go on from ({reason}); start anew without --resume")]
+    Checkpoint { path: String, reason: String },
+    #[error(
+        "{init} is a {found}, the settings ask for a {wanted}; change --variant, the depth or the skeleton"
+    )]
+    Start { init: String, found: String, wanted: String },
+    #[error(
+        "the loss became {loss} at step {step}; its batch was: {batch}. Start again with a lower learning rate, or take these pictures out"
+    )]
+    NotFinite { step: u64, loss: f64, batch: String },
+    #[error("{bad} of {all} pictures cannot be decoded ({names}); repair them or raise data.bad_limit")]
+    BadPictures { bad: usize, all: usize, names: String },
+}

@@ -1,0 +1,284 @@
+//! The real program from the outside: what it writes, what it says, and how it ends.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+use tempfile::TempDir;
+use tmpose::model::{ModelConfig, Variant};
+use tmpose::pose::Skeleton;
+use tmpose::source::{Source, VideoSource, VideoWriter};
+use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
+
+/// A folder with what the tests need, and the way to run the program in it.
+struct Bench {
+    dir: TempDir,
+}
+
+impl Bench {
+    /// With `w.safetensors`: a small network of random weights.
+    fn new() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let device = burn::prelude::Device::flex();
+        let skeleton = Skeleton::coco17().clone();
+        let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, &skeleton) };
+        let model = config.init(&device);
+        let info = WeightsInfo::new(config, skeleton, TrainingRecord::default());
+        weights::save(&dir.path().join("w.safetensors"), &model, &info, Precision::F16).unwrap();
+        Bench { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tmpose"));
+        command.args(line.split_whitespace()).current_dir(self.dir.path()).env_remove("RUST_LOG");
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    /// `tmpose predict` with the small network on the CPU.
+    fn predict(&self, line: &str) -> Output {
+        self.run(&format!("predict -w w.safetensors --device cpu {line}"))
+    }
+
+    fn picture(&self, name: &str, width: u32, height: u32) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        frame(width, height, 0).save(path).unwrap();
+    }
+
+    fn video(&self, name: &str, frames: u32) {
+        let mut writer = VideoWriter::create(&self.path(name), [96, 64], Some(10.0)).unwrap();
+        for i in 0..frames {
+            let time = Duration::from_millis(100 * u64::from(i));
+            writer.push(&frame(96, 64, i), time).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_slice(&std::fs::read(self.path(name)).unwrap()).unwrap()
+    }
+}
+
+/// Something with shapes in it that moves.
+fn frame(width: u32, height: u32, shift: u32) -> image::RgbImage {
+    image::RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([
+            ((x + 4 * shift) * 5 % 256) as u8,
+            (y * 7 % 256) as u8,
+            ((x / 8 + y / 8) % 2 * 200) as u8,
+        ])
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn succeeded(output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+/// The one line that a failure says.
+fn failed(output: &Output) -> String {
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let mut lines = said.lines();
+    let line = lines.next().unwrap_or_default().to_owned();
+    assert!(line.starts_with("error: ") && lines.next().is_none(), "{said}");
+    line
+}
+
+fn ids(results: &Value) -> Vec<u64> {
+    results.as_array().unwrap().iter().map(|r| r["image_id"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn pictures_and_folders_give_annotated_copies_and_coco_results() {
+    let bench = Bench::new();
+    bench.picture("people.png", 120, 90);
+    bench.picture("folder/photo_0007.jpg", 64, 80);
+    bench.picture("folder/photo_0008.png", 50, 50);
+    let output = bench.predict("people.png folder --out result --min-score=-9");
+    succeeded(&output);
+    assert!(text(&output.stdout).contains("3 poses in 3 pictures"), "{}", text(&output.stdout));
+
+    let drawn = image::open(bench.path("result/people.png")).unwrap().into_rgb8();
+    assert_eq!(drawn.dimensions(), (120, 90));
+    assert_ne!(drawn, frame(120, 90, 0), "a skeleton is drawn");
+    assert_eq!(image::open(bench.path("result/photo_0007.jpg")).unwrap().height(), 80);
+
+    let results = bench.json("result/keypoints.json");
+    assert_eq!(ids(&results), [1, 7, 8], "the number in the name, else a running one");
+    for result in results.as_array().unwrap() {
+        assert_eq!(result["category_id"], 1);
+        assert_eq!(result["keypoints"].as_array().unwrap().len(), 51);
+        assert!(result["score"].is_number());
+    }
+    let images = bench.json("result/images.json");
+    assert_eq!(images["images"][1]["file_name"], "photo_0007.jpg");
+    assert_eq!(images["images"][1]["id"], 7);
+    assert_eq!(images["images"][1]["width"], 64);
+}
+
+#[test]
+fn a_video_keeps_its_name_its_frames_and_their_times() {
+    let bench = Bench::new();
+    bench.video("walk.mp4", 12);
+    succeeded(&bench.predict("walk.mp4 --keep 0.25 --flip-test"));
+
+    let mut video = VideoSource::open(&bench.path("out/walk.mp4")).unwrap();
+    assert_eq!(video.info().size, [96, 64]);
+    let mut times = Vec::new();
+    while let Some(frame) = video.next_frame().unwrap() {
+        times.push(frame.timestamp.as_millis());
+    }
+    assert_eq!(times, (0..12).map(|i| 100 * i).collect::<Vec<u128>>());
+
+    let images = bench.json("out/images.json");
+    let images = images["images"].as_array().unwrap();
+    assert_eq!(images.len(), 12);
+    assert_eq!(images[11]["frame"], 11);
+    assert_eq!(images[11]["seconds"], 1.1);
+    assert_eq!(ids(&bench.json("out/keypoints.json")), (1..=12).collect::<Vec<u64>>());
+}
+
+#[test]
+fn every_person_of_a_box_file_is_estimated_under_its_image_id() {
+    let bench = Bench::new();
+    bench.picture("street.png", 120, 90);
+    bench.picture("empty.png", 40, 40);
+    let boxes = r#"{
+        "images": [{"id": 139, "file_name": "val/street.png"}, {"id": 140, "file_name": "empty.png"}],
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [
+            {"image_id": 139, "category_id": 1, "bbox": [10, 10, 40, 70]},
+            {"image_id": 139, "category_id": 1, "bbox": [60, 5, 30, 80]},
+            {"image_id": 139, "category_id": 1, "bbox": [300, 300, 0, 0]},
+            {"image_id": 139, "category_id": 1, "bbox": [0, 0, 90, 80], "iscrowd": 1}]}"#;
+    std::fs::write(bench.path("boxes.json"), boxes).unwrap();
+    succeeded(&bench.predict("street.png empty.png --boxes boxes.json"));
+    assert_eq!(ids(&bench.json("out/keypoints.json")), [139, 139]);
+    assert_eq!(bench.json("out/images.json")["images"][1]["id"], 140);
+
+    let detections = r#"[{"image_id": 5, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5}]"#;
+    std::fs::write(bench.path("detections.json"), detections).unwrap();
+    bench.picture("img_5.png", 50, 50);
+    succeeded(&bench.predict("img_5.png --boxes detections.json --no-pictures --out five"));
+    assert_eq!(ids(&bench.json("five/keypoints.json")), [5]);
+    assert!(!bench.path("five/img_5.png").exists());
+
+    let error = failed(&bench.predict("img_5.png --boxes boxes.json"));
+    assert!(error.contains("boxes.json names none of the inputs"), "{error}");
+}
+
+#[test]
+fn wrong_files_are_named_in_one_sentence_and_exit_code_1() {
+    let bench = Bench::new();
+    bench.picture("good.png", 30, 30);
+    std::fs::write(bench.path("text.txt"), "not a picture").unwrap();
+    std::fs::write(bench.path("foreign.safetensors"), "not weights").unwrap();
+    let whole = std::fs::read(bench.path("w.safetensors")).unwrap();
+    std::fs::write(bench.path("half.safetensors"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(bench.path("boxes.json"), "{\"a\": 1}").unwrap();
+    for (line, named) in [
+        ("predict -w w.safetensors no-such.png", "no-such.png"),
+        ("predict -w w.safetensors text.txt", "text.txt"),
+        ("predict -w no-such.safetensors good.png", "no-such.safetensors"),
+        ("predict -w foreign.safetensors good.png", "foreign.safetensors"),
+        ("predict -w half.safetensors good.png", "half.safetensors"),
+        ("predict -w w.safetensors good.png --boxes no-such.json", "no-such.json"),
+        ("predict -w w.safetensors good.png --boxes boxes.json", "boxes.json"),
+        ("predict -w w.safetensors good.png --out .", "--out"),
+        ("predict -w w.safetensors good.png --out text.txt", "text.txt"),
+    ] {
+        let error = failed(&bench.run(&format!("{line} --device cpu")));
+        assert!(error.contains(named), "{line}: {error}");
+    }
+    assert_eq!(image::open(bench.path("good.png")).unwrap().into_rgb8(), frame(30, 30, 0), "it is untouched");
+}
+
+#[test]
+fn one_broken_picture_does_not_spoil_the_others() {
+    let bench = Bench::new();
+    bench.picture("folder/a.png", 40, 40);
+    bench.picture("folder/c.png", 40, 40);
+    std::fs::write(bench.path("folder/b.png"), b"\x89PNG\r\n\x1a\nbroken").unwrap();
+    let error = failed(&bench.predict("folder"));
+    assert!(error.contains("b.png"), "{error}");
+    assert_eq!(ids(&bench.json("out/keypoints.json")).len(), 2);
+    assert!(bench.path("out/c.png").exists());
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let bench = Bench::new();
+    for line in
+        ["", "predict", "predict a.png --keep 0", "predict a.png --mask stripes", "no-such-command --x"]
+    {
+        let output = bench.run(line);
+        assert_eq!(output.status.code(), Some(2), "{line}");
+    }
+    let help = bench.run("--help");
+    succeeded(&help);
+    assert!(text(&help.stdout).contains("predict"), "{}", text(&help.stdout));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_what_is_done() {
+    let bench = Bench::new();
+    bench.video("long.mp4", 1500);
+    let running = bench
+        .command("predict -w w.safetensors --device cpu long.mp4")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for_temporary_file(&bench.path("out"));
+    let interrupted = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let output = running.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("kept in out"), "{said}");
+    let done = bench.json("out/images.json")["images"].as_array().unwrap().len();
+    assert!(done < 1500, "it stopped early");
+    assert_eq!(bench.json("out/keypoints.json").as_array().unwrap().len(), done);
+}
+
+/// The results' temporary files show that the work has begun.
+#[cfg(unix)]
+fn wait_for_temporary_file(dir: &Path) {
+    let begun = || std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    for _ in 0..600 {
+        if begun() {
+            std::thread::sleep(Duration::from_millis(500));
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("nothing appeared in {}", dir.display());
+}
+
+#[test]
+fn bench_prints_a_table_and_writes_it_as_json() {
+    let bench = Bench::new();
+    let output = bench.run("bench --variants t --keep 1,0.4 --devices cpu --runs 1 --no-peers --json b.json");
+    succeeded(&output);
+    let table = text(&output.stdout);
+    for word in ["tmpose-t", "backbone", "mask", "transformer", "head", "decode", "whole", "102"] {
+        assert!(table.contains(word), "{word}: {table}");
+    }
+    let rows = bench.json("b.json")["rows"].as_array().unwrap().clone();
+    assert_eq!(rows.len(), 2);
+    assert!(rows[1]["ms"]["transformer"].as_f64().unwrap() > 0.0);
+    assert_eq!(rows[1]["tokens"], 102);
+}
