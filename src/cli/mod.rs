@@ -11,6 +11,7 @@ pub mod model_args;
 pub mod bench;
 pub mod eval;
 pub mod import;
+pub mod mannequin;
 pub mod predict;
 pub mod train;
 
@@ -62,6 +63,8 @@ subcommands! {
     Eval => eval,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,
+    /// Draw a training or test set of people whose joints are known
+    Mannequin => mannequin,
 }
 
 /// Parses the arguments, runs the subcommand and turns its outcome into an exit code: 0 when all went

@@ -1,9 +1,9 @@
 //! The modelled figure: triangles with skin weights, made once a seed.
 
 use super::anatomy;
+use super::dice::{lerp, step};
 use super::look::{Hair, Look, Lower};
 use super::outfit::Outfit;
-use super::dice::{lerp, step};
 use super::rig::*;
 use super::solid::Solid;
 use super::surface::{Net, mesh};
@@ -117,19 +117,26 @@ impl Modeller<'_> {
         let low = centre + vec3a(-0.11, -0.09, -0.14) * unit;
         let high = centre + vec3a(0.11, 0.23, 0.15) * unit;
         let net = mesh(low, high, 0.0055 * unit, |p| self.body.distance(p));
-        self.add(net, Material::Skin, |m, p| m.outfit.top(p) < -0.005, |m, (p, w)| {
-            // A face does not bend.
-            let q = m.local(HEAD, p);
-            if q.y > 0.0 || (q.z > 0.05 && q.y > -0.07) { only(p, HEAD) } else { (p, w) }
-        });
+        self.add(
+            net,
+            Material::Skin,
+            |m, p| m.outfit.top(p) < -0.005,
+            |m, (p, w)| {
+                // A face does not bend.
+                let q = m.local(HEAD, p);
+                if q.y > 0.0 || (q.z > 0.05 && q.y > -0.07) { only(p, HEAD) } else { (p, w) }
+            },
+        );
 
         for side in 0..2 {
             let from = self.frames[hand(side)];
-            let points = [vec3a(0.0, 0.03, 0.0), vec3a(0.0, -0.19, 0.0)].map(|p| from.transform_point3a(p * unit));
+            let points =
+                [vec3a(0.0, 0.03, 0.0), vec3a(0.0, -0.19, 0.0)].map(|p| from.transform_point3a(p * unit));
             let margin = Vec3A::splat(0.065 * unit);
             let (low, high) = (points[0].min(points[1]) - margin, points[0].max(points[1]) + margin);
             let net = mesh(low, high, 0.0058 * unit, |p| self.body.distance(p));
-            let wrong = move |m: &Modeller, p: Vec3A| m.local(hand(side), p).y > 0.03 || m.outfit.top(p) < -0.005;
+            let wrong =
+                move |m: &Modeller, p: Vec3A| m.local(hand(side), p).y > 0.03 || m.outfit.top(p) < -0.005;
             self.add(net, Material::Skin, wrong, |_, w| w);
         }
     }
@@ -164,15 +171,20 @@ impl Modeller<'_> {
             let low = centre + vec3a(-0.15, -0.3, -0.2) * unit;
             let high = centre + vec3a(0.15, 0.28, 0.15) * unit;
             let net = mesh(low, high, 0.008 * unit, |p| self.outfit.hair(p));
-            self.add(net, Material::Hair, |m, p| m.body.distance(p) < -0.01, |m, (p, w)| {
-                // Long hair rests on the back.
-                let fall = step(-0.03, -0.16, m.outfit.to_head(p).y);
-                if fall == 0.0 {
-                    return only(p, HEAD);
-                }
-                let _ = w;
-                (p, ([HEAD as u8, CHEST as u8, 0, 0], [1.0 - 0.8 * fall, 0.8 * fall, 0.0, 0.0]))
-            });
+            self.add(
+                net,
+                Material::Hair,
+                |m, p| m.body.distance(p) < -0.01,
+                |m, (p, w)| {
+                    // Long hair rests on the back.
+                    let fall = step(-0.03, -0.16, m.outfit.to_head(p).y);
+                    if fall == 0.0 {
+                        return only(p, HEAD);
+                    }
+                    let _ = w;
+                    (p, ([HEAD as u8, CHEST as u8, 0, 0], [1.0 - 0.8 * fall, 0.8 * fall, 0.0, 0.0]))
+                },
+            );
         }
         if self.look.hair == Hair::Cap {
             let low = centre + vec3a(-0.13, 0.05, -0.15) * unit;

@@ -26,6 +26,7 @@ mod rig;
 mod scene;
 mod shadow;
 mod solid;
+mod stream;
 mod surface;
 mod truth;
 
@@ -34,6 +35,8 @@ use figure::Figure;
 use image::RgbImage;
 use scene::Scene;
 use std::sync::{Arc, Mutex, PoisonError};
+pub use stream::MannequinSource;
+pub use truth::TrueFigure;
 
 /// A figure in its places. Cheap to keep, about a tenth of a second to make.
 pub struct Mannequin {
@@ -47,7 +50,7 @@ pub struct Mannequin {
 /// A picture with everything that is known about it.
 pub struct Drawn {
     pub pixels: RgbImage,
-    pub person: truth::TrueFigure,
+    pub person: TrueFigure,
 }
 
 impl Mannequin {

@@ -44,7 +44,14 @@ pub(super) fn draw(m: &Mannequin, t: f64) -> Drawn {
             *a = a.lerp(b, share);
         }
     }
-    let stage = Stage { figure, posed: &posed, camera: &camera, light: &light, shadow: &shadow, blink: posture.blink };
+    let stage = Stage {
+        figure,
+        posed: &posed,
+        camera: &camera,
+        light: &light,
+        shadow: &shadow,
+        blink: posture.blink,
+    };
     stage.shade(&seen, &mut pixels, m.size);
     let joints = figure.rig.joints(&frames);
     let person = truth::measure(&joints, &camera, &seen, m.size, figure.rig.scale);
@@ -173,7 +180,8 @@ impl Stage<'_> {
                     continue;
                 }
                 let px = seen.left + x as i32;
-                let materials = ids.map(|id| if id == EMPTY { None } else { Some(self.figure.materials[id as usize]) });
+                let materials =
+                    ids.map(|id| if id == EMPTY { None } else { Some(self.figure.materials[id as usize]) });
                 let pixel = &mut pixels[py as usize * size[0] as usize + px as usize];
                 if materials.iter().all(|m| *m == materials[0]) && self.together(ids) {
                     *pixel = self.light_at(ids[0], px as f32, py as f32);
@@ -182,7 +190,8 @@ impl Stage<'_> {
                 let mut sum = Vec3A::ZERO;
                 for (k, &id) in ids.iter().enumerate() {
                     let (dx, dy) = ((k % 2) as f32 * 0.5 - 0.25, (k / 2) as f32 * 0.5 - 0.25);
-                    sum += if id == EMPTY { *pixel } else { self.light_at(id, px as f32 + dx, py as f32 + dy) };
+                    sum +=
+                        if id == EMPTY { *pixel } else { self.light_at(id, px as f32 + dx, py as f32 + dy) };
                 }
                 *pixel = sum * 0.25;
             }
@@ -210,7 +219,8 @@ impl Stage<'_> {
         let mut share: [f32; 3] = std::array::from_fn(|k| (share[k] / area).clamp(0.0, 1.0) / s[k].z);
         let sum: f32 = share.iter().sum();
         share.iter_mut().for_each(|w| *w /= sum);
-        let blend = |f: &dyn Fn(usize) -> Vec3A| f(tri[0]) * share[0] + f(tri[1]) * share[1] + f(tri[2]) * share[2];
+        let blend =
+            |f: &dyn Fn(usize) -> Vec3A| f(tri[0]) * share[0] + f(tri[1]) * share[1] + f(tri[2]) * share[2];
         let vertices = &self.figure.vertices;
         let rest = blend(&|i| vertices[i].rest);
         let p = blend(&|i| self.posed.world[i]);
@@ -230,7 +240,10 @@ impl Stage<'_> {
         // A weak second lamp from the camera's side keeps shaded faces readable.
         let fill = 0.16 * n.dot(view).max(0.0) * open;
         let mut c = surface.albedo
-            * (l.key * direct * lerp(0.75, 1.0, open) + ambient + l.sky * fill + vec3a(creep, creep * 0.25, creep * 0.15));
+            * (l.key * direct * lerp(0.75, 1.0, open)
+                + ambient
+                + l.sky * fill
+                + vec3a(creep, creep * 0.25, creep * 0.15));
         let half = (view + l.toward).normalize();
         let fresnel = (1.0 - n.dot(view)).clamp(0.0, 1.0);
         c += l.key * (surface.gloss * n.dot(half).max(0.0).powf(surface.sharp) * direct.min(1.0) * 1.6);

@@ -22,7 +22,13 @@ const DEPTH: [f32; 17] = [
     0.03, 0.03, 0.03, 0.035, 0.035, 0.115, 0.115, 0.08, 0.08, 0.06, 0.06, 0.17, 0.17, 0.11, 0.11, 0.09, 0.09,
 ];
 
-pub(super) fn measure(joints: &[Vec3; 17], camera: &Camera, drawn: &Visible, size: [u32; 2], scale: f32) -> TrueFigure {
+pub(super) fn measure(
+    joints: &[Vec3; 17],
+    camera: &Camera,
+    drawn: &Visible,
+    size: [u32; 2],
+    scale: f32,
+) -> TrueFigure {
     let [w, h] = size.map(|s| s as f32);
     let keypoints: Vec<Keypoint> = joints
         .iter()
@@ -32,7 +38,13 @@ pub(super) fn measure(joints: &[Vec3; 17], camera: &Camera, drawn: &Visible, siz
             let inside = p.x >= -0.5 && p.y >= -0.5 && p.x < w - 0.5 && p.y < h - 0.5;
             // A joint at the rim of the outline can miss its pixel by a hair: nothing is in front of it then.
             let seen = drawn.depth(p.x, p.y).is_none_or(|z| z > p.z - depth * scale);
-            let score = if !inside { 0.0 } else if seen { 2.0 } else { 1.0 };
+            let score = if !inside {
+                0.0
+            } else if seen {
+                2.0
+            } else {
+                1.0
+            };
             Keypoint { x: p.x, y: p.y, score }
         })
         .collect();
