@@ -9,6 +9,7 @@ mod interrupt;
 pub mod model_args;
 
 pub mod bench;
+pub mod cameras;
 pub mod eval;
 pub mod import;
 pub mod mannequin;
@@ -63,6 +64,8 @@ subcommands! {
     Eval => eval,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,
+    /// List the cameras and their formats, or take test pictures with one
+    Cameras => cameras,
     /// Draw a training or test set of people whose joints are known
     Mannequin => mannequin,
 }
