@@ -18,6 +18,7 @@ mod window;
 
 pub use automation::Automation;
 pub use run::{AppError, Start, run};
+pub use window::MANNEQUIN_SIZE;
 
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,8 @@ pub const STAGES: [Color32; 6] = [
 
 /// Height of a row of a panel.
 pub const ROW: f32 = 22.0;
+/// Height of a row that only shows text.
+pub const LOW_ROW: f32 = 17.0;
 /// Width of the label column of a panel.
 pub const LABELS: f32 = 92.0;
 

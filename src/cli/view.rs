@@ -95,7 +95,7 @@ fn parse_source(text: &str) -> anyhow::Result<SourceSpec> {
                 let seed = seed.parse().with_context(|| {
                     format!("\"{seed}\" is not a mannequin seed: give a whole number, e.g. mannequin:7")
                 })?;
-                return Ok(SourceSpec::Mannequin { seed, size: [640, 480] });
+                return Ok(SourceSpec::Mannequin { seed, size: app::MANNEQUIN_SIZE });
             }
             _ => {}
         }
@@ -112,7 +112,7 @@ mod tests {
         let camera = |name: &str| SourceSpec::Camera { camera: name.into(), format: None };
         assert_eq!(parse_source("camera").unwrap(), camera("0"));
         assert_eq!(parse_source("camera:Integrated").unwrap(), camera("Integrated"));
-        let mannequin = SourceSpec::Mannequin { seed: 7, size: [640, 480] };
+        let mannequin = SourceSpec::Mannequin { seed: 7, size: app::MANNEQUIN_SIZE };
         assert_eq!(parse_source("mannequin:7").unwrap(), mannequin);
         assert!(parse_source("mannequin:x").unwrap_err().to_string().contains("whole number"));
         assert!(parse_source("no such file.mp4").unwrap_err().to_string().contains("no such file.mp4"));

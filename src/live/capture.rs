@@ -261,7 +261,16 @@ impl Player<'_> {
                         self.clock = running.then_some((now, frame.timestamp));
                         now
                     } else {
-                        self.due(frame.timestamp)
+                        let (due, skip_to) = self.due(frame.timestamp);
+                        // What is drawn on demand skips what it was too slow for; a file plays slower.
+                        let endless = info.seekable && info.duration.is_none();
+                        if let Some(to) = skip_to.filter(|_| endless) {
+                            match source.seek(to) {
+                                Ok(()) => self.clock = Some((due, to)),
+                                Err(error) => self.fail(error),
+                            }
+                        }
+                        due
                     };
                     if due > Instant::now() {
                         // Woken by the transport before the frame is due: look at it again.
@@ -318,8 +327,8 @@ impl Player<'_> {
         }
     }
 
-    /// When a frame of a file is to be shown.
-    fn due(&mut self, timestamp: Duration) -> Instant {
+    /// When a frame is to be shown; and, if that is long past, the media time that is due now.
+    fn due(&mut self, timestamp: Duration) -> (Instant, Option<Duration>) {
         let now = Instant::now();
         let (start, media) = *self.clock.get_or_insert((now, timestamp));
         // A timestamp before the clock's start (a damaged file) is due now.
@@ -327,9 +336,9 @@ impl Player<'_> {
         if now > due + LATE {
             self.clock = Some((now, timestamp));
             lock(&self.shared.status).late += 1;
-            return now;
+            return (now, Some(media + now.saturating_duration_since(start)));
         }
-        due
+        (due, None)
     }
 
     fn hand_on(&self, frame: Frame, captured: Instant, missed: u64) {

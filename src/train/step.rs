@@ -67,7 +67,13 @@ impl HandSteps {
     ///
     /// The batch is cut into a fixed number of parts whose gradients are added in order, so that the
     /// result does not depend on which core was faster.
-    pub fn gradient(&mut self, set: &CachedSet, weights: &[f32], plan: &StepPlan, out: &mut [f32]) -> LossParts {
+    pub fn gradient(
+        &mut self,
+        set: &CachedSet,
+        weights: &[f32],
+        plan: &StepPlan,
+        out: &mut [f32],
+    ) -> LossParts {
         let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
         let targets = TargetBatch::new(joints, self.hw, self.loss.sigma);
         let (j, [h, w]) = (targets.joints, targets.hw);

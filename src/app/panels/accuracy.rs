@@ -2,26 +2,22 @@
 
 use crate::app::accuracy::Accuracy;
 use crate::app::theme;
-use crate::app::widgets::{hint, value_row};
+use crate::app::widgets::low_row;
 use crate::app::window::Window;
-use egui::{Ui, Vec2};
+use egui::{Align, Label, Layout, RichText, Ui, Vec2};
 use egui_plot::{Line, Plot, PlotPoints};
 
-/// Draws the section; only called while there is an accuracy.
+/// Draws the section.
 pub fn show(ui: &mut Ui, window: &mut Window) {
+    let (Some(now), Some((mean, count))) = (window.accuracy.now(), window.accuracy.mean()) else { return };
     let pixels = |a: Accuracy| format!("{:.1} px", a.error);
     let percent = |a: Accuracy| format!("{:.0} %", a.pck * 100.0);
-    let help_error = "Mean distance between estimated and true joints inside the picture.";
-    let help_pck = "PCK@0.1: joints within a tenth of the person box's longer side.";
-    if let Some(now) = window.accuracy.now() {
-        value_row(ui, "Error now", pixels(now), help_error);
-        value_row(ui, "PCK@0.1 now", percent(now), help_pck);
-    }
-    if let Some((mean, count)) = window.accuracy.mean() {
-        value_row(ui, "Mean error", pixels(mean), help_error);
-        value_row(ui, "Mean PCK@0.1", percent(mean), help_pck);
-        hint(ui, format!("Means over the last {count} results; the truth is the mannequin's own."));
-    }
+    let mean_of = format!("mean of {count}");
+    columns(ui, ["", "now", &mean_of], "The truth is the mannequin's own.", true);
+    let help = "Mean distance between estimated and true joints inside the picture.";
+    columns(ui, ["Error", &pixels(now), &pixels(mean)], help, false);
+    let help = "Joints within a tenth of the person box's longer side.";
+    columns(ui, ["PCK@0.1", &percent(now), &percent(mean)], help, false);
     let points: PlotPoints<'_> =
         window.accuracy.errors().enumerate().map(|(n, e)| [n as f64, f64::from(e)]).collect();
     ui.add_space(2.0);
@@ -32,6 +28,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         .show_axes([false, true])
         .show_grid([false, true])
         .grid_color(theme::LINE)
+        .grid_spacing(12.0..=60.0)
         .y_axis_formatter(|mark, _| format!("{} px", mark.value))
         .y_axis_min_width(34.0)
         .show_x(false)
@@ -40,4 +37,20 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         .allow_scroll(false)
         .allow_boxed_zoom(false)
         .show(ui, |plot| plot.line(Line::new("error", points).color(theme::GOOD).width(1.5)));
+}
+
+/// A name and two values.
+fn columns(ui: &mut Ui, [name, now, mean]: [&str; 3], help: &str, heading: bool) {
+    let value = if heading { theme::MUTED } else { theme::TEXT };
+    low_row(ui, |ui| {
+        for (text, width, color) in
+            [(name, theme::LABELS, theme::MUTED), (now, 72.0, value), (mean, 90.0, value)]
+        {
+            let size = Vec2::new(width, theme::LOW_ROW);
+            ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+                ui.set_min_size(size);
+                ui.add(Label::new(RichText::new(text).color(color))).on_hover_text(help);
+            });
+        }
+    });
 }

@@ -57,9 +57,10 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     );
 }
 
-/// A slider that fills its row.
+/// A slider that fills its row. What it leaves must hold the widest value, "100 %": a row that is wider
+/// than its panel would push the panel wider with every frame.
 pub(super) fn slider(ui: &mut Ui, slider: Slider<'_>) -> egui::Response {
-    ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
+    ui.spacing_mut().slider_width = (ui.available_width() - 68.0).max(40.0);
     ui.add(slider)
 }
 

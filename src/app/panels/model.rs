@@ -34,8 +34,8 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         window.load_model(window.weights.clone());
     }
     let tip = Command::OpenWeights.hint(ui.ctx());
-    let button = Button::new(Command::OpenWeights.text()).min_size(egui::vec2(ui.available_width(), 26.0));
-    if ui.add(button).on_hover_text(tip).clicked() {
+    let size = egui::vec2(ui.available_width(), 26.0);
+    if ui.add_sized(size, Button::new(Command::OpenWeights.text())).on_hover_text(tip).clicked() {
         let ctx = ui.ctx().clone();
         window.run(&ctx, Command::OpenWeights);
     }
@@ -48,9 +48,14 @@ fn describe(ui: &mut Ui, summary: &ModelSummary) {
     value_row(ui, "Variant", config.variant.to_string(), "Which network the weights are for.");
     let skeleton = format!("{}, {} joints", summary.info.skeleton.title, config.joints);
     value_row(ui, "Skeleton", skeleton, "The joints that the network finds.");
-    let input =
-        format!("{} × {}, {} × {} tokens", config.input[1], config.input[0], config.grid[1], config.grid[0]);
-    value_row(ui, "Input", input, "The crop's width and height in pixels, and its grid of visual tokens.");
+    let size = |[height, width]: [usize; 2]| format!("{width} × {height}");
+    value_row(
+        ui,
+        "Input",
+        size(config.input),
+        "Width and height in pixels of the crop that the network sees.",
+    );
+    value_row(ui, "Tokens", size(config.grid), "Columns and rows of the crop's visual tokens.");
     let record = &summary.info.record;
     if !record.command.is_empty() {
         let sets = record.sets.join(", ");

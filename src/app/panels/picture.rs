@@ -6,7 +6,10 @@ use crate::app::widgets::{Icon, icon_button};
 use crate::app::window::Window;
 use crate::live::ModelStatus;
 use crate::weights;
-use egui::{Align2, Area, CentralPanel, Color32, Frame, Id, Margin, Order, Rect, RichText, Stroke, Ui, Vec2};
+use egui::{
+    Align, Align2, Area, CentralPanel, Color32, Frame, Id, Layout, Margin, Order, Rect, RichText, Stroke, Ui,
+    Vec2,
+};
 
 /// Draws the middle of the window.
 pub fn show(ui: &mut Ui, window: &mut Window) {
@@ -35,9 +38,12 @@ fn messages(ui: &mut Ui, area: Rect, window: &mut Window, model: &ModelStatus) {
             if let Some(notice) = window.notice.clone() {
                 let color = if notice.error { theme::ERROR } else { theme::WARN };
                 let close = card(ui, width, color, |ui| {
-                    ui.horizontal_top(|ui| {
-                        let text = ui.available_width() - 36.0;
-                        ui.allocate_ui(Vec2::new(text, 0.0), |ui| ui.label(&notice.text));
+                    // As high as the button, so that one line of text is level with it.
+                    ui.spacing_mut().interact_size.y = 26.0;
+                    ui.horizontal(|ui| {
+                        let size = Vec2::new(ui.available_width() - 36.0, 0.0);
+                        let lines = Layout::top_down(Align::Min);
+                        ui.allocate_ui_with_layout(size, lines, |ui| ui.label(&notice.text));
                         icon_button(ui, Icon::Close, "Dismiss", "Hide this message.", false).clicked()
                     })
                     .inner

@@ -64,11 +64,11 @@ fn rates(ui: &mut Ui, window: &Window) {
     let measured = window.live.measured();
     let source = window.live.source();
     let value = |ui: &mut Ui, name: &str, value: String, help: &str| {
-        let number = ui.label(RichText::new(value).color(theme::TEXT));
-        ui.spacing_mut().item_spacing.x = 4.0;
-        ui.label(RichText::new(name).color(theme::MUTED));
-        ui.spacing_mut().item_spacing.x = 14.0;
-        number.on_hover_text(help);
+        // Spacing follows a widget: little between number and name, much before the next number.
+        ui.spacing_mut().item_spacing.x = 5.0;
+        ui.label(RichText::new(value).color(theme::TEXT)).on_hover_text(help);
+        ui.spacing_mut().item_spacing.x = 18.0;
+        ui.label(RichText::new(name).color(theme::MUTED)).on_hover_text(help);
     };
     let per_second = |rate: f64| format!("{rate:.1} /s");
     value(

@@ -1,7 +1,7 @@
 //! Measured milliseconds a stage, and how they went over the last frames.
 
 use crate::app::theme;
-use crate::app::widgets::{hint, milliseconds, value_row};
+use crate::app::widgets::{hint, low_row, milliseconds, value_row};
 use crate::app::window::Window;
 use crate::infer::StageTimes;
 use egui::{Align, Label, Layout, Rect, RichText, Sense, Ui, Vec2};
@@ -83,17 +83,16 @@ fn bar(ui: &mut Ui, times: &StageTimes) {
 }
 
 fn stage(ui: &mut Ui, name: &str, time: Duration, longest: Duration, color: egui::Color32) {
-    ui.horizontal(|ui| {
-        ui.set_min_height(17.0);
+    low_row(ui, |ui| {
         let (square, _) = ui.allocate_exact_size(Vec2::splat(8.0), Sense::hover());
         ui.painter().rect_filled(square, 2.0, color);
-        let size = Vec2::new(76.0, 17.0);
+        let size = Vec2::new(76.0, theme::LOW_ROW);
         let label = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_size(size);
             ui.add(Label::new(RichText::new(name).color(theme::MUTED)).selectable(false)).id
         });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let size = Vec2::new(58.0, 17.0);
+            let size = Vec2::new(58.0, theme::LOW_ROW);
             ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
                 ui.set_min_size(size);
                 ui.label(RichText::new(milliseconds(time)).color(theme::TEXT)).labelled_by(label.inner);
@@ -113,12 +112,13 @@ fn plot(ui: &mut Ui, history: &crate::live::History<StageTimes>) {
     let points: PlotPoints<'_> =
         history.iter().enumerate().map(|(n, t)| [n as f64, t.whole.as_secs_f64() * 1e3]).collect();
     Plot::new("milliseconds")
-        .height(92.0)
+        .height(84.0)
         .include_y(0.0)
         .include_x(0.0)
         .show_axes([false, true])
         .show_grid([false, true])
         .grid_color(theme::LINE)
+        .grid_spacing(12.0..=60.0)
         .y_axis_formatter(|mark, _| format!("{} ms", mark.value))
         .y_axis_min_width(34.0)
         .show_x(false)

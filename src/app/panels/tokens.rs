@@ -24,9 +24,9 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
 
     ui.horizontal(|ui| {
         ui.vertical(|ui| {
-            ui.set_width(ui.available_width() - 84.0);
+            ui.set_width(ui.available_width() - 60.0);
             let text = format!("tokens kept {percent:.0} % ({count} of {tokens})");
-            ui.label(RichText::new(text).font(theme::strong_font(13.0)).color(theme::BRIGHT));
+            ui.label(RichText::new(text).font(theme::strong_font(12.5)).color(theme::BRIGHT));
             hint(ui, cost(&config, count));
         });
         let kept = kept_tokens(preferences.mask, preferences.keep_ratio, config.grid, preferences.seed);
