@@ -151,21 +151,26 @@ fn tinypose_gives_a_tmpose_t_to_train_where_the_published_file_is() {
 }
 
 /// The whole way from a full-size checkpoint to PyTorch's heatmap. Needs
-/// `make_pth_fixture.py full b FOLDER` and the fixture `tmpose_b.safetensors`; run with
+/// `make_pth_fixture.py full VARIANT FOLDER` for b, l_d6 and s; run with
 /// `TMPOSE_FULL_CHECKPOINTS=FOLDER cargo test --release --test import -- --ignored`.
 #[test]
-#[ignore = "needs a 50 MB checkpoint made by scripts/make_pth_fixture.py"]
+#[ignore = "needs full-size checkpoints made by scripts/make_pth_fixture.py"]
 fn a_full_size_checkpoint_gives_pytorchs_heatmap() {
     let folder = PathBuf::from(std::env::var_os("TMPOSE_FULL_CHECKPOINTS").expect("the folder is named"));
     let image = closed_form("input.256x192", 3 * 256 * 192, 0.0, 2.0);
     let image = Tensor::<4>::from_data(TensorData::new(image, [1, 3, 256, 192]), &cpu());
-    for (checkpoint, file) in [("b", "tmpose_b.safetensors"), ("l_d6", "tmpose_l_d6.safetensors")] {
+    let cases = [
+        ("b", "tmpose_b.safetensors", "heatmap.full"),
+        ("l_d6", "tmpose_l_d6.safetensors", "heatmap.full"),
+        ("s", "tokenpose_s_and_ppt.safetensors", "s.heatmap.full"),
+    ];
+    for (checkpoint, file, tensor) in cases {
         let path = folder.join(format!("{checkpoint}_closed_form.pth"));
         let (model, _, report) = import(&path, &ImportOptions::default(), &cpu()).unwrap();
         assert_eq!((report.untrained.len(), report.unused.len()), (0, 0));
         let heatmap = model.forward(image.clone(), &Keep::all());
         let values: Vec<f32> = heatmap.into_data().try_into_vec().unwrap();
-        let (_, expected) = reference(file, "heatmap.full");
+        let (_, expected) = reference(file, tensor);
         let worst = values.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
         println!("{checkpoint}: largest difference {worst:.2e}");
         assert!(worst < 1e-4, "{checkpoint}: {worst}");

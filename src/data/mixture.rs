@@ -4,7 +4,7 @@ use super::coco::{CocoSet, DataError};
 use super::teacher::{TeacherLabels, TeacherReport, TeacherRules};
 use crate::pose::Skeleton;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// One set of a mixture: `FOLDER`, `FOLDER/train` or an annotation file, and `:N` to pass it N times

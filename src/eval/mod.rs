@@ -7,6 +7,7 @@ mod nms;
 mod oks;
 mod order;
 mod pck;
+pub mod set;
 
 pub use coco_ap::{CocoStats, THRESHOLDS, keypoint_ap};
 pub use nms::{NMS_THRESHOLD, NmsCandidate, RESCORE_MIN, oks_nms, rescore, soft_oks_nms};

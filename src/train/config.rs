@@ -46,6 +46,8 @@ pub struct DataSection {
     pub train: Vec<SetSpec>,
     /// The set that decides which weights are best.
     pub val: Option<PathBuf>,
+    /// Further sets that the finished weights are measured on, for the model card.
+    pub report: Vec<PathBuf>,
     /// Use labels of public models that lie beside a set.
     pub teacher_labels: bool,
     pub teacher: TeacherRules,
@@ -165,6 +167,7 @@ impl Default for DataSection {
         DataSection {
             train: Vec::new(),
             val: None,
+            report: Vec::new(),
             teacher_labels: true,
             teacher: TeacherRules::default(),
             limit: 0,

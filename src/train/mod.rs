@@ -1,11 +1,25 @@
 //! Training: settings, loss, schedule, the loop, checkpoints.
 
+mod card;
+mod checkpoint;
 pub mod config;
 mod cpu;
+mod error;
+mod events;
+mod features;
 mod loss;
 mod optimizer;
 mod parameters;
+mod pictures;
 mod plan;
+mod run;
 mod schedule;
+mod session;
+mod start;
+mod step;
+mod validate;
 
 pub use config::{ConfigError, TrainConfig};
+pub use error::TrainError;
+pub use events::{StepEvent, TrainEvent};
+pub use run::run;

@@ -73,7 +73,7 @@ pub fn save(
 /// Reads the network and its header.
 pub fn load(path: &Path, device: &Device) -> Result<(TmPose, WeightsInfo), WeightsError> {
     let bytes = read(path)?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| not_ours(path, &bytes, &error))?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| not_ours(path, &bytes, error))?;
     let info = parse_header(path, &bytes)?;
     let model = info.config.init(device);
     let wanted = list_params(&model);
@@ -102,15 +102,16 @@ pub fn read_info(path: &Path) -> Result<WeightsInfo, WeightsError> {
     use std::io::Read;
     let failed = |source| WeightsError::Read { path: path.to_owned(), source };
     let mut file = std::fs::File::open(path).map_err(failed)?;
-    let mut bytes = vec![0; 8];
     let length = file.metadata().map_err(failed)?.len();
+    let mut first = [0; 8];
     if length < 8 {
         return Err(damaged(path, "it is shorter than a header".into()));
     }
-    file.read_exact(&mut bytes).map_err(failed)?;
-    let claimed = bytes.iter().rev().fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte));
+    file.read_exact(&mut first).map_err(failed)?;
     // The claimed length is bounded by the file's before anything is allocated for it.
-    file.take(claimed.min(length - 8)).read_to_end(&mut bytes).map_err(failed)?;
+    let claimed = u64::from_le_bytes(first).min(length - 8);
+    let mut bytes = first.to_vec();
+    file.take(claimed).read_to_end(&mut bytes).map_err(failed)?;
     parse_header(path, &bytes)
 }
 
@@ -167,9 +168,21 @@ fn header(path: &Path, info: &WeightsInfo) -> Result<HashMap<String, String>, We
     ]))
 }
 
+/// The part of safetensors' JSON header that is ours; the places of the tensors are the library's business.
+#[derive(serde::Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__", default)]
+    fields: HashMap<String, String>,
+}
+
+/// Reads the header from the beginning of a file: its length in 8 bytes, then as much JSON.
 fn parse_header(path: &Path, bytes: &[u8]) -> Result<WeightsInfo, WeightsError> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| not_ours(path, bytes, &error))?;
-    let fields = metadata.metadata().clone().unwrap_or_default();
+    let json = bytes.split_first_chunk::<8>().and_then(|(length, rest)| {
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        rest.get(..length)
+    });
+    let json = json.ok_or_else(|| not_ours(path, bytes, "its header is cut short"))?;
+    let Header { fields } = serde_json::from_slice(json).map_err(|error| not_ours(path, bytes, error))?;
     if fields.get("format").map(String::as_str) != Some(MAGIC) {
         return Err(WeightsError::Foreign { path: path.to_owned() });
     }
@@ -228,7 +241,7 @@ fn damaged(path: &Path, reason: String) -> WeightsError {
 }
 
 /// A file that is no safetensors: a published checkpoint is told apart, since there is a way to use it.
-fn not_ours(path: &Path, bytes: &[u8], error: &safetensors::SafeTensorError) -> WeightsError {
+fn not_ours(path: &Path, bytes: &[u8], error: impl std::fmt::Display) -> WeightsError {
     let pickled = bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02");
     if pickled { WeightsError::Foreign { path: path.to_owned() } } else { damaged(path, error.to_string()) }
 }

@@ -1,0 +1,229 @@
+//! `tmpose train`: settings from a file and flags, a progress bar for the events.
+
+use crate::cli::stop_flag;
+use crate::data::SetSpec;
+use crate::gpu::DeviceChoice;
+use crate::model::Variant;
+use crate::train::{self, StepEvent, TrainConfig, TrainEvent};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+/// Flags; each one overrides its setting in the file.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Settings file (TOML); what it does not name keeps its default
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Go on with the training in this folder
+    #[arg(long, value_name = "RUN", conflicts_with = "config")]
+    resume: Option<PathBuf>,
+    /// A set to train on, COCO layout, passed N times an epoch; may be given several times
+    #[arg(long, value_name = "FOLDER[:N]")]
+    data: Vec<SetSpec>,
+    /// The set that decides which weights are best
+    #[arg(long, value_name = "FOLDER")]
+    val: Option<PathBuf>,
+    /// A further set to measure the finished weights on; may be given several times
+    #[arg(long, value_name = "FOLDER")]
+    report: Vec<PathBuf>,
+    /// tmpose-t, -s, -b, -l-d6, -l-d18 or -l-d24
+    #[arg(long)]
+    variant: Option<Variant>,
+    /// Layers of the transformer
+    #[arg(long)]
+    depth: Option<usize>,
+    /// Skeleton: coco17, mpii16 or a skeleton file
+    #[arg(long)]
+    skeleton: Option<String>,
+    /// Starting weights: .safetensors, .pth or PP-TinyPose's .onnx
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// Leave the backbone as it starts and compute its features once
+    #[arg(long)]
+    freeze_backbone: bool,
+    #[arg(long, value_enum)]
+    device: Option<DeviceChoice>,
+    /// Folder for the run's checkpoints, log and weights
+    #[arg(long, value_name = "RUN")]
+    out: Option<PathBuf>,
+    /// Folder for cached features
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+    #[arg(long)]
+    steps: Option<u64>,
+    #[arg(long)]
+    epochs: Option<f64>,
+    #[arg(long)]
+    batch: Option<usize>,
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Train on at most this many samples, spread over all sets
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Validate on at most this many persons between epochs
+    #[arg(long)]
+    val_limit: Option<usize>,
+    /// Steps between validations instead of once an epoch
+    #[arg(long)]
+    val_steps: Option<u64>,
+    /// Print the settings as a file for --config and end
+    #[arg(long)]
+    print_config: bool,
+}
+
+impl Args {
+    fn settings(&self) -> anyhow::Result<TrainConfig> {
+        let mut c = match (&self.config, &self.resume) {
+            (Some(path), _) => TrainConfig::load(path)?,
+            (None, Some(run)) => TrainConfig::load(&run.join("config.toml"))?,
+            (None, None) => TrainConfig::default(),
+        };
+        fn set<T: Clone>(setting: &mut T, flag: &Option<T>) {
+            if let Some(value) = flag {
+                *setting = value.clone();
+            }
+        }
+        if !self.data.is_empty() {
+            c.data.train = self.data.clone();
+        }
+        if !self.report.is_empty() {
+            c.data.report = self.report.clone();
+        }
+        if self.val.is_some() {
+            c.data.val = self.val.clone();
+        }
+        if self.init.is_some() {
+            c.model.init = self.init.clone();
+        }
+        if self.cache.is_some() {
+            c.data.cache = self.cache.clone();
+        }
+        c.model.freeze_backbone |= self.freeze_backbone;
+        set(&mut c.model.variant, &self.variant);
+        set(&mut c.model.depth, &self.depth);
+        set(&mut c.model.skeleton, &self.skeleton);
+        set(&mut c.run.device, &self.device);
+        set(&mut c.run.out, &self.out.clone().or(self.resume.clone()));
+        set(&mut c.run.seed, &self.seed);
+        set(&mut c.run.val_steps, &self.val_steps);
+        set(&mut c.schedule.steps, &self.steps);
+        set(&mut c.schedule.epochs, &self.epochs);
+        set(&mut c.schedule.batch, &self.batch);
+        set(&mut c.schedule.learning_rate, &self.learning_rate);
+        set(&mut c.data.limit, &self.limit);
+        set(&mut c.data.val_limit, &self.val_limit);
+        Ok(c)
+    }
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let config = args.settings()?;
+    if args.print_config {
+        print!("{}", config.to_toml());
+        return Ok(());
+    }
+    if let Some(run) = &args.resume {
+        if args.out.as_ref().is_some_and(|out| out != run) {
+            bail!("--resume {} goes on in that folder; leave --out away", run.display());
+        }
+    } else if config.run.out.join("checkpoint.safetensors").exists() {
+        let out = config.run.out.display();
+        bail!(
+            "{out} holds a training already; go on with --resume {out}, or choose another folder with --out"
+        );
+    }
+    let stop = stop_flag()?;
+    let screen = Screen::default();
+    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    train::run(&config, args.resume.is_some(), &command, &|event| screen.show(event), &stop)
+        .with_context(|| format!("training in {}", config.run.out.display()))
+}
+
+/// One bar at a time, lines above it.
+#[derive(Default)]
+struct Screen {
+    bar: Mutex<Option<(String, ProgressBar)>>,
+}
+
+impl Screen {
+    fn show(&self, event: &TrainEvent) {
+        match event {
+            TrainEvent::Note { text } => self.line(text),
+            TrainEvent::Features { set, done, total } => {
+                self.advance(&format!("features of {set}"), *done as u64, *total as u64, "");
+            }
+            TrainEvent::Started { step, steps, samples, parameters, device } => self.line(&format!(
+                "step {step} of {steps}, {samples} samples an epoch, {parameters} parameters; {device}"
+            )),
+            TrainEvent::Step(e) => self.advance("training", e.step, e.steps, &step_text(e)),
+            TrainEvent::Validating { done, total } => {
+                self.advance("validating", *done as u64, *total as u64, "");
+            }
+            TrainEvent::Validated { step, epoch, keep_ratio, score, best } => self.line(&format!(
+                "step {step}, epoch {epoch:.2}, kept {keep_ratio}: AP {:.4} AP50 {:.4} AP75 {:.4} AR {:.4} PCK@0.1 {:.4} @0.2 {:.4} ({} persons){}",
+                score.ap, score.ap50, score.ap75, score.ar, score.pck01, score.pck02, score.persons,
+                if *best { ", best so far" } else { "" }
+            )),
+            TrainEvent::Saved { .. } => {}
+            TrainEvent::Stopped { step } => {
+                self.line(&format!("stopped at step {step}; `tmpose train --resume RUN` goes on, RUN being this training's folder"));
+            }
+            TrainEvent::Finished { step, seconds, .. } => {
+                self.line(&format!("finished: {step} steps in {:.1} minutes", seconds / 60.0));
+            }
+        }
+    }
+
+    fn line(&self, text: &str) {
+        // Above the bar when one is drawn; a terminal that is a file has none.
+        match self.lock().as_ref().filter(|(_, bar)| !bar.is_hidden()) {
+            Some((_, bar)) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn advance(&self, title: &str, done: u64, total: u64, text: &str) {
+        let mut held = self.lock();
+        if held.as_ref().is_none_or(|(shown, _)| shown != title) {
+            if let Some((_, old)) = held.take() {
+                old.finish_and_clear();
+            }
+            let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta} left");
+            let bar = ProgressBar::new(total).with_prefix(title.to_string());
+            // The template is a constant that parses; the plain bar would do too.
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            *held = Some((title.to_string(), bar));
+        }
+        if let Some((_, bar)) = held.as_ref() {
+            bar.set_message(text.to_string());
+            bar.set_position(done);
+            // A log file gets a line now and then instead of a bar.
+            if bar.is_hidden() && !text.is_empty() && (done % 50 == 0 || done == total) {
+                eprintln!("step {done}/{total} {text}");
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(String, ProgressBar)>> {
+        self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn step_text(e: &StepEvent) -> String {
+    let mut text = format!(
+        "loss {:.3} (mse {:.3}, ce {:.3}) {:.0} ms/step, {:.0} min left",
+        e.loss,
+        e.mse,
+        e.cross_entropy,
+        e.milliseconds_a_step,
+        e.seconds_left / 60.0
+    );
+    if e.waiting > 0.05 {
+        text += &format!(", {:.0}% waiting for data", e.waiting * 100.0);
+    }
+    text
+}

@@ -1,0 +1,138 @@
+//! Everything that a training needs to go on, in one file that is replaced as a whole.
+
+use super::TrainError;
+use super::optimizer::Optimizer;
+use super::parameters::Layout;
+use crate::model::{TmPose, fill_params};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::prelude::*;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+/// The file's name in a run's folder.
+pub const FILE: &str = "checkpoint.safetensors";
+
+/// Where a training stands. What a step uses follows from its number alone, so no generator's state
+/// is needed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Steps made.
+    pub step: u64,
+    /// Wall-clock seconds of training so far.
+    pub seconds: f64,
+    pub best_ap: Option<f64>,
+    pub best_step: u64,
+}
+
+/// Writes the state of a training.
+pub fn save(folder: &Path, at: &Position, optimizer: &Optimizer, model: &TmPose, layout: &Layout) -> Result<(), TrainError> {
+    let path = folder.join(FILE);
+    let mut tensors: Vec<(String, Vec<f32>)> = vec![
+        ("weights".into(), optimizer.weights.clone()),
+        ("first".into(), optimizer.first.clone()),
+        ("second".into(), optimizer.second.clone()),
+        ("average".into(), optimizer.average.clone()),
+    ];
+    tensors.extend(buffers(model, layout).into_iter().map(|(name, v)| (format!("buffer.{name}"), v)));
+    let failed = |source: std::io::Error| TrainError::Write { path: path.display().to_string(), source };
+    let views: Result<Vec<_>, _> = tensors
+        .iter()
+        .map(|(name, values)| {
+            let bytes = bytemuck::cast_slice(values);
+            TensorView::new(Dtype::F32, vec![values.len()], bytes).map(|view| (name.as_str(), view))
+        })
+        .collect();
+    let position = serde_json::to_string(at).map_err(|e| failed(e.into()))?;
+    let about = HashMap::from([
+        ("position".to_string(), position),
+        ("updates".to_string(), optimizer.updates.to_string()),
+    ]);
+    let bytes = views
+        .and_then(|views| safetensors::serialize(views, Some(about)))
+        .map_err(|e| failed(std::io::Error::other(e)))?;
+    write_whole(&path, &bytes)
+}
+
+/// Reads the state back; `model` gets what it holds besides the trained parameters.
+pub fn load(folder: &Path, model: TmPose, layout: &Layout) -> Result<(Position, Optimizer, TmPose), TrainError> {
+    let path = folder.join(FILE);
+    let wrong = |reason: String| TrainError::Checkpoint { path: path.display().to_string(), reason };
+    let bytes = std::fs::read(&path).map_err(|e| wrong(e.to_string()))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let about = header.metadata().clone().unwrap_or_default();
+    let text = |key: &str| about.get(key).cloned().ok_or_else(|| wrong(format!("{key} is missing")));
+    let position = serde_json::from_str(&text("position")?).map_err(|e| wrong(e.to_string()))?;
+    let updates = text("updates")?.parse().map_err(|_| wrong("updates is no number".into()))?;
+    let numbers = |name: &str| -> Result<Vec<f32>, TrainError> {
+        let view = tensors.tensor(name).map_err(|e| wrong(e.to_string()))?;
+        Ok(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    };
+    let state = |name: &str| -> Result<Vec<f32>, TrainError> {
+        let values = numbers(name)?;
+        if values.len() == layout.len() {
+            Ok(values)
+        } else {
+            Err(wrong(format!("it has {} parameters, the settings make {}", values.len(), layout.len())))
+        }
+    };
+    let optimizer = Optimizer {
+        weights: state("weights")?,
+        first: state("first")?,
+        second: state("second")?,
+        average: state("average")?,
+        updates,
+    };
+    let mut kept = HashMap::new();
+    for (name, values) in buffers(&model, layout) {
+        let stored = numbers(&format!("buffer.{name}"))?;
+        if stored.len() != values.len() {
+            return Err(wrong(format!("{name} has another size")));
+        }
+        kept.insert(name, stored);
+    }
+    let model = fill_params(model, |info| kept.remove(&info.path));
+    Ok((position, optimizer, model))
+}
+
+/// Writes beside the file and renames, so that a crash or a full disk leaves the old one.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let failed = |source| TrainError::Write { path: path.display().to_string(), source };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Every float of the model that is not trained, by path.
+fn buffers(model: &TmPose, layout: &Layout) -> Vec<(String, Vec<f32>)> {
+    struct Walk<'a> {
+        layout: &'a Layout,
+        path: Vec<Option<String>>,
+        found: Vec<(String, Vec<f32>)>,
+    }
+    impl ModuleVisitor for Walk<'_> {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.path.push((!container.starts_with("Enum:")).then(|| name.to_owned()));
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let path = self.path.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(".");
+            if !self.layout.slots().iter().any(|s| s.path == path) {
+                let values = param.val().inner().into_data().iter::<f32>().collect();
+                self.found.push((path, values));
+            }
+        }
+    }
+    let mut walk = Walk { layout, path: Vec::new(), found: Vec::new() };
+    model.visit(&mut walk);
+    walk.found
+}
