@@ -82,7 +82,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         decoding: Default::default(),
     };
     let settings: Vec<Setting> = args.keep.iter().map(setting).collect();
-    println!("| set | persons | kept | tokens | AP | AP50 | AP75 | APM | APL | AR | PCK@0.05 | PCK@0.1 | PCK@0.2 |");
+    println!(
+        "| set | persons | kept | tokens | AP | AP50 | AP75 | APM | APL | AR | PCK@0.05 | PCK@0.1 | PCK@0.2 |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut rows = Vec::new();
     for folder in &args.data {
@@ -92,7 +94,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             eprintln!("{title}: {left_out}");
         }
         if info.record.sets.iter().any(|used| used.split(' ').next() == Some(title.as_str())) {
-            eprintln!("{title}: these weights were trained on this set; the numbers say nothing about new pictures");
+            eprintln!(
+                "{title}: these weights were trained on this set; the numbers say nothing about new pictures"
+            );
         }
         let mut samples = plain_samples(set, &info.config, &info.skeleton);
         samples.mixture.thin_to(args.limit);

@@ -9,10 +9,13 @@ mod interrupt;
 pub mod model_args;
 
 pub mod bench;
+pub mod cameras;
 pub mod eval;
 pub mod import;
+pub mod mannequin;
 pub mod predict;
 pub mod train;
+pub mod view;
 
 pub use interrupt::stop_flag;
 
@@ -23,11 +26,15 @@ use std::process::ExitCode;
 const FAILURE: u8 = 1;
 
 /// Real-time human pose with a token-masked pose transformer.
+///
+/// Without a command the window opens, as with `tmpose view`.
 #[derive(Parser)]
-#[command(name = "tmpose", version, about, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "tmpose", version, about, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    view: view::Args,
     /// Say more on stderr: once for what is happening, twice for details
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -52,16 +59,22 @@ macro_rules! subcommands {
 }
 
 subcommands! {
+    /// Open the window (also without a command)
+    View => view,
     /// Estimate poses in pictures, folders and videos without a window
     Predict => predict,
-    /// Turn a PyTorch checkpoint (TokenPose, TMPose, PPT, HRNet) into a weights file
-    Import => import,
-    /// Train a model on annotated people
+    /// Train a network on labelled pictures of people
     Train => train,
-    /// Measure accuracy on annotated people: OKS AP and PCK at several keep ratios
+    /// Measure the accuracy of weights on labelled pictures
     Eval => eval,
+    /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose) into a weights file
+    Import => import,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,
+    /// List the cameras and their formats, or take test pictures with one
+    Cameras => cameras,
+    /// Draw a training or test set of people whose joints are known
+    Mannequin => mannequin,
 }
 
 /// Parses the arguments, runs the subcommand and turns its outcome into an exit code: 0 when all went
@@ -69,7 +82,7 @@ subcommands! {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
-    match dispatch(cli.command) {
+    match dispatch(cli.command.unwrap_or(Command::View(cli.view))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", errors::sentence(&error));
@@ -96,5 +109,16 @@ mod tests {
     #[test]
     fn the_declared_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_the_window_opens_with_the_arguments_given() {
+        let cli = Cli::try_parse_from(["tmpose", "walk.mp4", "--keep", "0.5"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.view.source.as_deref(), Some("walk.mp4"));
+        assert!(
+            Cli::try_parse_from(["tmpose", "predict", "a.png", "--keep", "0.5"]).unwrap().command.is_some()
+        );
+        assert!(Cli::try_parse_from(["tmpose"]).unwrap().view.source.is_none());
     }
 }

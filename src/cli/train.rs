@@ -132,7 +132,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     } else if config.run.out.join("checkpoint.safetensors").exists() {
         let out = config.run.out.display();
-        bail!("{out} holds a training already; go on with --resume {out}, or choose another folder with --out");
+        bail!(
+            "{out} holds a training already; go on with --resume {out}, or choose another folder with --out"
+        );
     }
     let stop = stop_flag()?;
     let screen = Screen::default();

@@ -123,6 +123,8 @@ mod tests {
         let error = run(Args { keep: Some(0.0), ..Args::default() }).unwrap_err();
         assert!(error.to_string().contains("above 0 and at most 1"));
         let weights = Some(PathBuf::from("nowhere.safetensors"));
-        assert!(run(Args { weights, ..Args::default() }).unwrap_err().to_string().contains("nowhere.safetensors"));
+        assert!(
+            run(Args { weights, ..Args::default() }).unwrap_err().to_string().contains("nowhere.safetensors")
+        );
     }
 }

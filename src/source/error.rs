@@ -65,7 +65,7 @@ pub enum SourceError {
     CameraUnplugged { camera: String },
     #[error("{camera} has sent no picture for {seconds} seconds: unplug it, plug it in and open it again")]
     CameraStalled { camera: String, seconds: u64 },
-    #[error("{camera} does not offer {wanted}: choose one of {known}")]
+    #[error("{camera} does not offer {wanted}: choose {known}, or another that \"tmpose cameras\" lists")]
     CameraFormat { camera: String, wanted: String, known: String },
     #[error("{camera} failed ({reason}): unplug it, plug it in and open it again")]
     Camera { camera: String, reason: String },

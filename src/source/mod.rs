@@ -6,6 +6,7 @@
 mod camera;
 mod error;
 mod ffmpeg;
+pub mod mannequin;
 mod matroska;
 mod natural_order;
 mod open;

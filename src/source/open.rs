@@ -1,5 +1,6 @@
 //! From a description to an open source.
 
+use super::mannequin::MannequinSource;
 use super::{CameraSource, PictureSource, Source, SourceError, SourceSpec, VideoSource};
 
 /// Opens a source. It can take seconds (cameras, files on slow disks): keep it off a window's thread.
@@ -11,6 +12,6 @@ pub fn open(spec: &SourceSpec) -> Result<Box<dyn Source>, SourceError> {
         SourceSpec::Camera { camera, format } => Box::new(CameraSource::open(camera, *format)?),
         SourceSpec::Video(path) => Box::new(VideoSource::open(path)?),
         SourceSpec::Pictures(paths) => Box::new(PictureSource::open(paths)?),
-        SourceSpec::Mannequin { .. } => return Err(SourceError::UnknownType { path: "mannequin".into() }),
+        SourceSpec::Mannequin { seed, size } => Box::new(MannequinSource::new(*seed, *size)),
     })
 }

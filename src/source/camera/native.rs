@@ -16,6 +16,8 @@ use crate::source::{CameraFormat, PixelFormat, SourceError};
 const ANSWER: Duration = Duration::from_secs(60);
 /// This many of the best formats are tried: drivers refuse some that they list.
 const ATTEMPTS: usize = 4;
+/// So many formats are named in an error; a camera may have hundreds.
+const NAMED: usize = 5;
 
 /// Asks for permission where the system wants to be asked (macOS); elsewhere it is given at once.
 pub(super) fn ask_permission() -> Result<(), SourceError> {
@@ -51,7 +53,7 @@ pub(super) fn open(
     let candidates = match wanted {
         Some(format) if offered.contains(&format) => vec![format],
         Some(format) => {
-            let known: Vec<String> = offered.iter().map(ToString::to_string).collect();
+            let known: Vec<String> = offered.iter().take(NAMED).map(ToString::to_string).collect();
             return Err(SourceError::CameraFormat {
                 camera: name.to_owned(),
                 wanted: format.to_string(),

@@ -55,12 +55,10 @@ pub(super) fn walk(cycles: f32, pace: f32, bend: f32, swing: f32) -> Stance {
         let wave = (TAU * phase).cos();
         let leg = &mut s.legs[side];
         leg.flex = lerp(leg.flex, 0.16 + 0.40 * wave + 0.06 * bump(phase, 0.85, 0.12), pace);
-        leg.knee = lerp(
-            leg.knee,
-            0.08 + 0.26 * bump(phase, 0.13, 0.09) + 1.02 * bump(phase, 0.72, 0.115),
-            pace,
-        );
-        let ankle = -0.10 * bump(phase, 0.06, 0.06) + 0.17 * bump(phase, 0.42, 0.13) - 0.34 * bump(phase, 0.63, 0.075);
+        leg.knee =
+            lerp(leg.knee, 0.08 + 0.26 * bump(phase, 0.13, 0.09) + 1.02 * bump(phase, 0.72, 0.115), pace);
+        let ankle = -0.10 * bump(phase, 0.06, 0.06) + 0.17 * bump(phase, 0.42, 0.13)
+            - 0.34 * bump(phase, 0.63, 0.075);
         leg.ankle = lerp(leg.ankle, ankle + 0.05, pace);
         leg.abduct = lerp(leg.abduct, 0.015, pace);
         leg.twist = lerp(leg.twist, 0.08, pace);
@@ -88,8 +86,9 @@ fn crouch(s: &mut Stance, depth: f32) {
         leg.flex += 1.42 * bent;
         leg.knee += 1.95 * bent;
         leg.ankle += 0.53 * bent + 0.7 * depth.min(0.0);
-        leg.abduct += 0.16 * bent;
-        leg.twist += 0.2 * bent;
+        leg.abduct += 0.12 * bent;
+        // Feet that are turned out would meet under a bent knee.
+        leg.twist -= 0.9 * leg.twist * bent.min(1.0);
     }
     s.pelvis.x += 0.42 * bent;
     s.spine.x += 0.15 * bent;
@@ -132,7 +131,8 @@ fn wave(u: f32, side: usize, hand: f32) -> Stance {
     raised.wrist = 0.12 * beat;
     if (hand * 10.0).fract() < 0.5 {
         // The other hand on the hip.
-        s.arms[1 - side] = Arm { abduct: 0.78, flex: -0.32, twist: 0.95, elbow: 1.72, pronate: 0.5, ..Arm::default() };
+        s.arms[1 - side] =
+            Arm { abduct: 0.78, flex: -0.32, twist: 0.95, elbow: 1.72, pronate: 0.5, ..Arm::default() };
     }
     let lean = if side == 0 { 1.0 } else { -1.0 };
     s.pelvis.z = 0.035 * lean;
@@ -147,12 +147,27 @@ fn wave(u: f32, side: usize, hand: f32) -> Stance {
 fn jump(u: f32) -> Stance {
     let x = (u / 2.0).fract();
     let mut s = rest();
-    let depth =
-        keys(x, &[(0.0, 0.0), (0.06, 0.0), (0.30, 0.72), (0.43, -0.75), (0.55, 0.12), (0.66, -0.5), (0.79, 0.6), (0.97, 0.0), (1.0, 0.0)]);
+    let depth = keys(
+        x,
+        &[
+            (0.0, 0.0),
+            (0.06, 0.0),
+            (0.30, 0.72),
+            (0.43, -0.75),
+            (0.55, 0.12),
+            (0.66, -0.5),
+            (0.79, 0.6),
+            (0.97, 0.0),
+            (1.0, 0.0),
+        ],
+    );
     crouch(&mut s, depth);
     let flight = ((x - 0.43) / 0.25).clamp(0.0, 1.0);
     s.shift.y = 0.3 * 4.0 * flight * (1.0 - flight);
-    let swing = keys(x, &[(0.0, 0.04), (0.05, 0.04), (0.27, -0.85), (0.48, 2.45), (0.62, 2.0), (0.8, 0.3), (1.0, 0.04)]);
+    let swing = keys(
+        x,
+        &[(0.0, 0.04), (0.05, 0.04), (0.27, -0.85), (0.48, 2.45), (0.62, 2.0), (0.8, 0.3), (1.0, 0.04)],
+    );
     for arm in &mut s.arms {
         arm.flex = swing;
         arm.elbow = 0.25 + 0.2 * (swing * 1.3).sin().abs();
@@ -186,10 +201,10 @@ fn jacks(u: f32) -> Stance {
 
 fn squat(u: f32) -> Stance {
     let mut s = rest();
-    let depth = keys((u / 3.0).fract(), &[(0.0, 0.0), (0.12, 0.0), (0.45, 1.0), (0.6, 1.0), (0.92, 0.0), (1.0, 0.0)]);
+    let depth =
+        keys((u / 3.0).fract(), &[(0.0, 0.0), (0.12, 0.0), (0.45, 1.0), (0.6, 1.0), (0.92, 0.0), (1.0, 0.0)]);
     for leg in &mut s.legs {
         leg.abduct += 0.1;
-        leg.twist += 0.15;
     }
     crouch(&mut s, depth);
     for arm in &mut s.arms {
@@ -255,7 +270,8 @@ fn kick(u: f32) -> Stance {
     let up = keys(x, &[(0.0, 0.0), (0.2, -0.35), (0.48, 1.0), (0.55, 1.0), (0.85, 0.0), (1.0, 0.0)]);
     let leg = &mut s.legs[side];
     leg.flex += if up > 0.0 { 1.35 * up } else { 0.9 * up };
-    leg.knee += keys(x, &[(0.0, 0.0), (0.25, 1.0), (0.48, 0.12), (0.58, 0.2), (0.75, 0.5), (0.95, 0.0), (1.0, 0.0)]);
+    leg.knee +=
+        keys(x, &[(0.0, 0.0), (0.25, 1.0), (0.48, 0.12), (0.58, 0.2), (0.75, 0.5), (0.95, 0.0), (1.0, 0.0)]);
     s.legs[1 - side].knee += 0.15;
     s.legs[1 - side].flex += 0.08;
     s.legs[1 - side].ankle += 0.08;

@@ -94,9 +94,7 @@ fn head(look: &Look) -> Vec<Part> {
         parts.push(cone([s * 0.019, 0.079, 0.087], [s * 0.044, 0.078, 0.08], 0.0055, 0.0055).blended(0.006));
         parts.push(ball([s * 0.0105, 0.037, 0.098], [0.0085, 0.008, 0.010]).blended(0.010));
         // Ears.
-        parts.push(
-            ball([s * 0.079, 0.055, -0.008], [0.0085, 0.031, 0.019]).blended(0.008),
-        );
+        parts.push(ball([s * 0.079, 0.055, -0.008], [0.0085, 0.031, 0.019]).blended(0.008));
     }
     parts.push(cone([0.0, 0.083, 0.088], [0.0, 0.043, 0.108], 0.0085, 0.0125).blended(0.014));
     parts.push(ball([0.0, 0.0105, 0.0925], [0.021, 0.0062, 0.0095]).blended(0.008));
@@ -137,10 +135,17 @@ fn fingers(s: f32) -> Vec<Part> {
         cone([-s * 0.004, -0.03, 0.026], [-s * 0.014, -0.072, 0.048], 0.013, 0.0105).blended(0.012),
         cone([-s * 0.014, -0.072, 0.048], [-s * 0.018, -0.1, 0.052], 0.0105, 0.008).blended(0.004),
     ];
-    for (z, length, radius) in [(0.030, 0.072, 0.0092), (0.011, 0.08, 0.0095), (-0.008, 0.074, 0.0092), (-0.026, 0.058, 0.008)] {
+    for (z, length, radius) in
+        [(0.030, 0.072, 0.0092), (0.011, 0.08, 0.0095), (-0.008, 0.074, 0.0092), (-0.026, 0.058, 0.008)]
+    {
         let middle = -0.09 - length * 0.5;
-        parts.push(cone([0.0, -0.082, z * 0.92], [-s * 0.006, middle, z], radius * 1.08, radius).blended(0.006));
-        parts.push(cone([-s * 0.006, middle, z], [-s * 0.022, -0.09 - length, z], radius, radius * 0.8).blended(0.004));
+        parts.push(
+            cone([0.0, -0.082, z * 0.92], [-s * 0.006, middle, z], radius * 1.08, radius).blended(0.006),
+        );
+        parts.push(
+            cone([-s * 0.006, middle, z], [-s * 0.022, -0.09 - length, z], radius, radius * 0.8)
+                .blended(0.004),
+        );
     }
     parts
 }
@@ -171,7 +176,9 @@ pub(super) fn shoes() -> Vec<(usize, Vec<Part>)> {
         .map(|side| {
             let s = sign(side);
             let parts = vec![
-                cone([0.0, -0.05, -0.04], [s * 0.006, -0.055, 0.07], 0.04, 0.043).squeezed(0.9, 1.0, 1.0).blended(0.03),
+                cone([0.0, -0.05, -0.04], [s * 0.006, -0.055, 0.07], 0.04, 0.043)
+                    .squeezed(0.9, 1.0, 1.0)
+                    .blended(0.03),
                 cone([s * 0.006, -0.062, 0.06], [s * 0.002, -0.066, 0.135], 0.046, 0.033)
                     .squeezed(1.0, 0.8, 1.0)
                     .blended(0.03),

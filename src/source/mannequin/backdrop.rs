@@ -15,7 +15,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 6] = [Kind::Room, Kind::Park, Kind::Studio, Kind::Street, Kind::Gym, Kind::Blur];
+    pub(super) const ALL: [Kind; 6] =
+        [Kind::Room, Kind::Park, Kind::Studio, Kind::Street, Kind::Gym, Kind::Blur];
 
     pub(super) fn outdoors(self) -> bool {
         matches!(self, Kind::Park | Kind::Street)
@@ -80,7 +81,11 @@ impl Backdrop {
             Kind::Room => {
                 let wood = rgb(d.pick(&WOODS));
                 let floor = d.pick(&[Floor::Planks, Floor::Planks, Floor::Tiles, Floor::Carpet]);
-                let ground = if matches!(floor, Floor::Planks) { wood } else { rgb(d.pick(&[0xb9b2a5, 0x8c8f94, 0x6d6a75, 0xa38f7c])) };
+                let ground = if matches!(floor, Floor::Planks) {
+                    wood
+                } else {
+                    rgb(d.pick(&[0xb9b2a5, 0x8c8f94, 0x6d6a75, 0xa38f7c]))
+                };
                 (floor, [wall, wall.lerp(accent, d.range(0.0, 0.5)), ground, ground * d.range(0.6, 0.85)])
             }
             Kind::Gym => {
@@ -93,11 +98,17 @@ impl Backdrop {
             }
             Kind::Park => {
                 let grass = rgb(d.pick(&[0x6f8f45, 0x86a04e, 0x5c7a3d, 0x9a9a58]));
-                (Floor::Grass, [rgb(d.pick(&[0x5f93d0, 0x7fb0e0, 0x9fb4c8])), rgb(0xdfe9ee), grass, grass * 0.6])
+                (
+                    Floor::Grass,
+                    [rgb(d.pick(&[0x5f93d0, 0x7fb0e0, 0x9fb4c8])), rgb(0xdfe9ee), grass, grass * 0.6],
+                )
             }
             Kind::Street => {
                 let stone = rgb(d.pick(&[0x9a978f, 0x7f8083, 0xb0a594]));
-                (Floor::Paving, [rgb(d.pick(&[0x6fa0d8, 0xa9bac9, 0x8db4da])), rgb(d.pick(&WALLS)), stone, stone * 0.78])
+                (
+                    Floor::Paving,
+                    [rgb(d.pick(&[0x6fa0d8, 0xa9bac9, 0x8db4da])), rgb(d.pick(&WALLS)), stone, stone * 0.78],
+                )
             }
             Kind::Blur => (Floor::Smooth, [wall, accent, rgb(d.pick(&WOODS)), rgb(d.pick(&ACCENTS))]),
         };
@@ -113,7 +124,18 @@ impl Backdrop {
         };
         let hangings = hang(kind, half, height, d);
         let things = furnish(kind, half, d);
-        Backdrop { kind, things, floor, colors, half, height, hangings, sun, shift: d.range(0.0, 30.0), grain: d.range(0.5, 1.0) }
+        Backdrop {
+            kind,
+            things,
+            floor,
+            colors,
+            half,
+            height,
+            hangings,
+            sun,
+            shift: d.range(0.0, 30.0),
+            grain: d.range(0.5, 1.0),
+        }
     }
 
     pub(super) fn floor_color(&self) -> Vec3A {
@@ -147,8 +169,10 @@ impl Backdrop {
 
     /// Distance and number of the wall that a ray meets.
     fn wall(&self, eye: Vec3A, ray: Vec3A) -> (f32, u8) {
-        let tx = if ray.x.abs() < 1e-5 { f32::INFINITY } else { (self.half[0] * ray.x.signum() - eye.x) / ray.x };
-        let tz = if ray.z.abs() < 1e-5 { f32::INFINITY } else { (self.half[1] * ray.z.signum() - eye.z) / ray.z };
+        let tx =
+            if ray.x.abs() < 1e-5 { f32::INFINITY } else { (self.half[0] * ray.x.signum() - eye.x) / ray.x };
+        let tz =
+            if ray.z.abs() < 1e-5 { f32::INFINITY } else { (self.half[1] * ray.z.signum() - eye.z) / ray.z };
         // The camera may stand behind the near wall: that one is not there.
         let (tx, tz) = (if tx < 0.3 { f32::INFINITY } else { tx }, if tz < 0.3 { f32::INFINITY } else { tz });
         if tx < tz { (tx, u8::from(ray.x > 0.0)) } else { (tz, 2 + u8::from(ray.z > 0.0)) }
@@ -169,9 +193,13 @@ impl Backdrop {
                 let vein = noise2(p.x * 60.0 + 500.0, p.z * 3.0 + s + 200.0);
                 let seam = step(0.0, 0.035, (p.x / 0.14 - row).min(1.0 - (p.x / 0.14 - row)));
                 let blur = (1.0 - away / 9.0).max(0.0);
-                let mut c = a.lerp(b, 0.75 * tone + 0.3 * vein * blur) * lerp(1.0, lerp(0.6, 1.0, seam), blur);
+                let mut c =
+                    a.lerp(b, 0.75 * tone + 0.3 * vein * blur) * lerp(1.0, lerp(0.6, 1.0, seam), blur);
                 if self.kind == Kind::Gym {
-                    let line = (p.x - 1.3).abs().min((p.z + 1.1).abs()).min(((p.x * p.x + p.z * p.z).sqrt() - 2.6).abs());
+                    let line = (p.x - 1.3)
+                        .abs()
+                        .min((p.z + 1.1).abs())
+                        .min(((p.x * p.x + p.z * p.z).sqrt() - 2.6).abs());
                     c = c.lerp(self.colors[1].lerp(Vec3A::ONE, 0.4), 1.0 - step(0.02, 0.035, line));
                 }
                 c
@@ -182,7 +210,10 @@ impl Backdrop {
                 let edge = (u - u.floor() - 0.5).abs().max((v - v.floor() - 0.5).abs());
                 a.lerp(b, odd * 0.7) * lerp(1.0, 0.72, step(0.47, 0.49, edge))
             }
-            Floor::Carpet => a.lerp(b, 0.8 * noise2(p.x * 30.0 + 900.0, p.z * 30.0 + 900.0)) * (0.8 + 0.4 * noise2(p.x + 70.0, p.z + s + 70.0)),
+            Floor::Carpet => {
+                a.lerp(b, 0.8 * noise2(p.x * 30.0 + 900.0, p.z * 30.0 + 900.0))
+                    * (0.8 + 0.4 * noise2(p.x + 70.0, p.z + s + 70.0))
+            }
             Floor::Grass => {
                 let fine = noise2(p.x * 26.0 + 900.0, p.z * 26.0 + 900.0);
                 let broad = noise2(p.x * 0.8 + 90.0, p.z * 0.8 + s + 90.0);
@@ -238,8 +269,12 @@ impl Backdrop {
                 // Lights out of focus.
                 let cell = (d.x.atan2(-d.z) * 7.0, d.y * 7.0);
                 let (i, j) = (cell.0.floor(), cell.1.floor());
-                let (ox, oy) = (noise2(i * 3.3 + 500.0, j * 2.1 + s + 500.0) - 0.5, noise2(i * 1.7 + 300.0, j * 5.1 + 300.0) - 0.5);
-                let r = ((cell.0 - i - 0.5 - 0.4 * ox).powi(2) + (cell.1 - j - 0.5 - 0.4 * oy).powi(2)).sqrt();
+                let (ox, oy) = (
+                    noise2(i * 3.3 + 500.0, j * 2.1 + s + 500.0) - 0.5,
+                    noise2(i * 1.7 + 300.0, j * 5.1 + 300.0) - 0.5,
+                );
+                let r =
+                    ((cell.0 - i - 0.5 - 0.4 * ox).powi(2) + (cell.1 - j - 0.5 - 0.4 * oy).powi(2)).sqrt();
                 let lamp = step(0.34, 0.28, r) * step(0.62, 0.8, noise2(i * 9.1 + 700.0, j * 7.7 + 700.0));
                 c + lamp * rgb(0xffd59a) * 0.5
             }
@@ -260,7 +295,8 @@ impl Backdrop {
             c = c.lerp(Vec3A::ONE, 0.3 * step(0.6, 0.0, d.y));
         }
         let q = d / (d.y.abs() + 0.12);
-        let cloud = 0.65 * noise2(q.x * 1.1 + s + 60.0, q.z * 1.1 + 60.0) + 0.35 * noise2(q.x * 2.9 + 60.0, q.z * 2.9 + s + 60.0);
+        let cloud = 0.65 * noise2(q.x * 1.1 + s + 60.0, q.z * 1.1 + 60.0)
+            + 0.35 * noise2(q.x * 2.9 + 60.0, q.z * 2.9 + s + 60.0);
         c = c.lerp(Vec3A::splat(0.92), 0.75 * step(0.5, 0.78, cloud) * step(0.0, 0.12, d.y));
         c += rgb(0xffe8c0) * 0.5 * d.dot(self.sun).max(0.0).powi(12);
         if self.kind == Kind::Park {
@@ -269,10 +305,16 @@ impl Backdrop {
             let far = self.colors[2].lerp(self.colors[1], 0.55);
             c = c.lerp(far * 0.85, step(hill + 0.004, hill - 0.004, d.y));
             // A line of trees, and the light between their leaves.
-            let crown = 0.03 + 0.11 * noise2(azimuth * 6.0 + 160.0, s + 40.0) + 0.03 * noise2(azimuth * 31.0 + 200.0, 60.0);
+            let crown = 0.03
+                + 0.11 * noise2(azimuth * 6.0 + 160.0, s + 40.0)
+                + 0.03 * noise2(azimuth * 31.0 + 200.0, 60.0);
             let leaf = noise2(azimuth * 60.0 + 400.0, d.y * 60.0 + 90.0);
             let tree = self.colors[3].lerp(self.colors[2], leaf) * (0.5 + 3.5 * d.y.max(0.0));
-            c = c.lerp(tree, step(crown + 0.006, crown - 0.006, d.y) * step(0.3, 0.5, noise2(azimuth * 3.1 + 260.0, s + 20.0)));
+            c = c.lerp(
+                tree,
+                step(crown + 0.006, crown - 0.006, d.y)
+                    * step(0.3, 0.5, noise2(azimuth * 3.1 + 260.0, s + 20.0)),
+            );
         }
         c
     }
@@ -293,19 +335,30 @@ impl Backdrop {
                 let row = (p.y / 0.09).floor();
                 let v = u / 0.26 + 0.5 * row.rem_euclid(2.0);
                 let edge = (v - v.floor() - 0.5).abs().max((p.y / 0.09 - row - 0.5).abs());
-                c = c.lerp(accent, 0.3 + 0.5 * noise2(v.floor() * 1.9 + 300.0, row * 1.1 + 300.0)) * lerp(1.0, 0.85, step(0.4, 0.46, edge));
+                c = c.lerp(accent, 0.3 + 0.5 * noise2(v.floor() * 1.9 + 300.0, row * 1.1 + 300.0))
+                    * lerp(1.0, 0.85, step(0.4, 0.46, edge));
             }
             _ => c = c.lerp(accent, 0.25 * noise2(u * 1.5 + 60.0, p.y * 1.5 + 60.0)),
         }
         c *= 0.92 + 0.16 * noise2(u * 0.9 + 90.0, p.y * 0.9 + 90.0) * self.grain;
-        for h in self.hangings.iter().filter(|h| h.wall == wall && u > h.left && u < h.right && p.y > h.low && p.y < h.high) {
+        for h in self
+            .hangings
+            .iter()
+            .filter(|h| h.wall == wall && u > h.left && u < h.right && p.y > h.low && p.y < h.high)
+        {
             c = h.color_at(u, p.y, self.shift);
         }
         if p.y < 0.1 {
             c = base * 0.55;
         }
         // Lamp light falls off towards the ceiling and into the corners.
-        let facing = 0.72 + 0.28 * if wall < 2 { (self.sun.x * (p.x.signum() * -1.0)).max(0.0) } else { (self.sun.z * -p.z.signum()).max(0.0) };
+        let facing = 0.72
+            + 0.28
+                * if wall < 2 {
+                    (self.sun.x * -p.x.signum()).max(0.0)
+                } else {
+                    (self.sun.z * -p.z.signum()).max(0.0)
+                };
         let edge = if wall < 2 { self.half[1] - p.z.abs() } else { self.half[0] - p.x.abs() };
         let corner = 1.0 - 0.35 * (-edge.abs() * 3.5).exp() - 0.3 * (-p.y * 5.0).exp();
         c * facing * corner * (1.0 - 0.12 * p.y / self.height)
@@ -318,7 +371,8 @@ impl Backdrop {
         if y > top {
             return self.colors[0].lerp(Vec3A::ONE, 0.25);
         }
-        let mut c = self.colors[1].lerp(rgb(ACCENTS[(tone * 7.9) as usize % 8]), 0.2 + 0.35 * tone) * (0.85 + 0.2 * noise2(u * 3.0 + 90.0, y * 3.0 + 90.0));
+        let mut c = self.colors[1].lerp(rgb(ACCENTS[(tone * 7.9) as usize % 8]), 0.2 + 0.35 * tone)
+            * (0.85 + 0.2 * noise2(u * 3.0 + 90.0, y * 3.0 + 90.0));
         let (cell_u, cell_y) = ((u / 1.3).rem_euclid(1.0), ((y - 0.4) / 1.5).rem_euclid(1.0));
         if y > 0.4 && cell_u > 0.25 && cell_u < 0.75 && cell_y > 0.2 && cell_y < 0.8 {
             let pane = noise2((u / 1.3).floor() * 3.1 + 300.0, (y / 1.5).floor() * 2.7 + 300.0);
@@ -359,7 +413,8 @@ fn hang(kind: Kind, half: [f32; 2], height: f32, d: &mut Dice) -> Vec<Hanging> {
                 Deco::Bars => (1.2, 0.1, 2.7),
                 Deco::Mirror => (d.range(1.2, 2.4), 0.3, 2.2),
             };
-            let color = rgb(d.pick(&ACCENTS)).lerp(rgb(d.pick(&WOODS)), if what == Deco::Shelf { 0.9 } else { 0.3 });
+            let color =
+                rgb(d.pick(&ACCENTS)).lerp(rgb(d.pick(&WOODS)), if what == Deco::Shelf { 0.9 } else { 0.3 });
             let right = (at + width).min(reach - 0.1);
             all.push(Hanging { wall, left: at, right, low, high, what, color });
             at = right + d.range(0.3, 1.3);
@@ -378,7 +433,8 @@ impl Hanging {
                     return Vec3A::splat(0.75);
                 }
                 let green = rgb(0x66824f) * (0.6 + 0.6 * noise2(u * 9.0 + 100.0, y * 9.0 + 100.0));
-                let sky = rgb(0xbfd9f2).lerp(Vec3A::ONE, 0.6 * noise2(u * 1.5 + shift + 60.0, y * 2.0 + 60.0));
+                let sky =
+                    rgb(0xbfd9f2).lerp(Vec3A::ONE, 0.6 * noise2(u * 1.5 + shift + 60.0, y * 2.0 + 60.0));
                 sky.lerp(green, step(0.34, 0.3, v + 0.12 * noise2(u * 4.0 + 60.0, 60.0))) * 1.1
             }
             Deco::Picture => {
@@ -394,7 +450,18 @@ impl Hanging {
             Deco::Door => {
                 let panel = (x - 0.5).abs() < 0.32 && (v.rem_euclid(0.5) - 0.25).abs() < 0.17;
                 let knob = ((u - self.right + 0.1).powi(2) + (y - 1.02).powi(2)).sqrt() < 0.03;
-                if knob { Vec3A::splat(0.6) } else { self.color * if rim < 0.04 { 0.5 } else if panel { 0.85 } else { 1.0 } }
+                if knob {
+                    Vec3A::splat(0.6)
+                } else {
+                    self.color
+                        * if rim < 0.04 {
+                            0.5
+                        } else if panel {
+                            0.85
+                        } else {
+                            1.0
+                        }
+                }
             }
             Deco::Shelf => {
                 let row = y / 0.36;
@@ -406,13 +473,20 @@ impl Hanging {
                 if row.fract() > tall || noise2(book * 0.13 + 900.0, row.floor() * 7.0 + 100.0) > 0.7 {
                     return self.color * 0.25;
                 }
-                rgb(ACCENTS[(noise2(book * 7.3 + 300.0, row.floor() * 3.3 + 300.0) * 7.99) as usize % 8]) * (0.6 + 0.5 * tall)
+                rgb(ACCENTS[(noise2(book * 7.3 + 300.0, row.floor() * 3.3 + 300.0) * 7.99) as usize % 8])
+                    * (0.6 + 0.5 * tall)
             }
             Deco::Bars => {
-                if rim < 0.06 || (y / 0.16).fract() < 0.22 { rgb(0xb98d5b) * (0.8 + 0.3 * (y / 0.16).fract()) } else { self.color * 0.3 }
+                if rim < 0.06 || (y / 0.16).fract() < 0.22 {
+                    rgb(0xb98d5b) * (0.8 + 0.3 * (y / 0.16).fract())
+                } else {
+                    self.color * 0.3
+                }
             }
             Deco::Mirror => {
-                if rim < 0.03 { return Vec3A::splat(0.35); }
+                if rim < 0.03 {
+                    return Vec3A::splat(0.35);
+                }
                 rgb(0xa9b7bd) * (0.6 + 0.5 * noise2((u + y) * 1.6 + 60.0, shift + 60.0))
             }
         }

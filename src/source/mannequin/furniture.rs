@@ -6,10 +6,18 @@ use glam::{Vec3A, vec3a};
 
 #[derive(Clone, Copy, Debug)]
 enum Shape {
-    Box { half: Vec3A, turn: [f32; 2] },
-    Ball { radii: Vec3A },
+    Box {
+        half: Vec3A,
+        turn: [f32; 2],
+    },
+    Ball {
+        radii: Vec3A,
+    },
     /// Upright cylinder of a radius and half a height.
-    Post { radius: f32, half: f32 },
+    Post {
+        radius: f32,
+        half: f32,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,9 +109,15 @@ impl Yard<'_> {
     fn spot(&mut self, half: [f32; 2]) -> [f32; 2] {
         let d = &mut *self.dice;
         if d.chance(0.55) {
-            [d.range(-half[0] + 0.4, half[0] - 0.4), d.range(-half[1] + 0.35, (-half[1] + 1.0).max(-2.6 - half[1] * 0.1))]
+            [
+                d.range(-half[0] + 0.4, half[0] - 0.4),
+                d.range(-half[1] + 0.35, (-half[1] + 1.0).max(-2.6 - half[1] * 0.1)),
+            ]
         } else {
-            [d.pick(&[-1.0, 1.0]) * d.range(half[0] - 0.9, half[0] - 0.4).max(2.6), d.range(-half[1] + 0.4, 0.6)]
+            [
+                d.pick(&[-1.0, 1.0]) * d.range(half[0] - 0.9, half[0] - 0.4).max(2.6),
+                d.range(-half[1] + 0.4, 0.6),
+            ]
         }
     }
 
@@ -114,11 +128,21 @@ impl Yard<'_> {
     }
 
     fn ball(&mut self, centre: [f32; 3], radii: [f32; 3], color: Vec3A, leafy: bool) {
-        self.things.push(Thing { shape: Shape::Ball { radii: radii.into() }, centre: centre.into(), color, leafy });
+        self.things.push(Thing {
+            shape: Shape::Ball { radii: radii.into() },
+            centre: centre.into(),
+            color,
+            leafy,
+        });
     }
 
     fn post(&mut self, centre: [f32; 3], radius: f32, half: f32, color: Vec3A) {
-        self.things.push(Thing { shape: Shape::Post { radius, half }, centre: centre.into(), color, leafy: false });
+        self.things.push(Thing {
+            shape: Shape::Post { radius, half },
+            centre: centre.into(),
+            color,
+            leafy: false,
+        });
     }
 
     fn table(&mut self, [x, z]: [f32; 2], color: Vec3A) {
@@ -145,7 +169,8 @@ impl Yard<'_> {
         let green = rgb(self.dice.pick(&[0x3f6e3a, 0x5a8a44, 0x2f5a3f]));
         for _ in 0..4 {
             let d = &mut *self.dice;
-            let (dx, dz, y, r) = (d.range(-0.2, 0.2), d.range(-0.2, 0.2), d.range(0.55, 1.15), d.range(0.16, 0.3));
+            let (dx, dz, y, r) =
+                (d.range(-0.2, 0.2), d.range(-0.2, 0.2), d.range(0.55, 1.15), d.range(0.16, 0.3));
             self.ball([x + dx, y, z + dz], [r, r * 1.2, r], green, true);
         }
     }
@@ -162,7 +187,8 @@ impl Yard<'_> {
         let green = rgb(self.dice.pick(&[0x4f7a35, 0x6c9440, 0x3c6132, 0x8a8a3a]));
         for _ in 0..6 {
             let d = &mut *self.dice;
-            let (dx, dz, y, r) = (d.range(-0.8, 0.8), d.range(-0.8, 0.8), tall * d.range(0.6, 1.05), d.range(0.5, 0.95));
+            let (dx, dz, y, r) =
+                (d.range(-0.8, 0.8), d.range(-0.8, 0.8), tall * d.range(0.6, 1.05), d.range(0.5, 0.95));
             let tone = d.range(0.8, 1.15);
             self.ball([x + dx, y, z + dz], [r, r * 0.85, r], green * tone, true);
         }

@@ -80,14 +80,15 @@ pub(super) struct Look {
 }
 
 const SKIN: [u32; 8] = [0xf3d0b8, 0xe8b998, 0xd9a27c, 0xc68c62, 0xa9704a, 0x8a5636, 0x6b4029, 0x4c2d1f];
-const HAIR: [u32; 9] = [0x17120f, 0x2a1b12, 0x3e2717, 0x5a3a20, 0x7d5530, 0xb58a50, 0x8c3f1f, 0x8d8a86, 0x0e0d10];
+const HAIR: [u32; 9] =
+    [0x17120f, 0x2a1b12, 0x3e2717, 0x5a3a20, 0x7d5530, 0xb58a50, 0x8c3f1f, 0x8d8a86, 0x0e0d10];
 const CLOTH: [u32; 22] = [
-    0xf2f0ea, 0x22242a, 0x1f3a5f, 0x2f6f9f, 0x9db8cc, 0xb23a3a, 0xe07a5f, 0xe9b949, 0x3d7a4a, 0x81b29a, 0x5b3b73,
-    0xc98bb0, 0x7a7d82, 0xb9b4a7, 0x6b4f3a, 0x14746f, 0xd9d4c5, 0x34405a, 0xf28f3b, 0x8e1f2f, 0x4f6d3a, 0x5a8fd6,
+    0xf2f0ea, 0x22242a, 0x1f3a5f, 0x2f6f9f, 0x9db8cc, 0xb23a3a, 0xe07a5f, 0xe9b949, 0x3d7a4a, 0x81b29a,
+    0x5b3b73, 0xc98bb0, 0x7a7d82, 0xb9b4a7, 0x6b4f3a, 0x14746f, 0xd9d4c5, 0x34405a, 0xf28f3b, 0x8e1f2f,
+    0x4f6d3a, 0x5a8fd6,
 ];
-const TROUSERS: [u32; 10] = [
-    0x2b3a55, 0x3f5878, 0x1d1f24, 0x4b4a48, 0x8d7f68, 0xb7a583, 0x5d6650, 0x6d7f95, 0x33302d, 0xc9c4b8,
-];
+const TROUSERS: [u32; 10] =
+    [0x2b3a55, 0x3f5878, 0x1d1f24, 0x4b4a48, 0x8d7f68, 0xb7a583, 0x5d6650, 0x6d7f95, 0x33302d, 0xc9c4b8];
 const SHOES: [u32; 8] = [0xf0efe9, 0x1b1b1e, 0x6a4630, 0x8c2f2f, 0x2f4f7f, 0x7d7f83, 0xd8a13a, 0x39393c];
 
 impl Look {
@@ -100,7 +101,16 @@ impl Look {
         let skin = rgb(SKIN[tone]);
         let hair_color = rgb(if tone >= 5 { d.pick(&HAIR[..3]) } else { d.pick(&HAIR) });
         let hair = if is_feminine {
-            d.pick(&[Hair::Bob, Hair::Long, Hair::Ponytail, Hair::Bun, Hair::Curls, Hair::Long, Hair::Short, Hair::Cap])
+            d.pick(&[
+                Hair::Bob,
+                Hair::Long,
+                Hair::Ponytail,
+                Hair::Bun,
+                Hair::Curls,
+                Hair::Long,
+                Hair::Short,
+                Hair::Cap,
+            ])
         } else {
             d.pick(&[
                 Hair::Short,
@@ -147,16 +157,23 @@ impl Look {
             Lower::Leggings => (d.range(1.75, 1.95), 0.006),
         };
         let bottom = match lower {
-            Lower::Trousers if d.chance(0.45) => {
-                Cloth { pattern: Pattern::Denim, colors: [rgb(d.pick(&[0x2b4266, 0x4a6c95, 0x1f2a3e])), rgb(0xb08d57)] }
-            }
+            Lower::Trousers if d.chance(0.45) => Cloth {
+                pattern: Pattern::Denim,
+                colors: [rgb(d.pick(&[0x2b4266, 0x4a6c95, 0x1f2a3e])), rgb(0xb08d57)],
+            },
             Lower::Skirt => {
                 let pattern = d.pick(&[Pattern::Plain, Pattern::Checks, Pattern::Dots, Pattern::Plain]);
                 Cloth { pattern, colors: [rgb(d.pick(&CLOTH)), rgb(d.pick(&CLOTH))] }
             }
             _ => Cloth { pattern: Pattern::Plain, colors: [rgb(d.pick(&TROUSERS)), rgb(d.pick(&CLOTH))] },
         };
-        let hem = if lower == Lower::Skirt { d.range(0.045, 0.07) } else if jacket { d.range(-0.09, -0.03) } else { d.range(-0.09, 0.04) };
+        let hem = if lower == Lower::Skirt {
+            d.range(0.045, 0.07)
+        } else if jacket {
+            d.range(-0.09, -0.03)
+        } else {
+            d.range(-0.09, 0.04)
+        };
         Look {
             scale: d.range(0.96, 1.04) * if is_feminine { 0.95 } else { 1.02 },
             legs: d.range(0.97, 1.05),

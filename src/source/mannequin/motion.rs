@@ -94,7 +94,8 @@ pub(super) fn posture(seed: u64, t: f64, scale: f32) -> Posture {
         let w = ease((u / BLEND) as f32);
         let turn = (heading - old_heading + PI).rem_euclid(TAU) - PI;
         // Small steps while the body turns on the spot.
-        let steps = actions::walk((u / 0.8) as f32, 0.45 * (w * PI).sin() * (turn.abs() * 1.5).min(1.0), 0.0, 0.5);
+        let steps =
+            actions::walk((u / 0.8) as f32, 0.45 * (w * PI).sin() * (turn.abs() * 1.5).min(1.0), 0.0, 0.5);
         stance = old.mix(&stance, w);
         let treading = 0.75 * (w * PI).sin() * (turn.abs() * 1.5).min(1.0);
         for side in 0..2 {

@@ -32,7 +32,8 @@ impl<'a> Outfit<'a> {
                 _ if bone >= 5 && (bone - 5) % 7 == 0 => Some(0.004 + ease * 0.4),
                 _ if is_arm(bone) => {
                     let lower = (bone - 5) % 7 == 2;
-                    (!lower || look.sleeve > 1.0).then_some(0.006 + ease * if look.sleeve > 1.0 { 0.5 } else { 0.75 })
+                    (!lower || look.sleeve > 1.0)
+                        .then_some(0.006 + ease * if look.sleeve > 1.0 { 0.5 } else { 0.75 })
                 }
                 _ => None,
             },
@@ -180,7 +181,8 @@ fn trouser_legs(look: &Look) -> Vec<(usize, Vec<Part>)> {
     let hem = 0.05 + look.bottom_ease * 0.9;
     (0..2)
         .flat_map(|side| {
-            let above = cone([0.0, -0.14, 0.004], [0.0, -thigh_length, 0.004], 0.068 * m + look.bottom_ease, knee);
+            let above =
+                cone([0.0, -0.14, 0.004], [0.0, -thigh_length, 0.004], 0.068 * m + look.bottom_ease, knee);
             let below = cone([0.0, 0.0, 0.002], [0.0, -shin_length, -0.008], knee, hem);
             [(thigh(side), vec![above]), (shin(side), vec![below.blended(0.02)])]
         })
@@ -207,15 +209,27 @@ fn hair_parts(look: &Look) -> Vec<Part> {
             parts.push(ball([0.045, 0.175, 0.03], [0.03, 0.025, 0.05]).blended(0.02));
         }
         Hair::Bob => {
-            parts.push(cone([0.0, 0.06, -0.055], [0.0, -0.025, -0.06], 0.07, 0.058).squeezed(1.15, 1.0, 0.75).blended(0.04));
+            parts.push(
+                cone([0.0, 0.06, -0.055], [0.0, -0.025, -0.06], 0.07, 0.058)
+                    .squeezed(1.15, 1.0, 0.75)
+                    .blended(0.04),
+            );
             for s in [1.0, -1.0] {
-                parts.push(cone([s * 0.07, 0.1, -0.012], [s * 0.078, -0.02, -0.005], 0.026, 0.024).blended(0.04));
+                parts.push(
+                    cone([s * 0.07, 0.1, -0.012], [s * 0.078, -0.02, -0.005], 0.026, 0.024).blended(0.04),
+                );
             }
         }
         Hair::Long => {
-            parts.push(cone([0.0, 0.06, -0.055], [0.0, -0.2, -0.085], 0.07, 0.06).squeezed(1.2, 1.0, 0.62).blended(0.04));
+            parts.push(
+                cone([0.0, 0.06, -0.055], [0.0, -0.2, -0.085], 0.07, 0.06)
+                    .squeezed(1.2, 1.0, 0.62)
+                    .blended(0.04),
+            );
             for s in [1.0, -1.0] {
-                parts.push(cone([s * 0.07, 0.1, -0.012], [s * 0.082, -0.14, -0.03], 0.027, 0.022).blended(0.05));
+                parts.push(
+                    cone([s * 0.07, 0.1, -0.012], [s * 0.082, -0.14, -0.03], 0.027, 0.022).blended(0.05),
+                );
             }
         }
         Hair::Ponytail => {

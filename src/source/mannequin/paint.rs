@@ -44,13 +44,23 @@ impl Figure {
             Material::Hair => {
                 let q = self.local(HEAD, p) / look.head;
                 let curly = look.hair == Hair::Curls;
-                let strands = if curly { noise3(q * 140.0 + 90.0) } else { noise2((q.x.atan2(q.z) + 4.0) * 26.0 + 60.0, q.y * 14.0 + 60.0) };
+                let strands = if curly {
+                    noise3(q * 140.0 + 90.0)
+                } else {
+                    noise2((q.x.atan2(q.z) + 4.0) * 26.0 + 60.0, q.y * 14.0 + 60.0)
+                };
                 let light = 0.6 + 0.7 * strands;
-                Surface { albedo: look.hair_color * light, gloss: if curly { 0.03 } else { 0.13 * strands }, sharp: 14.0, wrap: 0.25 }
+                Surface {
+                    albedo: look.hair_color * light,
+                    gloss: if curly { 0.03 } else { 0.13 * strands },
+                    sharp: 14.0,
+                    wrap: 0.25,
+                }
             }
             Material::Cap => {
                 let q = self.local(HEAD, p) / look.head;
-                let panel = ((q.x.atan2(q.z + 0.01) * 3.0 / std::f32::consts::PI).rem_euclid(1.0) - 0.5).abs();
+                let panel =
+                    ((q.x.atan2(q.z + 0.01) * 3.0 / std::f32::consts::PI).rem_euclid(1.0) - 0.5).abs();
                 let seam = if q.z < 0.09 { lerp(1.0, 0.8, step(0.47, 0.49, panel)) } else { 1.0 };
                 matte(look.shoe[0].lerp(look.top.colors[1], 0.8) * seam)
             }
@@ -99,7 +109,11 @@ impl Figure {
                 color *= 0.65;
             }
             let shin_p = self.local(shin(side), p);
-            let hem = if look.leg_end < 1.0 { -thigh_p.y - 0.43 * look.legs * look.leg_end } else { -shin_p.y - 0.41 * look.legs * (look.leg_end - 1.0) };
+            let hem = if look.leg_end < 1.0 {
+                -thigh_p.y - 0.43 * look.legs * look.leg_end
+            } else {
+                -shin_p.y - 0.41 * look.legs * (look.leg_end - 1.0)
+            };
             if hem > -0.018 {
                 color *= 0.82;
             }
@@ -156,7 +170,10 @@ fn pattern(cloth: &Cloth, u: f32, v: f32, chest: Vec3A, sleeved: bool) -> Vec3A 
         }
         Pattern::Denim => {
             let worn = step(0.35, 0.75, noise2(u * 9.0 + 60.0, v * 4.0 + 60.0));
-            a.lerp(a * 1.9 + Vec3A::splat(0.03), 0.35 * worn + 0.25 * noise2(u * 210.0 + 700.0, v * 70.0 + 700.0))
+            a.lerp(
+                a * 1.9 + Vec3A::splat(0.03),
+                0.35 * worn + 0.25 * noise2(u * 210.0 + 700.0, v * 70.0 + 700.0),
+            )
         }
     };
     c * weave
@@ -168,7 +185,9 @@ fn face(look: &Look, q: Vec3A, blink: f32) -> Surface {
     // Blood under the cheeks, nose and ears.
     let side = if q.x < 0.0 { -1.0 } else { 1.0 };
     let cheek = (q - vec3a(side * 0.042, 0.036, 0.085)).length();
-    let warm = 0.5 * (-(cheek / 0.022).powi(2)).exp() + 0.35 * step(0.104, 0.115, q.z) + 0.3 * step(0.079, 0.085, q.x.abs());
+    let warm = 0.5 * (-(cheek / 0.022).powi(2)).exp()
+        + 0.35 * step(0.104, 0.115, q.z)
+        + 0.3 * step(0.079, 0.085, q.x.abs());
     skin *= Vec3A::ONE.lerp(vec3a(1.08, 0.82, 0.8), warm);
     let mut s = Surface { albedo: skin, gloss: 0.09, sharp: 16.0, wrap: 0.3 };
     let dark = look.hair_color.lerp(Vec3A::ZERO, 0.35);
@@ -176,7 +195,10 @@ fn face(look: &Look, q: Vec3A, blink: f32) -> Surface {
         // Cropped hair at the temples and the back.
         let line = lerp(lerp(0.0, 0.07, step(-0.045, -0.015, q.z)), 0.155, step(0.012, 0.066, q.z));
         let amount = if look.hair == Hair::Bald { 0.25 } else { 0.7 };
-        s.albedo = s.albedo.lerp(look.hair_color, amount * step(line - 0.004, line + 0.012, q.y) * step(0.085, 0.078, q.x.abs()));
+        s.albedo = s.albedo.lerp(
+            look.hair_color,
+            amount * step(line - 0.004, line + 0.012, q.y) * step(0.085, 0.078, q.x.abs()),
+        );
     }
     if q.z < 0.03 {
         return s;
@@ -184,7 +206,9 @@ fn face(look: &Look, q: Vec3A, blink: f32) -> Surface {
     if look.beard > 0.0 {
         let jaw = step(0.036, 0.022, q.y - 0.35 * (q.x.abs() - 0.03).max(0.0));
         let moustache = step(0.026, 0.022, q.y) * step(0.03, 0.024, q.x.abs());
-        let mask = jaw.min(step(0.016, 0.024, q.x.abs()).max(step(-0.004, -0.012, q.y))).max(moustache * step(0.014, 0.018, q.y));
+        let mask = jaw
+            .min(step(0.016, 0.024, q.x.abs()).max(step(-0.004, -0.012, q.y)))
+            .max(moustache * step(0.014, 0.018, q.y));
         let hairs = 0.75 + 0.5 * noise3(q * 300.0 + 90.0);
         s.albedo = s.albedo.lerp(dark * hairs, 0.8 * look.beard * mask);
     }

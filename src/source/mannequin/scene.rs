@@ -79,9 +79,15 @@ impl Scene {
         let toward = vec3a(side.sin() * rise.cos(), rise.sin(), side.cos() * rise.cos());
         let warmth = d.unit();
         let (key, sky) = if kind.outdoors() {
-            (rgb(0xffd9b0).lerp(rgb(0xfff6ea), warmth) * d.range(1.25, 1.7), rgb(0xa8c4ea) * d.range(0.55, 0.8))
+            (
+                rgb(0xffd9b0).lerp(rgb(0xfff6ea), warmth) * d.range(1.25, 1.7),
+                rgb(0xa8c4ea) * d.range(0.55, 0.8),
+            )
         } else {
-            (rgb(0xffe2bd).lerp(rgb(0xeef3ff), warmth) * d.range(0.95, 1.4), rgb(0xf0ede8) * d.range(0.38, 0.6))
+            (
+                rgb(0xffe2bd).lerp(rgb(0xeef3ff), warmth) * d.range(0.95, 1.4),
+                rgb(0xf0ede8) * d.range(0.38, 0.6),
+            )
         };
         let backdrop = Backdrop::new(kind, d, toward);
         let ground = backdrop.floor_color() * (0.35 * key.x + 0.4 * sky.x);
@@ -109,7 +115,13 @@ impl Light {
 }
 
 /// The camera at time `t`, following a figure at `place` on the ground.
-pub(super) fn camera(now: &Scene, next: Option<(&Scene, f32)>, t: f64, place: Vec3A, size: [u32; 2]) -> Camera {
+pub(super) fn camera(
+    now: &Scene,
+    next: Option<(&Scene, f32)>,
+    t: f64,
+    place: Vec3A,
+    size: [u32; 2],
+) -> Camera {
     let at = |s: &Stand| {
         let slow = (t / 19.0).fract() as f32 * TAU;
         [s.azimuth + s.orbit * slow.sin(), s.height, s.fill, s.view_angle, s.aim]

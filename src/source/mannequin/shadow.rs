@@ -21,7 +21,8 @@ impl Shadow {
     pub(super) fn new(points: &[Vec3A], toward: Vec3A, centre: Vec3A, softness: f32) -> Shadow {
         let across = toward.cross(Vec3A::X).normalize();
         let along = toward.cross(across);
-        let mut shadow = Shadow { across, along, toward, centre, near: vec![f32::MIN; SIDE * SIDE], soft: Vec::new() };
+        let mut shadow =
+            Shadow { across, along, toward, centre, near: vec![f32::MIN; SIDE * SIDE], soft: Vec::new() };
         for &p in points {
             let [x, y] = shadow.cell(p);
             let (x, y) = (x as usize, y as usize);

@@ -6,8 +6,16 @@ use glam::{Affine3A, Vec3A};
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     /// From `a` to `b` with a radius at each end.
-    Cone { a: Vec3A, b: Vec3A, ra: f32, rb: f32 },
-    Ball { center: Vec3A, radii: Vec3A },
+    Cone {
+        a: Vec3A,
+        b: Vec3A,
+        ra: f32,
+        rb: f32,
+    },
+    Ball {
+        center: Vec3A,
+        radii: Vec3A,
+    },
 }
 
 /// One shape in its bone's frame, metres of the unscaled figure.
@@ -25,7 +33,11 @@ pub(super) fn cone(a: [f32; 3], b: [f32; 3], ra: f32, rb: f32) -> Part {
 }
 
 pub(super) fn ball(center: [f32; 3], radii: [f32; 3]) -> Part {
-    Part { shape: Shape::Ball { center: center.into(), radii: radii.into() }, squeeze: Vec3A::ONE, blend: 0.04 }
+    Part {
+        shape: Shape::Ball { center: center.into(), radii: radii.into() },
+        squeeze: Vec3A::ONE,
+        blend: 0.04,
+    }
 }
 
 impl Part {
@@ -100,7 +112,12 @@ pub(super) fn melt(a: f32, b: f32, k: f32) -> f32 {
 
 impl Solid {
     /// `parts[bone]` on the bones at `frames`; `scale` and `head` size the figure.
-    pub(super) fn new(parts: Vec<(usize, Vec<Part>)>, frames: &[Affine3A; BONES], scale: f32, head: f32) -> Solid {
+    pub(super) fn new(
+        parts: Vec<(usize, Vec<Part>)>,
+        frames: &[Affine3A; BONES],
+        scale: f32,
+        head: f32,
+    ) -> Solid {
         let groups = parts
             .into_iter()
             .map(|(bone, parts)| {

@@ -51,9 +51,8 @@ fn weave(values: &[f32], size: UVec3, low: Vec3A, cell: f32) -> Net {
         for y in 0..ny - 1 {
             for x in 0..nx - 1 {
                 let base = x + y * stride[1] + z * stride[2];
-                let corner = |c: usize| {
-                    values[base + (c & 1) + (c >> 1 & 1) * stride[1] + (c >> 2) * stride[2]]
-                };
+                let corner =
+                    |c: usize| values[base + (c & 1) + (c >> 1 & 1) * stride[1] + (c >> 2) * stride[2]];
                 let inside = (0..8).filter(|&c| corner(c) < 0.0).count();
                 if inside == 0 || inside == 8 {
                     continue;

@@ -14,6 +14,18 @@ pub struct TrueFigure {
     pub person: Option<TruePerson>,
     /// Pixels that the figure covers.
     pub area: f32,
+    /// The picture's size, and for each pixel, row by row, whether the figure covers half of it.
+    pub silhouette: Vec<bool>,
+    pub size: [u32; 2],
+}
+
+impl TrueFigure {
+    /// Whether the figure covers the pixel at a place.
+    pub fn covers(&self, x: f32, y: f32) -> bool {
+        let (x, y) = (x.round(), y.round());
+        let inside = x >= 0.0 && y >= 0.0 && x < self.size[0] as f32 && y < self.size[1] as f32;
+        inside && self.silhouette[y as usize * self.size[0] as usize + x as usize]
+    }
 }
 
 /// How deep a joint may lie under the nearest surface and still count as seen: about the limb's
@@ -22,7 +34,13 @@ const DEPTH: [f32; 17] = [
     0.03, 0.03, 0.03, 0.035, 0.035, 0.115, 0.115, 0.08, 0.08, 0.06, 0.06, 0.17, 0.17, 0.11, 0.11, 0.09, 0.09,
 ];
 
-pub(super) fn measure(joints: &[Vec3; 17], camera: &Camera, drawn: &Visible, size: [u32; 2], scale: f32) -> TrueFigure {
+pub(super) fn measure(
+    joints: &[Vec3; 17],
+    camera: &Camera,
+    drawn: &Visible,
+    size: [u32; 2],
+    scale: f32,
+) -> TrueFigure {
     let [w, h] = size.map(|s| s as f32);
     let keypoints: Vec<Keypoint> = joints
         .iter()
@@ -32,25 +50,33 @@ pub(super) fn measure(joints: &[Vec3; 17], camera: &Camera, drawn: &Visible, siz
             let inside = p.x >= -0.5 && p.y >= -0.5 && p.x < w - 0.5 && p.y < h - 0.5;
             // A joint at the rim of the outline can miss its pixel by a hair: nothing is in front of it then.
             let seen = drawn.depth(p.x, p.y).is_none_or(|z| z > p.z - depth * scale);
-            let score = if !inside { 0.0 } else if seen { 2.0 } else { 1.0 };
+            let score = if !inside {
+                0.0
+            } else if seen {
+                2.0
+            } else {
+                1.0
+            };
             Keypoint { x: p.x, y: p.y, score }
         })
         .collect();
     let (mut left, mut top, mut right, mut bottom) = (w, h, -1.0f32, -1.0f32);
     let mut samples = 0usize;
+    let mut silhouette = vec![false; size[0] as usize * size[1] as usize];
     for y in 0..drawn.height {
         for x in 0..drawn.width {
             let covered = drawn.samples(x, y).iter().filter(|&&id| id != EMPTY).count();
             samples += covered;
             if covered >= 2 {
                 let (px, py) = ((drawn.left + x as i32) as f32, (drawn.top + y as i32) as f32);
+                silhouette[py as usize * size[0] as usize + px as usize] = true;
                 (left, right) = (left.min(px), right.max(px + 1.0));
                 (top, bottom) = (top.min(py), bottom.max(py + 1.0));
             }
         }
     }
     if right < left {
-        return TrueFigure { person: None, area: 0.0 };
+        return TrueFigure { person: None, area: 0.0, silhouette, size };
     }
     for k in keypoints.iter().filter(|k| k.score > 0.0) {
         (left, right) = (left.min(k.x), right.max(k.x));
@@ -58,5 +84,5 @@ pub(super) fn measure(joints: &[Vec3; 17], camera: &Camera, drawn: &Visible, siz
     }
     let (left, top) = (left.max(0.0), top.max(0.0));
     let bbox = BBox { x: left, y: top, w: right.min(w) - left, h: bottom.min(h) - top };
-    TrueFigure { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0 }
+    TrueFigure { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0, silhouette, size }
 }

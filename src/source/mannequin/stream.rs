@@ -1,0 +1,87 @@
+//! The mannequin as a source: thirty frames a second, without end, seekable.
+
+use super::Mannequin;
+use crate::source::{Frame, Source, SourceError, SourceInfo};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Frames a second.
+const RATE: f64 = 30.0;
+
+/// An endless stream of drawn frames with their true joints.
+pub struct MannequinSource {
+    mannequin: Mannequin,
+    info: SourceInfo,
+    /// Number of the next frame on the time line.
+    position: u64,
+    /// Frames handed out.
+    sequence: u64,
+}
+
+impl MannequinSource {
+    /// The figure of `seed` in frames of `size` (width, height in pixels).
+    pub fn new(seed: u64, size: [u32; 2]) -> MannequinSource {
+        let mannequin = Mannequin::new(seed, size);
+        let info = SourceInfo {
+            title: format!("Mannequin {seed}"),
+            size: mannequin.size(),
+            fps: Some(RATE),
+            frames: None,
+            duration: None,
+            live: false,
+            seekable: true,
+        };
+        MannequinSource { mannequin, info, position: 0, sequence: 0 }
+    }
+}
+
+impl Source for MannequinSource {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+        let time = self.position as f64 / RATE;
+        let (pixels, people) = self.mannequin.render(time);
+        let frame = Frame {
+            pixels: Arc::new(pixels),
+            timestamp: Duration::from_secs_f64(time),
+            sequence: self.sequence,
+            truth: Some(Arc::new(people)),
+            name: None,
+        };
+        self.position += 1;
+        self.sequence += 1;
+        Ok(Some(frame))
+    }
+
+    fn seek(&mut self, to: Duration) -> Result<(), SourceError> {
+        // A frame's own timestamp, rounded to nanoseconds, must lead back to that frame.
+        self.position = (to.as_secs_f64() * RATE + 1e-6).floor() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_follow_at_thirty_a_second_and_seeking_finds_them_again() {
+        let mut source = MannequinSource::new(3, [64, 48]);
+        let first: Vec<Frame> = (0..4).map(|_| source.next_frame().unwrap().unwrap()).collect();
+        for (i, frame) in first.iter().enumerate() {
+            assert_eq!(frame.sequence, i as u64);
+            assert!((frame.timestamp.as_secs_f64() - i as f64 / 30.0).abs() < 1e-6);
+            assert_eq!(frame.pixels.dimensions(), (64, 48));
+        }
+        for frame in &first {
+            source.seek(frame.timestamp).unwrap();
+            let again = source.next_frame().unwrap().unwrap();
+            assert_eq!(again.pixels, frame.pixels);
+            assert_eq!(again.truth, frame.truth);
+        }
+        source.seek(Duration::from_millis(1099)).unwrap();
+        assert!((source.next_frame().unwrap().unwrap().timestamp.as_secs_f64() - 32.0 / 30.0).abs() < 1e-6);
+    }
+}
