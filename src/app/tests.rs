@@ -70,7 +70,7 @@ fn the_token_slider_changes_its_text_and_the_next_result() {
     let mut harness = running();
     harness.get_by_label("tokens kept 100 % (256 of 256)");
     // As a user with a keyboard: focus the slider and move it.
-    harness.get_by_label("Keep").focus();
+    harness.get_by_role_and_label(egui::Role::Slider, "Keep").focus();
     harness.step();
     for _ in 0..40 {
         harness.key_press(Key::ArrowLeft);

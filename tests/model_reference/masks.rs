@@ -46,7 +46,7 @@ fn a_seed_makes_the_random_mask_repeatable() {
 #[test]
 fn the_progressive_order_stays_what_it_is() {
     let ranking = progressive_ranking(GRID);
-    assert_eq!(ranking[..8], [52, 59, 196, 203, 116, 123, 146, 157]);
+    assert_eq!(ranking[..8], [116, 123, 196, 203, 52, 59, 146, 157]);
 }
 
 proptest! {

@@ -131,3 +131,15 @@ fn gradients_reach_every_parameter_behind_the_backbone() {
     let before = numbers(MODEL.feature_norm.as_ref().unwrap().running_mean.value_sync());
     assert_ne!(numbers(norm.running_mean.value_sync()), before);
 }
+
+/// The training path takes attention apart; it must compute what inference computes.
+#[test]
+fn training_and_inference_agree() {
+    use burn::module::Module;
+    let mut model = small();
+    model.feature_norm = None;
+    let keep = Keep::same(&kept_tokens(MaskKind::Random, 0.4, [16, 16], 3), 1, &Device::flex());
+    let plain = numbers(model.forward_features(features(1), &keep));
+    let trained = model.train().forward_features(Tensor::from_inner(features(1)), &keep);
+    assert!(largest_difference(&numbers(trained), &plain) < TOLERANCE);
+}

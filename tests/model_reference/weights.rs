@@ -26,7 +26,7 @@ fn the_generator_makes_the_listed_values() {
             let values = closed_form(name, center, amp, shape.iter().product());
             let first: Vec<f64> = serde_json::from_value(entry["first"].clone()).unwrap();
             for (value, expected) in values.iter().zip(first) {
-                assert_eq!(f64::from(*value), expected, "{model}: {name}");
+                assert_eq!(*value, expected as f32, "{model}: {name}");
             }
             let sum: f64 = values.iter().map(|&v| f64::from(v)).sum();
             let expected = entry["sum"].as_f64().unwrap();

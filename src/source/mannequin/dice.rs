@@ -51,10 +51,17 @@ static VALUES: LazyLock<Vec<f32>> = LazyLock::new(|| {
     (0..LATTICE * LATTICE * LATTICE).map(|_| dice.unit()).collect()
 });
 
+/// `f32::floor` for numbers that fit an i32, without a library call on older processors.
+fn floor(x: f32) -> f32 {
+    let whole = x as i32 as f32;
+    if whole > x { whole - 1.0 } else { whole }
+}
+
 /// Smooth value noise in [0, 1], one lattice cell a unit, repeating every 32 units.
 pub(super) fn noise2(x: f32, y: f32) -> f32 {
-    let (fx, fy) = (x.floor(), y.floor());
-    let (u, v) = (ease(x - fx), ease(y - fy));
+    let (fx, fy) = (floor(x), floor(y));
+    let smooth = |w: f32| w * w * (3.0 - 2.0 * w);
+    let (u, v) = (smooth(x - fx), smooth(y - fy));
     let at = |i: i32, j: i32| {
         let (i, j) = ((fx as i32 + i) as usize % LATTICE, (fy as i32 + j) as usize % LATTICE);
         VALUES[j * LATTICE + i]

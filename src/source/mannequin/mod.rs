@@ -7,12 +7,14 @@
 //! How it is made: rounded shapes on bones melt into a body ([`anatomy`], [`outfit`]), which
 //! [`surface`] turns into triangles once a seed. Each frame bends them with the skeleton ([`rig`],
 //! [`actions`], [`motion`]), draws them into a depth buffer ([`raster`]), paints and lights them
-//! ([`paint`], [`picture`]) before a ray-traced place ([`backdrop`], [`furniture`], [`scene`]).
+//! ([`paint`], [`shade`], [`develop`]) before a ray-traced place ([`backdrop`], [`furniture`], [`scene`]).
 
 mod actions;
 mod anatomy;
 mod backdrop;
+mod behind;
 mod camera;
+mod develop;
 mod dice;
 mod figure;
 mod furniture;
@@ -24,11 +26,15 @@ mod picture;
 mod raster;
 mod rig;
 mod scene;
+mod shade;
 mod shadow;
 mod solid;
 mod stream;
 mod surface;
 mod truth;
+
+#[cfg(test)]
+mod tests;
 
 use super::TruePerson;
 use figure::Figure;

@@ -49,24 +49,25 @@ impl Visible {
             return;
         }
         let inverse = 1.0 / area;
-        let (za, zb, zc) = (1.0 / p[0].z, 1.0 / p[1].z, 1.0 / p[2].z);
+        let [za, zb, zc] = p.map(|v| 1.0 / v.z);
+        // Shares of the corners a and b, which change by a constant from sample to sample.
+        let (du, dv) = ((by - cy) * inverse, (cy - ay) * inverse);
+        let dz = du * (za - zc) + dv * (zb - zc);
         for y in y0..=y1 {
-            let fy = y as f32;
+            let (fx, fy) = (x0 as f32, y as f32);
+            let mut u = ((cx - bx) * (fy - by) - (cy - by) * (fx - bx)) * inverse;
+            let mut v = ((ax - cx) * (fy - cy) - (ay - cy) * (fx - cx)) * inverse;
+            let mut z = u * (za - zc) + v * (zb - zc) + zc;
             let row = (y * w) as usize;
-            for x in x0..=x1 {
-                let fx = x as f32;
-                let u = ((cx - bx) * (fy - by) - (cy - by) * (fx - bx)) * inverse;
-                let v = ((ax - cx) * (fy - cy) - (ay - cy) * (fx - cx)) * inverse;
-                let s = 1.0 - u - v;
-                if u < 0.0 || v < 0.0 || s < 0.0 {
-                    continue;
+            let span = row + x0 as usize..row + x1 as usize + 1;
+            for (near, seen) in self.near[span.clone()].iter_mut().zip(&mut self.ids[span]) {
+                if u >= 0.0 && v >= 0.0 && u + v <= 1.0 && z > *near {
+                    *near = z;
+                    *seen = id;
                 }
-                let z = u * za + v * zb + s * zc;
-                let i = row + x as usize;
-                if z > self.near[i] {
-                    self.near[i] = z;
-                    self.ids[i] = id;
-                }
+                u += du;
+                v += dv;
+                z += dz;
             }
         }
     }

@@ -14,6 +14,18 @@ pub struct TrueFigure {
     pub person: Option<TruePerson>,
     /// Pixels that the figure covers.
     pub area: f32,
+    /// The picture's size, and for each pixel, row by row, whether the figure covers half of it.
+    pub silhouette: Vec<bool>,
+    pub size: [u32; 2],
+}
+
+impl TrueFigure {
+    /// Whether the figure covers the pixel at a place.
+    pub fn covers(&self, x: f32, y: f32) -> bool {
+        let (x, y) = (x.round(), y.round());
+        let inside = x >= 0.0 && y >= 0.0 && x < self.size[0] as f32 && y < self.size[1] as f32;
+        inside && self.silhouette[y as usize * self.size[0] as usize + x as usize]
+    }
 }
 
 /// How deep a joint may lie under the nearest surface and still count as seen: about the limb's
@@ -50,19 +62,21 @@ pub(super) fn measure(
         .collect();
     let (mut left, mut top, mut right, mut bottom) = (w, h, -1.0f32, -1.0f32);
     let mut samples = 0usize;
+    let mut silhouette = vec![false; size[0] as usize * size[1] as usize];
     for y in 0..drawn.height {
         for x in 0..drawn.width {
             let covered = drawn.samples(x, y).iter().filter(|&&id| id != EMPTY).count();
             samples += covered;
             if covered >= 2 {
                 let (px, py) = ((drawn.left + x as i32) as f32, (drawn.top + y as i32) as f32);
+                silhouette[py as usize * size[0] as usize + px as usize] = true;
                 (left, right) = (left.min(px), right.max(px + 1.0));
                 (top, bottom) = (top.min(py), bottom.max(py + 1.0));
             }
         }
     }
     if right < left {
-        return TrueFigure { person: None, area: 0.0 };
+        return TrueFigure { person: None, area: 0.0, silhouette, size };
     }
     for k in keypoints.iter().filter(|k| k.score > 0.0) {
         (left, right) = (left.min(k.x), right.max(k.x));
@@ -70,5 +84,5 @@ pub(super) fn measure(
     }
     let (left, top) = (left.max(0.0), top.max(0.0));
     let bbox = BBox { x: left, y: top, w: right.min(w) - left, h: bottom.min(h) - top };
-    TrueFigure { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0 }
+    TrueFigure { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0, silhouette, size }
 }

@@ -1,0 +1,116 @@
+//! What the whole figure promises, over seeds and moments.
+
+use super::motion::{self, ACTION};
+use super::*;
+use crate::pose::Skeleton;
+use proptest::prelude::*;
+
+const LEFT_RIGHT: [(usize, usize); 4] = [(5, 6), (11, 12), (1, 2), (3, 4)];
+
+fn person(m: &Mannequin, t: f64) -> TruePerson {
+    m.draw(t).person.person.unwrap()
+}
+
+#[test]
+fn a_picture_is_a_function_of_seed_size_and_time() {
+    let (one, two) = (Mannequin::new(5, [96, 72]), Mannequin::new(5, [96, 72]));
+    // The second visits other moments in between: no state may leak from them.
+    for t in [12.9, 0.4, 11.5, 12.9] {
+        let _ = two.render(t + 40.0);
+        assert_eq!(one.render(t), two.render(t), "at {t} s");
+    }
+    assert_ne!(one.render(0.4).0, one.render(0.5).0);
+    assert_ne!(one.render(0.4).0, Mannequin::new(6, [96, 72]).render(0.4).0);
+}
+
+#[test]
+fn the_left_hand_is_on_the_right_of_a_picture_of_someone_who_faces_the_camera() {
+    for seed in 0..4 {
+        // The first action faces the camera within 45 degrees.
+        let p = person(&Mannequin::new(seed, [320, 240]), 2.0);
+        for (left, right) in LEFT_RIGHT {
+            assert!(p.keypoints[left].x > p.keypoints[right].x, "seed {seed}, joint {left}");
+        }
+        let names = &Skeleton::coco17().joints;
+        assert!(
+            LEFT_RIGHT.iter().all(|(l, r)| names[*l].starts_with("left") && names[*r].starts_with("right"))
+        );
+        // Head above shoulders above hips above ankles.
+        let y = |j: usize| p.keypoints[j].y;
+        assert!(y(1) < y(5) && y(5) < y(11) && y(11) < y(13) && y(13) < y(15), "seed {seed}");
+    }
+}
+
+#[test]
+fn joints_move_without_jumps() {
+    for seed in [1, 2, 9] {
+        let figure = Figure::new(seed);
+        let joints = |i: i32| {
+            let p = motion::posture(seed, f64::from(i) / 30.0, figure.rig.scale);
+            figure.rig.joints(&figure.rig.stand(&p.stance, p.heading, p.place))
+        };
+        let mut before = joints(0);
+        for i in 1..(60.0 * 30.0) as i32 {
+            let now = joints(i);
+            for (j, (a, b)) in before.iter().zip(&now).enumerate() {
+                // A fast punch or kick is about 8 m/s.
+                assert!(a.distance(*b) < 0.4, "seed {seed}, joint {j}, frame {i}: {} m", a.distance(*b));
+            }
+            before = now;
+        }
+    }
+}
+
+#[test]
+fn feet_stay_on_the_ground_unless_it_jumps() {
+    let figure = Figure::new(3);
+    for i in 0..400 {
+        let t = f64::from(i) * 0.15;
+        let p = motion::posture(3, t, figure.rig.scale);
+        let joints = figure.rig.joints(&figure.rig.stand(&p.stance, p.heading, p.place));
+        let lowest = joints[15].y.min(joints[16].y);
+        assert!(lowest > 0.02 && lowest < 0.6, "ankle at {lowest} m at {t} s");
+    }
+}
+
+#[test]
+fn one_walk_leads_back_to_where_it_began() {
+    // The second action of every figure is a walk.
+    let start = motion::posture(8, ACTION + 1.0, 1.0);
+    let middle = motion::posture(8, ACTION * 1.5, 1.0);
+    let end = motion::posture(8, ACTION * 2.0 - 1e-3, 1.0);
+    assert!(end.place.length() < 0.01, "{}", end.place);
+    assert!(middle.place.length() > 1.0 && start.place.length() > 0.01);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_joint_lies_on_the_drawn_figure_and_in_its_box(seed in 0u64..1_000_000, from in 0.0f64..3000.0) {
+        let m = Mannequin::new(seed, [240, 200]);
+        for k in 0..4 {
+            let t = from + f64::from(k) * 3.7;
+            let drawn = m.draw(t);
+            let p = drawn.person.person.as_ref().expect("the camera follows the figure");
+            prop_assert_eq!(p.keypoints.len(), 17);
+            let b = p.bbox;
+            prop_assert!(b.x >= 0.0 && b.y >= 0.0 && b.x + b.w <= 240.0 && b.y + b.h <= 200.0);
+            prop_assert!(drawn.person.area > 0.1 * b.w * b.h && drawn.person.area <= b.w * b.h + 1.0);
+            for (j, q) in p.keypoints.iter().enumerate() {
+                let inside = q.x >= -0.5 && q.y >= -0.5 && q.x < 239.5 && q.y < 199.5;
+                prop_assert_eq!(q.score > 0.0, inside, "joint {} at {} s", j, t);
+                if !inside {
+                    continue;
+                }
+                prop_assert!(q.x >= b.x - 0.6 && q.x <= b.x + b.w + 0.6, "joint {} at {} s", j, t);
+                prop_assert!(q.y >= b.y - 0.6 && q.y <= b.y + b.h + 0.6, "joint {} at {} s", j, t);
+                // Within two pixels of the outline at the least (ears lie on it).
+                let near = |dx: f32, dy: f32| drawn.person.covers(q.x + dx, q.y + dy);
+                let on = (-2..=2).any(|dy| (-2..=2).any(|dx| near(dx as f32, dy as f32)));
+                prop_assert!(on, "joint {} ({:?}) of seed {} at {} s is off the figure", j, q, seed, t);
+            }
+            prop_assert!(p.keypoints.iter().filter(|q| q.score > 1.5).count() >= 3);
+        }
+    }
+}
