@@ -59,7 +59,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if peers.is_none() && !args.no_peers {
         eprintln!("note: {} has no PyTorch, so there is nothing to compare with", args.python.display());
     }
-    let mut report = Report::new(args.mask, usize::from(args.persons), args.runs);
+    let load = busy();
+    if let Some(load) = load {
+        eprintln!("note: other programs keep this machine busy (load {load}): the times mean little");
+    }
+    let mut report = Report::new(args.mask, usize::from(args.persons), args.runs, load);
     for &choice in &args.devices {
         let device = gpu::choose(choice)?;
         if let Some(note) = &device.note {
@@ -129,6 +133,13 @@ fn measure(
         rows.push(Row::new(variant, device, ratio, kept, &ours, theirs));
     }
     Ok(rows)
+}
+
+/// The load average of the last minute, where the system tells it and it is more than half a core's work.
+fn busy() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let load: f64 = text.split_whitespace().next()?.parse().ok()?;
+    (load > 0.5).then_some(load)
 }
 
 /// Something to look at that is not one colour.

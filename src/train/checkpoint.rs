@@ -83,10 +83,10 @@ pub fn load(
     };
     let state = |name: &str| -> Result<Vec<f32>, TrainError> {
         let values = numbers(name)?;
-        if values.len() == layout.len() {
+        if values.len() == layout.count() {
             Ok(values)
         } else {
-            Err(wrong(format!("it has {} parameters, the settings make {}", values.len(), layout.len())))
+            Err(wrong(format!("it has {} parameters, the settings make {}", values.len(), layout.count())))
         }
     };
     let optimizer = Optimizer {

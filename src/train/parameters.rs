@@ -31,12 +31,8 @@ impl Layout {
     }
 
     /// Numbers in the flat vector.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.decays.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.decays.is_empty()
     }
 
     /// For each number whether weight decay applies.
@@ -44,15 +40,9 @@ impl Layout {
         &self.decays
     }
 
-    /// Name of the parameter that holds a number of the flat vector.
-    pub fn name_of(&self, number: usize) -> &str {
-        let after = self.slots.partition_point(|s| s.start <= number);
-        after.checked_sub(1).map_or("", |i| &self.slots[i].path)
-    }
-
     /// The model's parameters.
     pub fn read(&self, model: &TmPose) -> Vec<f32> {
-        let mut reader = Reader { layout: self, out: vec![0.0; self.len()] };
+        let mut reader = Reader { layout: self, out: vec![0.0; self.count()] };
         model.visit(&mut reader);
         reader.out
     }

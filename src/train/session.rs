@@ -56,8 +56,7 @@ pub struct Session {
     pub layout: Layout,
     pub origin: String,
     pub samples: Arc<Samples>,
-    pub val: Option<Arc<Samples>>,
-    /// The part of `val` that is looked at after each epoch.
+    /// The part of the validation set that is looked at after each epoch.
     quick: Option<Samples>,
     quick_features: Option<CachedSet>,
     engine: Engine,
@@ -101,13 +100,12 @@ impl Session {
             Samples { mixture, skeleton, augmentation, seed, input_wh, heatmap_wh }
         };
         let samples = view(mixture, config.augmentation.clone(), config.run.seed);
-        let plain = |limit: usize| -> Result<Option<Samples>, TrainError> {
-            let Some(path) = &config.data.val else { return Ok(None) };
+        let mut quick = None;
+        if let Some(path) = &config.data.val {
             let mut mixture = Mixture::single(CocoSet::open(path, "val", &skeleton)?);
-            mixture.thin_to(limit);
-            Ok(Some(view(mixture, Augmentation::none(), 0)))
-        };
-        let (val, quick) = (plain(0)?.map(Arc::new), plain(config.data.val_limit)?);
+            mixture.thin_to(config.data.val_limit);
+            quick = Some(view(mixture, Augmentation::none(), 0));
+        }
 
         let on_gpu = device.is_gpu();
         let (mut engine, mut quick_features) = (Engine::Pictures(None), None);
@@ -149,7 +147,6 @@ impl Session {
             layout,
             origin,
             samples: Arc::new(samples),
-            val,
             quick,
             quick_features,
             engine,

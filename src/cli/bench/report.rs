@@ -96,12 +96,14 @@ pub struct Report {
     mask: MaskKind,
     persons: usize,
     runs: u32,
+    /// The machine's load average before the first run, if it was busy.
+    load: Option<f64>,
     rows: Vec<Row>,
 }
 
 impl Report {
-    pub fn new(mask: MaskKind, persons: usize, runs: u32) -> Report {
-        Report { version: env!("CARGO_PKG_VERSION"), mask, persons, runs, rows: Vec::new() }
+    pub fn new(mask: MaskKind, persons: usize, runs: u32, load: Option<f64>) -> Report {
+        Report { version: env!("CARGO_PKG_VERSION"), mask, persons, runs, load, rows: Vec::new() }
     }
 
     pub fn start_device(&self, device: &ComputeDevice) {

@@ -3,6 +3,7 @@
 //! Batch norms are folded into convolutions with bias, as in the published file; all of it stays trainable.
 //! Upstream: PaddleDetection, Apache-2.0 (PP-TinyPose 256x192); architecture: Lite-HRNet (arXiv 2104.06403).
 
+mod cpu;
 mod layers;
 mod stage;
 
@@ -11,8 +12,6 @@ use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 use burn::tensor::TensorData;
 use burn::tensor::activation::relu;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 
 use layers::{Separable, Stem};
 use stage::HrModule;
@@ -96,7 +95,9 @@ impl LiteHrNet {
 
         let last = maps.len() - 1;
         let links = self.gather.iter().zip(maps[..last].iter().rev());
-        links.fold(maps[last].clone(), |below, (link, map)| map.clone() + double(relu(link.forward(below))))
+        links.fold(maps[last].clone(), |below, (link, map)| {
+            map.clone() + cpu::double_bilinear(relu(link.forward(below)))
+        })
     }
 
     /// The same function with the biases between two linear layers folded into the second; inference only.
@@ -186,13 +187,4 @@ impl LiteHrNet {
         self.gather.iter_mut().for_each(|link| link.convolutions(&mut list));
         list
     }
-}
-
-/// Bilinear up-sampling to twice the size, corners aligned.
-fn double(map: Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = map.dims();
-    let options = InterpolateOptions::new(InterpolateMode::Bilinear)
-        .with_align_corners(true)
-        .with_output_size([2 * height, 2 * width]);
-    interpolate(map, options)
 }

@@ -1,6 +1,8 @@
 //! Real cameras, through nokhwa.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nokhwa::pixel_format::RgbFormat;
@@ -35,8 +37,18 @@ pub(super) fn ask_permission() -> Result<(), SourceError> {
     }
 }
 
+/// What the cameras offer that this program has open. Asking such a camera again would disturb its stream,
+/// or be refused as if another program had it.
+fn open_cameras() -> MutexGuard<'static, BTreeMap<u32, Vec<CameraFormat>>> {
+    static OPEN: Mutex<BTreeMap<u32, Vec<CameraFormat>>> = Mutex::new(BTreeMap::new());
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What the camera offers, the best first.
 pub(super) fn formats(index: u32, name: &str) -> Result<Vec<CameraFormat>, SourceError> {
+    if let Some(known) = open_cameras().get(&index) {
+        return Ok(known.clone());
+    }
     let mut device = Device::open(index).map_err(|e| translate(name, &e))?;
     device.formats().map_err(|e| translate(name, &e))
 }
@@ -60,7 +72,7 @@ pub(super) fn open(
                 known: known.join(", "),
             });
         }
-        None => offered.into_iter().take(ATTEMPTS).collect(),
+        None => offered.iter().take(ATTEMPTS).copied().collect(),
     };
     let mut refused = None;
     for format in candidates {
@@ -77,13 +89,21 @@ pub(super) fn open(
     }
     let format = device.format();
     device.camera.open_stream().map_err(failed)?;
-    Ok(Box::new(NativeCapture { device, format, name: name.to_owned() }))
+    open_cameras().insert(index, offered);
+    Ok(Box::new(NativeCapture { device, format, index, name: name.to_owned() }))
 }
 
 struct NativeCapture {
     device: Device,
     format: CameraFormat,
+    index: u32,
     name: String,
+}
+
+impl Drop for NativeCapture {
+    fn drop(&mut self) {
+        open_cameras().remove(&self.index);
+    }
 }
 
 impl Capture for NativeCapture {

@@ -86,8 +86,9 @@ fn crouch(s: &mut Stance, depth: f32) {
         leg.flex += 1.42 * bent;
         leg.knee += 1.95 * bent;
         leg.ankle += 0.53 * bent + 0.7 * depth.min(0.0);
-        leg.abduct += 0.16 * bent;
-        leg.twist += 0.2 * bent;
+        leg.abduct += 0.12 * bent;
+        // Feet that are turned out would meet under a bent knee.
+        leg.twist -= 0.9 * leg.twist * bent.min(1.0);
     }
     s.pelvis.x += 0.42 * bent;
     s.spine.x += 0.15 * bent;
@@ -204,7 +205,6 @@ fn squat(u: f32) -> Stance {
         keys((u / 3.0).fract(), &[(0.0, 0.0), (0.12, 0.0), (0.45, 1.0), (0.6, 1.0), (0.92, 0.0), (1.0, 0.0)]);
     for leg in &mut s.legs {
         leg.abduct += 0.1;
-        leg.twist += 0.15;
     }
     crouch(&mut s, depth);
     for arm in &mut s.arms {

@@ -355,7 +355,7 @@ impl Backdrop {
         let facing = 0.72
             + 0.28
                 * if wall < 2 {
-                    (self.sun.x * (p.x.signum() * -1.0)).max(0.0)
+                    (self.sun.x * -p.x.signum()).max(0.0)
                 } else {
                     (self.sun.z * -p.z.signum()).max(0.0)
                 };

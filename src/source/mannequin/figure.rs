@@ -30,6 +30,9 @@ pub(super) struct Vertex {
     pub openness: f32,
 }
 
+/// Bones that move a point, and by how much.
+type Weights = ([u8; 4], [f32; 4]);
+
 pub(super) struct Figure {
     pub look: Look,
     pub rig: Rig,
@@ -111,7 +114,7 @@ impl Modeller<'_> {
                 || m.outfit.bottom(p) < -0.005
                 || m.shoes.distance(p) < -0.006
         };
-        self.add(net, Material::Skin, hidden, |_, w| w);
+        self.add(net, Material::Skin, hidden, |_, _, w| w);
 
         let centre = self.frames[HEAD].translation;
         let low = centre + vec3a(-0.11, -0.09, -0.14) * unit;
@@ -121,10 +124,10 @@ impl Modeller<'_> {
             net,
             Material::Skin,
             |m, p| m.outfit.top(p) < -0.005,
-            |m, (p, w)| {
+            |m, p, w| {
                 // A face does not bend.
                 let q = m.local(HEAD, p);
-                if q.y > 0.0 || (q.z > 0.05 && q.y > -0.07) { only(p, HEAD) } else { (p, w) }
+                if q.y > 0.0 || (q.z > 0.05 && q.y > -0.07) { only(HEAD) } else { w }
             },
         );
 
@@ -137,7 +140,7 @@ impl Modeller<'_> {
             let net = mesh(low, high, 0.0058 * unit, |p| self.body.distance(p));
             let wrong =
                 move |m: &Modeller, p: Vec3A| m.local(hand(side), p).y > 0.03 || m.outfit.top(p) < -0.005;
-            self.add(net, Material::Skin, wrong, |_, w| w);
+            self.add(net, Material::Skin, wrong, |_, _, w| w);
         }
     }
 
@@ -146,14 +149,14 @@ impl Modeller<'_> {
         let arms = [PELVIS, NECK, hand(0), hand(1)];
         let (low, high) = self.bounds(&arms, 0.22);
         let net = mesh(low, high, 0.0125 * unit, |p| self.outfit.top(p));
-        self.add(net, Material::Top, |_, _| false, |_, w| w);
+        self.add(net, Material::Top, |_, _| false, |_, _, w| w);
 
         let (low, high) = self.bounds(&[SPINE, foot(0), foot(1)], 0.26);
         let net = mesh(low, high, 0.0125 * unit, |p| self.outfit.bottom(p));
         // What a long top covers can be left out, unless the top flares away from it.
         let covered = |m: &Modeller, p: Vec3A| m.outfit.top(p) < -0.009;
         let skirt = self.look.lower == Lower::Skirt;
-        self.add(net, Material::Bottom, covered, move |m, w| if skirt { m.skirt_weights(w.0) } else { w });
+        self.add(net, Material::Bottom, covered, move |m, p, w| if skirt { m.skirt_weights(p) } else { w });
 
         let (low, high) = self.bounds(&[foot(0), foot(1)], 0.22);
         let net = mesh(low, high, 0.0095 * unit, |p| {
@@ -161,7 +164,7 @@ impl Modeller<'_> {
             let sole = -(self.local(foot(side), p).y + ANKLE) * unit;
             self.shoes.distance(p).max(sole)
         });
-        self.add(net, Material::Shoe, |_, _| false, |_, w| w);
+        self.add(net, Material::Shoe, |_, _| false, |_, _, w| w);
     }
 
     fn hair(&mut self) {
@@ -175,14 +178,13 @@ impl Modeller<'_> {
                 net,
                 Material::Hair,
                 |m, p| m.body.distance(p) < -0.01,
-                |m, (p, w)| {
+                |m, p, _| {
                     // Long hair rests on the back.
                     let fall = step(-0.03, -0.16, m.outfit.to_head(p).y);
                     if fall == 0.0 {
-                        return only(p, HEAD);
+                        return only(HEAD);
                     }
-                    let _ = w;
-                    (p, ([HEAD as u8, CHEST as u8, 0, 0], [1.0 - 0.8 * fall, 0.8 * fall, 0.0, 0.0]))
+                    ([HEAD as u8, CHEST as u8, 0, 0], [1.0 - 0.8 * fall, 0.8 * fall, 0.0, 0.0])
                 },
             );
         }
@@ -190,19 +192,19 @@ impl Modeller<'_> {
             let low = centre + vec3a(-0.13, 0.05, -0.15) * unit;
             let high = centre + vec3a(0.13, 0.25, 0.2) * unit;
             let net = mesh(low, high, 0.0065 * unit, |p| self.outfit.cap(p));
-            self.add(net, Material::Cap, |_, _| false, |_, w| only(w.0, HEAD));
+            self.add(net, Material::Cap, |_, _| false, |_, _, _| only(HEAD));
         }
     }
 
-    fn skirt_weights(&self, p: Vec3A) -> (Vec3A, ([u8; 4], [f32; 4])) {
+    fn skirt_weights(&self, p: Vec3A) -> Weights {
         let q = self.local(PELVIS, p);
         let swing = 0.82 * step(0.04, -0.2, q.y);
         let left = step(-0.16, 0.16, q.x);
         let bones = [PELVIS as u8, thigh(0) as u8, thigh(1) as u8, SPINE as u8];
-        (p, (bones, [1.0 - swing, swing * left, swing * (1.0 - left), 0.0]))
+        (bones, [1.0 - swing, swing * left, swing * (1.0 - left), 0.0])
     }
 
-    fn weights(&self, p: Vec3A) -> ([u8; 4], [f32; 4]) {
+    fn weights(&self, p: Vec3A) -> Weights {
         let distances = self.carrier.bone_distances(p);
         let nearest = distances.iter().copied().fold(f32::INFINITY, f32::min);
         let mut all: Vec<(usize, f32)> = (0..BONES)
@@ -227,13 +229,12 @@ impl Modeller<'_> {
         self.body.distance(p).min(self.outfit.top(p)).min(self.outfit.bottom(p))
     }
 
-    #[allow(clippy::type_complexity)]
     fn add(
         &mut self,
         net: Net,
         material: Material,
         hidden: impl Fn(&Modeller, Vec3A) -> bool,
-        reweigh: impl Fn(&Modeller, (Vec3A, ([u8; 4], [f32; 4]))) -> (Vec3A, ([u8; 4], [f32; 4])),
+        reweigh: impl Fn(&Modeller, Vec3A, Weights) -> Weights,
     ) {
         let gone: Vec<bool> = net.points.iter().map(|&p| hidden(self, p)).collect();
         let kept: Vec<[u32; 3]> =
@@ -245,7 +246,7 @@ impl Modeller<'_> {
                 if place[i] == u32::MAX {
                     place[i] = self.vertices.len() as u32;
                     let (rest, normal) = (net.points[i], net.normals[i]);
-                    let (_, (bones, weights)) = reweigh(self, (rest, self.weights(rest)));
+                    let (bones, weights) = reweigh(self, rest, self.weights(rest));
                     let mut openness = 1.0;
                     for (reach, share) in [(0.025, 0.35), (0.07, 0.4), (0.14, 0.35)] {
                         let free = self.any(rest + normal * reach * self.scale) / (reach * self.scale);
@@ -261,6 +262,6 @@ impl Modeller<'_> {
     }
 }
 
-fn only(p: Vec3A, bone: usize) -> (Vec3A, ([u8; 4], [f32; 4])) {
-    (p, ([bone as u8, 0, 0, 0], [1.0, 0.0, 0.0, 0.0]))
+fn only(bone: usize) -> Weights {
+    ([bone as u8, 0, 0, 0], [1.0, 0.0, 0.0, 0.0])
 }

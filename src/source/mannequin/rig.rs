@@ -214,8 +214,8 @@ impl Rig {
             (_, 2) => Quat::from_rotation_x(-arm.elbow),
             (_, 3) => Quat::from_rotation_y(-s * arm.pronate) * Quat::from_rotation_z(-s * arm.wrist),
             (_, 4) => {
-                Quat::from_rotation_z(s * leg.abduct)
-                    * Quat::from_rotation_x(-leg.flex)
+                Quat::from_rotation_x(-leg.flex)
+                    * Quat::from_rotation_z(s * leg.abduct)
                     * Quat::from_rotation_y(s * leg.twist)
             }
             (_, 5) => Quat::from_rotation_x(leg.knee),

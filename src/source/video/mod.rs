@@ -203,6 +203,14 @@ impl VideoSource {
         Ok(found)
     }
 
+    /// As [`Self::read_up_to`]; a damaged place before any frame is no more than a failed attempt.
+    fn finds(&mut self, to: Duration) -> Result<bool, SourceError> {
+        match self.read_up_to(to) {
+            Err(SourceError::VideoCut { .. }) => Ok(false),
+            other => other,
+        }
+    }
+
     /// Is `to` between the next frame and a little later?
     fn is_just_ahead(&self, to: Duration) -> bool {
         let Some(newest) = self.newest else { return false };
@@ -243,7 +251,7 @@ impl Source for VideoSource {
         if to.is_zero() {
             return self.restart(Start::Beginning);
         }
-        if self.decoder.is_some() && self.is_just_ahead(to) && self.read_up_to(to)? {
+        if self.decoder.is_some() && self.is_just_ahead(to) && self.finds(to)? {
             return Ok(());
         }
         let goal = self.container_seconds(to);
@@ -256,10 +264,8 @@ impl Source for VideoSource {
         ];
         for start in attempts {
             self.restart(start)?;
-            match self.read_up_to(to) {
-                Ok(true) => return Ok(()),
-                Ok(false) | Err(SourceError::VideoCut { .. }) => {}
-                Err(other) => return Err(other),
+            if self.finds(to)? {
+                return Ok(());
             }
         }
         Err(self.unusable(format!("no picture can be decoded at {:.2} s", to.as_secs_f64())))

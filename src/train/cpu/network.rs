@@ -132,8 +132,4 @@ impl Network {
         })
     }
 
-    /// Values of one visual token before the embedding.
-    pub fn patch_values(&self) -> usize {
-        self.patch.inputs
-    }
 }
