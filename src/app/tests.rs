@@ -33,7 +33,7 @@ fn window() -> Harnessed {
     harness
 }
 
-fn state<'a>(harness: &'a mut Harnessed) -> &'a mut Window {
+fn state(harness: &mut Harnessed) -> &mut Window {
     harness.state_mut().as_mut().unwrap()
 }
 

@@ -134,9 +134,11 @@ impl Viewer {
         let (Some(result), ModelStatus::Ready(summary)) = (&self.result, model) else { return };
         let (config, skeleton): (_, &Skeleton) = (&summary.info.config, &summary.info.skeleton);
         let heatmap_wh = [config.heatmap[1], config.heatmap[0]];
+        // The crop may reach beyond the picture; what the network makes of nothing is not worth showing.
+        let inside = painter.with_clip_rect(area.intersect(place.rect));
         if layers.heatmaps {
             self.heatmaps.draw(
-                &painter,
+                &inside,
                 &place,
                 &result.estimates,
                 skeleton,
@@ -147,7 +149,7 @@ impl Viewer {
         }
         for estimate in &result.estimates {
             if layers.tokens {
-                overlay::draw_tokens(&painter, &place, &estimate.crop, heatmap_wh, config.grid, &result.kept);
+                overlay::draw_tokens(&inside, &place, &estimate.crop, heatmap_wh, config.grid, &result.kept);
             }
             if layers.crop {
                 overlay::draw_crop(&painter, &place, &estimate.crop, heatmap_wh);

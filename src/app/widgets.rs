@@ -199,6 +199,18 @@ fn draw_icon(painter: &egui::Painter, icon: Icon, c: egui::Pos2, color: Color32)
     }
 }
 
+/// Two to four marks of a small plot's axis at round numbers.
+pub fn few_marks(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
+    let (low, high) = input.bounds;
+    let wanted = ((high - low) / 3.0).max(1e-6);
+    let ten = 10_f64.powf(wanted.log10().floor());
+    let step_size =
+        [1.0, 2.0, 5.0, 10.0].map(|m| m * ten).into_iter().find(|s| *s >= wanted).unwrap_or(wanted);
+    let first = (low / step_size).ceil() as i64;
+    let last = (high / step_size).floor() as i64;
+    (first..=last).map(|n| egui_plot::GridMark { value: n as f64 * step_size, step_size }).collect()
+}
+
 /// A part of a second as milliseconds with three figures.
 pub fn milliseconds(time: std::time::Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;
@@ -223,6 +235,16 @@ pub fn clock(time: std::time::Duration) -> String {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_small_plot_has_a_few_round_marks() {
+        for high in [0.7, 3.0, 46.0, 90.0, 130.0, 930.0, 5000.0] {
+            let bounds = (-0.05 * high, high);
+            let marks = few_marks(egui_plot::GridInput { bounds, base_step_size: 1.0 });
+            assert!((2..=4).contains(&marks.len()), "{high}: {} marks", marks.len());
+            assert_eq!(marks[0].value, 0.0);
+        }
+    }
 
     #[test]
     fn times_are_written_for_people() {

@@ -191,10 +191,10 @@ impl Window {
             if let Some(result) = fresh {
                 self.accuracy.add(&result, &summary.info.skeleton);
             }
-            if !std::mem::replace(&mut self.device_note_said, true) {
-                if let Some(note) = &summary.device.note {
-                    self.notice = Some(Notice::new(note.clone(), false));
-                }
+            if let (false, Some(note)) =
+                (std::mem::replace(&mut self.device_note_said, true), &summary.device.note)
+            {
+                self.notice = Some(Notice::new(note.clone(), false));
             }
         }
     }

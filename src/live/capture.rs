@@ -244,7 +244,8 @@ impl Player<'_> {
                 self.status(|s| s.ended = false);
             }
             let running = transport.playing && !ended;
-            if !running && !(show_one && !ended) && !info.live {
+            let wanted = running || (show_one && !ended);
+            if !wanted && !info.live {
                 self.clock = None;
                 heard = self.shared.bell.wait(heard, None);
                 continue;

@@ -231,7 +231,7 @@ impl<'a> Inference<'a> {
         let (Some(estimator), Some((frame, boxes))) = (&mut self.estimator, &self.current) else { return };
         let pixels = &frame.frame.pixels;
         let settings = &self.settings;
-        match guarded(|| Ok(estimator.estimate(pixels, boxes, &settings.infer, settings.heatmaps)?)) {
+        match guarded(|| estimator.estimate(pixels, boxes, &settings.infer, settings.heatmaps)) {
             Ok((estimates, times, kept)) => {
                 if let (true, Some(first)) = (new, estimates.first()) {
                     self.tracker.update(&first.pose, pixels.width(), pixels.height());

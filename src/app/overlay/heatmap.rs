@@ -9,6 +9,9 @@ use egui::{Color32, ColorImage, Painter, TextureHandle, TextureOptions};
 
 /// People whose heatmaps are drawn; the layer is for looking into the network, not for crowds.
 const MANY: usize = 8;
+/// Heatmap values at which a joint's colour begins to show and is at its strongest.
+const FLOOR: f32 = 0.08;
+const FULL: f32 = 0.7;
 
 /// One texture a person, made anew when the result or the chosen joint changes.
 #[derive(Default)]
@@ -70,10 +73,9 @@ fn colored(maps: &Heatmaps, skeleton: &Skeleton, joint: HeatmapJoint) -> ColorIm
                 let at = |j: usize| maps.map(j)[cell];
                 let best = (0..maps.joints).max_by(|&a, &b| at(a).total_cmp(&at(b))).unwrap_or(0);
                 let [r, g, b] = joint_color(skeleton, best);
-                let alpha = (at(best).clamp(0.0, 1.0).sqrt() * 255.0) as u8;
-                // Below this it is noise that would grey the whole picture.
-                let alpha = if at(best) < 0.05 { 0 } else { alpha };
-                Color32::from_rgba_unmultiplied(r, g, b, alpha)
+                // Below the floor it is noise that would tint the whole picture.
+                let alpha = ((at(best) - FLOOR) / (FULL - FLOOR)).clamp(0.0, 1.0);
+                Color32::from_rgba_unmultiplied(r, g, b, (alpha * 255.0) as u8)
             })
             .collect(),
     };

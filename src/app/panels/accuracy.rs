@@ -2,7 +2,7 @@
 
 use crate::app::accuracy::Accuracy;
 use crate::app::theme;
-use crate::app::widgets::low_row;
+use crate::app::widgets::{few_marks, low_row};
 use crate::app::window::Window;
 use egui::{Align, Label, Layout, RichText, Ui, Vec2};
 use egui_plot::{Line, Plot, PlotPoints};
@@ -28,7 +28,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         .show_axes([false, true])
         .show_grid([false, true])
         .grid_color(theme::LINE)
-        .grid_spacing(12.0..=60.0)
+        .y_grid_spacer(few_marks)
         .y_axis_formatter(|mark, _| format!("{} px", mark.value))
         .y_axis_min_width(34.0)
         .show_x(false)

@@ -38,12 +38,13 @@ fn messages(ui: &mut Ui, area: Rect, window: &mut Window, model: &ModelStatus) {
             if let Some(notice) = window.notice.clone() {
                 let color = if notice.error { theme::ERROR } else { theme::WARN };
                 let close = card(ui, width, color, |ui| {
-                    // As high as the button, so that one line of text is level with it.
-                    ui.spacing_mut().interact_size.y = 26.0;
-                    ui.horizontal(|ui| {
+                    ui.horizontal_top(|ui| {
                         let size = Vec2::new(ui.available_width() - 36.0, 0.0);
-                        let lines = Layout::top_down(Align::Min);
-                        ui.allocate_ui_with_layout(size, lines, |ui| ui.label(&notice.text));
+                        ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+                            // Level with the button's middle while it is one line.
+                            ui.add_space(5.0);
+                            ui.label(&notice.text);
+                        });
                         icon_button(ui, Icon::Close, "Dismiss", "Hide this message.", false).clicked()
                     })
                     .inner

@@ -1,7 +1,7 @@
 //! Measured milliseconds a stage, and how they went over the last frames.
 
 use crate::app::theme;
-use crate::app::widgets::{hint, low_row, milliseconds, value_row};
+use crate::app::widgets::{few_marks, hint, low_row, milliseconds, value_row};
 use crate::app::window::Window;
 use crate::infer::StageTimes;
 use egui::{Align, Label, Layout, Rect, RichText, Sense, Ui, Vec2};
@@ -68,11 +68,11 @@ fn median<'a>(times: impl Iterator<Item = &'a StageTimes>) -> Option<StageTimes>
     })
 }
 
-/// The whole as one bar of its stages.
+/// The stages' shares of their sum (medians do not add up to the whole's median).
 fn bar(ui: &mut Ui, times: &StageTimes) {
     let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 8.0), Sense::hover());
     ui.painter().rect_filled(rect, 4.0, theme::GROUND);
-    let whole = times.whole.as_secs_f32().max(1e-9);
+    let whole = times.stages().iter().map(|s| s.1).sum::<Duration>().as_secs_f32().max(1e-9);
     let mut left = rect.left();
     for ((_, time), color) in times.stages().into_iter().zip(theme::STAGES) {
         let width = rect.width() * (time.as_secs_f32() / whole).min(1.0);
@@ -118,7 +118,7 @@ fn plot(ui: &mut Ui, history: &crate::live::History<StageTimes>) {
         .show_axes([false, true])
         .show_grid([false, true])
         .grid_color(theme::LINE)
-        .grid_spacing(12.0..=60.0)
+        .y_grid_spacer(few_marks)
         .y_axis_formatter(|mark, _| format!("{} ms", mark.value))
         .y_axis_min_width(34.0)
         .show_x(false)

@@ -48,7 +48,7 @@ fn content(ui: &mut Ui, window: &mut Window) {
     let label = ui.label(RichText::new(time).color(theme::TEXT));
     let mut seconds = status.position.as_secs_f64();
     ui.add_space(6.0);
-    ui.spacing_mut().slider_width = (ui.available_width() - 38.0).max(40.0);
+    ui.spacing_mut().slider_width = (ui.available_width() - 32.0).max(40.0);
     let slider = Slider::new(&mut seconds, 0.0..=duration.as_secs_f64()).show_value(false);
     let slider = ui.add_enabled(info.seekable, slider).labelled_by(label.id);
     if slider.changed() {
