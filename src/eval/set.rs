@@ -124,8 +124,7 @@ pub fn estimate(
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, DataError> {
     let count = samples.len();
     let size = if on_gpu { LARGE } else { SMALL };
-    let parts: Vec<Vec<usize>> =
-        (0..count).collect::<Vec<_>>().chunks(size).map(<[usize]>::to_vec).collect();
+    let parts: Vec<Vec<usize>> = (0..count).collect::<Vec<_>>().chunks(size).map(<[usize]>::to_vec).collect();
     let part = |indices: &Vec<usize>| -> Result<Vec<Vec<Vec<Keypoint>>>, DataError> {
         let poses = estimate_part(model, device, samples, settings, indices)?;
         done(indices.len());
@@ -195,7 +194,11 @@ pub fn heatmaps(maps: Tensor<4>) -> Vec<Heatmaps> {
 }
 
 /// The set as samples that show each person's plain crop.
-pub fn plain_samples(set: CocoSet, model: &crate::model::ModelConfig, skeleton: &crate::pose::Skeleton) -> Samples {
+pub fn plain_samples(
+    set: CocoSet,
+    model: &crate::model::ModelConfig,
+    skeleton: &crate::pose::Skeleton,
+) -> Samples {
     Samples {
         mixture: crate::data::Mixture::single(set),
         skeleton: skeleton.clone(),

@@ -28,7 +28,13 @@ pub struct Position {
 }
 
 /// Writes the state of a training.
-pub fn save(folder: &Path, at: &Position, optimizer: &Optimizer, model: &TmPose, layout: &Layout) -> Result<(), TrainError> {
+pub fn save(
+    folder: &Path,
+    at: &Position,
+    optimizer: &Optimizer,
+    model: &TmPose,
+    layout: &Layout,
+) -> Result<(), TrainError> {
     let path = folder.join(FILE);
     let mut tensors: Vec<(String, Vec<f32>)> = vec![
         ("weights".into(), optimizer.weights.clone()),
@@ -57,7 +63,11 @@ pub fn save(folder: &Path, at: &Position, optimizer: &Optimizer, model: &TmPose,
 }
 
 /// Reads the state back; `model` gets what it holds besides the trained parameters.
-pub fn load(folder: &Path, model: TmPose, layout: &Layout) -> Result<(Position, Optimizer, TmPose), TrainError> {
+pub fn load(
+    folder: &Path,
+    model: TmPose,
+    layout: &Layout,
+) -> Result<(Position, Optimizer, TmPose), TrainError> {
     let path = folder.join(FILE);
     let wrong = |reason: String| TrainError::Checkpoint { path: path.display().to_string(), reason };
     let bytes = std::fs::read(&path).map_err(|e| wrong(e.to_string()))?;

@@ -9,20 +9,49 @@ use serde::Serialize;
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum TrainEvent {
     /// Something to know once, e.g. what was left out of a set.
-    Note { text: String },
+    Note {
+        text: String,
+    },
     /// Backbone features are being computed.
-    Features { set: String, done: usize, total: usize },
+    Features {
+        set: String,
+        done: usize,
+        total: usize,
+    },
     /// The first (or first resumed) step is about to begin.
-    Started { step: u64, steps: u64, samples: usize, parameters: usize, device: String },
+    Started {
+        step: u64,
+        steps: u64,
+        samples: usize,
+        parameters: usize,
+        device: String,
+    },
     Step(StepEvent),
     /// A validation runs.
-    Validating { done: usize, total: usize },
-    Validated { step: u64, epoch: f64, keep_ratio: f64, score: SetScore, best: bool },
+    Validating {
+        done: usize,
+        total: usize,
+    },
+    Validated {
+        step: u64,
+        epoch: f64,
+        keep_ratio: f64,
+        score: SetScore,
+        best: bool,
+    },
     /// Everything needed to go on was written.
-    Saved { step: u64 },
+    Saved {
+        step: u64,
+    },
     /// Ended early on request; `--resume` goes on.
-    Stopped { step: u64 },
-    Finished { step: u64, seconds: f64, best_ap: Option<f64> },
+    Stopped {
+        step: u64,
+    },
+    Finished {
+        step: u64,
+        seconds: f64,
+        best_ap: Option<f64>,
+    },
 }
 
 /// Means over the steps since the last such event.

@@ -53,7 +53,11 @@ struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    fn open(out: &Path, resume: bool, listen: &'a (dyn Fn(&TrainEvent) + Sync)) -> Result<Log<'a>, TrainError> {
+    fn open(
+        out: &Path,
+        resume: bool,
+        listen: &'a (dyn Fn(&TrainEvent) + Sync),
+    ) -> Result<Log<'a>, TrainError> {
         let path = out.join("log.jsonl");
         let file = File::options().create(true).write(true).append(resume).truncate(!resume).open(&path);
         let file = file.map_err(|source| TrainError::Write { path: path.display().to_string(), source })?;
@@ -91,7 +95,12 @@ struct Meter {
 }
 
 impl<'a> Training<'a> {
-    fn new(mut session: Session, resume: bool, command: &'a str, log: &'a Log) -> Result<Training<'a>, TrainError> {
+    fn new(
+        mut session: Session,
+        resume: bool,
+        command: &'a str,
+        log: &'a Log,
+    ) -> Result<Training<'a>, TrainError> {
         let steps = total_steps(&session.config.schedule, session.samples.len());
         let (at, optimizer);
         if resume {
@@ -241,7 +250,9 @@ impl<'a> Training<'a> {
         record.notes.insert("learning rate".into(), config.schedule.learning_rate.to_string());
         record.notes.insert("batch".into(), config.schedule.batch.to_string());
         for row in rows {
-            record.notes.insert(format!("AP {} at {}", row.set, row.keep_ratio), format!("{:.4}", row.score.ap));
+            record
+                .notes
+                .insert(format!("AP {} at {}", row.set, row.keep_ratio), format!("{:.4}", row.score.ap));
         }
         record
     }
@@ -278,7 +289,13 @@ impl<'a> Training<'a> {
             for (keep_ratio, poses) in TABLE_RATIOS.into_iter().zip(&poses) {
                 let score: SetScore = score(&samples, poses);
                 let (step, epoch) = (self.at.best_step, self.epoch());
-                self.log.tell(TrainEvent::Validated { step, epoch, keep_ratio, score: score.clone(), best: false });
+                self.log.tell(TrainEvent::Validated {
+                    step,
+                    epoch,
+                    keep_ratio,
+                    score: score.clone(),
+                    best: false,
+                });
                 rows.push(CardRow { set: title.clone(), keep_ratio, score });
             }
         }

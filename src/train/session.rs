@@ -81,7 +81,10 @@ impl Session {
         for (set, teacher) in mixture.sets.iter().zip(&mixture.teacher) {
             let mut text = format!("{}: {} persons", set.title(), set.persons.len());
             if let Some(t) = teacher {
-                text += &format!(", {} joints filled and {} mistrusted by teacher labels", t.filled, t.mistrusted);
+                text += &format!(
+                    ", {} joints filled and {} mistrusted by teacher labels",
+                    t.filled, t.mistrusted
+                );
             }
             let left_out = set.report.summary();
             if !left_out.is_empty() {
@@ -109,7 +112,8 @@ impl Session {
         let layout = Layout::of(&model);
         if config.model.freeze_backbone {
             let folder = config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"));
-            let cache = cached_features("train", &samples, &model, on_gpu, &folder.join("train"), tell, stop)?;
+            let cache =
+                cached_features("train", &samples, &model, on_gpu, &folder.join("train"), tell, stop)?;
             let Some(cache) = cache else { return Ok(None) };
             let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(&cache, i)).collect();
             check_bad(&bad, &samples, config.data.bad_limit, tell)?;
@@ -304,7 +308,9 @@ fn check_bad(
     if bad.len() as f64 > limit * samples.len() as f64 {
         return Err(TrainError::BadPictures { bad: bad.len(), all: samples.len(), names });
     }
-    tell(TrainEvent::Note { text: format!("{} pictures cannot be decoded and are left out: {names}", bad.len()) });
+    tell(TrainEvent::Note {
+        text: format!("{} pictures cannot be decoded and are left out: {names}", bad.len()),
+    });
     Ok(())
 }
 

@@ -74,10 +74,20 @@ fn from_file(
         let (model, info) = weights::load(path, device)?;
         fits(&info.config)?;
         let before = if info.record.start.is_empty() { "" } else { &info.record.start };
-        return Ok((model, format!("{shown}: {} steps on {}; {before}", info.record.steps, info.record.sets.join(", "))));
+        return Ok((
+            model,
+            format!("{shown}: {} steps on {}; {before}", info.record.steps, info.record.sets.join(", ")),
+        ));
     }
     let options = ImportOptions { variant: Some(section.variant), skeleton: Some(skeleton.clone()) };
     let (model, info, report) = weights::import_checkpoint(path, &options, device)?;
     fits(&info.config)?;
-    Ok((model, format!("{shown}: {} of {} tensors", report.mapped.len(), report.mapped.len() + report.untrained.len())))
+    Ok((
+        model,
+        format!(
+            "{shown}: {} of {} tensors",
+            report.mapped.len(),
+            report.mapped.len() + report.untrained.len()
+        ),
+    ))
 }
