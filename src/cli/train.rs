@@ -223,7 +223,7 @@ impl Screen {
             bar.set_message(text.to_string());
             bar.set_position(done);
             // A log file gets a line now and then instead of a bar.
-            if bar.is_hidden() && !text.is_empty() && (done % 50 == 0 || done == total) {
+            if bar.is_hidden() && !text.is_empty() && (done.is_multiple_of(50) || done == total) {
                 eprintln!("step {done}/{total} {text}");
             }
         }
