@@ -113,3 +113,12 @@ fn weights_of_another_network_are_refused() {
     let error = LiteHrNet::new(&cpu()).with_weights(weights).unwrap_err();
     assert!(matches!(error, ConvMismatch::Shape { index: 0, .. }), "{error}");
 }
+
+#[test]
+fn it_can_be_trained_from_the_first_convolution_on() {
+    let device = cpu().autodiff();
+    let net = LiteHrNet::new(&device);
+    let gradients = net.forward(image(64, 64, &device)).powf_scalar(2.0).sum().backward();
+    let first = net.stem.conv.weight.val().grad(&gradients).expect("the first convolution has a gradient");
+    assert!(first.abs().max().into_scalar::<f32>() > 0.0);
+}

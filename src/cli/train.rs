@@ -1,13 +1,14 @@
 //! `tmpose train`: settings from a file and flags, a progress bar for the events.
 
-use crate::cli::stop_flag;
+use crate::cli::{mannequin, stop_flag};
 use crate::data::SetSpec;
 use crate::gpu::DeviceChoice;
 use crate::model::Variant;
 use crate::train::{self, StepEvent, TrainConfig, TrainEvent};
 use anyhow::{Context, bail};
+use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// Flags; each one overrides its setting in the file.
@@ -19,7 +20,8 @@ pub struct Args {
     /// Go on with the training in this folder
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     resume: Option<PathBuf>,
-    /// A set to train on, COCO layout, passed N times an epoch; may be given several times
+    /// A set to train on, COCO layout, passed N times an epoch; `mannequin:N` draws N pictures of the
+    /// built-in figure. May be given several times
     #[arg(long, value_name = "FOLDER[:N]")]
     data: Vec<SetSpec>,
     /// The set that decides which weights are best
@@ -121,7 +123,7 @@ impl Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let config = args.settings()?;
+    let mut config = args.settings()?;
     if args.print_config {
         print!("{}", config.to_toml());
         return Ok(());
@@ -136,11 +138,30 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "{out} holds a training already; go on with --resume {out}, or choose another folder with --out"
         );
     }
+    for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new("mannequin")) {
+        *spec = drawn(&config.run.out, spec.repeat)?;
+    }
     let stop = stop_flag()?;
     let screen = Screen::default();
     let command = std::env::args().collect::<Vec<_>>().join(" ");
     train::run(&config, args.resume.is_some(), &command, &|event| screen.show(event), &stop)
         .with_context(|| format!("training in {}", config.run.out.display()))
+}
+
+/// A set of `count` pictures of the mannequin in the run's folder; drawn where it is missing.
+fn drawn(run: &Path, count: usize) -> anyhow::Result<SetSpec> {
+    #[derive(Parser)]
+    struct Draw {
+        #[command(flatten)]
+        args: mannequin::Args,
+    }
+    let folder = run.join(format!("mannequin-{count}"));
+    if !folder.join("annotations").join("person_keypoints_train.json").is_file() {
+        let [frames, out] = [count.to_string().into(), folder.clone().into_os_string()];
+        let words = ["mannequin".into(), out, "--crops".into(), "--frames".into(), frames];
+        mannequin::run(Draw::try_parse_from(words)?.args)?;
+    }
+    Ok(SetSpec { path: folder, repeat: 1 })
 }
 
 /// One bar at a time, lines above it.
@@ -202,7 +223,7 @@ impl Screen {
             bar.set_message(text.to_string());
             bar.set_position(done);
             // A log file gets a line now and then instead of a bar.
-            if bar.is_hidden() && !text.is_empty() && (done % 50 == 0 || done == total) {
+            if bar.is_hidden() && !text.is_empty() && (done.is_multiple_of(50) || done == total) {
                 eprintln!("step {done}/{total} {text}");
             }
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// A whole training. Every field has a default, so a file names only what differs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
     pub model: ModelSection,
@@ -141,20 +141,6 @@ pub struct RunSection {
     pub log_steps: u64,
 }
 
-impl Default for TrainConfig {
-    fn default() -> Self {
-        TrainConfig {
-            model: ModelSection::default(),
-            data: DataSection::default(),
-            augmentation: Augmentation::default(),
-            loss: LossSection::default(),
-            masks: MaskSection::default(),
-            schedule: ScheduleSection::default(),
-            run: RunSection::default(),
-        }
-    }
-}
-
 impl Default for ModelSection {
     fn default() -> Self {
         let skeleton = "coco17".into();
@@ -282,7 +268,7 @@ impl TrainConfig {
                 return range(name, value.to_string(), "from 0 to 1");
             }
         }
-        if !(self.loss.sigma > 0.0) {
+        if self.loss.sigma.is_nan() || self.loss.sigma <= 0.0 {
             return range("loss.sigma", self.loss.sigma.to_string(), "above 0");
         }
         Ok(())

@@ -30,7 +30,7 @@ pub enum TrainError {
     )]
     Start { init: String, found: String, wanted: String },
     #[error(
-        "the loss became {loss} at step {step}; its batch was: {batch}. Start again with a lower learning rate, or take these pictures out"
+        "the loss or its gradient became {loss} at step {step}; its batch was: {batch}. Start again with a lower learning rate, or take these pictures out"
     )]
     NotFinite { step: u64, loss: f64, batch: String },
     #[error("{bad} of {all} pictures cannot be decoded ({names}); repair them or raise data.bad_limit")]

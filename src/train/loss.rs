@@ -162,7 +162,7 @@ mod tests {
         let x = Tensor::<4>::from_data(TensorData::new(values.to_vec(), [2, 2, 6, 5]), &Device::flex());
         let by = Normaliser { persons: 2, weight: t.total_weight() };
         let (loss, g) = loss_and_gradient(x, &t, by, section);
-        (loss, g.into_data().to_vec().unwrap())
+        (loss, g.into_data().iter::<f32>().collect())
     }
 
     #[test]

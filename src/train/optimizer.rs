@@ -32,9 +32,12 @@ impl Optimizer {
     }
 
     /// One update. `decays[i]` says whether weight decay pulls on number i. Returns the gradient's
-    /// length before clipping.
+    /// length before clipping; when that is not finite, nothing was changed.
     pub fn step(&mut self, gradient: &[f32], decays: &[bool], rate: f64, s: &ScheduleSection) -> f64 {
         let norm = norm(gradient);
+        if !norm.is_finite() {
+            return norm;
+        }
         let clip = if s.gradient_norm > 0.0 && norm > s.gradient_norm { s.gradient_norm / norm } else { 1.0 };
         self.updates += 1;
         let t = self.updates as f64;
@@ -107,6 +110,14 @@ mod tests {
         let s = ScheduleSection { gradient_norm: 1.0, ..plain() };
         assert_eq!(o.step(&[30.0, 40.0], &[false; 2], 0.01, &s), 50.0);
         assert!((o.first[0] - 0.06).abs() < 1e-6 && (o.first[1] - 0.08).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_gradient_that_is_not_finite_changes_nothing() {
+        let mut o = Optimizer::new(vec![1.0, 2.0]);
+        let before = o.clone();
+        assert!(!o.step(&[f32::NAN, 1.0], &[true; 2], 0.01, &plain()).is_finite());
+        assert_eq!(o, before);
     }
 
     #[test]

@@ -137,6 +137,10 @@ impl<'a> Training<'a> {
             bad += outcome.bad.len();
             self.check_bad(bad, &outcome.bad)?;
             let length = self.optimizer.step(&gradient, self.session.layout.decays(), rate, &config.schedule);
+            if !length.is_finite() {
+                let batch = self.session.names(&outcome.samples);
+                return Err(TrainError::NotFinite { step: self.at.step, loss: length, batch });
+            }
             self.at.step += 1;
             meter.steps += 1;
             meter.loss += outcome.loss;
@@ -144,21 +148,21 @@ impl<'a> Training<'a> {
             meter.time += begun.elapsed();
             self.at.seconds += begun.elapsed().as_secs_f64();
             let step = self.at.step;
-            if step % config.run.log_steps.max(1) == 0 || step == self.steps {
+            if step.is_multiple_of(config.run.log_steps.max(1)) || step == self.steps {
                 self.tell_step(&meter, rate, length);
                 meter = Meter::default();
             }
             let epoch_ends = (step * batch) / samples != ((step - 1) * batch) / samples;
             let validate = match config.run.val_steps {
                 0 => epoch_ends,
-                every => step % every == 0,
+                every => step.is_multiple_of(every),
             };
             if validate || step == self.steps {
                 self.validate()?;
             }
             let every = config.run.checkpoint_steps;
             let stopped = stop.load(Ordering::SeqCst);
-            if stopped || validate || step == self.steps || (every > 0 && step % every == 0) {
+            if stopped || validate || step == self.steps || (every > 0 && step.is_multiple_of(every)) {
                 self.save()?;
             }
             if stopped && step < self.steps {

@@ -30,7 +30,7 @@ const STATISTICS_SAMPLES: usize = 1000;
 /// How a step's gradient comes about.
 enum Engine {
     /// Cached features, hand-written passes.
-    Hand(HandSteps, CachedSet),
+    Hand(Box<HandSteps>, CachedSet),
     /// Cached features, autodiff.
     Cached(CachedSet, Vec<f32>),
     /// Pictures, autodiff; the channel is opened at the first step.
@@ -133,7 +133,10 @@ impl Session {
                     // Twice as many parts as cores: when another program takes a core for a while, the
                     // others go on with its parts.
                     let shards = if config.run.shards > 0 { config.run.shards } else { (2 * cores).min(32) };
-                    Engine::Hand(HandSteps::new(network, shards, config.loss.clone(), shape.heatmap), train)
+                    Engine::Hand(
+                        Box::new(HandSteps::new(network, shards, config.loss.clone(), shape.heatmap)),
+                        train,
+                    )
                 }
                 _ => Engine::Cached(train, positions),
             };

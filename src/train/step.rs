@@ -171,3 +171,93 @@ pub fn recorded_gradient(
     layout.gather(model, gradients, out);
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{CacheKey, DataError};
+    use crate::model::{ModelConfig, Variant, sine_positions};
+    use crate::pose::Skeleton;
+    use half::f16;
+
+    /// Numbers between -1 and 1 without a pattern.
+    fn noise(count: usize, seed: u64) -> Vec<f32> {
+        use rand::RngExt;
+        let mut rng = crate::data::generator(seed, 0, 0, 0);
+        (0..count).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect()
+    }
+
+    #[test]
+    fn hand_written_passes_agree_with_autodiff() {
+        let device = Device::flex().autodiff();
+        let mut config = ModelConfig::new(Variant::T, Skeleton::coco17());
+        config.depth = 2;
+        let model = config.init(&device);
+        let layout = Layout::of(&model);
+        // Weights large enough that every part of the network matters.
+        let weights: Vec<f32> = layout
+            .read(&model)
+            .iter()
+            .zip(noise(layout.count(), 1))
+            .map(|(w, n)| w * 2.0 + 0.02 * n)
+            .collect();
+        let model = layout.write(model, &weights);
+        let record = config.tokens() * config.patch_values();
+        let key = CacheKey {
+            format: CacheKey::FORMAT,
+            backbone: String::new(),
+            samples: String::new(),
+            count: 3,
+            tokens: config.tokens(),
+            patch_values: config.patch_values(),
+            channels: config.feature_channels,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let numbers = |range: std::ops::Range<usize>| -> Result<Vec<f16>, DataError> {
+            Ok(range.flat_map(|i| noise(record, i as u64)).map(f16::from_f32).collect())
+        };
+        let cache = FeatureCache::open_or_build(dir.path(), key, numbers, |_| (), || false).unwrap().unwrap();
+        let joints: Vec<Vec<[f32; 3]>> = (0..3)
+            .map(|p| {
+                (0..17).map(|j| [p as f32 * 9.0 + j as f32, 3.5 * j as f32, (j % 3) as f32 * 0.5]).collect()
+            })
+            .collect();
+        let scale = ChannelScale { mean: vec![0.1; 40], factor: vec![1.5; 40] };
+        let set = CachedSet::new(cache, joints, scale);
+        let keep = vec![vec![0, 7, 33, 100, 255], vec![1, 2, 3, 4, 5], vec![9, 80, 90, 99, 200]];
+        let plan = StepPlan { step: 0, samples: vec![2, 0, 1], rounds: vec![0; 3], keep };
+        let loss = LossSection::default();
+
+        let positions = sine_positions(config.grid, config.dim);
+        let network =
+            Network::new(layout.slots(), config.heads, config.attention_scale, positions.clone()).unwrap();
+        let mut by_hand = vec![0.0; layout.count()];
+        let mut steps = HandSteps::new(network, 2, loss.clone(), config.heatmap);
+        let hand = steps.gradient(&set, &weights, &plan, &mut by_hand);
+
+        let (mut values, mut one) = (Vec::new(), Vec::new());
+        for (&index, keep) in plan.samples.iter().zip(&plan.keep) {
+            set.patches(index, keep, &mut one);
+            values.extend_from_slice(&one);
+        }
+        let targets = TargetBatch::new(
+            plan.samples.iter().map(|&i| set.joints[i].as_slice()),
+            config.heatmap,
+            loss.sigma,
+        );
+        let mut recorded = vec![0.0; layout.count()];
+        let input = Input::Patches { values, positions: &positions };
+        let autodiff = recorded_gradient(&model, &layout, input, &plan.keep, &targets, &loss, &mut recorded);
+
+        assert!((hand.mse - autodiff.mse).abs() < 1e-4 * autodiff.mse, "{hand:?} {autodiff:?}");
+        let difference = (hand.cross_entropy - autodiff.cross_entropy).abs();
+        assert!(difference < 1e-4 * autodiff.cross_entropy, "{hand:?} {autodiff:?}");
+        for slot in layout.slots().iter().filter(|s| !s.path.starts_with("backbone.")) {
+            let range = slot.start..slot.start + slot.shape.iter().product::<usize>();
+            let (a, b) = (&by_hand[range.clone()], &recorded[range]);
+            let size = b.iter().fold(0f32, |m, v| m.max(v.abs()));
+            let off = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+            assert!(off <= 2e-3 * size + 1e-6, "{}: off by {off} where the largest is {size}", slot.path);
+        }
+    }
+}

@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn gelu_is_the_exact_one_and_its_slope_the_derivative() {
         // x * Phi(x), from tables of the normal distribution.
-        let table = [(-2.0, -0.045500), (-1.0, -0.158655), (0.0, 0.0), (0.5, 0.345731), (3.0, 2.995950)];
+        let table = [(-2.0, -0.045500), (-1.0, -0.158655), (0.0, 0.0), (0.5, 0.345731), (3.0, 2.995_95)];
         for (x, expected) in table {
             let (mut y, mut slope) = ([x], [0.0]);
             bias_gelu(&mut y, &[0.0], &mut slope);

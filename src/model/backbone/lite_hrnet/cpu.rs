@@ -9,7 +9,7 @@ use burn::tensor::module::{conv2d, interpolate};
 use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions};
 
 fn on_cpu(x: &Tensor<4>) -> bool {
-    x.device().inner() == Device::flex()
+    x.device() == Device::flex()
 }
 
 /// A 3x3 convolution of stride 2 and padding 1 over few channels: `[B,C,H,W] -> [B,C_out,H/2,W/2]`, H and W

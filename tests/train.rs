@@ -1,0 +1,100 @@
+//! A training end to end on pictures made here: it runs, stops, goes on exactly, and leaves weights.
+
+use image::RgbImage;
+use safetensors::SafeTensors;
+use serde_json::json;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tmpose::model::Variant;
+use tmpose::train::{self, TrainConfig, TrainEvent};
+
+/// Six pictures with a coloured figure each, in COCO's layout, as both parts of a set.
+fn write_set(root: &Path) {
+    let (mut images, mut annotations) = (Vec::new(), Vec::new());
+    for split in ["train", "val"] {
+        std::fs::create_dir_all(root.join("images").join(split)).unwrap();
+    }
+    std::fs::create_dir_all(root.join("annotations")).unwrap();
+    for id in 1..=6u32 {
+        let picture = RgbImage::from_fn(96, 128, |x, y| {
+            let figure = x.abs_diff(48) < 14 + 2 * id && (16..116).contains(&y);
+            if figure { image::Rgb([200, (30 * id) as u8, 60]) } else { image::Rgb([x as u8, y as u8, 90]) }
+        });
+        let name = format!("{id}.png");
+        for split in ["train", "val"] {
+            picture.save(root.join("images").join(split).join(&name)).unwrap();
+        }
+        images.push(json!({"id": id, "file_name": name, "width": 96, "height": 128}));
+        let keypoints: Vec<u32> = (0..17).flat_map(|j| [36 + (j % 3) * 12, 20 + 5 * j, 2]).collect();
+        annotations.push(json!({
+            "id": id, "image_id": id, "category_id": 1, "iscrowd": 0, "bbox": [30, 16, 36, 100],
+            "area": 1900.0, "num_keypoints": 17, "keypoints": keypoints,
+        }));
+    }
+    let text = json!({"images": images, "annotations": annotations}).to_string();
+    for split in ["train", "val"] {
+        std::fs::write(root.join(format!("annotations/person_keypoints_{split}.json")), &text).unwrap();
+    }
+}
+
+fn settings(root: &Path, run: &str) -> TrainConfig {
+    let mut c = TrainConfig::default();
+    c.model.variant = Variant::T;
+    c.model.depth = 1;
+    c.model.freeze_backbone = true;
+    c.data.train = vec![root.join("set").display().to_string().parse().unwrap()];
+    c.data.val = Some(root.join("set"));
+    c.data.cache = Some(root.join("features"));
+    c.schedule.steps = 6;
+    c.schedule.batch = 4;
+    c.schedule.warm_up = 2;
+    c.run.out = root.join(run);
+    c.run.device = tmpose::gpu::DeviceChoice::Cpu;
+    c.run.log_steps = 1;
+    c
+}
+
+/// Runs, raising the stop flag after `stop_after` steps, and returns the loss of every step.
+fn run(config: &TrainConfig, resume: bool, stop_after: u64) -> Vec<f64> {
+    let stop = AtomicBool::new(false);
+    let losses = std::sync::Mutex::new(Vec::new());
+    let listen = |event: &TrainEvent| {
+        if let TrainEvent::Step(e) = event {
+            losses.lock().unwrap().push(e.loss);
+            stop.fetch_or(e.step >= stop_after, Ordering::SeqCst);
+        }
+    };
+    train::run(config, resume, "test", &listen, &stop).unwrap();
+    losses.into_inner().unwrap()
+}
+
+/// The numbers of a checkpoint, without its header's times.
+fn state(config: &TrainConfig) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(config.run.out.join("checkpoint.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    ["weights", "first", "second", "average"].map(|n| tensors.tensor(n).unwrap().data().to_vec()).to_vec()
+}
+
+#[test]
+fn a_stopped_training_goes_on_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    write_set(&dir.path().join("set"));
+    let whole = settings(dir.path(), "whole");
+    let losses = run(&whole, false, u64::MAX);
+    assert_eq!(losses.len(), 6);
+    assert!(losses.iter().all(|l| l.is_finite()) && losses[5] < losses[0], "{losses:?}");
+
+    let parts = settings(dir.path(), "parts");
+    let mut again = run(&parts, false, 2);
+    assert_eq!(again.len(), 2);
+    again.extend(run(&parts, true, u64::MAX));
+    assert_eq!(again, losses);
+    assert_eq!(state(&parts), state(&whole));
+
+    let (model, info) =
+        tmpose::weights::load(&whole.run.out.join("best.safetensors"), &burn::prelude::Device::flex())
+            .unwrap();
+    assert_eq!((model.config().depth, info.record.command.as_str()), (1, "test"));
+    let card = std::fs::read_to_string(whole.run.out.join("model-card.md")).unwrap();
+    assert!(card.contains("| set/val | 6 | 0.25 |"), "{card}");
+}
