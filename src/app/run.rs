@@ -34,7 +34,7 @@ pub enum AppError {
         "the window cannot be opened ({0}): on Linux a display (X11 or Wayland) and a Vulkan driver are needed \
          (sudo apt install mesa-vulkan-drivers); tmpose predict works without a window"
     )]
-    Window(#[from] eframe::Error),
+    Window(String),
 }
 
 /// Opens the window and returns when it is closed.
@@ -58,8 +58,12 @@ pub fn run(start: Start) -> Result<(), AppError> {
     if let Some(shared) = shared_device(start.device) {
         options.wgpu_options.wgpu_setup = shared;
     }
-    eframe::run_native("tmpose", options, Box::new(move |cc| Ok(Box::new(Shell::new(cc, start)?))))?;
-    Ok(())
+    let shell = move |cc: &eframe::CreationContext<'_>| Ok(Box::new(Shell::new(cc, start)?) as _);
+    eframe::run_native("tmpose", options, Box::new(shell)).map_err(|error| {
+        // The libraries below prefix their reason with places in their source.
+        let text = error.to_string();
+        AppError::Window(text.rsplit(": ").next().unwrap_or(&text).to_owned())
+    })
 }
 
 /// The network's device for the window to draw with, where that is a real GPU. An emulated one is not

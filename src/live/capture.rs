@@ -1,6 +1,7 @@
 //! The thread that reads a source: it paces files by their timestamps, drains cameras, and obeys the
 //! transport (play, pause, step, seek, loop).
 
+use super::ending;
 use super::rate::Rate;
 use super::slot::{Bell, Slot, lock};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
@@ -159,8 +160,7 @@ impl Drop for Capture {
     fn drop(&mut self) {
         self.shared.change(|control| control.stop = true);
         if let Some(thread) = self.thread.take() {
-            // A panic was already written into the status by the thread itself.
-            let _ = thread.join();
+            ending::join(thread);
         }
     }
 }

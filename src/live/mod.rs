@@ -8,6 +8,7 @@
 //! what is on screen stays at one frame of the slowest stage.
 
 mod capture;
+mod ending;
 mod estimator;
 mod pipeline;
 mod rate;

@@ -1,6 +1,7 @@
 //! The inference thread: newest frame in, newest result out.
 
 use super::capture::LiveFrame;
+use super::ending;
 use super::estimator::{Estimated, Loader, ModelStatus, PoseEstimator};
 use super::rate::{History, Rate};
 use super::slot::{Bell, Slot, lock};
@@ -131,8 +132,7 @@ impl Drop for Worker {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.bell.ring();
         if let Some(thread) = self.thread.take() {
-            // Panics of the network are caught inside; a panic elsewhere was printed already.
-            let _ = thread.join();
+            ending::join(thread);
         }
     }
 }
