@@ -25,7 +25,7 @@ fn variant(variant: Variant) -> ImportOptions {
 
 /// In the small files, element o along the first axis of tensor `name` is `ramp[fnv1a(name) % 256 + o]`.
 fn assert_small(model: &tmpose::model::TmPose, mapped: &[String], style: NameStyle) {
-    let ramp = closed_form("ramp", 8192, 0.0, 1.0);
+    let ramp = closed_form("ramp", 0.0, 1.0, 8192);
     let params = params(model);
     for path in mapped {
         let name = pytorch_name(path, model.config(), style).expect("it was mapped");
@@ -157,7 +157,7 @@ fn tinypose_gives_a_tmpose_t_to_train_where_the_published_file_is() {
 #[ignore = "needs full-size checkpoints made by scripts/make_pth_fixture.py"]
 fn a_full_size_checkpoint_gives_pytorchs_heatmap() {
     let folder = PathBuf::from(std::env::var_os("TMPOSE_FULL_CHECKPOINTS").expect("the folder is named"));
-    let image = closed_form("input.256x192", 3 * 256 * 192, 0.0, 2.0);
+    let image = closed_form("input.256x192", 0.0, 2.0, 3 * 256 * 192);
     let image = Tensor::<4>::from_data(TensorData::new(image, [1, 3, 256, 192]), &cpu());
     let cases = [
         ("b", "tmpose_b.safetensors", "heatmap.full"),

@@ -13,7 +13,7 @@ fn cpu() -> Device {
 }
 
 fn image(height: usize, width: usize, device: &Device) -> Tensor<4> {
-    let values = closed_form("input.256x192", 3 * height * width, 0.0, 2.0);
+    let values = closed_form("input.256x192", 0.0, 2.0, 3 * height * width);
     Tensor::from_data(TensorData::new(values, [1, 3, height, width]), device)
 }
 
@@ -25,9 +25,9 @@ fn closed_form_weights() -> Vec<ConvWeights> {
         .enumerate()
         .map(|(i, shape)| {
             let amp = (3.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
-            let weight = closed_form(&format!("lite_hrnet.{i}.weight"), shape.iter().product(), 0.0, amp);
+            let weight = closed_form(&format!("lite_hrnet.{i}.weight"), 0.0, amp, shape.iter().product());
             let bias_len = shape[0];
-            let bias = closed_form(&format!("lite_hrnet.{i}.bias"), bias_len, 0.0, 0.1);
+            let bias = closed_form(&format!("lite_hrnet.{i}.bias"), 0.0, 0.1, bias_len);
             ConvWeights {
                 name: format!("lite_hrnet.{i}"),
                 weight: TensorData::new(weight, shape),

@@ -1,5 +1,9 @@
 //! Shared by the model's tests: fixture files and the closed-form weights that they were made with.
 
+mod closed_form;
+
+pub use closed_form::{closed_form, fnv1a};
+
 use burn::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
@@ -45,27 +49,6 @@ impl Fixture {
         assert_eq!(view.dtype(), Dtype::I64);
         view.data().as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as usize).collect()
     }
-}
-
-/// FNV-1a of the name.
-pub fn fnv1a(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// The first `count` closed-form values of the tensor `name`.
-pub fn closed_form(name: &str, center: f64, amp: f64, count: usize) -> Vec<f32> {
-    let hash = fnv1a(name);
-    let (center, amp) = (center as f32, amp as f32);
-    (1..=count as u64)
-        .map(|i| {
-            let mut z = hash.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            z ^= z >> 31;
-            let t = (z >> 40) as f32 * 2f32.powi(-23) - 1.0;
-            if center == 0.0 { amp * t } else { center + amp * t }
-        })
-        .collect()
 }
 
 /// Centre and amplitude of a state-dict key with its PyTorch shape.

@@ -1,6 +1,12 @@
 //! What the weight tests share: the fixtures' number generator and a reader of reference files.
 #![allow(dead_code)] // each test binary uses its own part
 
+#[path = "../common/closed_form.rs"]
+mod closed_form;
+
+#[allow(unused_imports)] // each test binary uses its own part
+pub use closed_form::{closed_form, fnv1a};
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -9,32 +15,12 @@ use burn_store::ModuleSnapshot;
 use safetensors::SafeTensors;
 use tmpose::model::TmPose;
 
-/// FNV-1a, 64 bit.
-pub fn fnv1a(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// The closed-form tensor values of the fixtures: FNV-1a of the name seeds a SplitMix64 sequence, whose top
-/// 24 bits become a number in [-1, 1), times `amp` in f32.
-pub fn closed_form(name: &str, count: usize, center: f64, amp: f64) -> Vec<f32> {
-    let hash = fnv1a(name);
-    (1..=count as u64)
-        .map(|i| {
-            let mut z = hash.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            z ^= z >> 31;
-            let t = (z >> 40) as f32 * 2.0_f32.powi(-23) - 1.0;
-            if center == 0.0 { amp as f32 * t } else { center as f32 + amp as f32 * t }
-        })
-        .collect()
-}
-
 pub fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// A folder outside the repository that the workplace may have; tests that want it say so and pass without.
+/// The public models, where a developer has them beside the repository; tests that want them say so and pass
+/// without.
 pub fn teachers() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/teachers");
     let folder = std::env::var_os("TMPOSE_TEACHERS").map_or(beside, PathBuf::from);

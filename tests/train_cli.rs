@@ -1,0 +1,84 @@
+//! From drawn people to a skeleton, with the real program only: `tmpose mannequin`, `train`, `eval` and
+//! `predict`. A few steps teach nothing; these tests are about every part reaching the next one.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tmpose(folder: &Path, line: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tmpose"))
+        .args(line.split_whitespace())
+        .current_dir(folder)
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap()
+}
+
+fn succeed(folder: &Path, line: &str) -> String {
+    let output = tmpose(folder, line);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "tmpose {line}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &said
+}
+
+/// Draws `people/` with a train and a val part.
+fn draw_people(folder: &Path) {
+    succeed(folder, "mannequin people --frames 6 --crops --seed 3");
+    succeed(folder, "mannequin people --frames 2 --crops --seed 4 --split val");
+}
+
+fn events(run: &Path, kind: &str) -> Vec<Value> {
+    let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
+    let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.filter(|event| event["event"] == kind).collect()
+}
+
+#[test]
+fn drawn_people_train_a_network_that_predicts() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    draw_people(here);
+    succeed(
+        here,
+        "train --data people --val people --variant tmpose-t --depth 1 --freeze-backbone --device cpu \
+         --batch 4 --steps 3 --val-steps 3 --out run",
+    );
+    let run = here.join("run");
+    let validated = events(&run, "validated");
+    assert_eq!(validated[0]["score"]["persons"], 2, "the val part is what is measured");
+    let card = std::fs::read_to_string(run.join("model-card.md")).unwrap();
+    assert!(card.contains("3 steps") && card.contains("--freeze-backbone"), "{card}");
+
+    let table = succeed(here, "eval --weights run/best.safetensors --data people --device cpu --keep 1,.4");
+    assert!(table.contains("AP"), "{table}");
+
+    std::fs::create_dir(here.join("photos")).unwrap();
+    let drawn = std::fs::read_dir(here.join("people/images/val")).unwrap().next().unwrap().unwrap();
+    std::fs::copy(drawn.path(), here.join("photos").join(drawn.file_name())).unwrap();
+    succeed(here, "predict photos --weights run/best.safetensors --device cpu --out result");
+    let results: Value =
+        serde_json::from_slice(&std::fs::read(here.join("result/keypoints.json")).unwrap()).unwrap();
+    assert_eq!(results[0]["keypoints"].as_array().unwrap().len(), 51);
+}
+
+#[test]
+fn the_whole_network_trains_when_nothing_is_frozen() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    draw_people(here);
+    succeed(
+        here,
+        "train --data people --val people --variant tmpose-t --depth 1 --device cpu --batch 2 --steps 2 \
+         --val-steps 2 --out run",
+    );
+    assert!(here.join("run/best.safetensors").exists());
+}
+
+#[test]
+fn a_training_without_people_says_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = tmpose(dir.path(), "train --data nowhere --val nowhere --device cpu --out run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("error: ") && said.contains("nowhere"), "{said}");
+}
