@@ -1,7 +1,8 @@
-//! The thread that reads a source: it paces files by their timestamps, drains cameras, and obeys the
-//! transport (play, pause, step, seek, loop).
+//! The thread that reads a source, and what it shares with the window. How it paces and obeys is in
+//! `playback`.
 
 use super::ending;
+use super::playback::Playback;
 use super::rate::Rate;
 use super::slot::{Bell, Slot, lock};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
@@ -52,13 +53,14 @@ pub struct SourceStatus {
 /// Opens the source on the capture thread, since a camera may take seconds to answer.
 pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn Source>, SourceError> + Send>;
 
-#[derive(Default)]
-struct Control {
-    transport: Transport,
-    seek: Option<Duration>,
+/// What the window wants of the capture thread.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Control {
+    pub transport: Transport,
+    pub seek: Option<Duration>,
     /// Frames to step: +1 forward, -1 back.
-    step: i32,
-    stop: bool,
+    pub step: i32,
+    pub stop: bool,
 }
 
 struct Shared {
@@ -115,8 +117,8 @@ impl Capture {
             let shared = shared.clone();
             move || {
                 drop(previous);
-                let mut player = Player { shared: &shared, outlets: &outlets, number, clock: None };
-                player.run(open);
+                let desk = Desk { shared: &shared, outlets: &outlets, number };
+                desk.run(open);
             }
         };
         let thread = std::thread::Builder::new().name("tmpose-capture".into()).spawn(run);
@@ -165,184 +167,50 @@ impl Drop for Capture {
     }
 }
 
-/// The state of the capture thread.
-struct Player<'a> {
+/// The capture thread's side of what it shares with the window.
+pub(super) struct Desk<'a> {
     shared: &'a Shared,
     outlets: &'a Outlets,
     number: u64,
-    /// A moment and the media time that was due then.
-    clock: Option<(Instant, Duration)>,
 }
 
-/// More than this behind its timestamps a source plays slower, instead of catching up in a burst.
-const LATE: Duration = Duration::from_millis(150);
-
-impl Player<'_> {
-    fn run(&mut self, open: Opener) {
+impl Desk<'_> {
+    fn run(&self, open: Opener) {
         if lock(&self.shared.control).stop {
             return;
         }
-        let guard = PanicGuard(self);
-        let opened = open();
-        let player = &mut *guard.0;
-        let mut source = match opened {
-            Ok(source) => source,
-            Err(error) => {
-                player.status(|s| {
+        let _guard = PanicGuard(self);
+        match open() {
+            Ok(mut source) => {
+                let info = source.info().clone();
+                self.status(|s| {
                     s.opening = false;
-                    s.error = Some(error.to_string());
+                    s.info = Some(info.clone());
                 });
-                return;
+                Playback::new(self, info).run(source.as_mut());
             }
-        };
-        let info = source.info().clone();
-        player.status(|s| {
-            s.opening = false;
-            s.info = Some(info.clone());
-        });
-        player.play(source.as_mut(), &info);
-    }
-
-    /// Until told to stop.
-    fn play(&mut self, source: &mut dyn Source, info: &SourceInfo) {
-        let frame_time = Duration::from_secs_f64(1.0 / info.fps.unwrap_or(1.0).clamp(0.1, 1000.0));
-        let mut heard = 0;
-        let mut pending: Option<Frame> = None;
-        // A seek or a step shows one frame also while paused; so does opening.
-        let mut show_one = true;
-        let mut ended = false;
-        let mut position = Duration::ZERO;
-        let mut since_start = 0u64;
-        let mut numbered: Option<u64> = None;
-        loop {
-            let (transport, seek, step) = {
-                let mut control = lock(&self.shared.control);
-                if control.stop {
-                    return;
-                }
-                (control.transport, control.seek.take(), std::mem::take(&mut control.step))
-            };
-            let target = match (seek, step) {
-                (Some(to), _) => Some(to),
-                // The frame before this one is the last that is not after half a frame earlier.
-                (None, -1) => Some(position.saturating_sub(frame_time / 2)),
-                (None, 1) => {
-                    show_one = true;
-                    None
-                }
-                _ if ended && transport.playing => Some(Duration::ZERO),
-                _ => None,
-            };
-            if let Some(to) = target.filter(|_| info.seekable) {
-                pending = None;
-                self.clock = None;
-                show_one = true;
-                ended = false;
-                if let Err(error) = source.seek(to) {
-                    self.fail(error);
-                }
-                self.status(|s| s.ended = false);
-            }
-            let running = transport.playing && !ended;
-            let wanted = running || (show_one && !ended);
-            if !wanted && !info.live {
-                self.clock = None;
-                heard = self.shared.bell.wait(heard, None);
-                continue;
-            }
-            let next = match pending.take() {
-                Some(frame) => Ok(Some(frame)),
-                None => source.next_frame(),
-            };
-            match next {
-                Ok(Some(frame)) => {
-                    let due = if info.live || show_one {
-                        let now = Instant::now();
-                        // The frames after it are due as long after it as their timestamps say.
-                        self.clock = running.then_some((now, frame.timestamp));
-                        now
-                    } else {
-                        let (due, skip_to) = self.due(frame.timestamp);
-                        // What is drawn on demand skips what it was too slow for; a file plays slower.
-                        let endless = info.seekable && info.duration.is_none();
-                        if let Some(to) = skip_to.filter(|_| endless) {
-                            match source.seek(to) {
-                                Ok(()) => self.clock = Some((due, to)),
-                                Err(error) => self.fail(error),
-                            }
-                        }
-                        due
-                    };
-                    if due > Instant::now() {
-                        // Woken by the transport before the frame is due: look at it again.
-                        let rung = self.shared.bell.wait(heard, Some(due));
-                        if rung != heard {
-                            heard = rung;
-                            pending = Some(frame);
-                            continue;
-                        }
-                    }
-                    let missed = numbered.map_or(0, |last| frame.sequence.saturating_sub(last + 1));
-                    numbered = Some(frame.sequence);
-                    // A paused camera is drained, so that it goes on with a fresh picture.
-                    if running || show_one {
-                        position = frame.timestamp;
-                        since_start += 1;
-                        show_one = false;
-                        self.hand_on(frame, due, missed);
-                    }
-                }
-                Ok(None) => {
-                    // One picture is not drawn again and again, and an empty source not asked forever.
-                    let again =
-                        transport.looping && info.seekable && info.frames != Some(1) && since_start > 0;
-                    since_start = 0;
-                    show_one = false;
-                    self.clock = None;
-                    if again {
-                        if let Err(error) = source.seek(Duration::ZERO) {
-                            self.fail(error);
-                            ended = true;
-                        }
-                    } else {
-                        ended = true;
-                    }
-                    if ended {
-                        lock(&self.shared.control).transport.playing = false;
-                        self.status(|s| s.ended = true);
-                    }
-                }
-                Err(error) => {
-                    self.fail(error);
-                    // A folder goes on with its next picture; other sources are over.
-                    if info.fps.is_some() || info.live {
-                        ended = true;
-                        lock(&self.shared.control).transport.playing = false;
-                        self.status(|s| s.ended = true);
-                        if info.live {
-                            return;
-                        }
-                    }
-                }
-            }
+            Err(error) => self.status(|s| {
+                s.opening = false;
+                s.error = Some(error.to_string());
+            }),
         }
     }
 
-    /// When a frame is to be shown; and, if that is long past, the media time that is due now.
-    fn due(&mut self, timestamp: Duration) -> (Instant, Option<Duration>) {
-        let now = Instant::now();
-        let (start, media) = *self.clock.get_or_insert((now, timestamp));
-        // A timestamp before the clock's start (a damaged file) is due now.
-        let due = start + timestamp.saturating_sub(media);
-        if now > due + LATE {
-            self.clock = Some((now, timestamp));
-            lock(&self.shared.status).late += 1;
-            return (now, Some(media + now.saturating_duration_since(start)));
-        }
-        (due, None)
+    /// What the window asked for since the last call; a seek or step is handed out once.
+    pub fn orders(&self) -> Control {
+        let mut control = lock(&self.shared.control);
+        let orders = *control;
+        (control.seek, control.step) = (None, 0);
+        orders
     }
 
-    fn hand_on(&self, frame: Frame, captured: Instant, missed: u64) {
+    /// Waits until the window asks for something new, at most until `deadline`; see [`Bell::wait`].
+    pub fn wait(&self, heard: u64, deadline: Option<Instant>) -> u64 {
+        self.shared.bell.wait(heard, deadline)
+    }
+
+    /// Hands a frame on. `missed` frames came before it and were never seen.
+    pub fn show(&self, frame: Frame, captured: Instant, missed: u64) {
         lock(&self.shared.rate).tick(Instant::now());
         let live = LiveFrame { frame, source: self.number, captured };
         {
@@ -356,18 +224,24 @@ impl Player<'_> {
         (self.outlets.wake)();
     }
 
-    fn fail(&self, error: SourceError) {
+    /// The source is at its end: the transport stops by itself.
+    pub fn end(&self) {
+        lock(&self.shared.control).transport.playing = false;
+        self.status(|s| s.ended = true);
+    }
+
+    pub fn fail(&self, error: SourceError) {
         self.status(|s| s.error = Some(error.to_string()));
     }
 
-    fn status(&self, change: impl FnOnce(&mut SourceStatus)) {
+    pub fn status(&self, change: impl FnOnce(&mut SourceStatus)) {
         change(&mut lock(&self.shared.status));
         (self.outlets.wake)();
     }
 }
 
 /// Turns a panic inside a decoder or driver into a message, instead of a picture that stands still.
-struct PanicGuard<'a, 'b>(&'a mut Player<'b>);
+struct PanicGuard<'a, 'b>(&'a Desk<'b>);
 
 impl Drop for PanicGuard<'_, '_> {
     fn drop(&mut self) {

@@ -11,6 +11,7 @@ mod capture;
 mod ending;
 mod estimator;
 mod pipeline;
+mod playback;
 mod rate;
 mod slot;
 mod worker;

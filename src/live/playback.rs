@@ -1,0 +1,184 @@
+//! What the capture thread does with a source: it paces files by their timestamps, drains cameras, and
+//! obeys the transport (play, pause, step, seek, loop).
+
+use super::capture::{Control, Desk};
+use crate::source::{Frame, Source, SourceError, SourceInfo};
+use std::time::{Duration, Instant};
+
+/// More than this behind its timestamps a source plays slower, instead of catching up in a burst.
+const LATE: Duration = Duration::from_millis(150);
+
+/// A source that is being played.
+pub(super) struct Playback<'a> {
+    desk: &'a Desk<'a>,
+    info: SourceInfo,
+    /// A moment and the media time that was due then.
+    clock: Option<(Instant, Duration)>,
+    /// Read, but not yet due.
+    pending: Option<Frame>,
+    /// One frame is shown also while paused: after opening, a seek and a step.
+    show_one: bool,
+    ended: bool,
+    /// Timestamp of the frame shown last.
+    position: Duration,
+    /// Frames shown since the last end.
+    since_end: u64,
+    /// The source's own number of the frame read last.
+    numbered: Option<u64>,
+    /// Rings of the window's bell that were answered.
+    heard: u64,
+}
+
+impl<'a> Playback<'a> {
+    pub fn new(desk: &'a Desk<'a>, info: SourceInfo) -> Playback<'a> {
+        Playback {
+            desk,
+            info,
+            clock: None,
+            pending: None,
+            show_one: true,
+            ended: false,
+            position: Duration::ZERO,
+            since_end: 0,
+            numbered: None,
+            heard: 0,
+        }
+    }
+
+    /// Plays until told to stop, or until a camera fails.
+    pub fn run(&mut self, source: &mut dyn Source) {
+        loop {
+            let orders = self.desk.orders();
+            if orders.stop {
+                return;
+            }
+            self.obey(source, orders);
+            let running = orders.transport.playing && !self.ended;
+            let wanted = running || (self.show_one && !self.ended);
+            // A paused camera is drained, so that it goes on with a fresh picture.
+            if !wanted && !self.info.live {
+                self.clock = None;
+                self.heard = self.desk.wait(self.heard, None);
+                continue;
+            }
+            let next = match self.pending.take() {
+                Some(frame) => Ok(Some(frame)),
+                None => source.next_frame(),
+            };
+            match next {
+                Ok(Some(frame)) => self.frame(source, frame, running),
+                Ok(None) => self.end(source, orders.transport.looping),
+                Err(error) => {
+                    self.error(error);
+                    if self.ended && self.info.live {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries out a seek or a step, and starts again when play is pressed at the end.
+    fn obey(&mut self, source: &mut dyn Source, orders: Control) {
+        let target = match (orders.seek, orders.step) {
+            (Some(to), _) => Some(to),
+            // The frame before this one is the last that is not after half a frame earlier.
+            (None, -1) => Some(self.position.saturating_sub(self.frame_time() / 2)),
+            (None, 1) => {
+                self.show_one = true;
+                None
+            }
+            _ if self.ended && orders.transport.playing => Some(Duration::ZERO),
+            _ => None,
+        };
+        let Some(to) = target.filter(|_| self.info.seekable) else { return };
+        self.pending = None;
+        self.clock = None;
+        self.show_one = true;
+        self.ended = false;
+        self.desk.status(|s| (s.ended, s.error) = (false, None));
+        if let Err(error) = source.seek(to) {
+            self.desk.fail(error);
+        }
+    }
+
+    /// Shows a frame when it is due, or keeps it when the window asks for something before that.
+    fn frame(&mut self, source: &mut dyn Source, frame: Frame, running: bool) {
+        let due = self.due(source, &frame, running);
+        if due > Instant::now() {
+            let rung = self.desk.wait(self.heard, Some(due));
+            if rung != self.heard {
+                self.heard = rung;
+                self.pending = Some(frame);
+                return;
+            }
+        }
+        let missed = self.numbered.map_or(0, |last| frame.sequence.saturating_sub(last + 1));
+        self.numbered = Some(frame.sequence);
+        if running || self.show_one {
+            self.position = frame.timestamp;
+            self.since_end += 1;
+            self.show_one = false;
+            self.desk.show(frame, due, missed);
+        }
+    }
+
+    /// The moment at which a frame is to be shown.
+    fn due(&mut self, source: &mut dyn Source, frame: &Frame, running: bool) -> Instant {
+        let now = Instant::now();
+        let timestamp = frame.timestamp;
+        if self.info.live || self.show_one {
+            // The frames after it are due as long after it as their timestamps say.
+            self.clock = running.then_some((now, timestamp));
+            return now;
+        }
+        let (start, media) = *self.clock.get_or_insert((now, timestamp));
+        // A timestamp before the clock's start (a damaged file) is due now.
+        let due = start + timestamp.saturating_sub(media);
+        if now <= due + LATE {
+            return due;
+        }
+        self.desk.status(|s| s.late += 1);
+        self.clock = Some((now, timestamp));
+        // What is drawn on demand skips what it was too slow for; a file plays slower.
+        if self.info.seekable && self.info.duration.is_none() {
+            let to = media + now.saturating_duration_since(start);
+            match source.seek(to) {
+                Ok(()) => self.clock = Some((now, to)),
+                Err(error) => self.desk.fail(error),
+            }
+        }
+        now
+    }
+
+    /// Begins again, or stops the transport.
+    fn end(&mut self, source: &mut dyn Source, looping: bool) {
+        // One picture is not shown again and again, and an empty source not asked forever.
+        let again = looping && self.info.seekable && self.info.frames != Some(1) && self.since_end > 0;
+        self.since_end = 0;
+        self.show_one = false;
+        self.clock = None;
+        self.ended = !again;
+        if again && let Err(error) = source.seek(Duration::ZERO) {
+            self.desk.fail(error);
+            self.ended = true;
+        }
+        if self.ended {
+            self.desk.end();
+        }
+    }
+
+    /// A folder goes on with its next picture; other sources are over.
+    fn error(&mut self, error: SourceError) {
+        self.desk.fail(error);
+        if self.info.fps.is_some() || self.info.live {
+            self.ended = true;
+            self.desk.end();
+        }
+    }
+
+    /// Pictures count one second each.
+    fn frame_time(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.info.fps.unwrap_or(1.0).clamp(0.1, 1000.0))
+    }
+}
