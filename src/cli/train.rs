@@ -45,6 +45,7 @@ pub struct Args {
     /// Leave the backbone as it starts and compute its features once
     #[arg(long)]
     freeze_backbone: bool,
+    /// Where the network is trained [default: auto]
     #[arg(long, value_enum)]
     device: Option<DeviceChoice>,
     /// Folder for the run's checkpoints, log and weights
@@ -53,14 +54,19 @@ pub struct Args {
     /// Folder for cached features
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
+    /// Steps to train, instead of a number of epochs
     #[arg(long)]
     steps: Option<u64>,
+    /// Passes over all samples [default: 5]
     #[arg(long)]
     epochs: Option<f64>,
+    /// Persons a step [default: 32]
     #[arg(long)]
     batch: Option<usize>,
+    /// Highest learning rate, reached after the warm-up [default: 0.001]
     #[arg(long)]
     learning_rate: Option<f64>,
+    /// Other augmentations, orders and masks for another number [default: 1]
     #[arg(long)]
     seed: Option<u64>,
     /// Train on at most this many samples, spread over all sets
