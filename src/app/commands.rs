@@ -167,10 +167,18 @@ impl Command {
         }
     }
 
+    /// The keys as they are written on a keyboard; empty for a command without.
+    pub fn keys(self, ctx: &egui::Context) -> String {
+        let Some(shortcut) = self.shortcut() else { return String::new() };
+        let signs = [("OpenBracket", "["), ("CloseBracket", "]"), ("Period", "."), ("Comma", ",")];
+        let named = ctx.format_shortcut(&shortcut);
+        signs.iter().find(|(name, _)| *name == named).map_or(named.clone(), |(_, sign)| (*sign).into())
+    }
+
     /// The tooltip with the keys behind it.
     pub fn hint(self, ctx: &egui::Context) -> String {
         match self.shortcut() {
-            Some(keys) => format!("{} ({})", self.tooltip(), ctx.format_shortcut(&keys)),
+            Some(_) => format!("{} ({})", self.tooltip(), self.keys(ctx)),
             None => self.tooltip().to_owned(),
         }
     }
@@ -191,7 +199,10 @@ impl Command {
         let moves = [Key::ArrowLeft, Key::ArrowRight, Key::Space, Key::Home];
         all.retain(|(_, keys)| !(focused && keys.modifiers.is_none() && moves.contains(&keys.logical_key)));
         ctx.input_mut(|input| {
-            all.into_iter().filter(|(_, keys)| input.consume_shortcut(keys)).map(|(c, _)| c).collect()
+            // A key that was pressed twice between two repaints counts twice.
+            let mut times =
+                |keys: KeyboardShortcut| input.count_and_consume_key(keys.modifiers, keys.logical_key);
+            all.into_iter().flat_map(|(c, keys)| std::iter::repeat_n(c, times(keys))).collect()
         })
     }
 }

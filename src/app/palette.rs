@@ -48,7 +48,7 @@ impl Palette {
             ui.add_space(2.0);
             egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
                 for (n, &command) in found.iter().enumerate() {
-                    let keys = command.shortcut().map(|k| ctx.format_shortcut(&k)).unwrap_or_default();
+                    let keys = command.keys(ctx);
                     let button = egui::Button::selectable(n == self.chosen, command.text())
                         .shortcut_text(RichText::new(keys).color(theme::MUTED))
                         .min_size(Vec2::new(ui.available_width(), 26.0));

@@ -56,13 +56,13 @@ impl Viewer {
     }
 
     fn show(&mut self, ctx: &egui::Context, frame: LiveFrame) {
-        self.age = frame.captured.elapsed();
         // A settings change estimates the same frame again: its pixels are in the texture already.
         let same = self
             .frame
             .as_ref()
             .is_some_and(|old| std::sync::Arc::ptr_eq(&old.frame.pixels, &frame.frame.pixels));
         if !same {
+            self.age = frame.captured.elapsed();
             self.pictures.tick(Instant::now());
             let pixels = &frame.frame.pixels;
             let size = [pixels.width() as usize, pixels.height() as usize];

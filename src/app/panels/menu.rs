@@ -92,7 +92,7 @@ fn title(ui: &mut Ui, window: &Window) {
 
 /// A menu entry of a command.
 fn item(ui: &mut Ui, window: &mut Window, command: Command) {
-    let keys = command.shortcut().map(|k| ui.ctx().format_shortcut(&k)).unwrap_or_default();
+    let keys = command.keys(ui.ctx());
     let on = window.is_on(command).unwrap_or(false);
     let button =
         Button::new(command.text()).selected(on).shortcut_text(RichText::new(keys).color(theme::MUTED));

@@ -89,8 +89,9 @@ fn help_for(mask: MaskKind) -> &'static str {
 
 /// The crop's grid in small: kept tokens lit, the others dark.
 fn grid(ui: &mut Ui, [rows, columns]: [usize; 2], [height, width]: [usize; 2], kept: &[usize]) {
-    // Cells have the shape of a token's patch, so that the grid has the shape of the crop.
-    let cell = Vec2::new(width as f32, height as f32) * (68.0 / (rows * height) as f32);
+    // Cells have the shape of a token's patch, so that the grid has the shape of the crop, and whole points
+    // as sides, so that they all look alike.
+    let cell = Vec2::new(width as f32, height as f32) * (68 / (rows * height)).max(1) as f32;
     let size = Vec2::new(cell.x * columns as f32, cell.y * rows as f32);
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     response.on_hover_text("Which visual tokens of the crop are kept.");
@@ -105,6 +106,6 @@ fn grid(ui: &mut Ui, [rows, columns]: [usize; 2], [height, width]: [usize; 2], k
     for (token, &on) in lit.iter().enumerate() {
         let corner = rect.min + cell * Vec2::new((token % columns) as f32, (token / columns) as f32);
         let color: Color32 = if on { theme::ACCENT } else { theme::RAISED };
-        painter.rect_filled(Rect::from_min_size(corner, cell).shrink(0.35), 0.0, color);
+        painter.rect_filled(Rect::from_min_size(corner, cell - Vec2::splat(1.0)), 0.0, color);
     }
 }
