@@ -149,9 +149,23 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let stop = stop_flag()?;
     let screen = Screen::default();
-    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let command = command_line(std::env::args());
     train::run(&config, args.resume.is_some(), &command, &|event| screen.show(event), &stop)
         .with_context(|| format!("training in {}", config.run.out.display()))
+}
+
+/// The command as it stands in the weights' training record. Weights are passed on to others, so what lies
+/// around a file or folder on this machine is left out.
+fn command_line(args: impl Iterator<Item = String>) -> String {
+    let shorten = |text: &str| match Path::new(text).file_name() {
+        Some(name) if Path::new(text).is_absolute() => name.to_string_lossy().into_owned(),
+        _ => text.to_owned(),
+    };
+    let shown = args.skip(1).map(|arg| match arg.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => format!("{flag}={}", shorten(value)),
+        _ => shorten(&arg),
+    });
+    std::iter::once("tmpose".to_owned()).chain(shown).collect::<Vec<_>>().join(" ")
 }
 
 /// A set of `count` pictures of the mannequin in the run's folder; drawn where it is missing.
@@ -253,4 +267,18 @@ fn step_text(e: &StepEvent) -> String {
         text += &format!(", {:.0}% waiting for data", e.waiting * 100.0);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn the_recorded_command_does_not_tell_where_things_lie_on_this_machine() {
+        let args =
+            ["/opt/bin/tmpose", "train", "--data", "/home/me/people:2", "--out=/tmp/run", "--val", "a/b"];
+        let command = command_line(args.into_iter().map(str::to_owned));
+        assert_eq!(command, "tmpose train --data people:2 --out=run --val a/b");
+    }
 }
