@@ -11,6 +11,10 @@ const MIN_KEYPOINTS: usize = 5;
 const AROUND_JOINTS: f32 = 1.25;
 /// A box smaller than this share of the picture's shorter side is an error of the network, not a person.
 const MIN_SIDE: f32 = 0.05;
+/// How often one picture is looked at to find the person in it.
+const LOOKS: usize = 3;
+/// A look that moves the box less than this (overlap of old and new) ends the search.
+const SETTLED: f32 = 0.8;
 
 /// Follows one person from frame to frame.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +49,31 @@ impl BoxTracker {
             .filter(|b| b.intersected(width, height).is_some());
     }
 
+    /// Finds the person in a picture that comes after no other: the whole of it first, then around what was
+    /// found there, since a person who fills the box is seen best. [`BoxTracker::next_box`] then is the box.
+    ///
+    /// `look` estimates the pose in a box.
+    ///
+    /// # Errors
+    /// Those of `look`.
+    pub fn search<E>(
+        &mut self,
+        width: u32,
+        height: u32,
+        mut look: impl FnMut(BBox) -> Result<Option<Pose>, E>,
+    ) -> Result<(), E> {
+        self.reset();
+        for _ in 0..LOOKS {
+            let at = self.next_box(width, height);
+            let Some(pose) = look(at)? else { break };
+            self.update(&pose, width, height);
+            if !self.is_following() || self.next_box(width, height).iou(&at) >= SETTLED {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Forgets the person: after a seek or a change of source.
     pub fn reset(&mut self) {
         self.last = None;
@@ -73,6 +102,33 @@ mod tests {
         let next = tracker.next_box(320, 240);
         assert!(next.x < 90.0 && next.x + next.w > 110.0 && next.y < 50.0 && next.y + next.h > 150.0);
         assert!(next.w < 60.0 && next.h < 160.0);
+    }
+
+    /// A "network" that sees the middle of the person only when the box is not much larger than the person.
+    #[test]
+    fn a_search_comes_closer_until_the_box_stays() {
+        let mut looks = Vec::new();
+        let mut tracker = BoxTracker::new();
+        let outcome: Result<(), ()> = tracker.search(320, 240, |at| {
+            looks.push(at);
+            let spread = if looks.len() == 1 { 3.0 } else { 1.0 };
+            Ok(Some(pose(&BODY.map(|(x, y)| (100.0 + (x - 100.0) * spread, y)), 0.9)))
+        });
+        assert_eq!(outcome, Ok(()));
+        assert_eq!(looks.len(), 3);
+        assert_eq!(looks[0].w, 320.0, "the whole picture first");
+        assert!(looks[2].w < looks[1].w && tracker.is_following());
+    }
+
+    #[test]
+    fn a_search_that_finds_nobody_looks_once() {
+        let mut looks = 0;
+        let mut tracker = BoxTracker::new();
+        let outcome: Result<(), ()> = tracker.search(320, 240, |_| {
+            looks += 1;
+            Ok(Some(pose(&BODY, 0.1)))
+        });
+        assert_eq!((outcome, looks, tracker.is_following()), (Ok(()), 1, false));
     }
 
     #[test]

@@ -223,6 +223,18 @@ impl<'a> Inference<'a> {
             self.tracker.reset();
         }
         let (width, height) = frame.frame.pixels.dimensions();
+        // A picture gets no second chance in a next frame.
+        if let (Some(estimator), true) = (&mut self.estimator, frame.frame.name.is_some()) {
+            let (pixels, settings) = (&frame.frame.pixels, &self.settings.infer);
+            let searched = self.tracker.search(width, height, |at| {
+                let (estimates, ..) = guarded(|| estimator.estimate(pixels, &[at], settings, false))?;
+                Ok::<_, String>(estimates.into_iter().next().map(|e| e.pose))
+            });
+            if searched.is_err() {
+                // The estimate that follows meets the same error, and reports it.
+                self.tracker.reset();
+            }
+        }
         vec![self.tracker.next_box(width, height)]
     }
 

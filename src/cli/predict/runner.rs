@@ -4,7 +4,7 @@ use super::boxes::{BoxFile, PersonBox};
 use super::ids::{Ids, number_in_name};
 use super::jobs::{Job, OutputNames, file_name};
 use super::results::{ImageEntry, Results};
-use crate::infer::{BoxTracker, Estimator, Settings};
+use crate::infer::{BoxTracker, Estimator, InferError, Settings};
 use crate::pose::{Pose, Skeleton};
 use crate::source::{Frame, Source, VideoSource, VideoWriter, load_picture};
 use crate::vision::{BBox, draw_pose};
@@ -53,8 +53,9 @@ impl Runner {
 
     fn picture(&mut self, path: &Path) -> anyhow::Result<()> {
         let mut img = load_picture(path)?;
-        let whole = BBox::whole(img.width(), img.height());
-        let Some((id, persons)) = self.look_up(path, None, whole) else {
+        let mut tracker = BoxTracker::new();
+        let found = self.find(&img, &mut tracker)?;
+        let Some((id, persons)) = self.look_up(path, None, found) else {
             return Ok(());
         };
         let poses = self.estimate(&img, id, &persons)?;
@@ -120,9 +121,9 @@ impl Runner {
         writer: Option<&mut VideoWriter>,
     ) -> anyhow::Result<()> {
         let (width, height) = frame.pixels.dimensions();
-        let tracked = tracker.next_box(width, height);
+        let found = self.find(&frame.pixels, tracker)?;
         let mut poses = Vec::new();
-        if let Some((id, persons)) = self.look_up(path, Some(index), tracked) {
+        if let Some((id, persons)) = self.look_up(path, Some(index), found) {
             poses = self.estimate(&frame.pixels, id, &persons)?;
             if self.boxes.is_none()
                 && let [pose] = poses.as_slice()
@@ -144,6 +145,18 @@ impl Runner {
             writer.push(&drawn, frame.timestamp)?;
         }
         Ok(())
+    }
+
+    /// Where the one person is that is looked for without a box file.
+    fn find(&mut self, img: &RgbImage, tracker: &mut BoxTracker) -> anyhow::Result<BBox> {
+        let (width, height) = img.dimensions();
+        if self.boxes.is_none() && !tracker.is_following() {
+            tracker.search(width, height, |at| {
+                let (estimates, ..) = self.estimator.estimate(img, &[at], &self.settings, false)?;
+                Ok::<_, InferError>(estimates.into_iter().next().map(|e| e.pose))
+            })?;
+        }
+        Ok(tracker.next_box(width, height))
     }
 
     /// The image's id and the persons to look at; none if there is a box file that does not name it.
