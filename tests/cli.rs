@@ -290,3 +290,14 @@ fn bench_prints_a_table_and_writes_it_as_json() {
     assert!(rows[1]["ms"]["transformer"].as_f64().unwrap() > 0.0);
     assert_eq!(rows[1]["tokens"], 102);
 }
+
+/// Table 1 and Table 4 of the TMPose paper, from its repository's way of counting (METHOD 4.3).
+#[test]
+fn the_papers_count_reproduces_its_tables() {
+    let output = Bench::new().run("macs --variants b --keep 1,0.8,0.6,0.4 --count paper");
+    succeeded(&output);
+    let said = text(&output.stdout);
+    for published in ["5.655", "5.214", "4.872", "4.619"] {
+        assert!(said.contains(published), "{published} is missing: {said}");
+    }
+}

@@ -12,6 +12,7 @@ pub mod bench;
 pub mod cameras;
 pub mod eval;
 pub mod import;
+pub mod macs;
 pub mod mannequin;
 pub mod predict;
 pub mod train;
@@ -71,6 +72,8 @@ subcommands! {
     Import => import,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,
+    /// Count the arithmetic of every variant and keep ratio, honestly or as the paper does
+    Macs => macs,
     /// List the cameras and their formats, or take test pictures with one
     Cameras => cameras,
     /// Draw a training or test set of people whose joints are known
