@@ -199,8 +199,26 @@ fn draw_icon(painter: &egui::Painter, icon: Icon, c: egui::Pos2, color: Color32)
     }
 }
 
+/// A history over the last results: values on the left in `unit`, from 0 up; it cannot be moved or zoomed.
+pub fn history_plot<'a>(name: &'static str, height: f32, unit: &'static str) -> egui_plot::Plot<'a> {
+    egui_plot::Plot::new(name)
+        .height(height)
+        .include_y(0.0)
+        .show_axes([false, true])
+        .show_grid([false, true])
+        .grid_color(theme::LINE)
+        .y_grid_spacer(few_marks)
+        .y_axis_formatter(move |mark, _| format!("{} {unit}", mark.value))
+        .y_axis_min_width(34.0)
+        .show_x(false)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+}
+
 /// Two to four marks of a small plot's axis at round numbers.
-pub fn few_marks(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
+fn few_marks(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
     let (low, high) = input.bounds;
     let wanted = ((high - low) / 3.0).max(1e-6);
     let ten = 10_f64.powf(wanted.log10().floor());

@@ -1,8 +1,9 @@
 //! `tmpose eval`: accuracy of weights on annotated sets with ground-truth boxes.
 
 use crate::data::CocoSet;
-use crate::eval::set::{SetScore, Setting, coco_results, estimate, plain_samples, score};
+use crate::eval::set::{SetScore, coco_results, estimate, plain_samples, score};
 use crate::gpu::{self, DeviceChoice};
+use crate::infer::Settings;
 use crate::model::{MaskKind, PositionMode, keep_count};
 use crate::weights;
 use anyhow::{Context, bail};
@@ -73,7 +74,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let (model, info) = weights::load(&path, &device.device)?;
     let model = model.fold();
-    let setting = |keep_ratio: &f64| Setting {
+    let setting = |keep_ratio: &f64| Settings {
         mask: args.mask,
         keep_ratio: *keep_ratio,
         seed: args.seed,
@@ -81,7 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         flip_test: args.flip_test,
         decoding: Default::default(),
     };
-    let settings: Vec<Setting> = args.keep.iter().map(setting).collect();
+    let settings: Vec<Settings> = args.keep.iter().map(setting).collect();
     println!(
         "| set | persons | kept | tokens | AP | AP50 | AP75 | APM | APL | AR | PCK@0.05 | PCK@0.1 | PCK@0.2 |"
     );

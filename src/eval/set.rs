@@ -2,24 +2,13 @@
 
 use super::{CocoStats, DtPerson, GtPerson, PckPerson, keypoint_ap, pck, rescore};
 use crate::data::{CocoSet, DataError, Samples};
-use crate::model::{Keep, MaskKind, PositionMode, TmPose, kept_tokens};
+use crate::infer::Settings;
+use crate::model::{Keep, TmPose, kept_tokens};
 use crate::pose::Keypoint;
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
 use burn::prelude::*;
 use rayon::prelude::*;
 use serde::Serialize;
-
-/// What the network may see of each person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Setting {
-    pub mask: MaskKind,
-    pub keep_ratio: f64,
-    pub seed: u64,
-    pub positions: PositionMode,
-    /// Average with the mirrored picture's heatmaps.
-    pub flip_test: bool,
-    pub decoding: Decoding,
-}
 
 /// Accuracy with one setting. AP and PCK are fractions of 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -119,7 +108,7 @@ pub fn estimate(
     device: &Device,
     on_gpu: bool,
     samples: &Samples,
-    settings: &[Setting],
+    settings: &[Settings],
     done: impl Fn(usize) + Sync,
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, DataError> {
     let count = samples.len();
@@ -149,7 +138,7 @@ fn estimate_part(
     model: &TmPose,
     device: &Device,
     samples: &Samples,
-    settings: &[Setting],
+    settings: &[Settings],
     indices: &[usize],
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, DataError> {
     let batch = indices.len();
@@ -162,7 +151,7 @@ fn estimate_part(
     let mirrored = settings.iter().any(|s| s.flip_test).then(|| model.backbone(images.clone().flip([3])));
     let feature = model.backbone(images);
     let mirror = samples.skeleton.mirror();
-    let of = |setting: &Setting| {
+    let of = |setting: &Settings| {
         let grid = model.config().grid;
         let kept = kept_tokens(setting.mask, setting.keep_ratio, grid, setting.seed);
         let keep = if kept.len() == grid[0] * grid[1] {

@@ -13,8 +13,9 @@ use super::start::{Start, start};
 use super::step::{CachedSet, HandSteps, Input, recorded_gradient};
 use super::validate::validate_by_hand;
 use crate::data::{Augmentation, ChannelScale, CocoSet, Mixture, Samples};
-use crate::eval::set::{SetScore, Setting, estimate, score};
+use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
+use crate::infer::Settings;
 use crate::model::{MaskKind, PositionMode, TmPose, fill_params, sine_positions};
 use crate::vision::Decoding;
 use burn::module::Module;
@@ -263,8 +264,8 @@ impl Session {
 }
 
 /// The mask of inference at a ratio, for tables.
-pub fn setting(keep_ratio: f64) -> Setting {
-    Setting {
+pub fn setting(keep_ratio: f64) -> Settings {
+    Settings {
         mask: MaskKind::Progressive,
         keep_ratio,
         seed: 0,

@@ -2,10 +2,10 @@
 
 use crate::app::accuracy::Accuracy;
 use crate::app::theme;
-use crate::app::widgets::{few_marks, low_row};
+use crate::app::widgets::{history_plot, low_row};
 use crate::app::window::Window;
 use egui::{Align, Label, Layout, RichText, Ui, Vec2};
-use egui_plot::{Line, Plot, PlotPoints};
+use egui_plot::{Line, PlotPoints};
 
 /// Draws the section.
 pub fn show(ui: &mut Ui, window: &mut Window) {
@@ -21,21 +21,8 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     let points: PlotPoints<'_> =
         window.accuracy.errors().enumerate().map(|(n, e)| [n as f64, f64::from(e)]).collect();
     ui.add_space(2.0);
-    Plot::new("error in pixels")
-        .height(64.0)
+    history_plot("error in pixels", 64.0, "px")
         .min_size(Vec2::new(40.0, 40.0))
-        .include_y(0.0)
-        .show_axes([false, true])
-        .show_grid([false, true])
-        .grid_color(theme::LINE)
-        .y_grid_spacer(few_marks)
-        .y_axis_formatter(|mark, _| format!("{} px", mark.value))
-        .y_axis_min_width(34.0)
-        .show_x(false)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
         .show(ui, |plot| plot.line(Line::new("error", points).color(theme::GOOD).width(1.5)));
 }
 

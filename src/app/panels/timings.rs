@@ -1,11 +1,11 @@
 //! Measured milliseconds a stage, and how they went over the last frames.
 
 use crate::app::theme;
-use crate::app::widgets::{few_marks, hint, low_row, milliseconds, value_row};
+use crate::app::widgets::{hint, history_plot, low_row, milliseconds, value_row};
 use crate::app::window::Window;
 use crate::infer::StageTimes;
 use egui::{Align, Label, Layout, Rect, RichText, Sense, Ui, Vec2};
-use egui_plot::{Line, Plot, PlotPoints};
+use egui_plot::{Line, PlotPoints};
 use std::time::Duration;
 
 /// Draws the section.
@@ -111,21 +111,8 @@ fn stage(ui: &mut Ui, name: &str, time: Duration, longest: Duration, color: egui
 fn plot(ui: &mut Ui, history: &crate::live::History<StageTimes>) {
     let points: PlotPoints<'_> =
         history.iter().enumerate().map(|(n, t)| [n as f64, t.whole.as_secs_f64() * 1e3]).collect();
-    Plot::new("milliseconds")
-        .height(84.0)
-        .include_y(0.0)
+    history_plot("milliseconds", 84.0, "ms")
         .include_x(0.0)
-        .show_axes([false, true])
-        .show_grid([false, true])
-        .grid_color(theme::LINE)
-        .y_grid_spacer(few_marks)
-        .y_axis_formatter(|mark, _| format!("{} ms", mark.value))
-        .y_axis_min_width(34.0)
-        .show_x(false)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
         .show(ui, |plot| plot.line(Line::new("whole", points).color(theme::ACCENT).width(1.5).fill(0.0)));
 }
 
