@@ -27,10 +27,10 @@ use std::time::{Duration, Instant};
 
 /// How a step's gradient comes about.
 enum Engine {
-    /// Cached features, hand-written passes.
-    Hand(Box<HandSteps>, CachedSet),
-    /// Cached features, autodiff.
-    Cached(CachedSet),
+    /// Cached features, one set for each draw of the crops; hand-written passes.
+    Hand(Box<HandSteps>, Vec<CachedSet>),
+    /// The same, autodiff.
+    Cached(Vec<CachedSet>),
     /// Pictures, autodiff; the channel is opened at the first step.
     Pictures(Option<Receiver<PictureBatch>>),
 }
@@ -110,21 +110,31 @@ impl Session {
         let layout = Layout::of(&model);
         if config.model.freeze_backbone {
             let folder = config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"));
-            let cache =
-                cached_features("train", &samples, &model, on_gpu, &folder.join("train"), tell, stop)?;
-            let Some(cache) = cache else { return Ok(None) };
-            let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(&cache, i)).collect();
+            let mut caches = Vec::new();
+            for draw in 0..config.data.draws.max(1) {
+                // The first draw's folder has no number.
+                let name = if draw == 0 { "train".into() } else { format!("train-{draw}") };
+                let path = folder.join(&name);
+                let cache = cached_features(&name, &samples, draw, &model, on_gpu, &path, tell, stop)?;
+                let Some(cache) = cache else { return Ok(None) };
+                caches.push(cache);
+            }
+            let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(&caches[0], i)).collect();
             check_bad(&bad, &samples, config.data.bad_limit, tell)?;
             if fresh {
-                model = calibrate(model, &cache, &skeleton);
+                model = calibrate(model, &caches[0], &skeleton);
             }
             let scale = channel_scale(&model);
             if let Some(quick) = &quick {
-                let cache = cached_features("val", quick, &model, on_gpu, &folder.join("val"), tell, stop)?;
+                let path = folder.join("val");
+                let cache = cached_features("val", quick, 0, &model, on_gpu, &path, tell, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
-                quick_features = Some(CachedSet::new(cache, joints(quick), scale.clone()));
+                quick_features = Some(CachedSet::new(cache, joints(quick, 0), scale.clone()));
             }
-            let train = CachedSet::new(cache, joints(&samples), scale);
+            let sets = caches.into_iter().zip(0..);
+            let train =
+                sets.map(|(cache, draw)| CachedSet::new(cache, joints(&samples, draw), scale.clone()));
+            let train: Vec<CachedSet> = train.collect();
             engine = match Network::new(layout.slots(), &shape) {
                 Ok(network) if !on_gpu => {
                     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -175,20 +185,21 @@ impl Session {
             bad: Vec::new(),
         };
         match &mut self.engine {
-            Engine::Hand(steps, set) => {
+            Engine::Hand(steps, sets) => {
                 let plan = self.planner.plan(step);
-                done(steps.gradient(set, weights, &plan, gradient), plan)
+                done(steps.gradient(sets, weights, &plan, gradient), plan)
             }
-            Engine::Cached(set) => {
+            Engine::Cached(sets) => {
                 let plan = self.planner.plan(step);
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
                 let (mut values, mut one) = (Vec::new(), Vec::new());
-                for &index in &plan.samples {
-                    set.feature(index, &mut one);
+                for (p, &index) in plan.samples.iter().enumerate() {
+                    plan.set(sets, p).feature(index, &mut one);
                     values.extend_from_slice(&one);
                 }
-                let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
+                let joints = plan.samples.iter().enumerate();
+                let joints = joints.map(|(p, &i)| plan.set(sets, p).joints[i].as_slice());
                 let targets = TargetBatch::new(joints, hw, loss.sigma);
                 let input = Input::Features(values);
                 let parts =
@@ -272,8 +283,9 @@ pub fn setting(keep_ratio: f64) -> Settings {
     }
 }
 
-fn joints(samples: &Samples) -> Vec<Vec<[f32; 3]>> {
-    (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, 0))).collect()
+/// Joints of every sample on the heatmap, drawn as in pass `round` over the data.
+fn joints(samples: &Samples, round: u64) -> Vec<Vec<[f32; 3]>> {
+    (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, round))).collect()
 }
 
 fn check_bad(

@@ -47,6 +47,14 @@ impl CachedSet {
     }
 }
 
+impl StepPlan {
+    /// Of one set for each draw of the crops, the one that sample `p` of the batch takes: every pass over the
+    /// data takes the next.
+    pub fn set<'a>(&self, sets: &'a [CachedSet], p: usize) -> &'a CachedSet {
+        &sets[self.rounds[p] as usize % sets.len()]
+    }
+}
+
 /// One person's input for the hand-written passes.
 #[derive(Default)]
 pub struct PersonInput {
@@ -89,18 +97,20 @@ impl HandSteps {
         HandSteps { network, shards, loss, hw }
     }
 
-    /// Loss of a step and its gradient with respect to `weights`, written to `out`.
+    /// Loss of a step and its gradient with respect to `weights`, written to `out`. `sets` has the features
+    /// of each draw of the crops.
     ///
     /// The batch is cut into a fixed number of parts whose gradients are added in order, so that the
     /// result does not depend on which core was faster.
     pub fn gradient(
         &mut self,
-        set: &CachedSet,
+        sets: &[CachedSet],
         weights: &[f32],
         plan: &StepPlan,
         out: &mut [f32],
     ) -> LossParts {
-        let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
+        let joints = plan.samples.iter().enumerate();
+        let joints = joints.map(|(p, &i)| plan.set(sets, p).joints[i].as_slice());
         let targets = TargetBatch::new(joints, self.hw, self.loss.sigma);
         let (j, [h, w]) = (targets.joints, targets.hw);
         let by = LossFactors {
@@ -123,7 +133,7 @@ impl HandSteps {
                     if joint_weights.iter().all(|w| *w <= 0.0) {
                         continue;
                     }
-                    shard.input.read(network, set, plan.samples[p], &plan.keep[p]);
+                    shard.input.read(network, plan.set(sets, p), plan.samples[p], &plan.keep[p]);
                     let person = Person {
                         patches: &shard.input.patches,
                         feature: &shard.input.feature,
@@ -255,7 +265,7 @@ mod tests {
         let network = Network::new(layout.slots(), &config).unwrap();
         let mut by_hand = vec![0.0; layout.count()];
         let mut steps = HandSteps::new(network, 2, loss.clone(), config.heatmap);
-        let hand = steps.gradient(&set, &weights, &plan, &mut by_hand);
+        let hand = steps.gradient(std::slice::from_ref(&set), &weights, &plan, &mut by_hand);
 
         let (mut values, mut one) = (Vec::new(), Vec::new());
         for &index in &plan.samples {
