@@ -120,6 +120,7 @@ mod tests {
         let mut set = PoseSet {
             file: "x".into(),
             layout: Layout::Coco,
+            skeleton: crate::pose::Skeleton::coco17().clone(),
             pictures: vec![],
             persons: vec![person],
             report: LoadReport::default(),

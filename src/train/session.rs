@@ -93,6 +93,7 @@ impl Session {
             }
             tell(TrainEvent::Note { text });
         }
+        mixture.check_annotations(config.data.bad_limit)?;
         mixture.thin_to(config.data.limit);
         let shape = model.config().clone();
         let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
