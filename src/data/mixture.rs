@@ -104,6 +104,21 @@ impl Mixture {
         Ok(mixture)
     }
 
+    /// A line on each set for a log: its size, what teacher labels changed, what was left out and how
+    /// its joints were mapped.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |(set, teacher): (&PoseSet, &Option<TeacherReport>)| {
+            let mut text = format!("{}: {} persons", set.title(), set.persons.len());
+            if let Some(t) = teacher {
+                let (filled, mistrusted) = (t.filled, t.mistrusted);
+                text += &format!(", {filled} joints filled and {mistrusted} mistrusted by teacher labels");
+            }
+            let changed = set.report.summary();
+            if changed.is_empty() { text } else { format!("{text}; {changed}") }
+        };
+        self.sets.iter().zip(&self.teacher).map(note).collect()
+    }
+
     /// Refuses sets of which more than `limit` (a part of 1) of the annotations contradict their
     /// layout. Persons of missing pictures do not count: a part of a set's pictures is a set, too.
     ///

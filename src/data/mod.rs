@@ -4,6 +4,7 @@ pub mod augment;
 mod coco;
 mod error;
 pub mod features;
+pub mod health;
 mod lenient;
 mod locate;
 pub mod mixture;
@@ -11,12 +12,14 @@ mod mpii;
 mod pictures;
 pub mod samples;
 mod set;
+mod sides;
 pub mod teacher;
 
 pub use augment::{Augmentation, Sample, generator};
 pub use error::DataError;
 pub use features::{CacheKey, ChannelScale, FeatureCache};
-pub use locate::{Place, locate};
+pub use health::{Finding, FindingKind, Health};
+pub use locate::{Place, locate, splits};
 pub use mixture::{Mixture, SampleRef, SetSpec};
 pub use samples::Samples;
 /// The set's name from the time when every set was in COCO's layout.

@@ -60,6 +60,18 @@ impl Skeleton {
         &MPII16
     }
 
+    /// `coco17`, `mpii16` or the skeleton of a file.
+    ///
+    /// # Errors
+    /// See [`Skeleton::load`].
+    pub fn named(name: &str) -> Result<Skeleton, SkeletonError> {
+        match name {
+            "coco17" => Ok(Skeleton::coco17().clone()),
+            "mpii16" => Ok(Skeleton::mpii16().clone()),
+            file => Skeleton::load(Path::new(file)),
+        }
+    }
+
     /// Reads and checks a skeleton file.
     pub fn load(path: &Path) -> Result<Skeleton, SkeletonError> {
         let shown = || path.display().to_string();
