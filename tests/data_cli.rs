@@ -90,3 +90,52 @@ fn samples_are_drawn_with_the_settings_of_a_training() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("augmentation.scale_limits"), "{said}");
 }
+
+/// `mpii/` in MPII's layout with the drawn people of `people/`.
+fn write_mpii(folder: &Path) {
+    let drawn = read(&folder.join("people/annotations/person_keypoints_train.json"));
+    let entries: Vec<Value> = (0..4)
+        .map(|i| {
+            let keypoints = drawn["annotations"][i]["keypoints"].as_array().unwrap();
+            let at = |joint: usize| {
+                let [x, y, v] = [0, 1, 2].map(|k| keypoints[3 * joint + k].as_f64().unwrap());
+                if v > 0.0 { json!([x + 1.0, y + 1.0]) } else { json!([-1, -1]) }
+            };
+            // COCO's ankles, knees, hips; four joints that it lacks; wrists, elbows, shoulders.
+            let limbs: Vec<Value> = [16, 14, 12, 11, 13, 15].map(at).into();
+            let arms: Vec<Value> = [10, 8, 6, 5, 7, 9].map(at).into();
+            let joints = [limbs, vec![json!([-1, -1]); 4], arms].concat();
+            let visible: Vec<u8> = joints.iter().map(|j| u8::from(*j != json!([-1, -1]))).collect();
+            json!({
+                "image": drawn["images"][i]["file_name"], "center": [192, 240], "scale": 1.5,
+                "joints": joints, "joints_vis": visible,
+            })
+        })
+        .collect();
+    std::fs::create_dir_all(folder.join("mpii/annot")).unwrap();
+    std::fs::create_dir_all(folder.join("mpii/images")).unwrap();
+    for file in std::fs::read_dir(folder.join("people/images/train")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.join("mpii/images").join(file.file_name())).unwrap();
+    }
+    for split in ["train", "valid"] {
+        std::fs::write(folder.join(format!("mpii/annot/{split}.json")), json!(entries).to_string()).unwrap();
+    }
+}
+
+#[test]
+fn a_training_takes_sets_of_either_skeleton() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    draw_people(here);
+    write_mpii(here);
+    let said = succeed(here, "data check mpii");
+    assert!(said.contains("mpii/train") && said.contains("mpii/valid") && said.contains("mpii16"), "{said}");
+    succeed(
+        here,
+        "train --data people --data mpii --val mpii --skeleton mpii16 --variant tmpose-t --depth 1 \
+         --freeze-backbone --device cpu --batch 4 --steps 1 --out run",
+    );
+    let log = std::fs::read_to_string(here.join("run/log.jsonl")).unwrap();
+    assert!(log.contains("12 joints mapped by name, 2 derived (pelvis, thorax), 2 masked"), "{log}");
+}
