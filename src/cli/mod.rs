@@ -10,6 +10,7 @@ pub mod model_args;
 
 pub mod bench;
 pub mod cameras;
+pub mod data;
 pub mod eval;
 pub mod import;
 pub mod macs;
@@ -68,6 +69,8 @@ subcommands! {
     Train => train,
     /// Measure the accuracy of weights on labelled pictures
     Eval => eval,
+    /// Look over a set of labelled people before training on it
+    Data => data,
     /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose) into a weights file
     Import => import,
     /// Measure how long each stage takes, for every variant, keep ratio and device

@@ -272,6 +272,9 @@ impl TrainConfig {
                 return range(name, value.to_string(), "from 0 to 1");
             }
         }
+        if let Some((name, value, must)) = self.augmentation.fault() {
+            return range(name, value, must);
+        }
         if self.loss.sigma.is_nan() || self.loss.sigma <= 0.0 {
             return range("loss.sigma", self.loss.sigma.to_string(), "above 0");
         }

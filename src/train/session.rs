@@ -76,20 +76,10 @@ impl Session {
         let Start { mut model, skeleton, origin, fresh } = start(&config.model, config.run.seed, &autodiff)?;
         let rules = config.data.teacher_labels.then_some(&config.data.teacher);
         let mut mixture = Mixture::open(&config.data.train, "train", &skeleton, rules)?;
-        for (set, teacher) in mixture.sets.iter().zip(&mixture.teacher) {
-            let mut text = format!("{}: {} persons", set.title(), set.persons.len());
-            if let Some(t) = teacher {
-                text += &format!(
-                    ", {} joints filled and {} mistrusted by teacher labels",
-                    t.filled, t.mistrusted
-                );
-            }
-            let left_out = set.report.summary();
-            if !left_out.is_empty() {
-                text += &format!("; {left_out}");
-            }
+        for text in mixture.notes() {
             tell(TrainEvent::Note { text });
         }
+        mixture.check_annotations(config.data.bad_limit)?;
         mixture.thin_to(config.data.limit);
         let shape = model.config().clone();
         let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);

@@ -23,11 +23,7 @@ pub struct Start {
 
 /// The skeleton that a name or file stands for.
 pub fn skeleton(name: &str) -> Result<Skeleton, TrainError> {
-    Ok(match name {
-        "coco17" => Skeleton::coco17().clone(),
-        "mpii16" => Skeleton::mpii16().clone(),
-        file => Skeleton::load(Path::new(file))?,
-    })
+    Ok(Skeleton::named(name)?)
 }
 
 /// Builds the model; random parts depend on `seed` alone. `device` has autodiff.
