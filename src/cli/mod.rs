@@ -7,6 +7,7 @@
 mod errors;
 mod interrupt;
 pub mod model_args;
+mod output;
 
 pub mod bench;
 pub mod cameras;

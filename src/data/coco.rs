@@ -41,6 +41,20 @@ impl Person {
     }
 }
 
+/// An annotation that the evaluation counts neither as found nor as missed (METHOD 6.1): a crowd region, or a
+/// person without a labelled joint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ignored {
+    /// Index into [`CocoSet::pictures`].
+    pub picture: usize,
+    /// x, y, width and height as annotated.
+    pub bbox: [f64; 4],
+    pub area: f64,
+    /// x, y and v of J joints, all 0 where the file gives none.
+    pub keypoints: Vec<[f64; 3]>,
+    pub crowd: bool,
+}
+
 /// What the reader left out, and why. Nothing is skipped silently.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadReport {
@@ -123,6 +137,8 @@ pub struct CocoSet {
     pub pictures: Vec<Picture>,
     /// Persons that can be trained on, in the file's order.
     pub persons: Vec<Person>,
+    /// What training leaves out and the evaluation must know.
+    pub ignored: Vec<Ignored>,
     pub report: LoadReport,
 }
 
@@ -188,6 +204,7 @@ impl CocoSet {
             file: json.into(),
             pictures: Vec::new(),
             persons: Vec::new(),
+            ignored: Vec::new(),
             report: LoadReport::default(),
         };
         let mut index = HashMap::with_capacity(raw.images.len());
@@ -223,6 +240,9 @@ impl CocoSet {
         for a in raw.annotations {
             if a.iscrowd != 0 {
                 set.report.crowd += 1;
+                if let Some(&picture) = index.get(&a.image_id) {
+                    set.ignore(&a, picture, skeleton.len());
+                }
             } else if let Some(&picture) = index.get(&a.image_id) {
                 set.add(a, picture, skeleton.len());
             } else if let Some(name) = absent.get(&a.image_id) {
@@ -245,6 +265,7 @@ impl CocoSet {
     fn add(&mut self, a: RawAnnotation, picture: usize, joints: usize) {
         if a.keypoints.iter().all(|&v| v == 0.0) {
             self.report.unlabelled += 1;
+            self.ignore(&a, picture, joints);
             return;
         }
         if a.keypoints.len() != 3 * joints {
@@ -271,6 +292,7 @@ impl CocoSet {
             .collect();
         if keypoints.iter().all(|k| k.score <= 0.0) {
             self.report.unlabelled += 1;
+            self.ignore(&a, picture, joints);
             return;
         }
         let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
@@ -282,6 +304,17 @@ impl CocoSet {
         };
         let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
         self.persons.push(Person { id: a.id, picture, bbox, area, keypoints, weights, source: a.source });
+    }
+
+    /// Keeps an annotation that has a box for the evaluation.
+    fn ignore(&mut self, a: &RawAnnotation, picture: usize, joints: usize) {
+        let &[x, y, w, h] = a.bbox.as_slice() else { return };
+        let mut keypoints = vec![[0.0; 3]; joints];
+        for (to, from) in keypoints.iter_mut().zip(a.keypoints.chunks_exact(3)) {
+            to.copy_from_slice(from);
+        }
+        let (bbox, area) = ([x, y, w, h], a.area.unwrap_or(w * h));
+        self.ignored.push(Ignored { picture, bbox, area, keypoints, crowd: a.iscrowd != 0 });
     }
 
     /// The picture of a person of this set.
@@ -375,6 +408,8 @@ mod tests {
         );
         let set = CocoSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
         assert_eq!(set.persons.len(), 1);
+        let ignored: Vec<_> = set.ignored.iter().map(|i| (i.crowd, i.keypoints[0][2])).collect();
+        assert_eq!(ignored, [(true, 2.0), (false, 0.0)], "what COCO ignores is kept for the evaluation");
         assert_eq!((set.persons[0].id, set.persons[0].area, set.persons[0].labelled()), (1, 900.0, 17));
         let r = &set.report;
         assert_eq!((r.annotations, r.crowd, r.unlabelled, r.empty_box), (7, 1, 1, 1));

@@ -113,6 +113,7 @@ mod tests {
             file: "x".into(),
             pictures: vec![],
             persons: vec![person],
+            ignored: vec![],
             report: LoadReport::default(),
         };
         let labels = TeacherLabels(HashMap::from([(
