@@ -9,6 +9,7 @@ mod interrupt;
 pub mod model_args;
 mod output;
 
+pub mod ablate;
 pub mod bench;
 pub mod cameras;
 pub mod eval;
@@ -69,6 +70,8 @@ subcommands! {
     Train => train,
     /// Measure the accuracy of weights on labelled pictures
     Eval => eval,
+    /// Compare masks and keep ratios on an annotated set: accuracy, arithmetic and time
+    Ablate => ablate,
     /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose) into a weights file
     Import => import,
     /// Measure how long each stage takes, for every variant, keep ratio and device

@@ -1,6 +1,7 @@
 //! How good poses are: OKS, COCO's AP and AR, suppression of doubles, PCK and PCKh (METHOD 5, 6), for lists
 //! of persons and for whole sets.
 
+pub mod ablation;
 mod accuracy;
 mod boxes;
 mod coco_ap;
