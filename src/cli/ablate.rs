@@ -6,7 +6,7 @@ mod report;
 use super::eval::progress_bar;
 use super::model_args::{ModelArgs, keep_ratio};
 use super::output::write_file;
-use crate::data::{CocoSet, Samples, read_picture};
+use crate::data::{PoseSet, Samples, read_picture};
 use crate::eval::ablation::{Cell, Spread, cells};
 use crate::eval::set::plain_samples;
 use crate::eval::{Accuracy, Suppression, Task, estimate_subjects, seen_in_training};
@@ -66,7 +66,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut estimator = args.model.estimator()?;
     let info = estimator.info().clone();
-    let set = CocoSet::open(&args.data, "val", &info.skeleton)?;
+    let set = PoseSet::open(&args.data, "val", &info.skeleton)?;
     let title = set.title();
     let left_out = set.report.summary();
     if !left_out.is_empty() {

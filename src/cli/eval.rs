@@ -4,7 +4,7 @@ mod report;
 
 use super::model_args::{DecodingArg, ModelArgs, keep_ratio};
 use super::output::write_file;
-use crate::data::CocoSet;
+use crate::data::PoseSet;
 use crate::eval::set::plain_samples;
 use crate::eval::{Boxes, NMS_THRESHOLD, Suppression, Task, estimate_subjects, seen_in_training};
 use crate::infer::{Estimator, Settings, Timing};
@@ -113,7 +113,7 @@ fn measure_set(
     folder: &Path,
 ) -> anyhow::Result<SetReport> {
     let info = estimator.info();
-    let set = CocoSet::open(folder, "val", &info.skeleton)?;
+    let set = PoseSet::open(folder, "val", &info.skeleton)?;
     let title = set.title();
     let mut notes = Vec::new();
     let mut note = |text: String| {

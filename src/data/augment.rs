@@ -1,7 +1,7 @@
 //! Random crops of annotated people: half body, scale, rotation, shift, brightness and mirror image
 //! (METHOD 5), drawn from a generator that depends on the sample alone.
 
-use super::coco::Person;
+use super::set::Person;
 use crate::pose::Skeleton;
 use crate::vision::{self, Affine, BOX_PADDING, CropBox};
 use image::RgbImage;
@@ -209,10 +209,12 @@ mod tests {
             id: 1,
             picture: 0,
             bbox: BBox { x: 30.0, y: 15.0, w: 40.0, h: 110.0 },
+            outside: 0.0,
             area: 3000.0,
             weights: vec![1.0; 17],
             keypoints,
             source: None,
+            head_size: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Several sets as one list of samples, each set as often as wanted.
 
-use super::coco::{CocoSet, DataError};
+use super::error::DataError;
+use super::set::PoseSet;
 use super::teacher::{TeacherLabels, TeacherReport, TeacherRules};
 use crate::pose::Skeleton;
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,7 @@ pub struct SampleRef {
 
 /// The sets of a training and the list of all samples of an epoch.
 pub struct Mixture {
-    pub sets: Vec<CocoSet>,
+    pub sets: Vec<PoseSet>,
     /// What teacher labels changed in each set; `None` for a set without such labels.
     pub teacher: Vec<Option<TeacherReport>>,
     pub samples: Vec<SampleRef>,
@@ -89,7 +90,7 @@ impl Mixture {
     ) -> Result<Mixture, DataError> {
         let mut mixture = Mixture { sets: Vec::new(), teacher: Vec::new(), samples: Vec::new() };
         for spec in specs {
-            let mut set = CocoSet::open(&spec.path, split, skeleton)?;
+            let mut set = PoseSet::open(&spec.path, split, skeleton)?;
             let mut report = None;
             if let Some(rules) = rules
                 && let Some(path) = TeacherLabels::beside(&set)
@@ -103,13 +104,13 @@ impl Mixture {
     }
 
     /// A single set, every person once.
-    pub fn single(set: CocoSet) -> Mixture {
+    pub fn single(set: PoseSet) -> Mixture {
         let mut mixture = Mixture { sets: Vec::new(), teacher: vec![None], samples: Vec::new() };
         mixture.push(set, 1);
         mixture
     }
 
-    fn push(&mut self, set: CocoSet, repeat: usize) {
+    fn push(&mut self, set: PoseSet, repeat: usize) {
         let index = self.sets.len();
         for round in 0..repeat {
             let persons = 0..set.persons.len();

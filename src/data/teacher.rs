@@ -1,7 +1,8 @@
 //! Labels by public models, stored beside a set: they fill joints that its annotators left out and
 //! point at labels that are probably wrong (see the data's README).
 
-use super::coco::{CocoSet, DataError};
+use super::error::DataError;
+use super::set::PoseSet;
 use crate::pose::Keypoint;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -50,22 +51,27 @@ pub struct TeacherLabels(HashMap<u64, Vec<[f32; 4]>>);
 
 impl TeacherLabels {
     /// Where the labels of a set lie: `annotations/teacher_<split>.json`, if there are any.
-    pub fn beside(set: &CocoSet) -> Option<PathBuf> {
+    pub fn beside(set: &PoseSet) -> Option<PathBuf> {
         let stem = set.file.file_stem()?.to_string_lossy().into_owned();
         let path = set.file.with_file_name(format!("teacher_{}.json", stem.rsplit('_').next()?));
         path.is_file().then_some(path)
     }
 
     pub fn load(path: &Path) -> Result<TeacherLabels, DataError> {
+        const LAYOUT: &str =
+            "the layout of teacher labels, {annotation id: [[x, y, score, disagreement], ...]}";
         let shown = || path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: shown(), source })?;
-        let labels =
-            serde_json::from_slice(&bytes).map_err(|source| DataError::Parse { path: shown(), source })?;
+        let labels = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
+            path: shown(),
+            layout: LAYOUT,
+            source,
+        })?;
         Ok(TeacherLabels(labels))
     }
 
     /// Fills missing joints and sets the weight of mistrusted ones to 0.
-    pub fn apply(&self, set: &mut CocoSet, rules: &TeacherRules) -> TeacherReport {
+    pub fn apply(&self, set: &mut PoseSet, rules: &TeacherRules) -> TeacherReport {
         let mut report = TeacherReport::default();
         for person in &mut set.persons {
             let Some(labels) = self.0.get(&person.id) else { continue };
@@ -94,7 +100,7 @@ impl TeacherLabels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::coco::{LoadReport, Person};
+    use crate::data::{Layout, LoadReport, Person};
     use crate::vision::BBox;
 
     #[test]
@@ -104,13 +110,16 @@ mod tests {
             id: 7,
             picture: 0,
             bbox: BBox { x: 0.0, y: 0.0, w: 50.0, h: 100.0 },
+            outside: 0.0,
             area: 2500.0,
             keypoints: vec![Keypoint::default(), Keypoint::default(), labelled, labelled],
             weights: vec![0.0, 0.0, 1.0, 1.0],
             source: None,
+            head_size: None,
         };
-        let mut set = CocoSet {
+        let mut set = PoseSet {
             file: "x".into(),
+            layout: Layout::Coco,
             pictures: vec![],
             persons: vec![person],
             ignored: vec![],

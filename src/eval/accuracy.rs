@@ -60,7 +60,7 @@ pub struct Accuracy {
     pub pck005: f64,
     pub pck01: f64,
     pub pck02: f64,
-    /// Where the set gives head sizes.
+    /// Of the persons whose head size the set gives, where the joints are MPII's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pckh: Option<Pckh>,
     /// Annotated persons that count.
@@ -154,8 +154,8 @@ pub fn measure(truth: &[TruePerson], found: &[Found], skeleton: &Skeleton, how: 
     let joints = skeleton.len();
     let at = PCK_PARTS.map(|part| pck(&distances, joints, part));
     let [pck005, pck01, pck02] = [0, 1, 2].map(|i| at[i].mean.unwrap_or(0.0) / 100.0);
-    let heads: Option<Vec<PckPerson>> =
-        pairs.iter().map(|pair| Some(pair.distances(pair.person.head?))).collect();
+    let heads: Vec<PckPerson> =
+        pairs.iter().filter_map(|pair| Some(pair.distances(pair.person.head?))).collect();
     let joint = |j: usize| {
         let [pck005, pck01, pck02] = [0, 1, 2].map(|i| at[i].joints[j].map(|percent| percent / 100.0));
         JointAccuracy {
@@ -173,7 +173,7 @@ pub fn measure(truth: &[TruePerson], found: &[Found], skeleton: &Skeleton, how: 
         pck005,
         pck01,
         pck02,
-        pckh: heads.filter(|h| !h.is_empty() && joints == 16).map(|heads| pckh(&heads)),
+        pckh: (!heads.is_empty() && skeleton.name == Skeleton::mpii16().name).then(|| pckh(&heads)),
         persons: pairs.len(),
         estimates: dt.len(),
         joints: (0..joints).map(joint).collect(),

@@ -1,7 +1,7 @@
 //! Boxes of a person detector in COCO's results format, matched to a set's pictures by their ids.
 
 use super::EvalError;
-use crate::data::CocoSet;
+use crate::data::PoseSet;
 use crate::vision::BBox;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ const PERSON: u64 = 1;
 /// One detected person.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectedBox {
-    /// Index into [`CocoSet::pictures`].
+    /// Index into [`PoseSet::pictures`].
     pub picture: usize,
     /// Not clipped to the picture (METHOD 5, "Crop box").
     pub bbox: BBox,
@@ -59,7 +59,7 @@ impl Boxes {
     ///
     /// # Errors
     /// The file cannot be read, is in another format, or has no usable box for this set.
-    pub fn read(path: &Path, set: &CocoSet, min_score: f64) -> Result<Boxes, EvalError> {
+    pub fn read(path: &Path, set: &PoseSet, min_score: f64) -> Result<Boxes, EvalError> {
         let shown = || path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| EvalError::ReadBoxes { path: shown(), source })?;
         let entries: Vec<Entry> = serde_json::from_slice(&bytes)
@@ -73,7 +73,7 @@ impl Boxes {
         Ok(boxes)
     }
 
-    fn of(entries: Vec<Entry>, set: &CocoSet, min_score: f64) -> Boxes {
+    fn of(entries: Vec<Entry>, set: &PoseSet, min_score: f64) -> Boxes {
         let index: HashMap<u64, usize> = set.pictures.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
         let mut result = Boxes::default();
         for entry in entries {
@@ -134,13 +134,14 @@ fn usable(entry: &Entry) -> Option<BBox> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{LoadReport, Picture};
+    use crate::data::{Layout, LoadReport, Picture};
     use serde_json::{Value, json};
 
-    fn set() -> CocoSet {
+    fn set() -> PoseSet {
         let picture = |id| Picture { id, path: format!("{id}.jpg").into(), size: [100, 80] };
-        CocoSet {
+        PoseSet {
             file: "people/annotations/person_keypoints_val.json".into(),
+            layout: Layout::Coco,
             pictures: vec![picture(3), picture(1), picture(9)],
             persons: vec![],
             ignored: vec![],

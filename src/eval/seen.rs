@@ -1,6 +1,6 @@
 //! Whether weights were trained on the pictures that they are measured on.
 
-use crate::data::{CocoSet, Picture};
+use crate::data::{Picture, PoseSet};
 use crate::pose::Skeleton;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -40,12 +40,12 @@ impl std::fmt::Display for Seen {
 }
 
 /// Looks for the pictures of `set` in the sets that a training used, `trained_on`, named as
-/// [`CocoSet::title`] names them.
+/// [`PoseSet::title`] names them.
 ///
 /// A training set with the same title is the measured one: FOLDER/train is not FOLDER/val. Any other one is
 /// looked for where it usually lies, in the measured set's folder and beside it, and compared picture by
 /// picture, byte by byte. One that is elsewhere cannot be compared.
-pub fn seen_in_training(set: &CocoSet, trained_on: &[String], skeleton: &Skeleton) -> Option<Seen> {
+pub fn seen_in_training(set: &PoseSet, trained_on: &[String], skeleton: &Skeleton) -> Option<Seen> {
     let title = set.title();
     let of = set.pictures.len();
     if trained_on.contains(&title) {
@@ -65,12 +65,12 @@ pub fn seen_in_training(set: &CocoSet, trained_on: &[String], skeleton: &Skeleto
 }
 
 /// The set called `name` (FOLDER/SPLIT), if it lies in the folder of `set` or beside that.
-fn find(set: &CocoSet, name: &str, skeleton: &Skeleton) -> Option<CocoSet> {
+fn find(set: &PoseSet, name: &str, skeleton: &Skeleton) -> Option<PoseSet> {
     let (folder, split) = name.split_once('/')?;
     let root = set.file.parent()?.parent()?;
     let same = (root.file_name()? == folder).then(|| root.to_path_buf());
     let places: [Option<PathBuf>; 2] = [same, root.parent().map(|beside| beside.join(folder))];
-    places.into_iter().flatten().find_map(|place| CocoSet::open(&place.join(split), split, skeleton).ok())
+    places.into_iter().flatten().find_map(|place| PoseSet::open(&place.join(split), split, skeleton).ok())
 }
 
 /// Indices of the pictures whose files are also among `others`.
@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn seen(root: &Path, split: &str, trained_on: &[&str]) -> Option<Seen> {
-        let set = CocoSet::open(root, split, Skeleton::coco17()).unwrap();
+        let set = PoseSet::open(root, split, Skeleton::coco17()).unwrap();
         let names: Vec<String> = trained_on.iter().map(|s| s.to_string()).collect();
         seen_in_training(&set, &names, Skeleton::coco17())
     }

@@ -1,7 +1,7 @@
 //! Accuracy of a network over a whole set with its annotated boxes, as a training follows it.
 
 use super::{Accuracy, EvalError, Suppression, Task, estimate_subjects};
-use crate::data::{Augmentation, CocoSet, Mixture, Samples};
+use crate::data::{Augmentation, Mixture, PoseSet, Samples};
 use crate::infer::{Network, Settings, Timing};
 use crate::model::{ModelConfig, TmPose};
 use crate::pose::{Keypoint, Skeleton};
@@ -78,7 +78,7 @@ pub fn estimate(
 }
 
 /// The set as samples that show each person's plain crop.
-pub fn plain_samples(set: CocoSet, model: &ModelConfig, skeleton: &Skeleton) -> Samples {
+pub fn plain_samples(set: PoseSet, model: &ModelConfig, skeleton: &Skeleton) -> Samples {
     Samples {
         mixture: Mixture::single(set),
         skeleton: skeleton.clone(),

@@ -3,7 +3,7 @@
 
 use super::{Accuracy, DtPerson, Found, GtPerson, Subject, Suppression, TruePerson, measure, suppressed};
 use super::{Boxes, DetectedBox};
-use crate::data::{CocoSet, Ignored, Person, Picture, Samples};
+use crate::data::{Ignored, Person, Picture, PoseSet, Samples};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{BOX_PADDING, CropBox};
 use serde::Serialize;
@@ -65,7 +65,7 @@ impl<'a> Task<'a> {
     /// Detected boxes, and every annotated person of the pictures of `set`. With a `limit` above 0 only that
     /// many of the pictures, evenly spread. `aspect` is the width of the network's input over its height.
     pub fn of_boxes(
-        set: &'a CocoSet,
+        set: &'a PoseSet,
         boxes: &Boxes,
         limit: usize,
         aspect: f64,
@@ -128,7 +128,7 @@ fn true_person(person: &Person, picture: &Picture) -> TruePerson {
         area: person.area,
         crowd: false,
     };
-    TruePerson { gt, head: None }
+    TruePerson { gt, head: person.head_size }
 }
 
 fn ignored_person(ignored: &Ignored, picture: &Picture) -> TruePerson {
