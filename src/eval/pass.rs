@@ -84,3 +84,69 @@ fn estimate_batch(
     };
     settings.iter().map(of).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::ComputeDevice;
+    use crate::infer::Estimator;
+    use crate::model::{MaskKind, ModelConfig, Variant};
+    use crate::pose::Skeleton;
+    use crate::vision::{BBox, BOX_PADDING};
+    use crate::weights::{TrainingRecord, WeightsInfo};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_set_is_estimated_as_its_frames_are() {
+        let device = ComputeDevice::cpu();
+        device.device.seed(7);
+        let skeleton = Skeleton::coco17().clone();
+        let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, &skeleton) };
+        let model = config.init(&device.device);
+        let info = WeightsInfo::new(config, skeleton, TrainingRecord::default());
+        let mut estimator = Estimator::from_parts(model, info, device);
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        let img = RgbImage::from_fn(160, 120, |x, y| image::Rgb([x as u8, (y * 2) as u8, (x ^ y) as u8]));
+        img.save(&path).unwrap();
+        let picture = Picture { id: 1, path, size: [160, 120] };
+        let boxes =
+            [BBox { x: 10.0, y: 5.0, w: 50.0, h: 100.0 }, BBox { x: 70.0, y: 20.0, w: 60.0, h: 80.0 }];
+        // 76 of the random tokens are not their own mirror image: the flip test must mirror them.
+        let flipped =
+            Settings { mask: MaskKind::Random, keep_ratio: 0.3, flip_test: true, ..Settings::default() };
+        let settings = [flipped, Settings { keep_ratio: 0.6, ..Settings::default() }];
+        let crop = |b| CropBox::from_bbox(b, 0.75, BOX_PADDING);
+        let subjects: Vec<Subject> =
+            boxes.iter().map(|b| Subject { picture: &picture, crop: crop(b) }).collect();
+        let count = AtomicUsize::new(0);
+        let done = |n| {
+            count.fetch_add(n, Ordering::SeqCst);
+        };
+        let sets = estimate_subjects(&estimator.network(), &subjects, &settings, done).unwrap();
+        assert_eq!(count.into_inner(), 2);
+        for (setting, poses) in settings.iter().zip(&sets) {
+            for (bbox, pose) in boxes.iter().zip(poses) {
+                let (frame, ..) = estimator.estimate(&img, &[*bbox], setting, false).unwrap();
+                for (a, b) in frame[0].pose.keypoints.iter().zip(pose) {
+                    assert!((a.x - b.x).abs() < 1e-3 && (a.y - b.y).abs() < 1e-3, "{a:?} is not {b:?}");
+                    assert!((a.score - b.score).abs() < 1e-6);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_gone_is_named() {
+        let device = ComputeDevice::cpu();
+        let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
+        let info = WeightsInfo::new(config.clone(), Skeleton::coco17().clone(), TrainingRecord::default());
+        let estimator = Estimator::from_parts(config.init(&device.device), info, device);
+        let picture = Picture { id: 1, path: "gone.png".into(), size: [9, 9] };
+        let crop = CropBox { center: [4.0, 4.0], scale: [0.1, 0.1] };
+        let subjects = [Subject { picture: &picture, crop }];
+        let error = estimate_subjects(&estimator.network(), &subjects, &[Settings::default()], |_| ());
+        assert!(error.unwrap_err().to_string().contains("gone.png"));
+    }
+}
