@@ -288,7 +288,7 @@ mod tests {
         let mut twice = vec![estimate(&truth[0], 0.0, None), estimate(&truth[0], 1.0, None)];
         twice[1].box_score = 0.5;
         let result = measured(&truth, &twice);
-        assert_eq!((result.estimates, result.coco.ap50), (1, 1.0));
+        assert!(result.estimates == 1 && result.coco.ap50 > 1.0 - 1e-9, "{result:?}");
         let soft = Suppression { soft: true, ..Suppression::default() };
         assert_eq!(measure(&truth, &twice, Skeleton::coco17(), soft).estimates, 2);
         let never = Suppression { threshold: 1.0, soft: false };
@@ -322,7 +322,8 @@ mod tests {
         let result =
             measure(&truth, &[estimate(&truth[0], 4.0, Some(0))], Skeleton::mpii16(), Suppression::default());
         let pckh = result.pckh.unwrap();
-        assert_eq!((pckh.mean, pckh.mean_at_011), (Some(100.0), Some(0.0)));
+        assert!((pckh.mean.unwrap() - 100.0).abs() < 1e-9);
+        assert_eq!(pckh.mean_at_011, Some(0.0));
         let without = [TruePerson { head: None, ..truth[0].clone() }];
         let result = measure(&without, &[], Skeleton::mpii16(), Suppression::default());
         assert_eq!(result.pckh, None);
