@@ -104,9 +104,9 @@ impl Network<'_> {
         times: &mut StageTimes,
     ) -> Result<Vec<Heatmaps>, InferError> {
         let keep = self.keep(kept, feature.dims()[0], positions);
-        let tokens = self.stage(&mut times.mask, || Ok(self.model.tokens(feature, &keep)))?;
+        let tokens = self.stage(&mut times.mask, || Ok(self.model.tokens(feature.clone(), &keep)))?;
         let keypoints = self.stage(&mut times.transformer, || Ok(self.model.encode(tokens, &keep)))?;
-        self.stage(&mut times.head, || self.read_back(self.model.head(keypoints)))
+        self.stage(&mut times.head, || self.read_back(self.model.head(keypoints, feature)))
     }
 
     /// All tokens in their order need no selection; it is skipped.

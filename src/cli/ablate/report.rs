@@ -51,7 +51,7 @@ pub struct Row {
 /// Arithmetic for one person.
 #[derive(Clone, Copy, Serialize)]
 pub struct Arithmetic {
-    /// Everything behind the backbone.
+    /// The transformer part: tokens, encoder layers and head.
     pub transformer: f64,
     pub total: f64,
 }
@@ -137,7 +137,7 @@ impl Report {
     fn legend(&self) -> String {
         let seeds = self.rows.iter().map(|r| r.cell.seeds.len()).max().unwrap_or(1);
         let mut text = format!(
-            "T is everything behind the backbone. GMAC is what this program computes for one person: dropped \
+            "T is the transformer part: tokens, encoder layers and head. GMAC is what this program computes for one person: dropped \
              tokens are not embedded, and the last layer computes the keypoint queries only. \"reference\" is \
              the same with all tokens embedded and complete layers. \"paper's\" is what the counter behind the \
              published tables says, in its units of 2^30; it is no measure of work (`tmpose macs --count \
