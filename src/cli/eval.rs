@@ -134,7 +134,7 @@ fn measure_set(
     if let Some(boxes) = &boxes {
         note(boxes.summary());
     }
-    let pictures = set.pictures.len();
+    let (pictures, persons) = (set.pictures.len(), set.persons.len());
     let mut samples = plain_samples(set, &info.config, &info.skeleton);
     let task = match &boxes {
         Some(boxes) => {
@@ -146,8 +146,10 @@ fn measure_set(
             Task::of_samples(&samples)
         }
     };
-    if args.limit > 0 {
-        note(format!("only a part of the set: {} persons", task.subjects.len()));
+    let all = if boxes.is_some() { pictures } else { persons };
+    if args.limit > 0 && args.limit < all {
+        let what = if boxes.is_some() { "pictures" } else { "persons" };
+        note(format!("only a part of the set: {} of {all} {what}", args.limit));
     }
     let setting = |keep_ratio: &f64| Settings {
         mask: args.mask,

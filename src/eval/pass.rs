@@ -34,6 +34,7 @@ pub fn estimate_subjects(
     let grid = network.model.config().grid;
     let kept = |s: &Settings| kept_tokens(s.mask, s.keep_ratio, grid, s.seed);
     let settings: Vec<(&Settings, Vec<usize>)> = settings.iter().map(|s| (s, kept(s))).collect();
+    // `pictures` are those of `subjects`, one by one, or a single one for all of them.
     let part = |pictures: &[RgbImage], subjects: &[Subject]| {
         let shown: Vec<(&RgbImage, CropBox)> =
             pictures.iter().cycle().zip(subjects).map(|(picture, s)| (picture, s.crop)).collect();
