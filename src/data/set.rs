@@ -47,6 +47,20 @@ impl Person {
     }
 }
 
+/// An annotation that the evaluation counts neither as found nor as missed (METHOD 6.1): a crowd region, or a
+/// person without a labelled joint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ignored {
+    /// Index into [`PoseSet::pictures`].
+    pub picture: usize,
+    /// x, y, width and height as annotated.
+    pub bbox: [f64; 4],
+    pub area: f64,
+    /// x, y and v of J joints, all 0 where the file gives none.
+    pub keypoints: Vec<[f64; 3]>,
+    pub crowd: bool,
+}
+
 /// What the reader left out, and why. Nothing is skipped silently.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadReport {
@@ -130,6 +144,8 @@ pub struct PoseSet {
     pub pictures: Vec<Picture>,
     /// Persons that can be trained on, in the file's order.
     pub persons: Vec<Person>,
+    /// What training leaves out and the evaluation must know.
+    pub ignored: Vec<Ignored>,
     pub report: LoadReport,
 }
 
@@ -204,6 +220,12 @@ impl PoseSet {
                 self.report.unlabelled += usize::from(!useful);
                 useful
             });
+            for ignored in &mut self.ignored {
+                let joint = |&[x, y, v]: &[f64; 3]| Keypoint { x: x as f32, y: y as f32, score: v as f32 };
+                let from: Vec<Keypoint> = ignored.keypoints.iter().map(joint).collect();
+                let (to, _) = map.apply(&from, &vec![1.0; from.len()]);
+                ignored.keypoints = to.iter().map(|k| [k.x, k.y, k.score].map(f64::from)).collect();
+            }
         }
         self.skeleton = skeleton.clone();
         self.unless_empty()
