@@ -4,7 +4,7 @@ use crate::cli::{mannequin, stop_flag};
 use crate::data::SetSpec;
 use crate::gpu::DeviceChoice;
 use crate::model::Variant;
-use crate::train::{self, StepEvent, TrainConfig, TrainEvent};
+use crate::train::{self, Recipe, StepEvent, TrainConfig, TrainEvent};
 use anyhow::{Context, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,6 +17,9 @@ pub struct Args {
     /// Settings file (TOML); what it does not name keeps its default
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What the settings start from: modern (short trainings, the default) or tmpose (the paper's)
+    #[arg(long, conflicts_with = "resume")]
+    recipe: Option<Recipe>,
     /// Go on with the training in this folder
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     resume: Option<PathBuf>,
@@ -63,9 +66,15 @@ pub struct Args {
     /// Passes over all samples [default: 5]
     #[arg(long)]
     epochs: Option<f64>,
-    /// Persons a step [default: 32]
+    /// Persons that the network sees at once [default: 32]
     #[arg(long)]
     batch: Option<usize>,
+    /// Batches a step, their gradients added [default: 1]
+    #[arg(long, value_name = "N")]
+    accumulate: Option<usize>,
+    /// End after this many validations without a better AP; 0 for never [default: 0]
+    #[arg(long, value_name = "N")]
+    patience: Option<u64>,
     /// Highest learning rate, reached after the warm-up [default: 0.001]
     #[arg(long)]
     learning_rate: Option<f64>,
@@ -81,7 +90,7 @@ pub struct Args {
     /// Steps between validations instead of once an epoch
     #[arg(long)]
     val_steps: Option<u64>,
-    /// Print the settings as a file for --config and end
+    /// Print the settings as a file for --config, each with what it means, and end
     #[arg(long)]
     print_config: bool,
 }
@@ -89,9 +98,9 @@ pub struct Args {
 impl Args {
     fn settings(&self) -> anyhow::Result<TrainConfig> {
         let mut c = match (&self.config, &self.resume) {
-            (Some(path), _) => TrainConfig::load(path)?,
-            (None, Some(run)) => TrainConfig::load(&run.join("config.toml"))?,
-            (None, None) => TrainConfig::default(),
+            (Some(path), _) => TrainConfig::load(path, self.recipe)?,
+            (None, Some(run)) => TrainConfig::load(&run.join("config.toml"), None)?,
+            (None, None) => TrainConfig::recipe(self.recipe.unwrap_or_default()),
         };
         fn set<T: Clone>(setting: &mut T, flag: &Option<T>) {
             if let Some(value) = flag {
@@ -124,6 +133,8 @@ impl Args {
         set(&mut c.schedule.steps, &self.steps);
         set(&mut c.schedule.epochs, &self.epochs);
         set(&mut c.schedule.batch, &self.batch);
+        set(&mut c.schedule.accumulate, &self.accumulate);
+        set(&mut c.schedule.patience, &self.patience);
         set(&mut c.schedule.learning_rate, &self.learning_rate);
         set(&mut c.data.draws, &self.draws);
         set(&mut c.data.limit, &self.limit);

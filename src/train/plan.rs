@@ -68,20 +68,23 @@ impl Planner {
             return vec![kept_tokens(self.masks.fixed, ratio, self.grid, 0); self.batch];
         }
         let count = keep_count(MaskKind::Random, ratio, tokens);
-        (0..self.batch)
-            .map(|_| {
-                let mut all: Vec<usize> = (0..tokens).collect();
-                let mut kept = all.partial_shuffle(&mut rng, count).0.to_vec();
-                kept.sort_unstable();
-                kept
-            })
-            .collect()
+        let mut draw = || {
+            let mut all: Vec<usize> = (0..tokens).collect();
+            let mut kept = all.partial_shuffle(&mut rng, count).0.to_vec();
+            kept.sort_unstable();
+            kept
+        };
+        if self.masks.shared {
+            return vec![draw(); self.batch];
+        }
+        (0..self.batch).map(|_| draw()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::{Recipe, TrainConfig};
 
     fn planner() -> Planner {
         Planner::new(4, 10, [16, 16], MaskSection::default(), 25)
@@ -104,6 +107,15 @@ mod tests {
         seen.sort_unstable();
         assert_eq!(seen, (0..25).collect::<Vec<_>>());
         assert_eq!(p.plan(2).rounds, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn the_papers_masks_keep_60_percent_at_random_the_same_for_a_whole_batch() {
+        let masks = TrainConfig::recipe(Recipe::Tmpose).masks;
+        let mut p = Planner::new(4, 10, [16, 16], masks, 25);
+        let (a, b) = (p.plan(0).keep, p.plan(1).keep);
+        assert!(a.iter().chain(&b).all(|k| k.len() == 153));
+        assert!(a.iter().all(|k| *k == a[0]) && a[0] != b[0]);
     }
 
     #[test]

@@ -225,7 +225,8 @@ impl<'a> Training<'a> {
         self.at.seconds += begun.elapsed().as_secs_f64();
         if let Some(score) = score {
             let (step, epoch) = (self.at.step, self.epoch());
-            self.log.tell(TrainEvent::Validated { step, epoch, keep_ratio: 1.0, score, best });
+            let keep_ratio = self.session.config.masks.validation;
+            self.log.tell(TrainEvent::Validated { step, epoch, keep_ratio, score, best });
         }
         Ok(())
     }

@@ -232,7 +232,7 @@ impl Session {
         }
     }
 
-    /// Accuracy of `weights` at ratio 1 on the part of the validation set that is looked at between
+    /// Accuracy of `weights` at the ratio of `masks.validation` on the part of the validation set that is looked at between
     /// epochs; `None` without such a set.
     pub fn validate(
         &self,
@@ -240,6 +240,7 @@ impl Session {
         done: impl Fn(usize, usize) + Sync,
     ) -> Result<Option<SetScore>, TrainError> {
         let Some(quick) = &self.quick else { return Ok(None) };
+        let ratio = self.config.masks.validation;
         let count = std::sync::atomic::AtomicUsize::new(0);
         let advance = |n: usize| {
             let before = count.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
@@ -247,10 +248,12 @@ impl Session {
         };
         if let (Engine::Hand(steps, _), Some(set)) = (&self.engine, &self.quick_features) {
             let grid = self.model.config().grid;
-            return Ok(Some(validate_by_hand(&steps.network, weights, set, quick, grid, 1.0, || advance(1))));
+            return Ok(Some(validate_by_hand(&steps.network, weights, set, quick, grid, ratio, || {
+                advance(1)
+            })));
         }
         let model = self.trained(weights).fold();
-        let settings = [setting(1.0)];
+        let settings = [setting(ratio)];
         let device = &self.device.device;
         let poses = estimate(&model, device, self.device.is_gpu(), quick, &settings, advance)?;
         Ok(poses.first().map(|poses| score(quick, poses)))
