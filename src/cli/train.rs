@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// Flags; each one overrides its setting in the file.
 #[derive(clap::Args)]
@@ -166,7 +166,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let screen = Screen::default();
     let command = command_line(std::env::args());
     train::run(&config, args.resume.is_some(), &command, &|event| screen.show(event), &stop)
-        .with_context(|| format!("training in {}", config.run.out.display()))
+        .with_context(|| format!("training in {}", config.run.out.display()))?;
+    let out = config.run.out.display();
+    match screen.stopped_at() {
+        None => Ok(()),
+        Some(0) => {
+            bail!("stopped before the first step; the same command goes on with what is computed so far")
+        }
+        Some(step) => bail!("stopped after step {step}; `tmpose train --resume {out}` goes on from there"),
+    }
 }
 
 /// The command as it stands in the weights' training record. Weights are passed on to others, so what lies
@@ -203,9 +211,15 @@ fn drawn(run: &Path, count: usize) -> anyhow::Result<SetSpec> {
 #[derive(Default)]
 struct Screen {
     bar: Mutex<Option<(String, ProgressBar)>>,
+    stopped: OnceLock<u64>,
 }
 
 impl Screen {
+    /// The step after which the training ended early on request.
+    fn stopped_at(&self) -> Option<u64> {
+        self.stopped.get().copied()
+    }
+
     fn show(&self, event: &TrainEvent) {
         match event {
             TrainEvent::Note { text } => self.line(text),
@@ -226,7 +240,11 @@ impl Screen {
             )),
             TrainEvent::Saved { .. } => {}
             TrainEvent::Stopped { step } => {
-                self.line(&format!("stopped at step {step}; `tmpose train --resume RUN` goes on, RUN being this training's folder"));
+                // It can only be stopped once.
+                let _ = self.stopped.set(*step);
+                if let Some((_, bar)) = self.lock().take() {
+                    bar.finish_and_clear();
+                }
             }
             TrainEvent::Finished { step, seconds, .. } => {
                 self.line(&format!("finished: {step} steps in {:.1} minutes", seconds / 60.0));
@@ -248,9 +266,12 @@ impl Screen {
             if let Some((_, old)) = held.take() {
                 old.finish_and_clear();
             }
-            let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta} left");
+            // A training tells its remaining time itself: it knows how long its own steps take.
+            let left = if text.is_empty() { "{eta} left" } else { "{msg}" };
+            let template = format!("{{prefix}} {{wide_bar}} {{pos}}/{{len}} {left}");
+            let style = ProgressStyle::with_template(&template);
             let bar = ProgressBar::new(total).with_prefix(title.to_string());
-            // The template is a constant that parses; the plain bar would do too.
+            // Both templates parse; the plain bar would do too.
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             *held = Some((title.to_string(), bar));
         }
@@ -271,17 +292,26 @@ impl Screen {
 
 fn step_text(e: &StepEvent) -> String {
     let mut text = format!(
-        "loss {:.3} (mse {:.3}, ce {:.3}) {:.0} ms/step, {:.0} min left",
+        "loss {:.3} (mse {:.3}, ce {:.3}), {:.0} persons/s, {} left",
         e.loss,
         e.mse,
         e.cross_entropy,
-        e.milliseconds_a_step,
-        e.seconds_left / 60.0
+        e.samples_a_second,
+        remaining(e.seconds_left)
     );
     if e.waiting > 0.05 {
         text += &format!(", {:.0}% waiting for data", e.waiting * 100.0);
     }
     text
+}
+
+fn remaining(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match minutes {
+        0 | 1 => format!("{seconds:.0} s"),
+        2..120 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
 }
 
 #[cfg(test)]

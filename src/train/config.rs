@@ -164,6 +164,9 @@ pub struct RunSection {
     pub device: DeviceChoice,
     /// Parts that a batch is cut into, worked on at once (0: one for each CPU core; 1 on a GPU).
     pub shards: usize,
+    /// Threads that read and crop pictures where no features are cached (0: one for each CPU core, or
+    /// for every second one when the network is trained on the CPU too).
+    pub loaders: usize,
     /// Another number draws other crops, orders and masks.
     pub seed: u64,
     /// Steps between checkpoints (0: only after each validation).
@@ -243,10 +246,23 @@ impl Default for RunSection {
             out: "runs/tmpose".into(),
             device: DeviceChoice::Auto,
             shards: 0,
+            loaders: 0,
             seed: 1,
             checkpoint_steps: 200,
             val_steps: 0,
             log_steps: 10,
+        }
+    }
+}
+
+impl RunSection {
+    /// Number of threads that read and crop pictures.
+    pub fn loader_threads(&self, on_gpu: bool) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        match self.loaders {
+            0 if on_gpu => cores,
+            0 => cores.div_ceil(2),
+            given => given,
         }
     }
 }

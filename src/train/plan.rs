@@ -11,9 +11,10 @@ use rand::seq::SliceRandom;
 const ORDER: u64 = 2;
 const MASK: u64 = 3;
 
-/// One step's work.
+/// One batch's work; a step is one batch, or several whose gradients are added.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepPlan {
+    /// Number of the batch, counted from the training's start.
     pub step: u64,
     /// Numbers of the samples.
     pub samples: Vec<usize>,
@@ -21,6 +22,20 @@ pub struct StepPlan {
     pub rounds: Vec<u64>,
     /// Kept tokens of each sample, ascending; all of one length.
     pub keep: Vec<Vec<usize>>,
+}
+
+impl StepPlan {
+    /// Several batches as one.
+    pub fn joined(plans: Vec<StepPlan>) -> StepPlan {
+        let mut all = StepPlan { step: 0, samples: Vec::new(), rounds: Vec::new(), keep: Vec::new() };
+        all.step = plans.first().map_or(0, |plan| plan.step);
+        for plan in plans {
+            all.samples.extend(plan.samples);
+            all.rounds.extend(plan.rounds);
+            all.keep.extend(plan.keep);
+        }
+        all
+    }
 }
 
 /// Makes the plans of all steps.
@@ -39,6 +54,13 @@ impl Planner {
         Planner { seed, batch, grid, masks, samples, order: (u64::MAX, Vec::new()) }
     }
 
+    /// The `accumulate` batches of a step.
+    pub fn batches(&mut self, step: u64, accumulate: usize) -> Vec<StepPlan> {
+        let first = step * accumulate as u64;
+        (first..first + accumulate as u64).map(|batch| self.plan(batch)).collect()
+    }
+
+    /// Batch number `step`.
     pub fn plan(&mut self, step: u64) -> StepPlan {
         let first = step * self.batch as u64;
         let (mut samples, mut rounds) = (Vec::new(), Vec::new());

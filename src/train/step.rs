@@ -3,7 +3,7 @@
 use super::config::LossSection;
 use super::cpu::{LossFactors, Network, Person, Room};
 use super::features::is_bad;
-use super::loss::{LossParts, Normaliser, TargetBatch, loss_and_gradient};
+use super::loss::{Goal, LossParts, TargetBatch, loss_and_gradient};
 use super::parameters::Layout;
 use super::plan::StepPlan;
 use crate::data::{ChannelScale, FeatureCache};
@@ -178,7 +178,7 @@ pub fn recorded_gradient(
     layout: &Layout,
     input: Input,
     keep: &[Vec<usize>],
-    targets: &TargetBatch,
+    goal: Goal,
     loss: &LossSection,
     out: &mut [f32],
 ) -> LossParts {
@@ -197,8 +197,7 @@ pub fn recorded_gradient(
             model.forward_patches(tokens, &kept)
         }
     };
-    let by = Normaliser { persons: batch, weight: targets.total_weight() };
-    let (parts, gradient) = loss_and_gradient(maps.clone().inner(), targets, by, loss);
+    let (parts, gradient) = loss_and_gradient(maps.clone().inner(), goal.targets, goal.by, loss);
     // The sum of maps x gradient has exactly that gradient with respect to the maps.
     let gradients = (maps * gradient.autodiff()).sum().backward();
     layout.gather(model, gradients, out);
@@ -211,6 +210,7 @@ mod tests {
     use crate::data::{CacheKey, DataError};
     use crate::model::{ModelConfig, Variant};
     use crate::pose::Skeleton;
+    use crate::train::loss::Normaliser;
     use half::f16;
 
     /// Numbers between -1 and 1 without a pattern.
@@ -279,7 +279,8 @@ mod tests {
         );
         let mut recorded = vec![0.0; layout.count()];
         let input = Input::Features(values);
-        let autodiff = recorded_gradient(&model, &layout, input, &plan.keep, &targets, &loss, &mut recorded);
+        let goal = Goal { targets: &targets, by: Normaliser::of(std::slice::from_ref(&targets)) };
+        let autodiff = recorded_gradient(&model, &layout, input, &plan.keep, goal, &loss, &mut recorded);
 
         assert!((hand.mse - autodiff.mse).abs() < 1e-4 * autodiff.mse, "{hand:?} {autodiff:?}");
         let difference = (hand.cross_entropy - autodiff.cross_entropy).abs();
