@@ -45,6 +45,12 @@ pub struct Args {
     /// Starting weights: .safetensors, .pth or PP-TinyPose's .onnx
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
+    /// Learn from this network's outputs too: .safetensors, or PP-TinyPose's .onnx
+    #[arg(long, value_name = "FILE")]
+    teacher: Option<PathBuf>,
+    /// Show every person with all tokens, a drawn set and the fewest in each step
+    #[arg(long)]
+    sandwich: bool,
     /// Leave the backbone as it starts and compute its features once
     #[arg(long)]
     freeze_backbone: bool,
@@ -119,6 +125,10 @@ impl Args {
         if self.init.is_some() {
             c.model.init = self.init.clone();
         }
+        if self.teacher.is_some() {
+            c.distillation.teacher = self.teacher.clone();
+        }
+        c.masks.sandwich |= self.sandwich;
         if self.cache.is_some() {
             c.data.cache = self.cache.clone();
         }
@@ -291,8 +301,13 @@ impl Screen {
 }
 
 fn step_text(e: &StepEvent) -> String {
+    let imitated: String = [("sandwich", e.sandwich), ("teacher", e.teacher)]
+        .into_iter()
+        .filter(|(_, part)| *part > 0.0)
+        .map(|(name, part)| format!(", {name} {part:.3}"))
+        .collect();
     let mut text = format!(
-        "loss {:.3} (mse {:.3}, ce {:.3}), {:.0} persons/s, {} left",
+        "loss {:.3} (mse {:.3}, ce {:.3}{imitated}), {:.0} persons/s, {} left",
         e.loss,
         e.mse,
         e.cross_entropy,

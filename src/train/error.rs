@@ -37,6 +37,8 @@ pub enum TrainError {
         "{init} is a {found}, the settings ask for a {wanted}; change --variant, the depth or the skeleton"
     )]
     Start { init: String, found: String, wanted: String },
+    #[error("{teacher} cannot teach this network: {reason}")]
+    Teacher { teacher: String, reason: String },
     #[error(
         "the loss or its gradient became {loss} at step {step}; its batch was: {batch}. Start again with a lower learning rate, or take these pictures out"
     )]
