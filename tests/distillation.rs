@@ -45,6 +45,7 @@ fn a_student_gets_nearer_to_its_teacher() {
         draws = 2
         [distillation]
         teacher = "teacher/last.safetensors"
+        heatmaps = 20.0
         tokens = 1.0
         attention = 1.0
         [masks]

@@ -1,10 +1,11 @@
 //! Cached features of a training, and how a step reads them.
 
 use super::cpu::Network;
-use super::distill::LessonCache;
+use super::distill::{LessonBatch, LessonCache};
 use super::features::is_bad;
 use super::plan::StepPlan;
 use crate::data::{ChannelScale, FeatureCache};
+use burn::prelude::*;
 
 /// Cached features of a training with all that belongs to them.
 pub struct CachedSet {
@@ -49,6 +50,23 @@ impl StepPlan {
     /// data takes the next.
     pub fn set<'a>(&self, sets: &'a [CachedSet], p: usize) -> &'a CachedSet {
         &sets[self.rounds[p] as usize % sets.len()]
+    }
+
+    /// The whole features of the batch one after the other, and what a teacher says about it.
+    pub fn batch(&self, sets: &[CachedSet], device: &Device) -> (Vec<f32>, Option<LessonBatch>) {
+        let (mut values, mut rows, mut one) = (Vec::new(), Vec::new(), Vec::new());
+        let mut shape = None;
+        for (p, &index) in self.samples.iter().enumerate() {
+            let set = self.set(sets, p);
+            set.feature(index, &mut one);
+            values.extend_from_slice(&one);
+            if let Some(lessons) = &set.lessons {
+                lessons.read(index, &mut one);
+                rows.extend_from_slice(&one);
+                shape = Some(&lessons.shape);
+            }
+        }
+        (values, shape.map(|shape| LessonBatch::new(rows, shape.clone(), device)))
     }
 }
 

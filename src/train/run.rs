@@ -303,7 +303,9 @@ impl<'a> Training<'a> {
         let backbone = if config.model.freeze_backbone { "frozen, features cached" } else { "trained" };
         record.notes.insert("backbone".into(), backbone.into());
         if !self.session.teacher.is_empty() {
-            record.notes.insert("teacher".into(), self.session.teacher.clone());
+            let d = &config.distillation;
+            let weights = format!("heatmaps {}, tokens {}, attention {}", d.heatmaps, d.tokens, d.attention);
+            record.notes.insert("teacher".into(), format!("{} ({weights})", self.session.teacher));
         }
         if config.masks.sandwich {
             let weight = config.masks.sandwich_weight;

@@ -122,35 +122,28 @@ impl Session {
         let mut teacher = None;
         if let Some(path) = &config.distillation.teacher {
             let by = Imitation::new(config);
-            teacher = Some(Teacher::open(path, &shape, &skeleton, by, &device.device)?);
+            let opened = Teacher::open(path, &shape, &skeleton, by, &device.device)?;
+            tell(TrainEvent::Note { text: format!("teacher: {}", opened.origin) });
+            teacher = Some(opened);
         }
         let taught_by = teacher.as_ref().map(|t| t.origin.clone()).unwrap_or_default();
         let lesson = teacher.as_ref().map_or(0, |t| t.shape.len());
         let persons = [samples.len(), quick.as_ref().map_or(0, Samples::len)];
         folder::check_room(config, &model, persons, lesson)?;
         let objective = Objective::new(config, shape.grid);
-        let (engine, mut quick_features);
-        quick_features = None;
+        let engine;
+        let mut quick_features = None;
         let layout = Layout::of(&model);
         if config.model.freeze_backbone {
             let folder = config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"));
             let with = Networking { device: device.device.clone(), on_gpu, input: shape.input };
-            let (mut caches, mut lessons) = (Vec::new(), Vec::new());
+            let mut caches = Vec::new();
             for draw in 0..config.data.draws.max(1) {
                 let name = folder::draw_folder("train", draw);
                 let path = folder.join(&name);
                 let cache = cached_features(&name, &samples, draw, &model, &with, &path, tell, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
                 caches.push(cache);
-                let mut lesson = None;
-                if let Some(teacher) = &teacher {
-                    let path = folder.join(folder::draw_folder("teacher", draw));
-                    lesson = LessonCache::open_or_build(teacher, &samples, draw, &with, &path, tell, stop)?;
-                    if lesson.is_none() {
-                        return Ok(None);
-                    }
-                }
-                lessons.push(lesson);
             }
             let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(&caches[0], i)).collect();
             check_bad(&bad, &samples, config.data.bad_limit, tell)?;
@@ -164,11 +157,18 @@ impl Session {
                 let Some(cache) = cache else { return Ok(None) };
                 quick_features = Some(CachedSet::new(cache, joints(quick, 0), scale.clone()));
             }
-            let train = caches.into_iter().zip(lessons).zip(0..).map(|((cache, lessons), draw)| {
-                let set = CachedSet::new(cache, joints(&samples, draw), scale.clone());
-                CachedSet { lessons, ..set }
-            });
-            let train: Vec<CachedSet> = train.collect();
+            let mut train = Vec::new();
+            for (cache, draw) in caches.into_iter().zip(0..) {
+                let mut set = CachedSet::new(cache, joints(&samples, draw), scale.clone());
+                if let Some(teacher) = &teacher {
+                    let path = folder.join(folder::draw_folder("teacher", draw));
+                    let lessons =
+                        LessonCache::open_or_build(teacher, &samples, draw, &with, &path, tell, stop)?;
+                    let Some(lessons) = lessons else { return Ok(None) };
+                    set.lessons = Some(lessons);
+                }
+                train.push(set);
+            }
             engine = match Network::new(layout.slots(), &shape) {
                 Ok(network) if !on_gpu => {
                     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -239,19 +239,7 @@ impl Session {
                 let targets: Vec<TargetBatch> = plans.iter().map(joints).collect();
                 let by = Normaliser::of(&targets);
                 for (plan, targets) in plans.into_iter().zip(&targets) {
-                    let (mut values, mut rows, mut one) = (Vec::new(), Vec::new(), Vec::new());
-                    let mut shape = None;
-                    for (p, &index) in plan.samples.iter().enumerate() {
-                        let set = plan.set(sets, p);
-                        set.feature(index, &mut one);
-                        values.extend_from_slice(&one);
-                        if let Some(lessons) = &set.lessons {
-                            lessons.read(index, &mut one);
-                            rows.extend_from_slice(&one);
-                            shape = Some(lessons.shape.clone());
-                        }
-                    }
-                    let lesson = shape.map(|shape| LessonBatch::new(rows, shape, &self.device.device));
+                    let (values, lesson) = plan.batch(sets, &self.device.device);
                     let (input, goal) = (Input::Features(values), Goal { targets, by });
                     let (model, layout, keep) = (&self.model, &self.layout, &plan.keep);
                     outcome.loss += recorded_gradient(

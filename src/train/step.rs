@@ -180,7 +180,7 @@ mod tests {
     use crate::data::{CacheKey, ChannelScale, DataError, FeatureCache};
     use crate::model::{TmPose, Variant};
     use crate::pose::Skeleton;
-    use crate::train::distill::{LessonBatch, LessonCache, LessonShape};
+    use crate::train::distill::{LessonCache, LessonShape};
     use crate::train::loss::Goal;
     use crate::train::parameters::Layout;
     use crate::train::recorded::{Input, recorded_gradient};
@@ -285,16 +285,8 @@ mod tests {
 
         fn recorded(&self, config: &TrainConfig) -> (LossParts, Vec<f32>) {
             let (shape, set, plan) = (self.model.config(), &self.sets[0], &self.plan);
-            let (mut values, mut rows, mut one) = (Vec::new(), Vec::new(), Vec::new());
-            let lessons = set.lessons.as_ref().unwrap();
-            for &index in &plan.samples {
-                set.feature(index, &mut one);
-                values.extend_from_slice(&one);
-                lessons.read(index, &mut one);
-                rows.extend_from_slice(&one);
-            }
-            let lesson = LessonBatch::new(rows, lessons.shape.clone(), &Device::flex());
-            let lesson = config.distillation.teacher.is_some().then_some(&lesson);
+            let (values, lesson) = plan.batch(&self.sets, &Device::flex());
+            let lesson = lesson.filter(|_| config.distillation.teacher.is_some());
             let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
             let targets = TargetBatch::new(joints, shape.heatmap, config.loss.sigma);
             let by = Normaliser::of(std::slice::from_ref(&targets));
@@ -302,7 +294,8 @@ mod tests {
             let mut gradient = vec![0.0; self.layout.count()];
             let input = Input::Features(values);
             let (model, layout, out) = (&self.model, &self.layout, &mut gradient);
-            let parts = recorded_gradient(model, layout, input, &plan.keep, goal, &objective, lesson, out);
+            let parts =
+                recorded_gradient(model, layout, input, &plan.keep, goal, &objective, lesson.as_ref(), out);
             (parts, gradient)
         }
 
