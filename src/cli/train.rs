@@ -51,6 +51,9 @@ pub struct Args {
     /// Folder for the run's checkpoints, log and weights
     #[arg(long, value_name = "RUN")]
     out: Option<PathBuf>,
+    /// Different crops of each sample whose features are kept; every pass over the data takes the next
+    #[arg(long, value_name = "N")]
+    draws: Option<u64>,
     /// Folder for cached features
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
@@ -122,6 +125,7 @@ impl Args {
         set(&mut c.schedule.epochs, &self.epochs);
         set(&mut c.schedule.batch, &self.batch);
         set(&mut c.schedule.learning_rate, &self.learning_rate);
+        set(&mut c.data.draws, &self.draws);
         set(&mut c.data.limit, &self.limit);
         set(&mut c.data.val_limit, &self.val_limit);
         Ok(c)

@@ -57,6 +57,9 @@ pub struct DataSection {
     pub val_limit: usize,
     /// Persons whose picture cannot be decoded may be this part of all before the training stops.
     pub bad_limit: f64,
+    /// With a frozen backbone: different crops of each sample whose features are kept; every pass over the
+    /// data takes the next.
+    pub draws: u64,
     /// Folder for cached features; default: `features` in the run's folder.
     pub cache: Option<PathBuf>,
 }
@@ -159,6 +162,7 @@ impl Default for DataSection {
             limit: 0,
             val_limit: 0,
             bad_limit: 0.01,
+            draws: 1,
             cache: None,
         }
     }

@@ -15,12 +15,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Crops a GPU takes at once.
 const GPU_BATCH: usize = 32;
 
-/// The cache of `samples` in `folder`; built where it is missing. `None` when `stop` was raised.
+/// The cache of `samples` in `folder`, each drawn as in pass `round` over the data; built where it is
+/// missing. `None` when `stop` was raised.
 ///
 /// A record of a picture that cannot be decoded starts with NaN ([`is_bad`]).
+#[allow(clippy::too_many_arguments)] // Two callers; a struct would only repeat these names.
 pub fn cached_features(
     title: &str,
     samples: &Samples,
+    round: u64,
     model: &TmPose,
     on_gpu: bool,
     folder: &Path,
@@ -32,7 +35,7 @@ pub fn cached_features(
     let key = CacheKey {
         format: CacheKey::FORMAT,
         backbone: backbone_print(model),
-        samples: samples.fingerprint(0),
+        samples: samples.fingerprint(round),
         count: samples.len(),
         tokens: config.tokens(),
         patch_values: config.patch_values(),
@@ -45,7 +48,7 @@ pub fn cached_features(
     let bad = vec![f16::NAN; record];
     let features = |indices: &[usize]| -> Vec<f16> {
         let pixels: Vec<Result<Vec<f32>, DataError>> =
-            indices.par_iter().map(|&i| samples.pixels(i, &samples.draw(i, 0))).collect();
+            indices.par_iter().map(|&i| samples.pixels(i, &samples.draw(i, round))).collect();
         let good: Vec<f32> = pixels.iter().flatten().flatten().copied().collect();
         let count = pixels.iter().filter(|p| p.is_ok()).count();
         let mut out = Vec::with_capacity(indices.len() * record);

@@ -9,14 +9,14 @@ use super::loss::{LossParts, TargetBatch};
 use super::parameters::Layout;
 use super::pictures::{PictureBatch, batches};
 use super::plan::{Planner, StepPlan};
-use super::start::{Start, start};
+use super::start::{Start, calibrate, channel_scale, start};
 use super::step::{CachedSet, HandSteps, Input, recorded_gradient};
 use super::validate::validate_by_hand;
-use crate::data::{Augmentation, ChannelScale, CocoSet, Mixture, Samples};
+use crate::data::{Augmentation, CocoSet, Mixture, Samples};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
-use crate::model::{MaskKind, PositionMode, TmPose, fill_params, sine_positions};
+use crate::model::{MaskKind, PositionMode, TmPose};
 use crate::vision::Decoding;
 use burn::module::Module;
 use crossbeam_channel::Receiver;
@@ -25,15 +25,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-/// Samples over which the feature's statistics are taken.
-const STATISTICS_SAMPLES: usize = 1000;
-
 /// How a step's gradient comes about.
 enum Engine {
-    /// Cached features, hand-written passes.
-    Hand(Box<HandSteps>, CachedSet),
-    /// Cached features, autodiff.
-    Cached(CachedSet, Vec<f32>),
+    /// Cached features, one set for each draw of the crops; hand-written passes.
+    Hand(Box<HandSteps>, Vec<CachedSet>),
+    /// The same, autodiff.
+    Cached(Vec<CachedSet>),
     /// Pictures, autodiff; the channel is opened at the first step.
     Pictures(Option<Receiver<PictureBatch>>),
 }
@@ -76,7 +73,7 @@ impl Session {
             tell(TrainEvent::Note { text: text.clone() });
         }
         let autodiff = device.device.clone().autodiff();
-        let Start { mut model, skeleton, origin } = start(&config.model, config.run.seed, &autodiff)?;
+        let Start { mut model, skeleton, origin, fresh } = start(&config.model, config.run.seed, &autodiff)?;
         let rules = config.data.teacher_labels.then_some(&config.data.teacher);
         let mut mixture = Mixture::open(&config.data.train, "train", &skeleton, rules)?;
         for text in mixture.notes() {
@@ -103,22 +100,32 @@ impl Session {
         let layout = Layout::of(&model);
         if config.model.freeze_backbone {
             let folder = config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"));
-            let cache =
-                cached_features("train", &samples, &model, on_gpu, &folder.join("train"), tell, stop)?;
-            let Some(cache) = cache else { return Ok(None) };
-            let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(&cache, i)).collect();
-            check_bad(&bad, &samples, config.data.bad_limit, tell)?;
-            let scale;
-            (model, scale) = with_statistics(model, &cache);
-            if let Some(quick) = &quick {
-                let cache = cached_features("val", quick, &model, on_gpu, &folder.join("val"), tell, stop)?;
+            let mut caches = Vec::new();
+            for draw in 0..config.data.draws.max(1) {
+                // The first draw's folder has no number.
+                let name = if draw == 0 { "train".into() } else { format!("train-{draw}") };
+                let path = folder.join(&name);
+                let cache = cached_features(&name, &samples, draw, &model, on_gpu, &path, tell, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
-                quick_features = Some(CachedSet::new(cache, joints(quick), scale.clone()));
+                caches.push(cache);
             }
-            let train = CachedSet::new(cache, joints(&samples), scale);
-            let positions = sine_positions(shape.grid, shape.dim);
-            let network = Network::new(layout.slots(), shape.heads, shape.attention_scale, positions.clone());
-            engine = match network {
+            let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(&caches[0], i)).collect();
+            check_bad(&bad, &samples, config.data.bad_limit, tell)?;
+            if fresh {
+                model = calibrate(model, &caches[0], &skeleton);
+            }
+            let scale = channel_scale(&model);
+            if let Some(quick) = &quick {
+                let path = folder.join("val");
+                let cache = cached_features("val", quick, 0, &model, on_gpu, &path, tell, stop)?;
+                let Some(cache) = cache else { return Ok(None) };
+                quick_features = Some(CachedSet::new(cache, joints(quick, 0), scale.clone()));
+            }
+            let sets = caches.into_iter().zip(0..);
+            let train =
+                sets.map(|(cache, draw)| CachedSet::new(cache, joints(&samples, draw), scale.clone()));
+            let train: Vec<CachedSet> = train.collect();
+            engine = match Network::new(layout.slots(), &shape) {
                 Ok(network) if !on_gpu => {
                     let cores = std::thread::available_parallelism().map_or(1, usize::from);
                     // Twice as many parts as cores: when another program takes a core for a while, the
@@ -129,7 +136,7 @@ impl Session {
                         train,
                     )
                 }
-                _ => Engine::Cached(train, positions),
+                _ => Engine::Cached(train),
             };
         }
         let (batch, masks) = (config.schedule.batch, config.masks.clone());
@@ -168,22 +175,23 @@ impl Session {
             bad: Vec::new(),
         };
         match &mut self.engine {
-            Engine::Hand(steps, set) => {
+            Engine::Hand(steps, sets) => {
                 let plan = self.planner.plan(step);
-                done(steps.gradient(set, weights, &plan, gradient), plan)
+                done(steps.gradient(sets, weights, &plan, gradient), plan)
             }
-            Engine::Cached(set, positions) => {
+            Engine::Cached(sets) => {
                 let plan = self.planner.plan(step);
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
                 let (mut values, mut one) = (Vec::new(), Vec::new());
-                for (&index, keep) in plan.samples.iter().zip(&plan.keep) {
-                    set.patches(index, keep, &mut one);
+                for (p, &index) in plan.samples.iter().enumerate() {
+                    plan.set(sets, p).feature(index, &mut one);
                     values.extend_from_slice(&one);
                 }
-                let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
+                let joints = plan.samples.iter().enumerate();
+                let joints = joints.map(|(p, &i)| plan.set(sets, p).joints[i].as_slice());
                 let targets = TargetBatch::new(joints, hw, loss.sigma);
-                let input = Input::Patches { values, positions };
+                let input = Input::Features(values);
                 let parts =
                     recorded_gradient(&self.model, &self.layout, input, &plan.keep, &targets, loss, gradient);
                 done(parts, plan)
@@ -265,27 +273,9 @@ pub fn setting(keep_ratio: f64) -> Settings {
     }
 }
 
-fn joints(samples: &Samples) -> Vec<Vec<[f32; 3]>> {
-    (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, 0))).collect()
-}
-
-/// Sets the statistics of the norm in front of the tokenizer from the features, and returns it as the
-/// scale that is applied while tokens are gathered. A model without such a norm is left as it is.
-fn with_statistics(model: TmPose, cache: &crate::data::FeatureCache) -> (TmPose, ChannelScale) {
-    let Some(norm) = &model.feature_norm else {
-        let channels = cache.key().channels;
-        return (model, ChannelScale::identity(channels));
-    };
-    let epsilon = norm.epsilon as f32;
-    let statistics = cache.statistics(STATISTICS_SAMPLES);
-    let factor = statistics.var.iter().map(|v| 1.0 / (v + epsilon).sqrt()).collect();
-    let scale = ChannelScale { mean: statistics.mean.clone(), factor };
-    let model = fill_params(model, |info| match info.path.as_str() {
-        "feature_norm.running_mean" => Some(statistics.mean.clone()),
-        "feature_norm.running_var" => Some(statistics.var.clone()),
-        _ => None,
-    });
-    (model, scale)
+/// Joints of every sample on the heatmap, drawn as in pass `round` over the data.
+fn joints(samples: &Samples, round: u64) -> Vec<Vec<[f32; 3]>> {
+    (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, round))).collect()
 }
 
 fn check_bad(

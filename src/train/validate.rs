@@ -1,7 +1,7 @@
 //! Accuracy of the averaged weights while a training runs.
 
 use super::cpu::{Network, Room};
-use super::step::CachedSet;
+use super::step::{CachedSet, PersonInput};
 use crate::data::Samples;
 use crate::eval::set::{SetScore, pose_of, score};
 use crate::model::{MaskKind, kept_tokens};
@@ -24,10 +24,10 @@ pub fn validate_by_hand(
     let poses: Vec<Vec<Keypoint>> = (0..samples.len())
         .into_par_iter()
         .map_init(
-            || (Room::default(), Vec::new()),
-            |(room, patches), index| {
-                set.patches(index, &keep, patches);
-                let values = network.maps(weights, patches, &keep, room).to_vec();
+            || (Room::default(), PersonInput::default()),
+            |(room, input), index| {
+                input.read(network, set, index, &keep);
+                let values = network.maps(weights, &input.patches, &input.feature, &keep, room).to_vec();
                 let maps = Heatmaps { joints: values.len() / (width * height), values, height, width };
                 done();
                 pose_of(samples, index, &maps, Decoding::default())
