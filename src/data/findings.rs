@@ -77,7 +77,7 @@ impl FindingKind {
             FindingKind::BadAnnotation => "bad",
             FindingKind::RepeatedId => "repeated id",
             FindingKind::LeftRight => "left/right?",
-            FindingKind::TeacherDisagrees => "teachers differ",
+            FindingKind::TeacherDisagrees => "teachers?",
             FindingKind::JointOutsidePicture => "off picture",
             FindingKind::JointOutsideBox => "off box",
             FindingKind::BoxOutside => "box cut",
