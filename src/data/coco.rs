@@ -165,11 +165,14 @@ impl CocoSet {
     /// `FOLDER/train`, `FOLDER/val`, which name the split themselves. COCO's own names
     /// (`person_keypoints_val2017.json`, `val2017/`) are found too.
     pub fn open(wanted: &Path, split: &str, skeleton: &Skeleton) -> Result<CocoSet, DataError> {
-        let (json, images) = locate(wanted, split).ok_or_else(|| DataError::NotFound {
-            wanted: wanted.display().to_string(),
-            split: split.into(),
-        })?;
+        let (json, images) = CocoSet::find(wanted, split)?;
         CocoSet::load(&json, &images, skeleton)
+    }
+
+    /// The annotation file and the picture folder that [`CocoSet::open`] would read, without reading them.
+    pub fn find(wanted: &Path, split: &str) -> Result<(PathBuf, PathBuf), DataError> {
+        locate(wanted, split)
+            .ok_or_else(|| DataError::NotFound { wanted: wanted.display().to_string(), split: split.into() })
     }
 
     /// Reads `json`; its pictures are looked for in `images`.

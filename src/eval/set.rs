@@ -8,10 +8,10 @@ use crate::pose::Keypoint;
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
 use burn::prelude::*;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Accuracy with one setting. AP and PCK are fractions of 1.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetScore {
     pub ap: f64,
     pub ap50: f64,
