@@ -193,9 +193,9 @@ impl Estimator {
         let model = &self.model;
         let feature = self.stage(&mut times.backbone, || Ok(model.backbone(images)))?;
         let keep = self.keep(kept, batch, positions);
-        let tokens = self.stage(&mut times.mask, || Ok(model.tokens(feature, &keep)))?;
+        let tokens = self.stage(&mut times.mask, || Ok(model.tokens(feature.clone(), &keep)))?;
         let keypoints = self.stage(&mut times.transformer, || Ok(model.encode(tokens, &keep)))?;
-        self.stage(&mut times.head, || self.read_back(model.head(keypoints)))
+        self.stage(&mut times.head, || self.read_back(model.head(keypoints, feature)))
     }
 
     /// All tokens in their order need no selection; it is skipped.

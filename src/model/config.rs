@@ -1,6 +1,6 @@
 //! The variants and their dimensions (METHOD 1 and 2).
 
-use super::backbone::{Backbone, HrNet, LiteHrNet, StemNet};
+use super::backbone::{Backbone, HrNet, LiteHrNet, StemNet, TinyPose};
 use super::{Encoder, Head, TmPose, positions};
 use crate::pose::Skeleton;
 use burn::module::Param;
@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 /// A named architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Variant {
-    /// Ours, for real time on small machines: PP-TinyPose's network under 4 transformer layers.
+    /// Ours, for real time on small machines: PP-TinyPose's network under 6 transformer layers, whose
+    /// heatmaps are added to those of a linear map of its feature.
     #[serde(rename = "tmpose-t")]
     T,
     /// TokenPose-S-v1's network: stem net, 12 layers.
@@ -84,6 +85,8 @@ pub enum BackboneKind {
     Stem,
     /// PP-TinyPose's wide naive Lite-HRNet, 40 channels.
     LiteHrNet,
+    /// All of PP-TinyPose: the 40 channels and its 17 heatmaps.
+    TinyPose,
 }
 
 /// Everything that decides the shapes of a [`TmPose`]. Sizes are `[height, width]`.
@@ -108,6 +111,11 @@ pub struct ModelConfig {
     /// A batch norm between the backbone and the tokenizer (tmpose-t: its backbone's last values are
     /// sums of many branches and are not normalised).
     pub feature_norm: bool,
+    /// Heatmaps straight from the feature, one linear map at each of its cells, added to those of the
+    /// keypoint tokens (tmpose-t). The tokens then correct what the feature alone would say, and the
+    /// feature says it at its full resolution whatever is masked.
+    #[serde(default)]
+    pub feature_head: bool,
     /// Width d of a token.
     pub dim: usize,
     pub heads: usize,
@@ -131,13 +139,13 @@ impl ModelConfig {
         let (input, heatmap, patch) =
             if square { ([256, 256], [64, 64], [4, 4]) } else { ([256, 192], [64, 48], [4, 3]) };
         let (backbone, feature_channels) = match variant {
-            Variant::T => (BackboneKind::LiteHrNet, 40),
+            Variant::T => (BackboneKind::TinyPose, TinyPose::CHANNELS),
             Variant::S => (BackboneKind::Stem, 256),
             Variant::B => (BackboneKind::HrNet { width: 32 }, 32),
             Variant::LD6 | Variant::LD18 | Variant::LD24 => (BackboneKind::HrNet { width: 48 }, 48),
         };
         let (transformers, depth, heads) = match variant {
-            Variant::T => (1, 4, 8),
+            Variant::T => (1, 6, 8),
             Variant::S | Variant::B => (1, 12, 8),
             Variant::LD6 => (3, 2, 8),
             Variant::LD18 => (3, 6, 8),
@@ -159,6 +167,7 @@ impl ModelConfig {
             backbone,
             feature_channels,
             feature_norm: variant == Variant::T,
+            feature_head: variant == Variant::T,
             dim,
             heads,
             depth,
@@ -185,6 +194,7 @@ impl ModelConfig {
             BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, device)),
             BackboneKind::Stem => Backbone::Stem(StemNet::new(device)),
             BackboneKind::LiteHrNet => Backbone::LiteHrNet(LiteHrNet::new(device)),
+            BackboneKind::TinyPose => Backbone::TinyPose(TinyPose::new(device)),
         };
         TmPose {
             backbone,
@@ -193,6 +203,7 @@ impl ModelConfig {
             keypoint_token: Initializer::Normal { mean: 0.0, std: 0.02 }
                 .init([1, self.joints, self.dim], device),
             positions: positions::table(self, device),
+            feature_head: self.feature_head.then(|| linear(self.feature_channels, self.joints, true, device)),
             encoders: (0..self.transformers).map(|_| Encoder::new(self, device)).collect(),
             head: Head::new(self, device),
             config: self.clone(),

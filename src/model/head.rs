@@ -2,7 +2,7 @@
 
 use super::ModelConfig;
 use super::config::linear;
-use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear};
 use burn::prelude::*;
 
 /// Norm and linear layer, once or twice, from a keypoint token to its heatmap.
@@ -22,11 +22,19 @@ impl Head {
         let inputs = config.dim * config.transformers;
         let [height, width] = config.heatmap;
         let cells = height * width;
+        let mut fc2 = config.head_hidden.map(|hidden| linear(hidden, cells, true, device));
+        if config.feature_head
+            && let Some(fc2) = &mut fc2
+        {
+            // The maps begin as the feature's own; the tokens learn what to add.
+            let hidden = fc2.weight.lazy_shape()[0];
+            fc2.weight = Initializer::Zeros.init([hidden, cells], device);
+        }
         Head {
             norm1: LayerNormConfig::new(inputs).init(device),
             fc1: linear(inputs, config.head_hidden.unwrap_or(cells), true, device),
             norm2: config.head_hidden.map(|hidden| LayerNormConfig::new(hidden).init(device)),
-            fc2: config.head_hidden.map(|hidden| linear(hidden, cells, true, device)),
+            fc2,
             height,
             width,
         }

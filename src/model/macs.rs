@@ -2,7 +2,7 @@
 
 use super::BackboneKind;
 use super::ModelConfig;
-use super::backbone::{Backbone, HrNet, LiteHrNet, StemNet};
+use super::backbone::{Backbone, HrNet, LiteHrNet, StemNet, TinyPose};
 use burn::prelude::*;
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ pub enum Counting {
 /// Multiply-accumulates for one person. Norms, softmax, activations and additions are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Macs {
-    /// The backbone's convolutions.
+    /// The convolutions: the backbone's, and the heatmap head on its feature where there is one.
     pub conv: u64,
     /// The tokenizer's linear layer.
     pub embed: u64,
@@ -38,12 +38,12 @@ pub struct Macs {
 }
 
 impl Macs {
-    /// Backbone and transformer part.
+    /// Convolutions and transformer part.
     pub fn total(&self) -> u64 {
         self.conv + self.transformer()
     }
 
-    /// Everything behind the backbone: the part that shrinks with the keep ratio.
+    /// Everything behind the convolutions: the part that shrinks with the keep ratio.
     pub fn transformer(&self) -> u64 {
         self.embed + self.linear + self.attention + self.head
     }
@@ -52,14 +52,16 @@ impl Macs {
 impl ModelConfig {
     /// Counts for `kept` visual tokens.
     pub fn macs(&self, kept: usize, counting: Counting) -> Macs {
-        let conv = self.backbone_macs();
+        let cells = self.heatmap[0] * self.heatmap[1];
+        let feature_head = if self.feature_head { cells * self.feature_channels * self.joints } else { 0 };
+        let conv = self.backbone_macs() + feature_head as u64;
         let (d, joints) = (self.dim, self.joints);
         let all = joints + kept;
         let hidden = d * self.mlp_ratio;
         let layers = self.depth * self.transformers;
         let embedded = if counting == Counting::Executed { kept } else { self.tokens() };
         let head_layers: Vec<(usize, usize)> = {
-            let (inputs, cells) = (d * self.transformers, self.heatmap[0] * self.heatmap[1]);
+            let inputs = d * self.transformers;
             match self.head_hidden {
                 Some(hidden) => vec![(inputs, hidden), (hidden, cells)],
                 None => vec![(inputs, cells)],
@@ -101,6 +103,7 @@ impl ModelConfig {
             BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, &device)),
             BackboneKind::Stem => Backbone::Stem(StemNet::new(&device)),
             BackboneKind::LiteHrNet => Backbone::LiteHrNet(LiteHrNet::new(&device)),
+            BackboneKind::TinyPose => Backbone::TinyPose(TinyPose::new(&device)),
         };
         backbone.macs(self.input)
     }

@@ -18,6 +18,7 @@ mod positions;
 mod tmpose;
 
 pub use config::{BackboneKind, ModelConfig, UnknownVariant, Variant};
+pub use conv::scale_and_shift;
 pub use encoder::{Encoder, Layer};
 pub use head::Head;
 pub use keep::{Keep, PositionMode, UnknownPositionMode};

@@ -23,6 +23,8 @@ pub struct TmPose {
     pub keypoint_token: Param<Tensor<3>>,
     /// `[N,dim]`, by formula; neither trained nor saved.
     pub(super) positions: Tensor<2>,
+    /// Linear map from the normalised feature to heatmaps, at each cell alone (tmpose-t).
+    pub feature_head: Option<Linear>,
     /// Chained.
     pub encoders: Vec<Encoder>,
     pub head: Head,
@@ -51,19 +53,22 @@ impl TmPose {
 
     /// [`TmPose::tokens`] before the positions are added.
     pub fn embed(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<3> {
-        let feature = match &self.feature_norm {
-            Some(norm) => norm.forward(feature),
-            None => feature,
-        };
+        let feature = self.norm(feature);
         let batch = feature.dims()[0];
         let ([rows, columns], [height, width]) = (self.config.grid, self.config.patch);
-        let (tokens, values) = (self.config.tokens(), self.config.patch_values());
         // Values of a token: row in the patch, column in the patch, channel fastest.
         let patches = feature
             .reshape([batch, self.config.feature_channels, rows, height, columns, width])
-            .permute([0, 2, 4, 3, 5, 1]);
+            .permute([0, 2, 4, 3, 5, 1])
+            .reshape([batch, self.config.tokens(), self.config.patch_values()]);
+        self.embed_patches(patches, keep)
+    }
+
+    /// Selects the kept ones of all `patches` `[B,N,values]` and embeds them.
+    fn embed_patches(&self, patches: Tensor<3>, keep: &Keep) -> Tensor<3> {
+        let [batch, tokens, values] = patches.dims();
         let kept = match &keep.indices {
-            None => patches.reshape([batch, tokens, values]),
+            None => patches,
             Some(indices) => {
                 let [persons, kept] = indices.dims();
                 let first = Tensor::<1, Int>::arange(0..batch as i64, &indices.device())
@@ -99,9 +104,36 @@ impl TmPose {
         if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(outputs, 2) }
     }
 
-    /// Keypoint tokens `[B,J,dim * transformers]` to heatmaps `[B,J,h,w]`.
-    pub fn head(&self, keypoints: Tensor<3>) -> Tensor<4> {
-        self.head.forward(keypoints)
+    /// Keypoint tokens `[B,J,dim * transformers]` to heatmaps `[B,J,h,w]`; with a feature head the maps of
+    /// `feature` `[B,C,h,w]` are added.
+    pub fn head(&self, keypoints: Tensor<3>, feature: Tensor<4>) -> Tensor<4> {
+        let maps = self.head.forward(keypoints);
+        if self.feature_head.is_none() {
+            return maps;
+        }
+        self.add_feature_maps(maps, self.norm(feature))
+    }
+
+    /// Adds the feature head's heatmaps of a `feature` that went through the norm already; without such a
+    /// head returns `maps` as they are.
+    fn add_feature_maps(&self, maps: Tensor<4>, feature: Tensor<4>) -> Tensor<4> {
+        let Some(head) = &self.feature_head else { return maps };
+        let [batch, channels, height, width] = feature.dims();
+        let joints = self.config.joints;
+        let cells = feature.reshape([batch, channels, height * width]);
+        let weight = head.weight.val().transpose().unsqueeze::<3>().expand([batch, joints, channels]);
+        let mut drawn = weight.matmul(cells).reshape([batch, joints, height, width]);
+        if let Some(bias) = &head.bias {
+            drawn = drawn + bias.val().reshape([1, joints, 1, 1]);
+        }
+        maps + drawn
+    }
+
+    fn norm(&self, feature: Tensor<4>) -> Tensor<4> {
+        match &self.feature_norm {
+            Some(norm) => norm.forward(feature),
+            None => feature,
+        }
     }
 
     /// `[B,3,H,W]` normalised pictures to heatmaps `[B,J,h,w]`.
@@ -109,10 +141,26 @@ impl TmPose {
         self.forward_features(self.backbone(images), keep)
     }
 
-    /// [`TmPose::forward`] from the backbone's feature map `[B,C,H/4,W/4]` on: for training with cached
-    /// features, and for a slider that moves over a still picture.
+    /// [`TmPose::forward`] from the backbone's feature map `[B,C,H/4,W/4]` on: for several masks of one
+    /// picture.
     pub fn forward_features(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<4> {
-        self.head(self.encode(self.tokens(feature, keep), keep))
+        self.head(self.encode(self.tokens(feature.clone(), keep), keep), feature)
+    }
+
+    /// Heatmaps from a feature that went through the norm and was cut into tokens already, `[B,N,values]`:
+    /// for training with cached features.
+    pub fn forward_patches(&self, patches: Tensor<3>, keep: &Keep) -> Tensor<4> {
+        let batch = patches.dims()[0];
+        let embedded = self.embed_patches(patches.clone(), keep);
+        let [_, kept, _] = embedded.dims();
+        let maps = self.head.forward(self.encode(embedded + self.position_rows(keep, kept), keep));
+        let ([rows, columns], [height, width]) = (self.config.grid, self.config.patch);
+        let channels = self.config.feature_channels;
+        let feature = patches
+            .reshape([batch, rows, columns, height, width, channels])
+            .permute([0, 5, 1, 3, 2, 4])
+            .reshape([batch, channels, rows * height, columns * width]);
+        self.add_feature_maps(maps, feature)
     }
 
     /// The same function with every batch norm folded into its neighbour. For inference: a folded model
@@ -121,22 +169,30 @@ impl TmPose {
         let mut model = TmPose { backbone: self.backbone.fold(), ..self };
         let Some(norm) = model.feature_norm.take() else { return model };
         let (scale, shift) = scale_and_shift(&norm);
+        if let Some(head) = model.feature_head.take() {
+            model.feature_head = Some(fold_into(head, scale.clone(), shift.clone()));
+        }
         let repeat = [model.config.patch_values() / model.config.feature_channels];
         // The channel is the fastest index of a token's values.
-        let (scale, shift) = (scale.repeat(&repeat), shift.repeat(&repeat));
-        let weight = model.patch.weight.val();
-        let extra: Tensor<1> = shift.unsqueeze::<2>().matmul(weight.clone()).squeeze_dim(0);
-        let bias = match &model.patch.bias {
-            Some(bias) => bias.val() + extra,
-            None => extra,
-        };
-        let values = model.config.patch_values();
-        model.patch.weight = Param::from_tensor(weight * scale.reshape([values, 1]));
-        model.patch.bias = Some(Param::from_tensor(bias));
+        model.patch = fold_into(model.patch, scale.repeat(&repeat), shift.repeat(&repeat));
         model
     }
 
     fn position_rows(&self, keep: &Keep, kept: usize) -> Tensor<3> {
         positions::kept_rows(self.positions.clone(), keep, kept)
     }
+}
+
+/// `layer(x * scale + shift)` as one layer.
+fn fold_into(mut layer: Linear, scale: Tensor<1>, shift: Tensor<1>) -> Linear {
+    let weight = layer.weight.val();
+    let extra: Tensor<1> = shift.unsqueeze::<2>().matmul(weight.clone()).squeeze_dim(0);
+    let bias = match &layer.bias {
+        Some(bias) => bias.val() + extra,
+        None => extra,
+    };
+    let [values] = scale.dims();
+    layer.weight = Param::from_tensor(weight * scale.reshape([values, 1]));
+    layer.bias = Some(Param::from_tensor(bias));
+    layer
 }

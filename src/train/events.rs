@@ -68,6 +68,7 @@ pub struct StepEvent {
     /// Length of the last gradient before clipping.
     pub gradient: f64,
     pub milliseconds_a_step: f64,
+    pub samples_a_second: f64,
     /// Share of the time spent waiting for data.
     pub waiting: f64,
     pub seconds_left: f64,

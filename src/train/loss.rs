@@ -79,6 +79,21 @@ pub struct Normaliser {
     pub weight: f32,
 }
 
+impl Normaliser {
+    /// For batches whose gradients are added: as if they were one.
+    pub fn of(batches: &[TargetBatch]) -> Normaliser {
+        let persons = batches.iter().map(|b| b.persons).sum();
+        Normaliser { persons, weight: batches.iter().map(TargetBatch::total_weight).sum() }
+    }
+}
+
+/// A batch's targets and what the loss over them is divided by.
+#[derive(Clone, Copy)]
+pub struct Goal<'a> {
+    pub targets: &'a TargetBatch,
+    pub by: Normaliser,
+}
+
 /// The two terms of the loss, each with its factor applied; their sum is what is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LossParts {
@@ -203,6 +218,26 @@ mod tests {
             let g = f64::from(gradient[i]);
             assert!((slope - g).abs() < 2e-2 * (1.0 + g.abs()), "{i}: slope {slope}, gradient {g}");
         }
+    }
+
+    #[test]
+    fn batches_whose_gradients_are_added_count_as_one_large_batch() {
+        let section = LossSection::default();
+        let values = maps(2);
+        let (whole, gradient) = parts(&values, &section);
+        let all = [[[1.3, 2.0, 1.0], [3.0, 4.5, 0.5]], [[4.0, 0.2, 1.0], [0.0, 0.0, 0.0]]];
+        let single = all.map(|p| TargetBatch::new([p.as_slice()].into_iter(), [6, 5], 1.0));
+        let by = Normaliser::of(&single);
+        let (mut loss, mut joined) = (LossParts::default(), Vec::new());
+        for (targets, values) in single.iter().zip(values.chunks(60)) {
+            let data = TensorData::new(values.to_vec(), [1, 2, 6, 5]);
+            let (part, g) =
+                loss_and_gradient(Tensor::from_data(data, &Device::flex()), targets, by, &section);
+            loss += part;
+            joined.extend(g.into_data().iter::<f32>());
+        }
+        assert!((loss.sum() - whole.sum()).abs() < 1e-5 * whole.sum(), "{loss:?} {whole:?}");
+        assert!(joined.iter().zip(&gradient).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs())));
     }
 
     #[test]

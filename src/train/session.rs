@@ -5,37 +5,34 @@ use super::config::TrainConfig;
 use super::cpu::Network;
 use super::events::TrainEvent;
 use super::features::{cached_features, is_bad};
-use super::loss::{LossParts, TargetBatch};
+use super::folder;
+use super::loss::{Goal, LossParts, Normaliser, TargetBatch};
 use super::parameters::Layout;
-use super::pictures::{PictureBatch, batches};
+use super::pictures::{Loader, PictureBatch};
 use super::plan::{Planner, StepPlan};
-use super::start::{Start, start};
+use super::start::{Start, calibrate, channel_scale, start};
 use super::step::{CachedSet, HandSteps, Input, recorded_gradient};
-use super::validate::validate_by_hand;
-use crate::data::{Augmentation, ChannelScale, CocoSet, Mixture, Samples};
+use super::validate::poses_by_hand;
+use crate::data::{Augmentation, CocoSet, Mixture, Samples};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
-use crate::model::{MaskKind, PositionMode, TmPose, fill_params, sine_positions};
+use crate::model::{MaskKind, PositionMode, TmPose};
+use crate::pose::Keypoint;
 use crate::vision::Decoding;
 use burn::module::Module;
-use crossbeam_channel::Receiver;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-
-/// Samples over which the feature's statistics are taken.
-const STATISTICS_SAMPLES: usize = 1000;
 
 /// How a step's gradient comes about.
 enum Engine {
     /// Cached features, hand-written passes.
     Hand(Box<HandSteps>, CachedSet),
     /// Cached features, autodiff.
-    Cached(CachedSet, Vec<f32>),
-    /// Pictures, autodiff; the channel is opened at the first step.
-    Pictures(Option<Receiver<PictureBatch>>),
+    Cached(CachedSet),
+    /// Pictures, autodiff; the loader starts with the first step.
+    Pictures(Option<Loader>),
 }
 
 /// A step's outcome.
@@ -49,6 +46,13 @@ pub struct StepOutcome {
     pub bad: Vec<String>,
 }
 
+/// Outcome of a validation.
+pub struct Validation {
+    pub score: SetScore,
+    /// Pose of each person of the set, in picture pixels.
+    pub poses: Vec<Vec<Keypoint>>,
+}
+
 /// A prepared training.
 pub struct Session {
     pub config: TrainConfig,
@@ -58,7 +62,7 @@ pub struct Session {
     pub origin: String,
     pub samples: Arc<Samples>,
     /// The part of the validation set that is looked at after each epoch.
-    quick: Option<Samples>,
+    pub quick: Option<Samples>,
     quick_features: Option<CachedSet>,
     engine: Engine,
     planner: Planner,
@@ -76,7 +80,7 @@ impl Session {
             tell(TrainEvent::Note { text: text.clone() });
         }
         let autodiff = device.device.clone().autodiff();
-        let Start { mut model, skeleton, origin } = start(&config.model, config.run.seed, &autodiff)?;
+        let Start { mut model, skeleton, origin, fresh } = start(&config.model, config.run.seed, &autodiff)?;
         let rules = config.data.teacher_labels.then_some(&config.data.teacher);
         let mut mixture = Mixture::open(&config.data.train, "train", &skeleton, rules)?;
         for (set, teacher) in mixture.sets.iter().zip(&mixture.teacher) {
@@ -109,6 +113,7 @@ impl Session {
         }
 
         let on_gpu = device.is_gpu();
+        folder::check_room(config, &model, samples.len(), quick.as_ref().map_or(0, Samples::len))?;
         let (mut engine, mut quick_features) = (Engine::Pictures(None), None);
         let layout = Layout::of(&model);
         if config.model.freeze_backbone {
@@ -118,17 +123,17 @@ impl Session {
             let Some(cache) = cache else { return Ok(None) };
             let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(&cache, i)).collect();
             check_bad(&bad, &samples, config.data.bad_limit, tell)?;
-            let scale;
-            (model, scale) = with_statistics(model, &cache);
+            if fresh {
+                model = calibrate(model, &cache, &skeleton);
+            }
+            let scale = channel_scale(&model);
             if let Some(quick) = &quick {
                 let cache = cached_features("val", quick, &model, on_gpu, &folder.join("val"), tell, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
                 quick_features = Some(CachedSet::new(cache, joints(quick), scale.clone()));
             }
             let train = CachedSet::new(cache, joints(&samples), scale);
-            let positions = sine_positions(shape.grid, shape.dim);
-            let network = Network::new(layout.slots(), shape.heads, shape.attention_scale, positions.clone());
-            engine = match network {
+            engine = match Network::new(layout.slots(), &shape) {
                 Ok(network) if !on_gpu => {
                     let cores = std::thread::available_parallelism().map_or(1, usize::from);
                     // Twice as many parts as cores: when another program takes a core for a while, the
@@ -139,7 +144,7 @@ impl Session {
                         train,
                     )
                 }
-                _ => Engine::Cached(train, positions),
+                _ => Engine::Cached(train),
             };
         }
         let (batch, masks) = (config.schedule.batch, config.masks.clone());
@@ -167,85 +172,108 @@ impl Session {
         }
     }
 
-    /// Loss of step `step` and its gradient at `weights`, written to `gradient`.
+    /// Loss of step `step` and its gradient at `weights`, written to `gradient`. The gradients of
+    /// `schedule.accumulate` batches are added, each divided by what all of them hold together.
     pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome {
         let loss = &self.config.loss;
         let hw = self.model.config().heatmap;
-        let done = |loss, plan: StepPlan| StepOutcome {
-            loss,
+        let accumulate = self.config.schedule.accumulate;
+        let mut outcome = StepOutcome {
+            loss: LossParts::default(),
             waited: Duration::ZERO,
-            samples: plan.samples,
+            samples: Vec::new(),
             bad: Vec::new(),
         };
         match &mut self.engine {
             Engine::Hand(steps, set) => {
-                let plan = self.planner.plan(step);
-                done(steps.gradient(set, weights, &plan, gradient), plan)
+                // Persons pass one by one, so that several batches need no more memory than one.
+                let plan = StepPlan::joined(self.planner.batches(step, accumulate));
+                outcome.loss = steps.gradient(set, weights, &plan, gradient);
+                outcome.samples = plan.samples;
             }
-            Engine::Cached(set, positions) => {
-                let plan = self.planner.plan(step);
+            Engine::Cached(set) => {
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
-                let (mut values, mut one) = (Vec::new(), Vec::new());
-                for (&index, keep) in plan.samples.iter().zip(&plan.keep) {
-                    set.patches(index, keep, &mut one);
-                    values.extend_from_slice(&one);
+                let plans = self.planner.batches(step, accumulate);
+                let joints = |plan: &StepPlan| {
+                    let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
+                    TargetBatch::new(joints, hw, loss.sigma)
+                };
+                let targets: Vec<TargetBatch> = plans.iter().map(joints).collect();
+                let by = Normaliser::of(&targets);
+                for (plan, targets) in plans.into_iter().zip(&targets) {
+                    let (mut values, mut one) = (Vec::new(), Vec::new());
+                    for &index in &plan.samples {
+                        set.feature(index, &mut one);
+                        values.extend_from_slice(&one);
+                    }
+                    let (input, goal) = (Input::Features(values), Goal { targets, by });
+                    let (model, layout) = (&self.model, &self.layout);
+                    outcome.loss += recorded_gradient(model, layout, input, &plan.keep, goal, loss, gradient);
+                    outcome.samples.extend(plan.samples);
                 }
-                let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
-                let targets = TargetBatch::new(joints, hw, loss.sigma);
-                let input = Input::Patches { values, positions };
-                let parts =
-                    recorded_gradient(&self.model, &self.layout, input, &plan.keep, &targets, loss, gradient);
-                done(parts, plan)
             }
-            Engine::Pictures(channel) => {
+            Engine::Pictures(loader) => {
                 let before = Instant::now();
-                let receiver = channel.get_or_insert_with(|| {
+                let loader = loader.get_or_insert_with(|| {
                     let grid = self.model.config().grid;
                     let (seed, batch) = (self.config.run.seed, self.config.schedule.batch);
                     let planner =
                         Planner::new(seed, batch, grid, self.config.masks.clone(), self.samples.len());
-                    batches(self.samples.clone(), planner, step)
+                    let threads = self.config.run.loader_threads(self.device.is_gpu());
+                    let first = step * accumulate as u64;
+                    Loader::start(self.samples.clone(), planner, first, 2 * accumulate, threads)
                 });
-                let Ok(batch) = receiver.recv() else {
-                    // The loader thread only ends before its receiver when it panicked.
-                    let loss = LossParts { mse: f64::NAN, cross_entropy: f64::NAN };
-                    return done(loss, self.planner.plan(step));
-                };
-                let waited = before.elapsed();
+                let batches: Vec<PictureBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
+                outcome.waited = before.elapsed();
+                if batches.len() < accumulate {
+                    // A loader's thread only ends before its loader when it panicked.
+                    outcome.loss.mse = f64::NAN;
+                    return outcome;
+                }
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
-                let targets = TargetBatch::new(batch.joints.iter().map(Vec::as_slice), hw, loss.sigma);
-                let input = Input::Pictures(batch.pixels);
-                let (keep, layout) = (&batch.plan.keep, &self.layout);
-                let parts = recorded_gradient(&self.model, layout, input, keep, &targets, loss, gradient);
-                StepOutcome { waited, bad: batch.bad, ..done(parts, batch.plan) }
+                let target = |batch: &PictureBatch| {
+                    TargetBatch::new(batch.joints.iter().map(Vec::as_slice), hw, loss.sigma)
+                };
+                let targets: Vec<TargetBatch> = batches.iter().map(target).collect();
+                let by = Normaliser::of(&targets);
+                for (batch, targets) in batches.into_iter().zip(&targets) {
+                    let (input, goal) = (Input::Pictures(batch.pixels), Goal { targets, by });
+                    let (model, layout, keep) = (&self.model, &self.layout, &batch.plan.keep);
+                    outcome.loss += recorded_gradient(model, layout, input, keep, goal, loss, gradient);
+                    outcome.samples.extend(batch.plan.samples);
+                    outcome.bad.extend(batch.bad);
+                }
             }
         }
+        outcome
     }
 
-    /// Accuracy of `weights` at ratio 1 on the part of the validation set that is looked at between
-    /// epochs; `None` without such a set.
+    /// Poses and accuracy of `weights` at the keep ratio `masks.validation`, on the part of the
+    /// validation set that is looked at between epochs; `None` without such a set.
     pub fn validate(
         &self,
         weights: &[f32],
         done: impl Fn(usize, usize) + Sync,
-    ) -> Result<Option<SetScore>, TrainError> {
+    ) -> Result<Option<Validation>, TrainError> {
         let Some(quick) = &self.quick else { return Ok(None) };
+        let ratio = self.config.masks.validation;
         let count = std::sync::atomic::AtomicUsize::new(0);
         let advance = |n: usize| {
             let before = count.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
             done(before + n, quick.len());
         };
-        if let (Engine::Hand(steps, _), Some(set)) = (&self.engine, &self.quick_features) {
+        let poses = if let (Engine::Hand(steps, _), Some(set)) = (&self.engine, &self.quick_features) {
             let grid = self.model.config().grid;
-            return Ok(Some(validate_by_hand(&steps.network, weights, set, quick, grid, 1.0, || advance(1))));
-        }
-        let model = self.trained(weights).fold();
-        let settings = [setting(1.0)];
-        let device = &self.device.device;
-        let poses = estimate(&model, device, self.device.is_gpu(), quick, &settings, advance)?;
-        Ok(poses.first().map(|poses| score(quick, poses)))
+            poses_by_hand(&steps.network, weights, set, quick, grid, ratio, || advance(1))
+        } else {
+            let model = self.trained(weights).fold();
+            let (settings, device) = ([setting(ratio)], &self.device.device);
+            let poses = estimate(&model, device, self.device.is_gpu(), quick, &settings, advance)?;
+            poses.into_iter().next().unwrap_or_default()
+        };
+        Ok(Some(Validation { score: score(quick, &poses), poses }))
     }
 
     /// The model with `weights`, for inference or saving.
@@ -279,25 +307,6 @@ fn joints(samples: &Samples) -> Vec<Vec<[f32; 3]>> {
     (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, 0))).collect()
 }
 
-/// Sets the statistics of the norm in front of the tokenizer from the features, and returns it as the
-/// scale that is applied while tokens are gathered. A model without such a norm is left as it is.
-fn with_statistics(model: TmPose, cache: &crate::data::FeatureCache) -> (TmPose, ChannelScale) {
-    let Some(norm) = &model.feature_norm else {
-        let channels = cache.key().channels;
-        return (model, ChannelScale::identity(channels));
-    };
-    let epsilon = norm.epsilon as f32;
-    let statistics = cache.statistics(STATISTICS_SAMPLES);
-    let factor = statistics.var.iter().map(|v| 1.0 / (v + epsilon).sqrt()).collect();
-    let scale = ChannelScale { mean: statistics.mean.clone(), factor };
-    let model = fill_params(model, |info| match info.path.as_str() {
-        "feature_norm.running_mean" => Some(statistics.mean.clone()),
-        "feature_norm.running_var" => Some(statistics.var.clone()),
-        _ => None,
-    });
-    (model, scale)
-}
-
 fn check_bad(
     bad: &[usize],
     samples: &Samples,
@@ -315,13 +324,5 @@ fn check_bad(
     tell(TrainEvent::Note {
         text: format!("{} pictures cannot be decoded and are left out: {names}", bad.len()),
     });
-    Ok(())
-}
-
-/// Creates the run's folder and proves that it can be written to, before anything is computed.
-pub fn prepare_folder(folder: &Path) -> Result<(), TrainError> {
-    let failed = |source| TrainError::Write { path: folder.display().to_string(), source };
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use super::TrainError;
 use super::config::ModelSection;
-use crate::model::{ModelConfig, TmPose};
+use crate::data::{ChannelScale, FeatureCache};
+use crate::model::backbone::TinyPose;
+use crate::model::{BackboneKind, ModelConfig, TmPose, fill_params, scale_and_shift};
 use crate::pose::Skeleton;
 use crate::weights::{self, ImportOptions};
 use burn::module::Module;
@@ -13,6 +15,8 @@ use std::path::Path;
 pub struct Start {
     pub model: TmPose,
     pub skeleton: Skeleton,
+    /// The part behind the backbone is new: no file had it.
+    pub fresh: bool,
     /// For the model card: starting point with its source and licence; empty for random weights.
     pub origin: String,
 }
@@ -35,8 +39,8 @@ pub fn start(section: &ModelSection, seed: u64, device: &Device) -> Result<Start
     }
     device.seed(seed);
     let fresh = config.init(device);
-    let (mut model, origin) = match &section.init {
-        None => (fresh, String::new()),
+    let (mut model, origin, fresh) = match &section.init {
+        None => (fresh, String::new(), true),
         Some(path) => from_file(path, section, &config, &skeleton, fresh, device)?,
     };
     if section.freeze_backbone {
@@ -44,7 +48,7 @@ pub fn start(section: &ModelSection, seed: u64, device: &Device) -> Result<Start
         // What follows the norm is a linear layer, which can learn any gain and shift by itself.
         model.feature_norm = model.feature_norm.map(Module::freeze);
     }
-    Ok(Start { model, skeleton, origin })
+    Ok(Start { model, skeleton, fresh, origin })
 }
 
 fn from_file(
@@ -54,14 +58,14 @@ fn from_file(
     skeleton: &Skeleton,
     fresh: TmPose,
     device: &Device,
-) -> Result<(TmPose, String), TrainError> {
+) -> Result<(TmPose, String, bool), TrainError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if extension == "onnx" {
         let origin = format!(
             "backbone: {shown} (PP-TinyPose, PaddleDetection, Apache-2.0, trained on COCO train2017 and AI Challenger); the rest random"
         );
-        return Ok((weights::load_tinypose_backbone(path, fresh)?, origin));
+        return Ok((weights::load_tinypose_backbone(path, fresh)?, origin, true));
     }
     let fits = |found: &ModelConfig| -> Result<(), TrainError> {
         if found == config {
@@ -77,6 +81,7 @@ fn from_file(
         return Ok((
             model,
             format!("{shown}: {} steps on {}; {before}", info.record.steps, info.record.sets.join(", ")),
+            false,
         ));
     }
     let options = ImportOptions { variant: Some(section.variant), skeleton: Some(skeleton.clone()) };
@@ -89,5 +94,57 @@ fn from_file(
             report.mapped.len(),
             report.mapped.len() + report.untrained.len()
         ),
+        report.untrained.iter().any(|name| !name.starts_with("backbone.")),
     ))
+}
+
+/// Samples over which the feature's statistics are taken.
+const STATISTICS_SAMPLES: usize = 1000;
+
+/// Fits a new model to the feature that its backbone makes: the norm in front of the tokenizer gets the
+/// statistics of the `cache`, and a feature head above PP-TinyPose begins with the heatmaps that the
+/// published network draws, joint by joint of the same name.
+pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> TmPose {
+    let Some(norm) = &model.feature_norm else { return model };
+    let epsilon = norm.epsilon as f32;
+    let statistics = cache.statistics(STATISTICS_SAMPLES);
+    let drawn = model.config().backbone == BackboneKind::TinyPose;
+    let first = TinyPose::CHANNELS - TinyPose::HEATMAPS;
+    // Channel and joint of each heatmap that the backbone has.
+    let pairs: Vec<(usize, usize)> = Skeleton::coco17()
+        .joints
+        .iter()
+        .enumerate()
+        .filter_map(|(c, name)| Some((first + c, skeleton.joints.iter().position(|n| n == name)?)))
+        .collect();
+    fill_params(model, |info| match info.path.as_str() {
+        "feature_norm.running_mean" => Some(statistics.mean.clone()),
+        "feature_norm.running_var" => Some(statistics.var.clone()),
+        "feature_head.weight" if drawn => {
+            let mut weight = vec![0.0; info.shape.iter().product()];
+            for &(channel, joint) in &pairs {
+                weight[channel * info.shape[1] + joint] = (statistics.var[channel] + epsilon).sqrt();
+            }
+            Some(weight)
+        }
+        "feature_head.bias" if drawn => {
+            let mut bias = vec![0.0; info.shape[0]];
+            pairs.iter().for_each(|&(channel, joint)| bias[joint] = statistics.mean[channel]);
+            Some(bias)
+        }
+        _ => None,
+    })
+}
+
+/// The norm in front of the tokenizer as what is applied while cached features are read.
+pub fn channel_scale(model: &TmPose) -> ChannelScale {
+    let Some(norm) = &model.feature_norm else {
+        return ChannelScale::identity(model.config().feature_channels);
+    };
+    let (scale, shift) = scale_and_shift(norm);
+    let numbers = |t: Tensor<1>| -> Vec<f32> { t.inner().into_data().iter::<f32>().collect() };
+    let factor = numbers(scale);
+    // (value - mean) * factor = value * scale + shift
+    let mean = numbers(shift).iter().zip(&factor).map(|(s, f)| -s / f).collect();
+    ChannelScale { mean, factor }
 }

@@ -3,7 +3,7 @@
 use super::config::LossSection;
 use super::cpu::{LossFactors, Network, Person, Room};
 use super::features::is_bad;
-use super::loss::{LossParts, Normaliser, TargetBatch, loss_and_gradient};
+use super::loss::{Goal, LossParts, TargetBatch, loss_and_gradient};
 use super::parameters::Layout;
 use super::plan::StepPlan;
 use crate::data::{ChannelScale, FeatureCache};
@@ -30,6 +30,12 @@ impl CachedSet {
         CachedSet { cache, joints, scale }
     }
 
+    /// The whole feature, normalised, token by token: [N, patch values].
+    pub fn feature(&self, index: usize, out: &mut Vec<f32>) {
+        let all: Vec<usize> = (0..self.cache.key().tokens).collect();
+        self.patches(index, &all, out);
+    }
+
     /// Patches of the kept tokens, [k, patch values].
     pub fn patches(&self, index: usize, keep: &[usize], out: &mut Vec<f32>) {
         out.resize(keep.len() * self.cache.key().patch_values, 0.0);
@@ -41,11 +47,31 @@ impl CachedSet {
     }
 }
 
+/// One person's input for the hand-written passes.
+#[derive(Default)]
+pub struct PersonInput {
+    pub patches: Vec<f32>,
+    pub feature: Vec<f32>,
+}
+
+impl PersonInput {
+    /// Reads what `network` needs of a sample.
+    pub fn read(&mut self, network: &Network, set: &CachedSet, index: usize, keep: &[usize]) {
+        if !network.reads_whole_feature() {
+            return set.patches(index, keep, &mut self.patches);
+        }
+        set.feature(index, &mut self.feature);
+        let values = set.cache.key().patch_values;
+        self.patches.clear();
+        keep.iter().for_each(|t| self.patches.extend_from_slice(&self.feature[t * values..(t + 1) * values]));
+    }
+}
+
 /// Memory of one part of a batch.
 #[derive(Default)]
 struct Shard {
     room: Room,
-    patches: Vec<f32>,
+    input: PersonInput,
     gradient: Vec<f32>,
 }
 
@@ -97,9 +123,10 @@ impl HandSteps {
                     if joint_weights.iter().all(|w| *w <= 0.0) {
                         continue;
                     }
-                    set.patches(plan.samples[p], &plan.keep[p], &mut shard.patches);
+                    shard.input.read(network, set, plan.samples[p], &plan.keep[p]);
                     let person = Person {
-                        patches: &shard.patches,
+                        patches: &shard.input.patches,
+                        feature: &shard.input.feature,
                         keep: &plan.keep[p],
                         across: &targets.across[p * j * w..(p + 1) * j * w],
                         down: &targets.down[p * j * h..(p + 1) * j * h],
@@ -128,9 +155,9 @@ impl HandSteps {
 }
 
 /// A batch's input for autodiff.
-pub enum Input<'a> {
-    /// Patches of the kept tokens, [B, k, patch values], and the rows of the position table.
-    Patches { values: Vec<f32>, positions: &'a [f32] },
+pub enum Input {
+    /// Normalised features token by token, [B, N, patch values].
+    Features(Vec<f32>),
     /// Normalised pictures, [B, 3, H, W].
     Pictures(Vec<f32>),
 }
@@ -141,7 +168,7 @@ pub fn recorded_gradient(
     layout: &Layout,
     input: Input,
     keep: &[Vec<usize>],
-    targets: &TargetBatch,
+    goal: Goal,
     loss: &LossSection,
     out: &mut [f32],
 ) -> LossParts {
@@ -154,18 +181,13 @@ pub fn recorded_gradient(
             let shape = [batch, 3, config.input[0], config.input[1]];
             model.forward(Tensor::from_data(TensorData::new(values, shape), &device).autodiff(), &kept)
         }
-        Input::Patches { values, positions } => {
-            let (k, d) = (keep[0].len(), config.dim);
-            let shape = [batch, k, config.patch_values()];
-            let patches = Tensor::<3>::from_data(TensorData::new(values, shape), &device);
-            let rows = keep.iter().flatten().flat_map(|t| &positions[t * d..(t + 1) * d]).copied().collect();
-            let rows = Tensor::<3>::from_data(TensorData::new::<f32, _>(rows, [batch, k, d]), &device);
-            let tokens = model.patch.forward(patches.autodiff()) + rows;
-            model.head(model.encode(tokens, &kept))
+        Input::Features(values) => {
+            let shape = [batch, config.tokens(), config.patch_values()];
+            let tokens = Tensor::<3>::from_data(TensorData::new(values, shape), &device).autodiff();
+            model.forward_patches(tokens, &kept)
         }
     };
-    let by = Normaliser { persons: batch, weight: targets.total_weight() };
-    let (parts, gradient) = loss_and_gradient(maps.clone().inner(), targets, by, loss);
+    let (parts, gradient) = loss_and_gradient(maps.clone().inner(), goal.targets, goal.by, loss);
     // The sum of maps x gradient has exactly that gradient with respect to the maps.
     let gradients = (maps * gradient.autodiff()).sum().backward();
     layout.gather(model, gradients, out);
@@ -176,8 +198,9 @@ pub fn recorded_gradient(
 mod tests {
     use super::*;
     use crate::data::{CacheKey, DataError};
-    use crate::model::{ModelConfig, Variant, sine_positions};
+    use crate::model::{ModelConfig, Variant};
     use crate::pose::Skeleton;
+    use crate::train::loss::Normaliser;
     use half::f16;
 
     /// Numbers between -1 and 1 without a pattern.
@@ -222,22 +245,21 @@ mod tests {
                 (0..17).map(|j| [p as f32 * 9.0 + j as f32, 3.5 * j as f32, (j % 3) as f32 * 0.5]).collect()
             })
             .collect();
-        let scale = ChannelScale { mean: vec![0.1; 40], factor: vec![1.5; 40] };
+        let channels = config.feature_channels;
+        let scale = ChannelScale { mean: vec![0.1; channels], factor: vec![1.5; channels] };
         let set = CachedSet::new(cache, joints, scale);
         let keep = vec![vec![0, 7, 33, 100, 255], vec![1, 2, 3, 4, 5], vec![9, 80, 90, 99, 200]];
         let plan = StepPlan { step: 0, samples: vec![2, 0, 1], rounds: vec![0; 3], keep };
         let loss = LossSection::default();
 
-        let positions = sine_positions(config.grid, config.dim);
-        let network =
-            Network::new(layout.slots(), config.heads, config.attention_scale, positions.clone()).unwrap();
+        let network = Network::new(layout.slots(), &config).unwrap();
         let mut by_hand = vec![0.0; layout.count()];
         let mut steps = HandSteps::new(network, 2, loss.clone(), config.heatmap);
         let hand = steps.gradient(&set, &weights, &plan, &mut by_hand);
 
         let (mut values, mut one) = (Vec::new(), Vec::new());
-        for (&index, keep) in plan.samples.iter().zip(&plan.keep) {
-            set.patches(index, keep, &mut one);
+        for &index in &plan.samples {
+            set.feature(index, &mut one);
             values.extend_from_slice(&one);
         }
         let targets = TargetBatch::new(
@@ -246,8 +268,9 @@ mod tests {
             loss.sigma,
         );
         let mut recorded = vec![0.0; layout.count()];
-        let input = Input::Patches { values, positions: &positions };
-        let autodiff = recorded_gradient(&model, &layout, input, &plan.keep, &targets, &loss, &mut recorded);
+        let input = Input::Features(values);
+        let goal = Goal { targets: &targets, by: Normaliser::of(std::slice::from_ref(&targets)) };
+        let autodiff = recorded_gradient(&model, &layout, input, &plan.keep, goal, &loss, &mut recorded);
 
         assert!((hand.mse - autodiff.mse).abs() < 1e-4 * autodiff.mse, "{hand:?} {autodiff:?}");
         let difference = (hand.cross_entropy - autodiff.cross_entropy).abs();

@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::prelude::*;
 
 use super::checkpoint::Checkpoint;
-use super::onnx::convolutions_before;
+use super::onnx::convolutions;
 use super::{TrainingRecord, WeightsError, WeightsInfo};
 use crate::model::backbone::Backbone;
 use crate::model::{
@@ -15,8 +15,6 @@ use crate::model::{
 };
 use crate::pose::Skeleton;
 
-/// The tensor of PP-TinyPose's graph that the tokenizer reads.
-const TINYPOSE_FEATURE: &str = "tmp_78";
 /// Stored positions may differ this much from the formula (half-precision files differ by 5e-4).
 const POSITION_TOLERANCE: f32 = 1e-3;
 
@@ -71,7 +69,7 @@ pub fn import_checkpoint(
     };
     let config = ModelConfig::new(variant, skeleton(&checkpoint, options, &refuse)?);
     let refuse = |reason| refuse(variant.name(), reason);
-    if config.backbone == BackboneKind::LiteHrNet {
+    if config.backbone == BackboneKind::TinyPose {
         return Err(refuse("its backbone comes from PP-TinyPose's .onnx file".into()));
     }
 
@@ -131,12 +129,11 @@ pub fn import_tinypose(
 pub fn load_tinypose_backbone(onnx: &Path, mut model: TmPose) -> Result<TmPose, WeightsError> {
     let network = model.config().variant.to_string();
     let refuse = |reason| WeightsError::Mismatch { path: onnx.to_owned(), network, reason };
-    let Backbone::LiteHrNet(backbone) = model.backbone else {
+    let Backbone::TinyPose(backbone) = model.backbone else {
         return Err(refuse("only tmpose-t has PP-TinyPose's backbone".into()));
     };
-    let weights = convolutions_before(onnx, TINYPOSE_FEATURE)?;
-    let backbone = backbone.with_weights(weights).map_err(|error| refuse(error.to_string()))?;
-    model.backbone = Backbone::LiteHrNet(backbone);
+    let backbone = backbone.with_weights(convolutions(onnx)?).map_err(|error| refuse(error.to_string()))?;
+    model.backbone = Backbone::TinyPose(backbone);
     Ok(model)
 }
 

@@ -13,6 +13,6 @@ pub use format::{FORMAT, Precision, load, read_info, save};
 pub use import::{
     ImportOptions, ImportReport, import, import_checkpoint, import_tinypose, load_tinypose_backbone,
 };
-pub use onnx::convolutions_before;
+pub use onnx::convolutions;
 pub use record::{TrainingRecord, WeightsInfo};
 pub use search::{DEFAULT_FILE, default_weights};

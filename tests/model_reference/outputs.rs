@@ -48,7 +48,7 @@ impl Case {
         let full = model.encode(model.tokens(feature.clone(), &Keep::all()), &Keep::all());
         assert_matches(full.clone(), file, "kp.full", tolerance);
         if self.file == self.shared && self.input == "input.256x192" {
-            assert_matches(model.head(full), file, "heatmap.full", tolerance);
+            assert_matches(model.head(full, feature.clone()), file, "heatmap.full", tolerance);
         }
         let modes = [("ref", PositionMode::Prefix), ("consistent", PositionMode::Gathered)];
         for mask in ["random06", "uniform06", "block06"] {
@@ -60,7 +60,12 @@ impl Case {
                 let name = if mask == "block06" { "ref" } else { name };
                 assert_matches(keypoints.clone(), file, &format!("kp.{mask}.{name}"), tolerance);
                 if mask == "random06" {
-                    assert_matches(model.head(keypoints), file, &format!("heatmap.{mask}.{name}"), tolerance);
+                    assert_matches(
+                        model.head(keypoints, feature.clone()),
+                        file,
+                        &format!("heatmap.{mask}.{name}"),
+                        tolerance,
+                    );
                 }
             }
         }

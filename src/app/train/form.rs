@@ -1,7 +1,8 @@
 //! The settings of the next training. One [`TrainConfig`] stands behind the fields and the text.
 
+use super::job::sentence;
 use super::problems::{Field, Problem, holds_training, problems};
-use crate::train::TrainConfig;
+use crate::train::{ConfigError, Recipe, TrainConfig};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,22 @@ impl Form {
         }
     }
 
+    /// Takes the way of training of a recipe; data, starting weights, folders and device stay.
+    pub fn take_recipe(&mut self, recipe: Recipe) {
+        let before = &self.config;
+        let mut config = TrainConfig::recipe(recipe);
+        config.data.train = before.data.train.clone();
+        config.data.val = before.data.val.clone();
+        config.data.report = before.data.report.clone();
+        config.data.cache = before.data.cache.clone();
+        config.data.limit = before.data.limit;
+        config.data.val_limit = before.data.val_limit;
+        config.model.init = before.model.init.clone();
+        config.model.skeleton = before.model.skeleton.clone();
+        config.run = before.run.clone();
+        self.config = config;
+    }
+
     /// The text was edited: the fields follow as soon as it can be read.
     pub fn edited(&mut self) {
         match parse(&self.text) {
@@ -126,15 +143,18 @@ impl Form {
     }
 }
 
-/// Settings from TOML; the error is a sentence with the line's number.
+/// Settings from TOML: a recipe and what differs from it. The error is a sentence with the line's number.
 fn parse(text: &str) -> Result<TrainConfig, String> {
-    toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-        let reason = error.message().lines().collect::<Vec<_>>().join(", ");
-        match line {
-            Some(line) => format!("Line {line}: {reason}."),
-            None => format!("{reason}."),
+    TrainConfig::parse(text, "this text", None).map_err(|error| match toml::from_str::<TrainConfig>(text) {
+        Err(wrong) if !matches!(error, ConfigError::Unknown { .. }) => {
+            let line = wrong.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+            let reason = wrong.message().lines().collect::<Vec<_>>().join(", ");
+            match line {
+                Some(line) => format!("Line {line}: {reason}."),
+                None => format!("{reason}."),
+            }
         }
+        _ => sentence(&error.to_string()),
     })
 }
 
@@ -167,12 +187,34 @@ mod tests {
         assert_eq!((form.config.schedule.batch, form.unreadable.as_deref()), (9, None));
 
         // An unreadable text stays as it was typed, and the fields as they were.
-        form.text = "[schedule]\nbatsch = 3".into();
-        form.edited();
-        form.update(Instant::now());
-        assert!(form.unreadable.as_ref().unwrap().starts_with("Line 2: unknown field `batsch`"));
-        assert_eq!((form.text.as_str(), form.config.schedule.batch), ("[schedule]\nbatsch = 3", 9));
-        assert!(form.obstacle().is_some());
+        for (text, said) in [
+            (
+                "[schedule]\nbatsch = 3",
+                "unknown setting schedule.batsch in this text; did you mean schedule.batch?",
+            ),
+            ("[schedule]\nbatch = \"many\"", "Line 2: invalid type"),
+            ("[schedule", "Line 1: "),
+        ] {
+            form.text = text.into();
+            form.edited();
+            form.update(Instant::now());
+            assert!(form.unreadable.as_ref().unwrap().starts_with(said), "{:?}", form.unreadable);
+            assert_eq!((form.text.as_str(), form.config.schedule.batch), (text, 9));
+            assert!(form.obstacle().is_some());
+        }
+    }
+
+    #[test]
+    fn a_recipe_changes_how_it_is_trained_and_not_what() {
+        let mut form = Form::default();
+        form.config.data.val = Some("people".into());
+        form.config.run.device = crate::gpu::DeviceChoice::Cpu;
+        form.take_recipe(Recipe::Tmpose);
+        assert_eq!((form.config.recipe, form.config.schedule.epochs), (Recipe::Tmpose, 300.0));
+        assert_eq!(form.config.data.val, Some("people".into()));
+        assert_eq!(form.config.run.device, crate::gpu::DeviceChoice::Cpu);
+        form.take_recipe(Recipe::Modern);
+        assert_eq!(form.config.schedule, TrainConfig::default().schedule);
     }
 
     #[test]

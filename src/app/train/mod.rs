@@ -139,7 +139,7 @@ impl Training {
             self.refused = Some(format!("{} {text}.", folder.display()));
             return;
         }
-        match TrainConfig::load(&settings) {
+        match TrainConfig::load(&settings, None) {
             Ok(mut config) => {
                 // The folder may have been moved.
                 config.run.out = folder.into();

@@ -100,7 +100,7 @@ pub struct Progress {
     /// The newest steps and when they were told.
     pub last: Option<(StepEvent, Instant)>,
     pub curve: Curve,
-    /// Between the epochs, at keep ratio 1.
+    /// Between the epochs.
     pub validations: Vec<Measurement>,
     /// The finished weights on whole sets.
     pub table: Vec<Measurement>,
@@ -157,7 +157,9 @@ impl Progress {
             TrainEvent::Validated { step, keep_ratio, score, best, .. } => {
                 let (step, keep_ratio) = (*step, *keep_ratio);
                 let measured = Measurement { step, keep_ratio, ap: score.ap, persons: score.persons };
-                if self.trained() {
+                // Measured once more: the finished weights, on whole sets.
+                let again = self.validations.last().is_some_and(|v| step <= v.step);
+                if again || self.trained() {
                     self.table.push(measured);
                 } else {
                     self.validated(measured, *best);
@@ -245,7 +247,7 @@ mod tests {
         let e = serde_json::json!({
             "event": "step", "step": step, "steps": steps, "epoch": 0.1, "loss": 7.0, "mse": 1.0,
             "cross_entropy": 6.0, "learning_rate": 0.001, "gradient": 0.5, "milliseconds_a_step": 100.0,
-            "waiting": 0.0, "seconds_left": 60.0,
+            "samples_a_second": 320.0, "waiting": 0.0, "seconds_left": 60.0,
         });
         serde_json::from_value(e).unwrap()
     }

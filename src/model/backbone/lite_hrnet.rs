@@ -6,6 +6,7 @@
 mod cpu;
 mod layers;
 mod stage;
+mod tiny_pose;
 
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
@@ -15,6 +16,7 @@ use burn::tensor::activation::relu;
 
 use layers::{Separable, Stem};
 use stage::HrModule;
+pub use tiny_pose::TinyPose;
 
 /// Channels of the branches at 1/4, 1/8, 1/16 and 1/32 of the picture's size.
 const WIDTHS: [usize; 4] = [40, 80, 160, 320];
@@ -159,16 +161,7 @@ impl LiteHrNet {
         if convolutions.len() != given.len() {
             return Err(ConvMismatch::Count { wanted: convolutions.len(), found: given.len() });
         }
-        for (index, (conv, new)) in convolutions.into_iter().zip(given).enumerate() {
-            let wanted = conv.weight.dims().to_vec();
-            let (weight, bias) = (new.weight.shape().to_vec(), new.bias.shape().to_vec());
-            if weight != wanted || bias != wanted[..1] {
-                return Err(ConvMismatch::Shape { index, name: new.name, weight, bias, wanted });
-            }
-            let device = conv.weight.device();
-            conv.weight = Param::from_data(new.weight, &device);
-            conv.bias = Some(Param::from_data(new.bias, &device));
-        }
+        fill(convolutions, given, 0)?;
         let modules = self.stage2.iter_mut().chain(&mut self.stage3).chain(&mut self.stage4);
         modules.for_each(HrModule::double_finest);
         Ok(self)
@@ -187,4 +180,20 @@ impl LiteHrNet {
         self.gather.iter_mut().for_each(|link| link.convolutions(&mut list));
         list
     }
+}
+
+/// Puts the weights given into `convolutions`, one for one; `first` is the place of the first in its file.
+fn fill(convolutions: Vec<&mut Conv2d>, given: Vec<ConvWeights>, first: usize) -> Result<(), ConvMismatch> {
+    for (place, (conv, new)) in convolutions.into_iter().zip(given).enumerate() {
+        let wanted = conv.weight.dims().to_vec();
+        let (weight, bias) = (new.weight.shape().to_vec(), new.bias.shape().to_vec());
+        if weight != wanted || bias != wanted[..1] {
+            let index = first + place;
+            return Err(ConvMismatch::Shape { index, name: new.name, weight, bias, wanted });
+        }
+        let device = conv.weight.device();
+        conv.weight = Param::from_data(new.weight, &device);
+        conv.bias = Some(Param::from_data(new.bias, &device));
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ mod lite_hrnet;
 mod stem;
 
 pub use hrnet::HrNet;
-pub use lite_hrnet::{ConvMismatch, ConvWeights, LiteHrNet};
+pub use lite_hrnet::{ConvMismatch, ConvWeights, LiteHrNet, TinyPose};
 pub use stem::StemNet;
 
 use burn::prelude::*;
@@ -17,6 +17,7 @@ pub enum Backbone {
     HrNet(HrNet),
     Stem(StemNet),
     LiteHrNet(LiteHrNet),
+    TinyPose(TinyPose),
 }
 
 impl Backbone {
@@ -26,6 +27,7 @@ impl Backbone {
             Backbone::HrNet(net) => net.forward(images),
             Backbone::Stem(net) => net.forward(images),
             Backbone::LiteHrNet(net) => net.forward(images),
+            Backbone::TinyPose(net) => net.forward(images),
         }
     }
 
@@ -35,6 +37,7 @@ impl Backbone {
             Backbone::HrNet(net) => Backbone::HrNet(net.fold()),
             Backbone::Stem(net) => Backbone::Stem(net.fold()),
             Backbone::LiteHrNet(net) => Backbone::LiteHrNet(net.fold()),
+            Backbone::TinyPose(net) => Backbone::TinyPose(net.fold()),
         }
     }
 
@@ -44,6 +47,7 @@ impl Backbone {
             Backbone::HrNet(net) => net.macs(input),
             Backbone::Stem(net) => net.macs(input),
             Backbone::LiteHrNet(net) => net.macs(input),
+            Backbone::TinyPose(net) => net.macs(input),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where the numbers of each layer lie in the flat vector of weights.
 
+use crate::model::{ModelConfig, sine_positions};
 use std::ops::Range;
 
 /// One parameter of a model: where it lies in the flat vector.
@@ -52,6 +53,10 @@ pub(super) struct Block {
 #[derive(Clone, Debug)]
 pub struct Network {
     pub(super) patch: Line,
+    /// Heatmaps straight from the feature.
+    pub(super) feature_head: Option<Line>,
+    /// The place in a map of each cell of the feature, which lies token by token.
+    pub(super) cells: Vec<usize>,
     pub(super) keypoint_token: Range<usize>,
     pub(super) blocks: Vec<Block>,
     pub(super) head_norm1: Norm,
@@ -67,16 +72,11 @@ pub struct Network {
 }
 
 impl Network {
-    /// Finds every layer among `slots`. `positions` is the table of `model::sine_positions`.
+    /// Finds every layer of a network of form `config` among `slots`.
     ///
     /// # Errors
     /// For a network of another form: several chained transformers, or a single-layer head.
-    pub fn new(
-        slots: &[Slot],
-        heads: usize,
-        scale: f64,
-        positions: Vec<f32>,
-    ) -> Result<Network, NetworkError> {
+    pub fn new(slots: &[Slot], config: &ModelConfig) -> Result<Network, NetworkError> {
         let find = |path: String| slots.iter().find(|s| s.path == path).ok_or(NetworkError::Missing(path));
         let range = |s: &Slot| s.start..s.start + s.shape.iter().product::<usize>();
         let norm = |path: &str| -> Result<Norm, NetworkError> {
@@ -118,6 +118,8 @@ impl Network {
         }
         Ok(Network {
             patch: line("patch")?,
+            feature_head: if config.feature_head { Some(line("feature_head")?) } else { None },
+            cells: cells(config),
             keypoint_token: range(token),
             blocks,
             head_norm1: norm("head.norm1")?,
@@ -125,10 +127,31 @@ impl Network {
             head_norm2: norm("head.norm2")?,
             head_fc2: line("head.fc2")?,
             dim,
-            heads,
-            scale: scale as f32,
+            heads: config.heads,
+            scale: config.attention_scale as f32,
             joints,
-            positions,
+            positions: sine_positions(config.grid, config.dim),
         })
     }
+
+    /// True when a pass needs the whole feature, whatever tokens are kept.
+    pub fn reads_whole_feature(&self) -> bool {
+        self.feature_head.is_some()
+    }
+}
+
+/// Row-major place of each cell in the order of the tokens: token rows, token columns, rows and columns
+/// in the token.
+fn cells(config: &ModelConfig) -> Vec<usize> {
+    let ([rows, columns], [height, width]) = (config.grid, config.patch);
+    let mut cells = Vec::with_capacity(rows * columns * height * width);
+    for token in 0..rows * columns {
+        for y in 0..height {
+            for x in 0..width {
+                let (row, column) = (token / columns * height + y, token % columns * width + x);
+                cells.push(row * columns * width + column);
+            }
+        }
+    }
+    cells
 }

@@ -9,6 +9,8 @@ use std::ops::Range;
 pub struct Person<'a> {
     /// Kept tokens' patches, normalised, [k, patch values] row-major.
     pub patches: &'a [f32],
+    /// The whole feature, normalised, [N, patch values]; read by a feature head only.
+    pub feature: &'a [f32],
     /// Numbers of the kept tokens.
     pub keep: &'a [usize],
     /// Profiles of the targets along x, [J, W], and along y, [J, H].
@@ -158,15 +160,23 @@ impl Network {
         by: LossFactors,
         room: &mut Room,
     ) -> [f64; 2] {
-        self.forward(w, person.patches, person.keep, room);
+        self.forward(w, person.patches, person.feature, person.keep, room);
         let loss = self.loss(person, by, room);
         self.backward(w, g, person, room);
         loss
     }
 
-    /// The heatmaps of one person, [J, cells] row-major; they stay in `room`.
-    pub fn maps<'r>(&self, w: &[f32], patches: &[f32], keep: &[usize], room: &'r mut Room) -> &'r [f32] {
-        self.forward(w, patches, keep, room);
+    /// The heatmaps of one person, [J, cells] row-major; they stay in `room`. `patches` and `feature` are
+    /// those of [`Person`].
+    pub fn maps<'r>(
+        &self,
+        w: &[f32],
+        patches: &[f32],
+        feature: &[f32],
+        keep: &[usize],
+        room: &'r mut Room,
+    ) -> &'r [f32] {
+        self.forward(w, patches, feature, keep, room);
         &room.maps
     }
 
@@ -177,7 +187,7 @@ impl Network {
         }
     }
 
-    fn forward(&self, w: &[f32], patches: &[f32], keep: &[usize], room: &mut Room) {
+    fn forward(&self, w: &[f32], patches: &[f32], feature: &[f32], keep: &[usize], room: &mut Room) {
         let (d, joints, kept) = (self.dim, self.joints, keep.len());
         let n = joints + kept;
         room.blocks.resize_with(self.blocks.len(), BlockTrace::default);
@@ -215,6 +225,35 @@ impl Network {
         room.head2.forward(w, &self.head_norm2, &room.head_hidden);
         self.head_fc2.forward(w, &room.head2.out, &mut room.maps);
         kernels::add_bias(&mut room.maps, &w[self.head_fc2.bias.clone()]);
+        if let Some(head) = &self.feature_head {
+            self.add_feature_maps(w, head, feature, room);
+        }
+    }
+
+    /// Adds the maps that the feature itself draws.
+    fn add_feature_maps(&self, w: &[f32], head: &Line, feature: &[f32], room: &mut Room) {
+        head.forward(w, feature, &mut room.scratch);
+        let (joints, cells) = (self.joints, self.cells.len());
+        for (drawn, &cell) in room.scratch.chunks_exact(joints).zip(&self.cells) {
+            for (j, v) in drawn.iter().enumerate() {
+                room.maps[j * cells + cell] += v;
+            }
+        }
+        for (map, bias) in room.maps.chunks_exact_mut(cells).zip(&w[head.bias.clone()]) {
+            map.iter_mut().for_each(|v| *v += bias);
+        }
+    }
+
+    /// Gradient of [`Network::add_feature_maps`]; the feature's own is not needed.
+    fn feature_head_backward(&self, g: &mut [f32], head: &Line, feature: &[f32], room: &mut Room) {
+        let (joints, cells) = (self.joints, self.cells.len());
+        grow(&mut room.scratch, joints * cells);
+        for (drawn, &cell) in room.scratch.chunks_exact_mut(joints).zip(&self.cells) {
+            for (j, v) in drawn.iter_mut().enumerate() {
+                *v = room.maps[j * cells + cell];
+            }
+        }
+        head.gather(g, feature, &room.scratch);
     }
 
     /// Attention of the first `queries` rows to all `n`.
@@ -268,6 +307,9 @@ impl Network {
     fn backward(&self, w: &[f32], g: &mut [f32], person: &Person, room: &mut Room) {
         let (d, joints) = (self.dim, self.joints);
         let n = joints + person.keep.len();
+        if let Some(head) = &self.feature_head {
+            self.feature_head_backward(g, head, person.feature, room);
+        }
         // Head.
         self.head_fc2.gather(g, &room.head2.out, &room.maps);
         self.head_fc2.backward(w, &room.maps, &mut room.dwide);

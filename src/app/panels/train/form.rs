@@ -8,6 +8,7 @@ use crate::app::window::Window;
 use crate::data::SetSpec;
 use crate::gpu::DeviceChoice;
 use crate::model::Variant;
+use crate::train::Recipe;
 use egui::{Button, DragValue, Label, Response, RichText, Stroke, TextEdit, Ui, Vec2};
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     }
     let form = &mut window.training.form;
     let mut pick = None;
-    section(ui, "Network", |ui| network(ui, form, &mut pick));
+    section(ui, "Recipe and network", |ui| network(ui, form, &mut pick));
     section(ui, "Data", |ui| data(ui, form, &mut pick));
     section(ui, "Schedule", |ui| schedule(ui, form));
     section(ui, "Run", |ui| run(ui, form, &mut pick));
@@ -36,6 +37,18 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
 }
 
 fn network(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
+    let mut recipe = form.config.recipe;
+    let help = "What the other settings start from; data, start weights and folders stay as they are.";
+    let chosen = row(ui, "Recipe", help, |ui| {
+        choice(ui, "recipe", &mut recipe, &Recipe::ALL, |recipe| match recipe {
+            Recipe::Modern => "modern: short trainings".into(),
+            Recipe::Tmpose => "tmpose: the paper's way".into(),
+        })
+    });
+    if chosen.changed() {
+        form.take_recipe(recipe);
+    }
+    indented(ui, |ui| hint(ui, sentence_of(form.config.recipe.summary())));
     let model = &mut form.config.model;
     row(ui, "Variant", "Which network is trained. tmpose-t is the one for small machines.", |ui| {
         choice(ui, "variant", &mut model.variant, &Variant::ALL, |v| v.to_string())
@@ -285,6 +298,12 @@ fn problem(ui: &mut Ui, form: &Form, field: Field) {
     indented(ui, |ui| {
         ui.add(Label::new(RichText::new(&problem.text).color(color).small()).wrap());
     });
+}
+
+/// A line with a capital letter and a full stop.
+fn sentence_of(line: &str) -> String {
+    let mut letters = line.chars();
+    letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
 }
 
 fn shown(path: Option<&PathBuf>) -> String {

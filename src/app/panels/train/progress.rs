@@ -127,14 +127,13 @@ fn outcome(ui: &mut Ui, training: &Training) {
 
 fn numbers(ui: &mut Ui, training: &Training) {
     let progress = &training.progress;
-    let batch = training.run().map_or(0, |run| run.schedule.batch);
     if let Some(best) = progress.best {
         let text = format!("{:.3} at step {}", best.ap, thousands(best.step));
         value_row(ui, "Best AP", text, "OKS average precision of the best weights on the validation set.");
     }
     if let (Some((last, _)), true) = (&progress.last, training.running()) {
-        let samples = batch as f64 * 1e3 / last.milliseconds_a_step.max(1e-3);
-        let text = format!("{samples:.1} samples/s, {:.0} ms a step", last.milliseconds_a_step);
+        let text =
+            format!("{:.1} samples/s, {:.0} ms a step", last.samples_a_second, last.milliseconds_a_step);
         value_row(ui, "Speed", text, "Samples through forward and backward pass a second.");
         let text = format!("{:.0} % of the time", last.waiting * 100.0);
         value_row(ui, "Waiting", text, "Part of the time that was spent waiting for pictures.");

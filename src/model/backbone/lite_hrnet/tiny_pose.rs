@@ -1,0 +1,69 @@
+//! PP-TinyPose whole: the feature of [`LiteHrNet`] and, beside it, the heatmaps that the published network
+//! draws from that feature.
+
+use super::layers::{Separable, pointwise};
+use super::{ConvMismatch, ConvWeights, LiteHrNet};
+use burn::nn::conv::Conv2d;
+use burn::prelude::*;
+use burn::tensor::activation::relu;
+
+/// `[B,3,H,W] -> [B,57,H/4,W/4]`: 40 feature channels and 17 heatmaps in COCO's order.
+#[derive(Module, Debug)]
+pub struct TinyPose {
+    pub features: LiteHrNet,
+    /// The layers of the published heatmap head.
+    pub hidden: Separable,
+    pub heatmaps: Conv2d,
+}
+
+impl TinyPose {
+    /// Heatmaps of the published network, COCO's 17 keypoints.
+    pub const HEATMAPS: usize = 17;
+    /// Feature channels and heatmaps.
+    pub const CHANNELS: usize = LiteHrNet::CHANNELS + Self::HEATMAPS;
+
+    /// A network with random weights.
+    pub fn new(device: &Device) -> Self {
+        let width = LiteHrNet::CHANNELS;
+        Self {
+            features: LiteHrNet::new(device),
+            hidden: Separable::new(width, width, 1, device),
+            heatmaps: pointwise(width, Self::HEATMAPS, device),
+        }
+    }
+
+    /// Normalised RGB to features and heatmaps.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        let feature = self.features.forward(images);
+        let heatmaps = self.heatmaps.forward(relu(self.hidden.forward(feature.clone())));
+        Tensor::cat(vec![feature, heatmaps], 1)
+    }
+
+    /// The same function with fewer passes; inference only.
+    pub fn fold(self) -> Self {
+        Self { features: self.features.fold(), hidden: self.hidden.fold(), ..self }
+    }
+
+    /// Multiply-adds of one picture of `input` (height, width).
+    pub fn macs(&self, input: [usize; 2]) -> u64 {
+        let width = LiteHrNet::CHANNELS;
+        let area = (input[0] / 4) * (input[1] / 4);
+        self.features.macs(input) + ((9 + width + Self::HEATMAPS) * width * area) as u64
+    }
+
+    /// Replaces all weights: those of [`LiteHrNet::with_weights`], then the three convolutions of the
+    /// heatmap head.
+    pub fn with_weights(mut self, mut given: Vec<ConvWeights>) -> Result<Self, ConvMismatch> {
+        let (found, wanted) = (given.len(), LiteHrNet::CONVOLUTIONS + 3);
+        if found != wanted {
+            return Err(ConvMismatch::Count { wanted, found });
+        }
+        let head = given.split_off(LiteHrNet::CONVOLUTIONS);
+        self.features = self.features.with_weights(given)?;
+        let mut convolutions = Vec::new();
+        self.hidden.convolutions(&mut convolutions);
+        convolutions.push(&mut self.heatmaps);
+        super::fill(convolutions, head, LiteHrNet::CONVOLUTIONS)?;
+        Ok(self)
+    }
+}
