@@ -1,7 +1,7 @@
 //! The settings of the next training. One [`TrainConfig`] stands behind the fields and the text.
 
-use super::job::sentence;
 use super::problems::{Field, Problem, holds_training, problems};
+use super::words::sentence;
 use crate::train::{ConfigError, Recipe, TrainConfig};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -190,7 +190,7 @@ mod tests {
         for (text, said) in [
             (
                 "[schedule]\nbatsch = 3",
-                "unknown setting schedule.batsch in this text; did you mean schedule.batch?",
+                "Unknown setting schedule.batsch in this text; did you mean schedule.batch?",
             ),
             ("[schedule]\nbatch = \"many\"", "Line 2: invalid type"),
             ("[schedule", "Line 1: "),

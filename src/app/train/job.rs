@@ -1,6 +1,7 @@
 //! A training on a thread of its own, beside the viewer.
 
 use super::progress::{Phase, Progress};
+use super::words::sentence;
 use crate::data::SetSpec;
 use crate::source::mannequin::training_set;
 use crate::train::{self, TrainConfig, TrainEvent};
@@ -146,7 +147,7 @@ fn work(mut config: TrainConfig, resume: bool, change: &Change<'_>, stop: &Atomi
         .num_threads(cores.saturating_sub(1).max(1))
         .thread_name(|n| format!("tmpose-train-{n}"))
         .build()
-        .map_err(|error| format!("no threads could be started for the training: {error}"))?;
+        .map_err(|error| format!("No threads could be started for the training: {error}."))?;
     pool.install(|| {
         let drawing = |done, total| change(&mut |p| p.enter(Phase::Drawing { done, total }, Instant::now()));
         if !draw_mannequins(&mut config, &drawing, stop)? {
@@ -168,7 +169,8 @@ fn draw_mannequins(
     let run = config.run.out.clone();
     let draw = |count: usize| -> Result<Option<PathBuf>, String> {
         let folder = run.join(format!("{MANNEQUIN}-{count}"));
-        let whole = training_set(&folder, count, progress, stop).map_err(|error| error.to_string())?;
+        let whole =
+            training_set(&folder, count, progress, stop).map_err(|error| sentence(&error.to_string()))?;
         Ok(whole.then_some(folder))
     };
     let mut drawn = None;
@@ -192,11 +194,6 @@ fn draw_mannequins(
 fn history(run: &Path) -> Vec<TrainEvent> {
     let text = std::fs::read_to_string(run.join("log.jsonl")).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-/// An error in one line.
-pub fn sentence(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Turns a panic into a sentence: a bug in the training must not take the window with it.

@@ -5,16 +5,18 @@ mod form;
 mod job;
 mod problems;
 mod progress;
+mod words;
 
 pub use curve::Point;
 pub use form::Form;
 pub use job::MANNEQUIN;
 pub use problems::Field;
 pub use progress::{Measurement, Phase, Progress};
+pub use words::sentence;
 
 use crate::train::TrainConfig;
 use egui::Context;
-use job::{Job, sentence};
+use job::Job;
 use problems::holds_training;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -78,7 +80,9 @@ impl Training {
 
     /// Once a repaint.
     pub fn update(&mut self) {
-        self.form.update(Instant::now());
+        if self.open {
+            self.form.update(Instant::now());
+        }
         let Some(job) = &mut self.job else { return };
         // Asked before the news are taken, so that the last ones are not missed.
         let ended = job.ended();
@@ -164,6 +168,11 @@ impl Training {
                 self.refused = Some(format!("No thread could be started for the training: {error}."));
             }
         }
+    }
+
+    /// True when the run on show ended with an error.
+    pub fn failed(&self) -> bool {
+        matches!(self.progress.phase, Phase::Failed(_))
     }
 
     /// True where the run on show can be gone on with.

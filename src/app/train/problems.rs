@@ -1,6 +1,7 @@
 //! What keeps a training from starting, found before it starts and said at the field that is wrong.
 
-use super::job::{MANNEQUIN, sentence};
+use super::job::MANNEQUIN;
+use super::words::sentence;
 use crate::data::CocoSet;
 use crate::pose::Skeleton;
 use crate::train::{ConfigError, TrainConfig};
@@ -60,7 +61,7 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
     }
     let known = ["coco17", "mpii16"].contains(&config.model.skeleton.as_str());
     if let (false, Err(error)) = (known, Skeleton::load(Path::new(&config.model.skeleton))) {
-        say(Field::Other, format!("model.skeleton: {}", sentence(&error.to_string())));
+        say(Field::Other, sentence(&format!("model.skeleton: {error}")));
     }
     if let Some(text) = folder(&config.run.out) {
         say(Field::Folder, text);
@@ -99,11 +100,7 @@ fn set(path: &Path, split: &str) -> Option<String> {
     if !path.exists() && !path.parent().is_some_and(Path::is_dir) {
         return Some(format!("There is no folder {}: choose another one.", path.display()));
     }
-    CocoSet::find(path, split).err().map(|error| {
-        let text = sentence(&error.to_string());
-        let mut letters = text.chars();
-        letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or(text)
-    })
+    CocoSet::find(path, split).err().map(|error| sentence(&error.to_string()))
 }
 
 fn folder(out: &Path) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use crate::app::background::Purpose;
 use crate::app::theme;
-use crate::app::train::{Field, Form, MANNEQUIN, Pick};
+use crate::app::train::{Field, Form, MANNEQUIN, Pick, sentence};
 use crate::app::widgets::{Icon, check, choice, closed_section, hint, icon_button, row, section};
 use crate::app::window::Window;
 use crate::data::SetSpec;
@@ -48,7 +48,7 @@ fn network(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
     if chosen.changed() {
         form.take_recipe(recipe);
     }
-    indented(ui, |ui| hint(ui, sentence_of(form.config.recipe.summary())));
+    indented(ui, |ui| hint(ui, sentence(form.config.recipe.summary())));
     let model = &mut form.config.model;
     row(ui, "Variant", "Which network is trained. tmpose-t is the one for small machines.", |ui| {
         choice(ui, "variant", &mut model.variant, &Variant::ALL, |v| v.to_string())
@@ -298,12 +298,6 @@ fn problem(ui: &mut Ui, form: &Form, field: Field) {
     indented(ui, |ui| {
         ui.add(Label::new(RichText::new(&problem.text).color(color).small()).wrap());
     });
-}
-
-/// A line with a capital letter and a full stop.
-fn sentence_of(line: &str) -> String {
-    let mut letters = line.chars();
-    letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
 }
 
 fn shown(path: Option<&PathBuf>) -> String {

@@ -129,8 +129,13 @@ fn progress_foot(ui: &mut Ui, window: &mut Window) {
                 }
             });
         } else if resumable {
-            let tip = "Go on exactly where it was stopped.";
-            if ui.add_sized(half, main_button("Resume")).on_hover_text(tip).clicked() {
+            let anew = window.training.progress.saved.is_none() && window.training.failed();
+            let (text, tip) = if anew {
+                ("Start again", "Start anew with the same settings.")
+            } else {
+                ("Resume", "Go on exactly where it was stopped.")
+            };
+            if ui.add_sized(half, main_button(text)).on_hover_text(tip).clicked() {
                 window.training.resume(&ctx);
             }
         } else {
