@@ -7,7 +7,9 @@
 mod errors;
 mod interrupt;
 pub mod model_args;
+mod output;
 
+pub mod ablate;
 pub mod bench;
 pub mod cameras;
 pub mod data;
@@ -69,6 +71,8 @@ subcommands! {
     Train => train,
     /// Measure the accuracy of weights on labelled pictures
     Eval => eval,
+    /// Compare masks and keep ratios on an annotated set: accuracy, arithmetic and time
+    Ablate => ablate,
     /// Look over a set of labelled people before training on it
     Data => data,
     /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose) into a weights file

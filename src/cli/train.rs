@@ -160,7 +160,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 /// The command as it stands in the weights' training record. Weights are passed on to others, so what lies
 /// around a file or folder on this machine is left out.
-fn command_line(args: impl Iterator<Item = String>) -> String {
+pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
     let shorten = |text: &str| match Path::new(text).file_name() {
         Some(name) if Path::new(text).is_absolute() => name.to_string_lossy().into_owned(),
         _ => text.to_owned(),

@@ -4,7 +4,7 @@ use super::error::DataError;
 use super::lenient::{Number, Numbers};
 use super::locate::Place;
 use super::pictures::{PictureFolder, read_sizes};
-use super::set::{Layout, LoadReport, Person, Picture, PoseSet};
+use super::set::{Ignored, Layout, LoadReport, Person, Picture, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
 use serde::Deserialize;
@@ -74,6 +74,7 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -
         skeleton,
         pictures: Vec::with_capacity(raw.images.len()),
         persons: Vec::with_capacity(raw.annotations.len()),
+        ignored: Vec::new(),
         report: LoadReport { annotations: raw.annotations.len(), ..LoadReport::default() },
     };
     let mut folder = PictureFolder::open(&place.images)?;
@@ -108,6 +109,9 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -
         }
         if a.iscrowd.0 > 0.0 {
             set.report.crowd += 1;
+            if let Some(&picture) = index.get(&image) {
+                set.ignored.extend(ignored(&a, picture, joints));
+            }
         } else if let Some(&picture) = index.get(&image) {
             match unreadable.get(&picture) {
                 Some(why) => set.report.bad.push(why.clone()),
@@ -162,13 +166,26 @@ fn declared(raw: &RawFile, place: &Place, expected: Option<&Skeleton>) -> Result
     }
 }
 
+/// What the evaluation must know of an annotation that is not trained on; none without a box.
+fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<Ignored> {
+    let &[x, y, w, h] = a.bbox.0.as_slice() else { return None };
+    let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
+    let mut keypoints = vec![[0.0; 3]; joints];
+    for (to, from) in keypoints.iter_mut().zip(a.keypoints.0.chunks_exact(3)) {
+        to.copy_from_slice(from);
+    }
+    let finite = keypoints.iter().flatten().chain(&[x, y, w, h, area]).all(|v| v.is_finite());
+    finite.then_some(Ignored { picture, bbox: [x, y, w, h], area, keypoints, crowd: a.iscrowd.0 > 0.0 })
+}
+
 /// Adds one person, or counts why not.
 fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usize) {
-    let (keypoints, bbox) = (a.keypoints.0, a.bbox.0);
-    if keypoints.iter().all(|&v| v == 0.0) {
+    if a.keypoints.0.chunks(3).all(|k| k.get(2).is_none_or(|v| *v <= 0.0)) {
         set.report.unlabelled += 1;
+        set.ignored.extend(ignored(&a, picture, joints));
         return;
     }
+    let (keypoints, bbox) = (a.keypoints.0, a.bbox.0);
     let mut bad = |why: String| set.report.bad.push(format!("annotation {id}: {why}"));
     if keypoints.len() != 3 * joints {
         return bad(format!("{} keypoint numbers, not {}", keypoints.len(), 3 * joints));
@@ -183,10 +200,6 @@ fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usi
         .chunks_exact(3)
         .map(|k| Keypoint { x: k[0] as f32, y: k[1] as f32, score: k[2] as f32 })
         .collect();
-    if keypoints.iter().all(|k| k.score <= 0.0) {
-        set.report.unlabelled += 1;
-        return;
-    }
     let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
     let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
     let [width, height] = set.pictures[picture].size;
@@ -256,6 +269,8 @@ mod tests {
         );
         let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
         assert_eq!(set.persons.len(), 1);
+        let ignored: Vec<_> = set.ignored.iter().map(|i| (i.crowd, i.keypoints[0][2])).collect();
+        assert_eq!(ignored, [(true, 2.0), (false, 0.0)], "what COCO ignores is kept for the evaluation");
         assert_eq!((set.persons[0].id, set.persons[0].area, set.persons[0].labelled()), (1, 900.0, 17));
         let r = &set.report;
         assert_eq!((r.annotations, r.crowd, r.unlabelled, r.empty_box), (7, 1, 1, 1));

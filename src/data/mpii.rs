@@ -52,6 +52,7 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place) -> Result<PoseSet, DataError> 
         skeleton: Skeleton::mpii16().clone(),
         pictures: Vec::new(),
         persons: Vec::with_capacity(entries.len()),
+        ignored: Vec::new(),
         report: LoadReport { annotations: entries.len(), ..LoadReport::default() },
     };
     let mut folder = PictureFolder::open(&place.images)?;

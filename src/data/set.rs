@@ -47,6 +47,34 @@ impl Person {
     }
 }
 
+/// An annotation that the evaluation counts neither as found nor as missed (METHOD 6.1): a crowd region, or a
+/// person without a labelled joint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ignored {
+    /// Index into [`PoseSet::pictures`].
+    pub picture: usize,
+    /// x, y, width and height as annotated.
+    pub bbox: [f64; 4],
+    pub area: f64,
+    /// x, y and v of J joints, all 0 where the file gives none.
+    pub keypoints: Vec<[f64; 3]>,
+    pub crowd: bool,
+}
+
+impl Ignored {
+    /// Somebody none of whose labelled joints is of use.
+    fn unlabelled(person: &Person) -> Ignored {
+        let b = &person.bbox;
+        Ignored {
+            picture: person.picture,
+            bbox: [b.x, b.y, b.w, b.h].map(f64::from),
+            area: person.area,
+            keypoints: vec![[0.0; 3]; person.keypoints.len()],
+            crowd: false,
+        }
+    }
+}
+
 /// What the reader left out, and why. Nothing is skipped silently.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadReport {
@@ -130,6 +158,8 @@ pub struct PoseSet {
     pub pictures: Vec<Picture>,
     /// Persons that can be trained on, in the file's order.
     pub persons: Vec<Person>,
+    /// What training leaves out and the evaluation must know.
+    pub ignored: Vec<Ignored>,
     pub report: LoadReport,
 }
 
@@ -158,11 +188,16 @@ impl PoseSet {
         split: &str,
         expected: Option<&Skeleton>,
     ) -> Result<PoseSet, DataError> {
-        let place = locate(wanted, split).ok_or_else(|| DataError::NotFound {
-            wanted: wanted.display().to_string(),
-            split: split.into(),
-        })?;
-        PoseSet::load(&place, expected)
+        PoseSet::load(&PoseSet::find(wanted, split)?, expected)
+    }
+
+    /// The files that [`PoseSet::open`] would read, without reading them.
+    ///
+    /// # Errors
+    /// There is no such set.
+    pub fn find(wanted: &Path, split: &str) -> Result<Place, DataError> {
+        locate(wanted, split)
+            .ok_or_else(|| DataError::NotFound { wanted: wanted.display().to_string(), split: split.into() })
     }
 
     /// Reads the annotation file of `place`, whose layout shows in its first letter.
@@ -198,10 +233,16 @@ impl PoseSet {
         if !map.is_identity() && !says_nothing {
             let note = format!("as {}: {}", skeleton.name, map.summary(skeleton));
             self.report.joints = Some(note);
+            for ignored in &mut self.ignored {
+                ignored.keypoints = map.apply_to_labels(&ignored.keypoints);
+            }
             self.persons.retain_mut(|person| {
                 (person.keypoints, person.weights) = map.apply(&person.keypoints, &person.weights);
                 let useful = person.labelled() > 0;
-                self.report.unlabelled += usize::from(!useful);
+                if !useful {
+                    self.report.unlabelled += 1;
+                    self.ignored.push(Ignored::unlabelled(person));
+                }
                 useful
             });
         }

@@ -138,6 +138,7 @@ mod tests {
             skeleton: crate::pose::Skeleton::coco17().clone(),
             pictures: vec![],
             persons: vec![person],
+            ignored: vec![],
             report: LoadReport::default(),
         };
         let labels = TeacherLabels(HashMap::from([(

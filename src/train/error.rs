@@ -3,6 +3,7 @@
 use super::config::ConfigError;
 use super::cpu::NetworkError;
 use crate::data::DataError;
+use crate::eval::EvalError;
 use crate::gpu::DeviceError;
 use crate::pose::SkeletonError;
 use crate::weights::WeightsError;
@@ -13,6 +14,8 @@ pub enum TrainError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Data(#[from] DataError),
+    #[error(transparent)]
+    Eval(#[from] EvalError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error(transparent)]

@@ -5,6 +5,7 @@
 
 mod affine;
 mod bbox;
+mod chart;
 mod crop;
 mod decode;
 mod draw;
@@ -17,10 +18,12 @@ mod normalize;
 mod palette;
 mod targets;
 mod text;
+mod typeface;
 mod warp;
 
 pub use affine::Affine;
 pub use bbox::BBox;
+pub use chart::{Chart, Curve};
 pub use crop::{BOX_PADDING, CropBox};
 pub use decode::{Decoding, decode, keypoints_to_image};
 pub use draw::{bone_width, draw_box, draw_pose};
