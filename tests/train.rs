@@ -6,7 +6,8 @@ use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tmpose::model::Variant;
-use tmpose::train::{self, TrainConfig, TrainEvent};
+use tmpose::train::config::Decay;
+use tmpose::train::{self, Stepper, TrainConfig, TrainEvent};
 
 /// Six pictures with a coloured figure each, in COCO's layout, as both parts of a set.
 fn write_set(root: &Path) {
@@ -73,6 +74,26 @@ fn state(config: &TrainConfig) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(config.run.out.join("checkpoint.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     ["weights", "first", "second", "average"].map(|n| tensors.tensor(n).unwrap().data().to_vec()).to_vec()
+}
+
+#[test]
+fn a_stepper_makes_the_steps_that_a_training_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    write_set(&dir.path().join("set"));
+    for frozen in [true, false] {
+        let mut config = settings(dir.path(), "run");
+        config.model.freeze_backbone = frozen;
+        config.data.val = None;
+        // A stepper's learning rate stays what it is.
+        config.schedule.warm_up = 0;
+        config.schedule.decay = Decay::Constant;
+        config.schedule.steps = 3;
+        let losses = run(&config, false, u64::MAX);
+        let mut stepper = Stepper::open(&config, &AtomicBool::new(false)).unwrap().unwrap();
+        let by_itself: Vec<f64> = (0..3).map(|_| stepper.step().unwrap().loss).collect();
+        assert_eq!(by_itself, losses, "{}", stepper.way());
+        assert!(stepper.parameters() > 100_000);
+    }
 }
 
 #[test]

@@ -168,12 +168,7 @@ impl TmPose {
         self.forward_patches_watched(patches, keep, trace)
     }
 
-    fn forward_patches_watched(
-        &self,
-        patches: Tensor<3>,
-        keep: &Keep,
-        watch: &mut impl Watch,
-    ) -> Tensor<4> {
+    fn forward_patches_watched(&self, patches: Tensor<3>, keep: &Keep, watch: &mut impl Watch) -> Tensor<4> {
         let batch = patches.dims()[0];
         let embedded = self.embed_patches(patches.clone(), keep);
         let [_, kept, _] = embedded.dims();
