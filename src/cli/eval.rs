@@ -1,147 +1,211 @@
-//! `tmpose eval`: accuracy of weights on annotated sets with ground-truth boxes.
+//! `tmpose eval`: accuracy of weights on annotated sets.
 
-use crate::data::CocoSet;
-use crate::eval::set::{SetScore, coco_results, estimate, plain_samples, score};
-use crate::gpu::{self, DeviceChoice};
-use crate::infer::Settings;
+mod report;
+
+use super::model_args::{DecodingArg, ModelArgs, keep_ratio};
+use super::output::write_file;
+use crate::data::PoseSet;
+use crate::eval::set::plain_samples;
+use crate::eval::{Boxes, NMS_THRESHOLD, Suppression, Task, estimate_subjects, seen_in_training};
+use crate::infer::{Estimator, Settings, Timing};
 use crate::model::{MaskKind, PositionMode, keep_count};
-use crate::weights;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
-use std::path::PathBuf;
+use report::{Report, Row, SetReport};
+use std::path::{Path, PathBuf};
 
+/// Arguments of `tmpose eval`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Weights file
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// Set in COCO layout: FOLDER (its val part), FOLDER/train, or an annotation file; may be given several
-    /// times
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; may be given several times
     #[arg(long, value_name = "FOLDER", required = true)]
     data: Vec<PathBuf>,
-    /// Keep ratios, separated by commas
-    #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4,0.25")]
+    /// Use at most this many persons of each set, evenly spread; with --boxes this many pictures
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    limit: usize,
+
+    /// Keep ratios
+    #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4,0.25", value_name = "LIST", value_parser = keep_ratio, help_heading = "Network")]
     keep: Vec<f64>,
-    /// none, random, uniform, block or progressive
-    #[arg(long, default_value = "progressive")]
+    /// Which visual tokens are kept: none (all of them), random, uniform, block or progressive
+    #[arg(long, default_value_t, value_name = "KIND", help_heading = "Network")]
     mask: MaskKind,
     /// Seed of the random mask
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Network")]
     seed: u64,
-    /// gathered or prefix
-    #[arg(long, default_value = "gathered")]
+    /// Positions of the kept tokens: gathered (their own), or prefix (as the reference does it)
+    #[arg(long, default_value_t, value_name = "MODE", help_heading = "Network")]
     positions: PositionMode,
     /// Average with the mirrored picture
-    #[arg(long)]
+    #[arg(long, help_heading = "Network")]
     flip_test: bool,
-    /// Use at most this many persons of each set, evenly spread
-    #[arg(long, default_value_t = 0)]
-    limit: usize,
-    #[arg(long, value_enum, default_value_t)]
-    device: DeviceChoice,
+    /// From heatmaps to keypoints
+    #[arg(long, value_enum, default_value_t = DecodingArg::Dark, value_name = "KIND", help_heading = "Network")]
+    decoding: DecodingArg,
+
+    /// Boxes of a person detector in COCO's results format instead of the annotated boxes; needs one --data
+    #[arg(long, value_name = "FILE", help_heading = "Boxes")]
+    boxes: Option<PathBuf>,
+    /// Leave out detected boxes below this score
+    #[arg(
+        long,
+        default_value_t = 0.0,
+        value_name = "SCORE",
+        requires = "boxes",
+        help_heading = "Boxes",
+        allow_negative_numbers = true
+    )]
+    box_score_min: f64,
+    /// Two poses of a picture with a larger OKS are one person
+    #[arg(long, default_value_t = NMS_THRESHOLD, value_name = "OKS", value_parser = oks_threshold, help_heading = "Boxes")]
+    nms: f64,
+    /// Lower the score of the worse one instead of leaving it out
+    #[arg(long, help_heading = "Boxes")]
+    soft_nms: bool,
+
+    /// Show a table by joint too
+    #[arg(long, help_heading = "Output")]
+    per_joint: bool,
     /// Write all numbers as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     json: Option<PathBuf>,
+    /// Write the tables, and what their numbers are, as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    markdown: Option<PathBuf>,
     /// Write the poses in COCO's results format, one file for each set and ratio, into this folder
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     results: Option<PathBuf>,
 }
 
-/// One line of the table.
-#[derive(Serialize)]
-struct Row {
-    set: String,
-    mask: String,
-    keep_ratio: f64,
-    tokens: usize,
-    flip_test: bool,
-    #[serde(flatten)]
-    score: SetScore,
+/// Runs `tmpose eval`.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    if args.boxes.is_some() && args.data.len() > 1 {
+        bail!("--boxes belong to the pictures of one set; give --data once, or measure the sets one by one");
+    }
+    let mut estimator = args.model.estimator()?;
+    estimator.set_timing(Timing::WholeOnly);
+    let suppression = Suppression { threshold: args.nms, soft: args.soft_nms };
+    let mut report = Report::new(&estimator, &args.model.weights_file()?, suppression, args.decoding.name());
+    for folder in &args.data {
+        let set = measure_set(&args, &estimator, suppression, folder)?;
+        if !report.sets.is_empty() {
+            println!();
+        }
+        print!("{}", set.tables(args.per_joint));
+        report.sets.push(set);
+    }
+    if let Some(path) = &args.json {
+        write_file(path, &serde_json::to_vec_pretty(&report)?)?;
+    }
+    if let Some(path) = &args.markdown {
+        write_file(path, report.markdown(args.per_joint).as_bytes())?;
+    }
+    Ok(())
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(wrong) = args.keep.iter().find(|r| !(**r > 0.0 && **r <= 1.0)) {
-        bail!("--keep {wrong} is no keep ratio; it must be above 0 and at most 1");
-    }
-    let path = match args.weights.clone().or_else(weights::default_weights) {
-        Some(path) => path,
-        None => bail!("no weights were found; name a file with --weights"),
+/// One set with all keep ratios; the backbone sees each person once.
+fn measure_set(
+    args: &Args,
+    estimator: &Estimator,
+    suppression: Suppression,
+    folder: &Path,
+) -> anyhow::Result<SetReport> {
+    let info = estimator.info();
+    let set = PoseSet::open(folder, "val", &info.skeleton)?;
+    let title = set.title();
+    let mut notes = Vec::new();
+    let mut note = |text: String| {
+        if !text.is_empty() {
+            eprintln!("{title}: {text}");
+            notes.push(text);
+        }
     };
-    let device = gpu::choose(args.device)?;
-    if let Some(note) = &device.note {
-        eprintln!("{note}");
+    note(set.report.summary());
+    let seen = seen_in_training(&set, &info.record.trained_on(), &info.skeleton);
+    if let Some(seen) = &seen {
+        eprintln!("warning: {seen}");
     }
-    let (model, info) = weights::load(&path, &device.device)?;
-    let model = model.fold();
+    let boxes = match &args.boxes {
+        Some(path) => Some(Boxes::read(path, &set, args.box_score_min)?),
+        None => None,
+    };
+    if let Some(boxes) = &boxes {
+        note(boxes.summary());
+    }
+    let (pictures, persons) = (set.pictures.len(), set.persons.len());
+    let mut samples = plain_samples(set, &info.config, &info.skeleton);
+    let task = match &boxes {
+        Some(boxes) => {
+            let aspect = info.config.input[1] as f64 / info.config.input[0] as f64;
+            Task::of_boxes(&samples.mixture.sets[0], boxes, args.limit, aspect, &info.skeleton)
+        }
+        None => {
+            samples.mixture.thin_to(args.limit);
+            Task::of_samples(&samples)
+        }
+    };
+    let all = if boxes.is_some() { pictures } else { persons };
+    if args.limit > 0 && args.limit < all {
+        let what = if boxes.is_some() { "pictures" } else { "persons" };
+        note(format!("only a part of the set: {} of {all} {what}", args.limit));
+    }
     let setting = |keep_ratio: &f64| Settings {
         mask: args.mask,
         keep_ratio: *keep_ratio,
         seed: args.seed,
         positions: args.positions,
         flip_test: args.flip_test,
-        decoding: Default::default(),
+        decoding: args.decoding.decoding(),
     };
     let settings: Vec<Settings> = args.keep.iter().map(setting).collect();
-    println!(
-        "| set | persons | kept | tokens | AP | AP50 | AP75 | APM | APL | AR | PCK@0.05 | PCK@0.1 | PCK@0.2 |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    let bar = progress_bar(task.subjects.len(), &title);
+    let poses = estimate_subjects(&estimator.network(), &task.subjects, &settings, |n| bar.inc(n as u64))?;
+    bar.finish_and_clear();
     let mut rows = Vec::new();
-    for folder in &args.data {
-        let set = CocoSet::open(folder, "val", &info.skeleton)?;
-        let (title, left_out) = (set.title(), set.report.summary());
-        if !left_out.is_empty() {
-            eprintln!("{title}: {left_out}");
-        }
-        if info.record.sets.iter().any(|used| used.split(' ').next() == Some(title.as_str())) {
-            eprintln!(
-                "{title}: these weights were trained on this set; the numbers say nothing about new pictures"
-            );
-        }
-        let mut samples = plain_samples(set, &info.config, &info.skeleton);
-        samples.mixture.thin_to(args.limit);
-        let bar = ProgressBar::new(samples.len() as u64).with_prefix(title.clone());
-        if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {eta} left") {
-            bar.set_style(style);
-        }
-        let poses =
-            estimate(&model, &device.device, device.is_gpu(), &samples, &settings, |n| bar.inc(n as u64))?;
-        bar.finish_and_clear();
-        for (setting, poses) in settings.iter().zip(&poses) {
-            let row = Row {
-                set: title.clone(),
-                mask: setting.mask.to_string(),
-                keep_ratio: setting.keep_ratio,
-                tokens: keep_count(setting.mask, setting.keep_ratio, info.config.tokens()),
-                flip_test: setting.flip_test,
-                score: score(&samples, poses),
-            };
-            print_row(&row);
-            if let Some(folder) = &args.results {
-                let name = format!("{}_{}.json", title.replace('/', "_"), row.keep_ratio);
-                write_json(&folder.join(name), &coco_results(&samples, poses))?;
-            }
-            rows.push(row);
+    for (setting, poses) in settings.iter().zip(&poses) {
+        rows.push(Row {
+            mask: setting.mask,
+            keep_ratio: setting.keep_ratio,
+            tokens: keep_count(setting.mask, setting.keep_ratio, info.config.tokens()),
+            positions: setting.positions,
+            flip_test: setting.flip_test,
+            accuracy: task.measure(poses, suppression),
+        });
+        if let Some(folder) = &args.results {
+            let name = format!("{}_{}.json", title.replace('/', "_"), setting.keep_ratio);
+            let results = task.results(poses, suppression);
+            write_file(&folder.join(name), &serde_json::to_vec(&results)?)?;
         }
     }
-    if let Some(path) = &args.json {
-        write_json(path, &rows)?;
-    }
-    Ok(())
+    let file_name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(SetReport {
+        set: title.clone(),
+        boxes: args.boxes.as_ref().map_or("ground truth".into(), file_name),
+        box_score_min: boxes.is_some().then_some(args.box_score_min),
+        pictures,
+        estimated: task.subjects.len(),
+        notes,
+        warning: seen.as_ref().map(|s| s.to_string()),
+        seen_in_training: seen,
+        rows,
+    })
 }
 
-fn print_row(row: &Row) {
-    let s = &row.score;
-    let numbers = [s.ap, s.ap50, s.ap75, s.ap_medium, s.ap_large, s.ar, s.pck005, s.pck01, s.pck02];
-    let numbers = numbers.map(|v| format!("{v:.4}")).join(" | ");
-    println!("| {} | {} | {} | {} | {numbers} |", row.set, s.persons, row.keep_ratio, row.tokens);
+/// A bar on stderr for `count` persons.
+pub(super) fn progress_bar(count: usize, title: &str) -> ProgressBar {
+    let bar = ProgressBar::new(count as u64).with_prefix(title.to_owned());
+    match ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {eta} left") {
+        Ok(style) => bar.with_style(style),
+        // The template is fixed; a plain bar would do as well.
+        Err(_) => bar,
+    }
 }
 
-fn write_json(path: &PathBuf, value: &impl Serialize) -> anyhow::Result<()> {
-    let shown = || format!("cannot write {}", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(shown)?;
-    }
-    std::fs::write(path, serde_json::to_vec(value)?).with_context(shown)
+fn oks_threshold(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|t| *t > 0.0 && *t <= 1.0)
+        .ok_or_else(|| "it must be a number above 0 and at most 1; 1 keeps every pose".into())
 }

@@ -73,6 +73,24 @@ pub enum DecodingArg {
     Dark,
 }
 
+impl DecodingArg {
+    /// What it asks for.
+    pub fn decoding(self) -> Decoding {
+        match self {
+            DecodingArg::Plain => Decoding::Plain,
+            DecodingArg::Dark => Decoding::default(),
+        }
+    }
+
+    /// The name used in flags.
+    pub fn name(self) -> &'static str {
+        match self {
+            DecodingArg::Plain => "plain",
+            DecodingArg::Dark => "dark",
+        }
+    }
+}
+
 impl SettingsArgs {
     pub fn settings(&self) -> Settings {
         Settings {
@@ -81,10 +99,7 @@ impl SettingsArgs {
             seed: self.mask_seed,
             positions: self.positions,
             flip_test: self.flip_test,
-            decoding: match self.decoding {
-                DecodingArg::Plain => Decoding::Plain,
-                DecodingArg::Dark => Decoding::default(),
-            },
+            decoding: self.decoding.decoding(),
         }
     }
 }

@@ -1,341 +1,235 @@
-//! Data sets in COCO's keypoint layout: one JSON file of annotations beside a folder of pictures.
+//! COCO's keypoint layout: one JSON object with pictures and annotations.
 
+use super::error::DataError;
+use super::lenient::{Number, Numbers};
+use super::locate::Place;
+use super::pictures::{PictureFolder, read_sizes};
+use super::set::{Ignored, Layout, LoadReport, Person, Picture, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
-
-/// One picture of a set.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
-    pub id: u64,
-    pub path: PathBuf,
-    /// Width and height in pixels as the annotation file states them, else as the picture's own header does.
-    pub size: [u32; 2],
-}
-
-/// One annotated person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Person {
-    /// Annotation id, unique in its set.
-    pub id: u64,
-    /// Index into [`CocoSet::pictures`].
-    pub picture: usize,
-    /// Clipped to the picture (METHOD 5).
-    pub bbox: BBox,
-    /// Area in square pixels that OKS is scaled by.
-    pub area: f64,
-    /// J joints in picture pixels; `score` is COCO's v: 0 not labelled, 1 occluded, 2 visible.
-    pub keypoints: Vec<Keypoint>,
-    /// How much each joint counts in the loss; 0 where it is not labelled.
-    pub weights: Vec<f32>,
-    /// The data set it came from, when the file says so.
-    pub source: Option<String>,
-}
-
-impl Person {
-    /// Joints that have a label.
-    pub fn labelled(&self) -> usize {
-        self.keypoints.iter().filter(|k| k.score > 0.0).count()
-    }
-}
-
-/// What the reader left out, and why. Nothing is skipped silently.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LoadReport {
-    /// Annotations read, whatever became of them.
-    pub annotations: usize,
-    /// Crowd regions (`iscrowd` 1).
-    pub crowd: usize,
-    /// Persons without a labelled joint.
-    pub unlabelled: usize,
-    /// Persons whose box is empty or outside its picture.
-    pub empty_box: usize,
-    /// File names of pictures that persons refer to and that are not there.
-    pub missing_pictures: Vec<String>,
-    /// Persons lost with them.
-    pub persons_without_picture: usize,
-    /// Annotations that contradict the layout, with the reason.
-    pub bad: Vec<String>,
-}
-
-impl LoadReport {
-    /// One line for a terminal or a log; empty when nothing was left out.
-    pub fn summary(&self) -> String {
-        let named = |names: &[String]| {
-            let shown: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
-            format!("{}{}", shown.join(", "), if names.len() > 3 { ", ..." } else { "" })
-        };
-        let mut parts = Vec::new();
-        for (count, what) in [
-            (self.crowd, "crowd regions"),
-            (self.unlabelled, "persons without labelled joints"),
-            (self.empty_box, "persons with an empty box"),
-        ] {
-            if count > 0 {
-                parts.push(format!("{count} {what}"));
-            }
-        }
-        if !self.missing_pictures.is_empty() {
-            parts.push(format!(
-                "{} persons of {} missing pictures ({})",
-                self.persons_without_picture,
-                self.missing_pictures.len(),
-                named(&self.missing_pictures)
-            ));
-        }
-        if !self.bad.is_empty() {
-            parts.push(format!("{} bad annotations ({})", self.bad.len(), named(&self.bad)));
-        }
-        if parts.is_empty() { String::new() } else { format!("left out: {}", parts.join("; ")) }
-    }
-}
-
-/// Why a set cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    #[error("cannot read {path}: {source}")]
-    Read { path: String, source: std::io::Error },
-    #[error("{path} is not in COCO's keypoint layout: {source}")]
-    Parse { path: String, source: serde_json::Error },
-    #[error(
-        "no annotations for {wanted}; give an annotation file, or a folder that has annotations/person_keypoints_{split}.json"
-    )]
-    NotFound { wanted: String, split: String },
-    #[error("{path} has no usable person with {joints} joints{left_out}")]
-    Empty { path: String, joints: usize, left_out: String },
-    #[error("cannot decode the picture {path}: {reason}; remove it from the annotations or replace it")]
-    Picture { path: String, reason: String },
-    #[error("cannot write {path}: {source}")]
-    Write { path: String, source: std::io::Error },
-    #[error(
-        "the disk is full: the feature cache {path} needs {needed_gb:.1} GB and got {written_gb:.1}; make room and start again, or choose another folder with --cache"
-    )]
-    NoRoom { path: String, needed_gb: f64, written_gb: f64 },
-}
-
-/// A set of annotated people, read from one COCO-layout file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CocoSet {
-    /// The annotation file.
-    pub file: PathBuf,
-    pub pictures: Vec<Picture>,
-    /// Persons that can be trained on, in the file's order.
-    pub persons: Vec<Person>,
-    pub report: LoadReport,
-}
+use std::path::Path;
 
 #[derive(Deserialize)]
 struct RawFile {
     images: Vec<RawImage>,
     annotations: Vec<RawAnnotation>,
+    #[serde(default)]
+    categories: Vec<RawCategory>,
+}
+
+/// What a category says about joints; edges count them from 1.
+#[derive(Deserialize)]
+struct RawCategory {
+    #[serde(default)]
+    keypoints: Vec<String>,
+    #[serde(default)]
+    skeleton: Vec<Numbers>,
 }
 
 #[derive(Deserialize)]
 struct RawImage {
-    id: u64,
+    #[serde(default)]
+    id: Number,
     file_name: String,
     #[serde(default)]
-    width: u32,
+    width: Number,
     #[serde(default)]
-    height: u32,
+    height: Number,
 }
 
 #[derive(Deserialize)]
 struct RawAnnotation {
-    id: u64,
-    image_id: u64,
     #[serde(default)]
-    bbox: Vec<f64>,
+    id: Number,
     #[serde(default)]
-    area: Option<f64>,
+    image_id: Number,
     #[serde(default)]
-    iscrowd: u8,
+    bbox: Numbers,
     #[serde(default)]
-    keypoints: Vec<f64>,
+    area: Number,
+    #[serde(default)]
+    iscrowd: Number,
+    #[serde(default)]
+    keypoints: Numbers,
     #[serde(default)]
     source: Option<String>,
 }
 
-impl CocoSet {
-    /// Finds the annotation file and the pictures of `wanted` and reads them.
-    ///
-    /// `wanted` is an annotation file, a set's folder (then `split`, "train" or "val", is read), or
-    /// `FOLDER/train`, `FOLDER/val`, which name the split themselves. COCO's own names
-    /// (`person_keypoints_val2017.json`, `val2017/`) are found too.
-    pub fn open(wanted: &Path, split: &str, skeleton: &Skeleton) -> Result<CocoSet, DataError> {
-        let (json, images) = locate(wanted, split).ok_or_else(|| DataError::NotFound {
-            wanted: wanted.display().to_string(),
-            split: split.into(),
-        })?;
-        CocoSet::load(&json, &images, skeleton)
-    }
-
-    /// Reads `json`; its pictures are looked for in `images`.
-    pub fn load(json: &Path, images: &Path, skeleton: &Skeleton) -> Result<CocoSet, DataError> {
-        let shown = || json.display().to_string();
-        let bytes = std::fs::read(json).map_err(|source| DataError::Read { path: shown(), source })?;
-        let raw: RawFile =
-            serde_json::from_slice(&bytes).map_err(|source| DataError::Parse { path: shown(), source })?;
-        // One directory listing instead of one question to the file system for each picture: 150,000
-        // persons must load in seconds, on network disks too.
-        let present: HashSet<std::ffi::OsString> = std::fs::read_dir(images)
-            .map_err(|source| DataError::Read { path: images.display().to_string(), source })?
-            .filter_map(|e| e.ok().map(|e| e.file_name()))
-            .collect();
-        let mut set = CocoSet {
-            file: json.into(),
-            pictures: Vec::new(),
-            persons: Vec::new(),
-            report: LoadReport::default(),
+/// Reads a file's `bytes`. `expected` stands in for a skeleton that the set does not declare.
+pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
+    let raw: RawFile = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
+        path: place.file.display().to_string(),
+        layout: "COCO's keypoint layout",
+        source,
+    })?;
+    // The text is as large as everything that was read from it.
+    drop(bytes);
+    let skeleton = declared(&raw, place, expected)?;
+    let joints = skeleton.len();
+    let mut set = PoseSet {
+        file: place.file.clone(),
+        layout: Layout::Coco,
+        skeleton,
+        pictures: Vec::with_capacity(raw.images.len()),
+        persons: Vec::with_capacity(raw.annotations.len()),
+        ignored: Vec::new(),
+        report: LoadReport { annotations: raw.annotations.len(), ..LoadReport::default() },
+    };
+    let mut folder = PictureFolder::open(&place.images)?;
+    let mut index = HashMap::with_capacity(raw.images.len());
+    let mut absent = HashMap::new();
+    for image in raw.images {
+        let Some(id) = image.id.id() else {
+            set.report.bad.push(format!("{}: the picture has no id", image.file_name));
+            continue;
         };
-        let mut index = HashMap::with_capacity(raw.images.len());
-        let mut absent = HashMap::new();
-        for image in raw.images {
-            let name = Path::new(&image.file_name);
-            let path = images.join(name);
-            let there = if name.components().count() == 1 {
-                present.contains(name.as_os_str())
-            } else {
-                path.exists()
-            };
-            if there {
-                let mut size = [image.width, image.height];
-                if size.contains(&0) {
-                    // A file without sizes: the mirror image and the box's limits need them.
-                    match image::image_dimensions(&path) {
-                        Ok((width, height)) => size = [width, height],
-                        Err(e) => {
-                            set.report.bad.push(format!("{}: {e}", image.file_name));
-                            continue;
-                        }
-                    }
-                }
-                index.insert(image.id, set.pictures.len());
-                set.pictures.push(Picture { id: image.id, path, size });
-            } else {
-                absent.insert(image.id, image.file_name);
+        match folder.find(&image.file_name) {
+            Some(path) => {
+                index.insert(id, set.pictures.len());
+                let size = [image.width.pixels(), image.height.pixels()];
+                set.pictures.push(Picture { id, path, size });
+            }
+            None => {
+                absent.insert(id, image.file_name);
             }
         }
-        let mut named = HashSet::new();
-        set.report.annotations = raw.annotations.len();
-        for a in raw.annotations {
-            if a.iscrowd != 0 {
-                set.report.crowd += 1;
-            } else if let Some(&picture) = index.get(&a.image_id) {
-                set.add(a, picture, skeleton.len());
-            } else if let Some(name) = absent.get(&a.image_id) {
-                set.report.persons_without_picture += 1;
-                if named.insert(a.image_id) {
-                    set.report.missing_pictures.push(name.clone());
-                }
-            } else {
-                set.report.bad.push(format!("annotation {}: no image {}", a.id, a.image_id));
+    }
+    let unreadable: HashMap<usize, String> = read_sizes(&mut set.pictures).into_iter().collect();
+    let (mut named, mut ids) = (HashSet::new(), HashSet::with_capacity(raw.annotations.len()));
+    for (number, a) in raw.annotations.into_iter().enumerate() {
+        let (Some(id), Some(image)) = (a.id.id(), a.image_id.id()) else {
+            let missing = if a.id.id().is_none() { "id" } else { "image_id" };
+            set.report.bad.push(format!("annotation number {}: no {missing}", number + 1));
+            continue;
+        };
+        if !ids.insert(id) {
+            set.report.repeated_ids.push(id);
+        }
+        if a.iscrowd.0 > 0.0 {
+            set.report.crowd += 1;
+            if let Some(&picture) = index.get(&image) {
+                set.ignored.extend(ignored(&a, picture, joints));
+            }
+        } else if let Some(&picture) = index.get(&image) {
+            match unreadable.get(&picture) {
+                Some(why) => set.report.bad.push(why.clone()),
+                None => add(&mut set, a, id, picture, joints),
+            }
+        } else if let Some(name) = absent.get(&image) {
+            set.report.persons_without_picture += 1;
+            if named.insert(image) {
+                set.report.missing_pictures.push(name.clone());
+            }
+        } else {
+            set.report.bad.push(format!("annotation {id}: no image {image}"));
+        }
+    }
+    set.persons.shrink_to_fit();
+    Ok(set)
+}
+
+/// The skeleton of a set: `skeleton.json` or `skeleton.toml` in its folder or beside the annotations,
+/// else the joint names of its category, else what its number of joints suggests.
+fn declared(raw: &RawFile, place: &Place, expected: Option<&Skeleton>) -> Result<Skeleton, DataError> {
+    let beside = place.file.parent();
+    for folder in [beside, beside.and_then(Path::parent)].into_iter().flatten() {
+        for name in ["skeleton.json", "skeleton.toml"] {
+            let path = folder.join(name);
+            if path.is_file() {
+                return Ok(Skeleton::load(&path)?);
             }
         }
-        if set.persons.is_empty() {
-            let left_out = set.report.summary();
-            let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
-            return Err(DataError::Empty { path: shown(), joints: skeleton.len(), left_out });
-        }
-        Ok(set)
     }
-
-    fn add(&mut self, a: RawAnnotation, picture: usize, joints: usize) {
-        if a.keypoints.iter().all(|&v| v == 0.0) {
-            self.report.unlabelled += 1;
-            return;
-        }
-        if a.keypoints.len() != 3 * joints {
-            let found = a.keypoints.len();
-            self.report.bad.push(format!(
-                "annotation {}: {found} keypoint numbers, not {}",
-                a.id,
-                3 * joints
-            ));
-            return;
-        }
-        let &[x, y, w, h] = a.bbox.as_slice() else {
-            self.report.bad.push(format!("annotation {}: the box has {} numbers, not 4", a.id, a.bbox.len()));
-            return;
+    if let Some(category) = raw.categories.iter().find(|c| !c.keypoints.is_empty()) {
+        let edge = |edge: &Numbers| match edge.0.as_slice() {
+            // The casts make 0 and what is no number a joint that is not there.
+            &[a, b] => Some([a as usize, b as usize].map(|j| j.wrapping_sub(1))),
+            _ => None,
         };
-        if a.keypoints.iter().chain(&a.bbox).any(|v| !v.is_finite()) {
-            self.report.bad.push(format!("annotation {}: a number is not finite", a.id));
-            return;
-        }
-        let keypoints: Vec<Keypoint> = a
-            .keypoints
-            .chunks_exact(3)
-            .map(|k| Keypoint { x: k[0] as f32, y: k[1] as f32, score: k[2] as f32 })
-            .collect();
-        if keypoints.iter().all(|k| k.score <= 0.0) {
-            self.report.unlabelled += 1;
-            return;
-        }
-        let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
-        let area = a.area.unwrap_or(w * h);
-        let [width, height] = self.pictures[picture].size;
-        let Some(bbox) = given.clipped(width, height).filter(|_| area > 0.0) else {
-            self.report.empty_box += 1;
-            return;
-        };
-        let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
-        self.persons.push(Person { id: a.id, picture, bbox, area, keypoints, weights, source: a.source });
+        let edges: Vec<[usize; 2]> = category.skeleton.iter().filter_map(edge).collect();
+        return Ok(Skeleton::of_joints(category.keypoints.clone(), &edges));
     }
-
-    /// The picture of a person of this set.
-    pub fn picture(&self, person: &Person) -> &Picture {
-        &self.pictures[person.picture]
+    let numbers = raw.annotations.iter().map(|a| a.keypoints.0.len()).find(|&n| n > 0);
+    let joints = numbers.filter(|n| n % 3 == 0).map(|n| n / 3);
+    let known = [expected, Some(Skeleton::coco17()), Some(Skeleton::mpii16())];
+    if let Some(fits) = known.into_iter().flatten().find(|s| Some(s.len()) == joints) {
+        return Ok(fits.clone());
     }
-
-    /// A short name for tables: the folder of the set and its split, e.g. `people_coco/val`.
-    pub fn title(&self) -> String {
-        let stem = self.file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let split = stem.rsplit('_').next().unwrap_or(&stem).to_string();
-        let folder = self.file.parent().and_then(Path::parent).and_then(Path::file_name);
-        match folder {
-            Some(folder) => format!("{}/{split}", folder.to_string_lossy()),
-            None => stem,
+    match (expected, joints) {
+        (None, Some(joints)) => {
+            let names = (1..=joints).map(|j| format!("joint {j}")).collect();
+            Ok(Skeleton::of_joints(names, &[]))
         }
+        (expected, _) => Ok(expected.unwrap_or(Skeleton::coco17()).clone()),
     }
 }
 
-/// Annotation file and picture folder of a set.
-fn locate(wanted: &Path, split: &str) -> Option<(PathBuf, PathBuf)> {
-    if wanted.is_file() {
-        let stem = wanted.file_stem()?.to_string_lossy().into_owned();
-        let split = stem.rsplit('_').next().unwrap_or(split).to_string();
-        let root = wanted.parent()?.parent().unwrap_or(Path::new("."));
-        let images = image_folder(root, &split).or_else(|| wanted.parent().map(Path::to_path_buf))?;
-        return Some((wanted.into(), images));
+/// What the evaluation must know of an annotation that is not trained on; none without a box.
+fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<Ignored> {
+    let &[x, y, w, h] = a.bbox.0.as_slice() else { return None };
+    let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
+    let mut keypoints = vec![[0.0; 3]; joints];
+    for (to, from) in keypoints.iter_mut().zip(a.keypoints.0.chunks_exact(3)) {
+        to.copy_from_slice(from);
     }
-    if wanted.is_dir()
-        && let Some(found) = split_of(wanted, split)
-    {
-        return Some(found);
-    }
-    // FOLDER/val names the split itself.
-    let named = wanted.file_name()?.to_string_lossy().into_owned();
-    split_of(wanted.parent()?, &named)
+    let finite = keypoints.iter().flatten().chain(&[x, y, w, h, area]).all(|v| v.is_finite());
+    finite.then_some(Ignored { picture, bbox: [x, y, w, h], area, keypoints, crowd: a.iscrowd.0 > 0.0 })
 }
 
-fn split_of(root: &Path, split: &str) -> Option<(PathBuf, PathBuf)> {
-    [split.to_string(), format!("{split}2017")].iter().find_map(|name| {
-        let json = root.join("annotations").join(format!("person_keypoints_{name}.json"));
-        json.is_file().then_some(())?;
-        Some((json, image_folder(root, name)?))
-    })
-}
-
-fn image_folder(root: &Path, split: &str) -> Option<PathBuf> {
-    [root.join("images").join(split), root.join(split), root.join("images")].into_iter().find(|p| p.is_dir())
+/// Adds one person, or counts why not.
+fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usize) {
+    if a.keypoints.0.chunks(3).all(|k| k.get(2).is_none_or(|v| *v <= 0.0)) {
+        set.report.unlabelled += 1;
+        set.ignored.extend(ignored(&a, picture, joints));
+        return;
+    }
+    let (keypoints, bbox) = (a.keypoints.0, a.bbox.0);
+    let mut bad = |why: String| set.report.bad.push(format!("annotation {id}: {why}"));
+    if keypoints.len() != 3 * joints {
+        return bad(format!("{} keypoint numbers, not {}", keypoints.len(), 3 * joints));
+    }
+    let &[x, y, w, h] = bbox.as_slice() else {
+        return bad(format!("the box has {} numbers, not 4", bbox.len()));
+    };
+    if keypoints.iter().chain(&bbox).any(|v| !v.is_finite()) {
+        return bad("a coordinate is not a number".into());
+    }
+    let keypoints: Vec<Keypoint> = keypoints
+        .chunks_exact(3)
+        .map(|k| Keypoint { x: k[0] as f32, y: k[1] as f32, score: k[2] as f32 })
+        .collect();
+    let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
+    let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
+    let [width, height] = set.pictures[picture].size;
+    let Some(bbox) = given.clipped(width, height).filter(|_| area > 0.0) else {
+        set.report.empty_box += 1;
+        return;
+    };
+    let inside = given.intersected(width, height).map_or(0.0, |b| b.area());
+    let outside = 1.0 - inside / given.area();
+    let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
+    let source = a.source;
+    set.persons.push(Person {
+        id,
+        picture,
+        bbox,
+        outside,
+        area,
+        keypoints,
+        weights,
+        source,
+        head_size: None,
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Skeleton;
     use serde_json::json;
+    use std::path::Path;
 
     fn joints(v: u8) -> Vec<f64> {
         (0..17).flat_map(|j| [10.0 + j as f64, 20.0, f64::from(v)]).collect()
@@ -373,8 +267,10 @@ mod tests {
                 {"id": 7, "image_id": 9, "bbox": bbox, "keypoints": joints(1)},
             ]),
         );
-        let set = CocoSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
         assert_eq!(set.persons.len(), 1);
+        let ignored: Vec<_> = set.ignored.iter().map(|i| (i.crowd, i.keypoints[0][2])).collect();
+        assert_eq!(ignored, [(true, 2.0), (false, 0.0)], "what COCO ignores is kept for the evaluation");
         assert_eq!((set.persons[0].id, set.persons[0].area, set.persons[0].labelled()), (1, 900.0, 17));
         let r = &set.report;
         assert_eq!((r.annotations, r.crowd, r.unlabelled, r.empty_box), (7, 1, 1, 1));
@@ -392,21 +288,129 @@ mod tests {
         );
         let file = dir.path().join("annotations/person_keypoints_train.json");
         for wanted in [dir.path().to_path_buf(), dir.path().join("train"), file] {
-            let set = CocoSet::open(&wanted, "train", Skeleton::coco17()).unwrap();
+            let set = PoseSet::open(&wanted, "train", Skeleton::coco17()).unwrap();
             assert!(set.title().ends_with("/train"), "{}", set.title());
         }
-        let error = CocoSet::open(dir.path(), "val", Skeleton::coco17()).unwrap_err().to_string();
+        let error = PoseSet::open(dir.path(), "val", Skeleton::coco17()).unwrap_err().to_string();
         assert!(error.contains("person_keypoints_val.json"), "{error}");
+    }
+
+    #[test]
+    fn one_wrong_value_costs_one_annotation() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = |id: u64| json!({"id": id, "image_id": 1, "bbox": [5, 5, 40, 60], "keypoints": joints(2)});
+        let mut all = vec![good(1), good(1)];
+        for (key, value) in [
+            ("id", json!("x")),
+            ("image_id", json!(null)),
+            ("bbox", json!("wide")),
+            ("bbox", json!([1, 2, null, 4])),
+            ("keypoints", json!(7)),
+            ("keypoints", json!([1, 2])),
+        ] {
+            let mut bad = good(all.len() as u64);
+            bad[key] = value;
+            all.push(bad);
+        }
+        write_set(dir.path(), all.into());
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        let r = &set.report;
+        assert_eq!((set.persons.len(), r.repeated_ids.as_slice()), (2, &[1][..]));
+        // Keypoints that are no list count as no labels.
+        assert_eq!((r.bad.len(), r.unlabelled), (5, 1), "{:?}", r.bad);
+    }
+
+    /// A set whose category names `names`, with one person per list of joints.
+    fn write_named_set(dir: &Path, names: &[&str], persons: &[Vec<f64>]) {
+        let annotations: Vec<_> = (0..persons.len())
+            .map(|i| json!({"id": i, "image_id": 1, "bbox": [5, 5, 40, 60], "keypoints": persons[i]}))
+            .collect();
+        write_set(dir, annotations.into());
+        let path = dir.join("annotations/person_keypoints_train.json");
+        let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        file["categories"] = json!([{"id": 1, "keypoints": names, "skeleton": [[1, 2], [0, 1]]}]);
+        std::fs::write(&path, file.to_string()).unwrap();
+    }
+
+    #[test]
+    fn joints_are_found_by_the_names_that_the_set_declares() {
+        let dir = tempfile::tempdir().unwrap();
+        let person = vec![10.0, 11.0, 2.0, 20.0, 21.0, 1.0, 7.0, 7.0, 2.0];
+        let only_tail = vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 7.0, 7.0, 2.0];
+        write_named_set(dir.path(), &["r_hip", "l_hip", "tail"], &[person, only_tail]);
+        let set = PoseSet::open(dir.path(), "train", Skeleton::mpii16()).unwrap();
+        assert_eq!((set.persons.len(), set.report.unlabelled), (1, 1));
+        let p = &set.persons[0];
+        let at = |name: &str| Skeleton::mpii16().joints.iter().position(|j| j == name).unwrap();
+        assert_eq!(p.keypoints[at("right_hip")], Keypoint { x: 10.0, y: 11.0, score: 2.0 });
+        assert_eq!(p.keypoints[at("pelvis")], Keypoint { x: 15.0, y: 16.0, score: 1.0 });
+        assert_eq!((p.weights[at("left_hip")], p.weights[at("pelvis")], p.labelled()), (1.0, 0.5, 3));
+        let told = set.report.summary();
+        assert!(told.contains("as mpii16: 2 joints mapped by name, 1 derived (pelvis), 13 masked"), "{told}");
+        // Without a wish the set is as it says.
+        let own = PoseSet::open_as_declared(dir.path(), "train", None).unwrap();
+        assert_eq!((own.persons.len(), own.skeleton.edges.as_slice()), (2, &[[0, 1]][..]));
+        assert_eq!(own.skeleton.flip_pairs, [[0, 1]]);
+    }
+
+    #[test]
+    fn a_skeleton_file_in_the_sets_folder_decides() {
+        let dir = tempfile::tempdir().unwrap();
+        write_named_set(dir.path(), &["a", "b"], &[vec![10.0, 11.0, 2.0, 20.0, 21.0, 1.0]]);
+        let error = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap_err().to_string();
+        assert!(error.contains("no joint in common") && error.contains("a, b"), "{error}");
+        let mine = Skeleton {
+            name: "mine".into(),
+            sigmas: vec![0.1, 0.2],
+            ..Skeleton::of_joints(vec!["nose".into(), "left_eye".into()], &[])
+        };
+        std::fs::write(dir.path().join("skeleton.toml"), toml::to_string(&mine).unwrap()).unwrap();
+        let set = PoseSet::open_as_declared(dir.path(), "train", None).unwrap();
+        assert_eq!(set.skeleton, mine);
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        assert_eq!(set.persons[0].keypoints[1].x, 20.0);
+        std::fs::write(dir.path().join("skeleton.toml"), "name = 3").unwrap();
+        let error = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap_err().to_string();
+        assert!(error.contains("skeleton.toml"), "{error}");
+    }
+
+    #[test]
+    fn names_that_say_nothing_leave_the_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..17).map(|j| format!("kp{j}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        write_named_set(dir.path(), &names, &[joints(2)]);
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        assert_eq!(set.persons[0].keypoints[3].x, 13.0);
+        assert_eq!(set.report.summary(), "");
     }
 
     #[test]
     fn a_hundred_and_fifty_thousand_persons_load() {
         let dir = tempfile::tempdir().unwrap();
-        let keypoints = joints(2);
-        let all: Vec<_> = (0..150_000)
-            .map(|id| json!({"id": id, "image_id": 1, "bbox": [5, 5, 40, 60], "area": 900, "keypoints": keypoints}))
-            .collect();
-        write_set(dir.path(), serde_json::Value::Array(all));
-        assert_eq!(CocoSet::open(dir.path(), "train", Skeleton::coco17()).unwrap().persons.len(), 150_000);
+        write_set(dir.path(), json!([]));
+        let path = dir.path().join("annotations/person_keypoints_train.json");
+        // Written as text: building 150,000 JSON values takes far longer than reading them.
+        let mut all = String::new();
+        for id in 0..150_000 {
+            let (y, v) = (id % 80, 1 + id % 2);
+            let joints: Vec<String> = (0..17).map(|j| format!("{}, {y}, {v}", 10 + j)).collect();
+            all += &format!(
+                r#"{}{{"id": {id}, "image_id": 1, "bbox": [5, 5, 40, 60], "area": {}, "keypoints": [{}]}}"#,
+                if id > 0 { "," } else { "" },
+                1 + id,
+                joints.join(", ")
+            );
+        }
+        let file = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, file.replace("\"annotations\":[]", &format!("\"annotations\":[{all}]")))
+            .unwrap();
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        assert_eq!((set.persons.len(), set.report.summary().as_str()), (150_000, ""));
+        for (id, p) in set.persons.iter().enumerate() {
+            assert_eq!((p.id, p.area, p.labelled()), (id as u64, 1.0 + id as f64, 17));
+            let last = Keypoint { x: 26.0, y: (id % 80) as f32, score: 1.0 + (id % 2) as f32 };
+            assert_eq!(p.keypoints[16], last);
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! touches only the tokens it keeps. The length of `features.bin` says how far a build came; an
 //! interrupted one goes on from there.
 
-use super::coco::DataError;
+use super::error::DataError;
 use half::f16;
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,10 @@
 //! A mixture with its crops: from a sample's number to pixels and joints.
 
 use super::augment::{Augmentation, Sample, generator};
-use super::coco::{CocoSet, DataError, Person, Picture};
+use super::error::DataError;
 use super::features::Fingerprint;
 use super::mixture::Mixture;
+use super::set::{Person, Picture, PoseSet};
 use crate::pose::Skeleton;
 use crate::vision::normalize_into;
 use image::RgbImage;
@@ -33,7 +34,7 @@ impl Samples {
     }
 
     /// Set, person and picture of a sample.
-    pub fn person(&self, index: usize) -> (&CocoSet, &Person, &Picture) {
+    pub fn person(&self, index: usize) -> (&PoseSet, &Person, &Picture) {
         let sample = self.mixture.samples[index];
         let set = &self.mixture.sets[sample.set];
         let person = &set.persons[sample.person];

@@ -1,7 +1,8 @@
 //! Labels by public models, stored beside a set: they fill joints that its annotators left out and
 //! point at labels that are probably wrong (see the data's README).
 
-use super::coco::{CocoSet, DataError};
+use super::error::DataError;
+use super::set::PoseSet;
 use crate::pose::Keypoint;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -38,6 +39,17 @@ impl Default for TeacherRules {
     }
 }
 
+impl TeacherRules {
+    /// Whether a teacher's joint [x, y, score, disagreement] speaks against the label `joint` of
+    /// somebody whose box's longer side is `side` pixels.
+    pub fn mistrusts(&self, &[x, y, score, disagreement]: &[f32; 4], joint: &Keypoint, side: f32) -> bool {
+        joint.score > 0.0
+            && score > self.mistrust_score
+            && disagreement < self.mistrust_disagreement
+            && (joint.x - x).hypot(joint.y - y) > self.mistrust_distance * side
+    }
+}
+
 /// What the rules changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TeacherReport {
@@ -50,40 +62,49 @@ pub struct TeacherLabels(HashMap<u64, Vec<[f32; 4]>>);
 
 impl TeacherLabels {
     /// Where the labels of a set lie: `annotations/teacher_<split>.json`, if there are any.
-    pub fn beside(set: &CocoSet) -> Option<PathBuf> {
+    pub fn beside(set: &PoseSet) -> Option<PathBuf> {
         let stem = set.file.file_stem()?.to_string_lossy().into_owned();
         let path = set.file.with_file_name(format!("teacher_{}.json", stem.rsplit('_').next()?));
         path.is_file().then_some(path)
     }
 
     pub fn load(path: &Path) -> Result<TeacherLabels, DataError> {
+        const LAYOUT: &str =
+            "the layout of teacher labels, {annotation id: [[x, y, score, disagreement], ...]}";
         let shown = || path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| DataError::Read { path: shown(), source })?;
-        let labels =
-            serde_json::from_slice(&bytes).map_err(|source| DataError::Parse { path: shown(), source })?;
+        let labels = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
+            path: shown(),
+            layout: LAYOUT,
+            source,
+        })?;
         Ok(TeacherLabels(labels))
     }
 
+    /// The labels of an annotation.
+    pub fn of(&self, annotation: u64) -> Option<&[[f32; 4]]> {
+        self.0.get(&annotation).map(Vec::as_slice)
+    }
+
     /// Fills missing joints and sets the weight of mistrusted ones to 0.
-    pub fn apply(&self, set: &mut CocoSet, rules: &TeacherRules) -> TeacherReport {
+    pub fn apply(&self, set: &mut PoseSet, rules: &TeacherRules) -> TeacherReport {
         let mut report = TeacherReport::default();
         for person in &mut set.persons {
             let Some(labels) = self.0.get(&person.id) else { continue };
             let side = person.bbox.w.max(person.bbox.h);
-            for (j, &[x, y, score, disagreement]) in labels.iter().enumerate().take(person.keypoints.len()) {
+            for (j, label) in labels.iter().enumerate().take(person.keypoints.len()) {
                 let joint = &mut person.keypoints[j];
-                if joint.score <= 0.0 {
-                    if score > rules.fill_score && disagreement < rules.fill_disagreement {
-                        *joint = Keypoint { x, y, score: 1.0 };
-                        person.weights[j] = rules.fill_weight;
-                        report.filled += 1;
-                    }
-                } else if score > rules.mistrust_score
-                    && disagreement < rules.mistrust_disagreement
-                    && (joint.x - x).hypot(joint.y - y) > rules.mistrust_distance * side
-                {
+                let &[x, y, score, disagreement] = label;
+                if rules.mistrusts(label, joint, side) {
                     person.weights[j] = 0.0;
                     report.mistrusted += 1;
+                } else if joint.score <= 0.0
+                    && score > rules.fill_score
+                    && disagreement < rules.fill_disagreement
+                {
+                    *joint = Keypoint { x, y, score: 1.0 };
+                    person.weights[j] = rules.fill_weight;
+                    report.filled += 1;
                 }
             }
         }
@@ -94,7 +115,7 @@ impl TeacherLabels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::coco::{LoadReport, Person};
+    use crate::data::{Layout, LoadReport, Person};
     use crate::vision::BBox;
 
     #[test]
@@ -104,15 +125,20 @@ mod tests {
             id: 7,
             picture: 0,
             bbox: BBox { x: 0.0, y: 0.0, w: 50.0, h: 100.0 },
+            outside: 0.0,
             area: 2500.0,
             keypoints: vec![Keypoint::default(), Keypoint::default(), labelled, labelled],
             weights: vec![0.0, 0.0, 1.0, 1.0],
             source: None,
+            head_size: None,
         };
-        let mut set = CocoSet {
+        let mut set = PoseSet {
             file: "x".into(),
+            layout: Layout::Coco,
+            skeleton: crate::pose::Skeleton::coco17().clone(),
             pictures: vec![],
             persons: vec![person],
+            ignored: vec![],
             report: LoadReport::default(),
         };
         let labels = TeacherLabels(HashMap::from([(

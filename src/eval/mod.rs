@@ -1,15 +1,29 @@
-//! How good poses are: OKS, COCO's AP and AR, suppression of doubles, PCK and PCKh (METHOD 5, 6).
+//! How good poses are: OKS, COCO's AP and AR, suppression of doubles, PCK and PCKh (METHOD 5, 6), for lists
+//! of persons and for whole sets.
 
+pub mod ablation;
+mod accuracy;
+mod boxes;
 mod coco_ap;
+mod error;
 #[cfg(test)]
 mod fixture_tests;
 mod nms;
 mod oks;
 mod order;
+mod pass;
 mod pck;
+mod seen;
 pub mod set;
+mod task;
 
+pub use accuracy::{Accuracy, Found, JointAccuracy, Suppression, TruePerson, measure, suppressed};
+pub use boxes::{Boxes, DetectedBox};
 pub use coco_ap::{CocoStats, THRESHOLDS, keypoint_ap};
+pub use error::EvalError;
 pub use nms::{NMS_THRESHOLD, NmsCandidate, RESCORE_MIN, oks_nms, rescore, soft_oks_nms};
 pub use oks::{DtPerson, GtPerson, oks, oks_between};
+pub use pass::{Subject, estimate_subjects};
 pub use pck::{PCKH_COLUMNS, Pck, PckPerson, Pckh, head_size, pck, pckh};
+pub use seen::{Seen, seen_in_training};
+pub use task::{CocoResult, Task};

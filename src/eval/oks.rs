@@ -72,6 +72,11 @@ pub fn oks_between(a: &[Keypoint], b: &[Keypoint], areas: [f64; 2], sigmas: &[f6
     if joints == 0 { 0.0 } else { sum / joints as f64 }
 }
 
+/// What one joint at `distance` pixels adds to the sum of [`oks`].
+pub(super) fn joint_oks(distance: f64, area: f64, sigma: f64) -> f64 {
+    similarity(distance, 0.0, sigma, area + f64::EPSILON)
+}
+
 fn similarity(dx: f64, dy: f64, sigma: f64, area: f64) -> f64 {
     let variance = (2.0 * sigma) * (2.0 * sigma);
     (-(dx * dx + dy * dy) / variance / area / 2.0).exp()

@@ -1,18 +1,15 @@
 //! The network with everything around it.
 
-use super::{InferError, Settings, StageTimes, Timing};
+use super::{InferError, Network, Settings, StageTimes, Timing};
 use crate::gpu::ComputeDevice;
-use crate::model::{Keep, MaskKind, PositionMode, TmPose, kept_tokens, mirrored_tokens};
+use crate::model::{MaskKind, TmPose, kept_tokens};
 use crate::pose::{Keypoint, Pose};
-use crate::vision::{
-    Affine, BBox, BOX_PADDING, CropBox, Heatmaps, decode, keypoints_to_image, normalize_into, warp,
-};
+use crate::vision::{BBox, BOX_PADDING, CropBox, Heatmaps, decode, keypoints_to_image};
 use crate::weights::{self, WeightsInfo};
-use burn::prelude::*;
 use image::RgbImage;
 use rayon::prelude::*;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Persons that go through the network at once; a crowd goes in several turns so that it cannot
 /// exhaust the device's memory.
@@ -144,103 +141,26 @@ impl Estimator {
         settings: &Settings,
         times: &mut StageTimes,
     ) -> Result<Vec<Heatmaps>, InferError> {
+        let network = self.network();
         let clock = Instant::now();
-        let images = self.crop(img, crops);
-        self.wait_if(self.timing == Timing::Stages)?;
+        let crops: Vec<(&RgbImage, CropBox)> = crops.iter().map(|crop| (img, *crop)).collect();
+        let images = network.crops(&crops);
+        network.wait_for_stage()?;
         times.crop += clock.elapsed();
+        let features = network.features(images, settings.flip_test, times)?;
+        network.heatmaps(&features, kept, settings, times)
+    }
 
-        let clock = Instant::now();
-        let mirrored = settings.flip_test.then(|| images.clone().flip([3]));
-        let mut maps = self.pass(images, kept, settings.positions, times)?;
-        let Some(mirrored) = mirrored else {
-            times.network += clock.elapsed();
-            return Ok(maps);
-        };
-        let kept = mirrored_tokens(kept, self.info.config.grid);
-        let flipped = self.pass(mirrored, &kept, settings.positions, times)?;
-        times.network += clock.elapsed();
-
-        let clock = Instant::now();
-        let mirror = self.info.skeleton.mirror();
-        for (map, flipped) in maps.iter_mut().zip(&flipped) {
-            map.average(&flipped.mirrored(&mirror));
+    /// The network by itself, for passes over many pictures.
+    pub fn network(&self) -> Network<'_> {
+        Network {
+            model: &self.model,
+            skeleton: &self.info.skeleton,
+            device: &self.device.device,
+            device_name: &self.device.name,
+            on_gpu: self.device.is_gpu(),
+            timing: self.timing,
         }
-        times.decode += clock.elapsed();
-        Ok(maps)
-    }
-
-    /// [B,3,H,W] on the device: the crops, normalised.
-    fn crop(&self, img: &RgbImage, crops: &[CropBox]) -> Tensor<4> {
-        let [height, width] = self.info.config.input;
-        let mut pixels = vec![0.0; crops.len() * 3 * height * width];
-        pixels.par_chunks_mut(3 * height * width).zip(crops).for_each(|(out, crop)| {
-            let to_crop = Affine::from_crop(crop, 0.0, [width, height]);
-            normalize_into(&warp(img, &to_crop, [width, height]), out);
-        });
-        let data = TensorData::new(pixels, [crops.len(), 3, height, width]);
-        Tensor::from_data(data, &self.device.device)
-    }
-
-    /// The network itself, stage by stage.
-    fn pass(
-        &self,
-        images: Tensor<4>,
-        kept: &[usize],
-        positions: PositionMode,
-        times: &mut StageTimes,
-    ) -> Result<Vec<Heatmaps>, InferError> {
-        let batch = images.dims()[0];
-        let model = &self.model;
-        let feature = self.stage(&mut times.backbone, || Ok(model.backbone(images)))?;
-        let keep = self.keep(kept, batch, positions);
-        let tokens = self.stage(&mut times.mask, || Ok(model.tokens(feature.clone(), &keep)))?;
-        let keypoints = self.stage(&mut times.transformer, || Ok(model.encode(tokens, &keep)))?;
-        self.stage(&mut times.head, || self.read_back(model.head(keypoints, feature)))
-    }
-
-    /// All tokens in their order need no selection; it is skipped.
-    fn keep(&self, kept: &[usize], batch: usize, positions: PositionMode) -> Keep {
-        let complete = kept.len() == self.info.config.tokens() && kept.is_sorted();
-        if complete {
-            return Keep::all();
-        }
-        Keep::same(kept, batch, &self.device.device).with_positions(positions)
-    }
-
-    fn read_back(&self, maps: Tensor<4>) -> Result<Vec<Heatmaps>, InferError> {
-        let [_, joints, height, width] = maps.dims();
-        let values = maps
-            .try_into_data()
-            .map_err(|e| self.failed(&e))?
-            .try_into_vec::<f32>()
-            .map_err(|e| self.failed(&format!("{e:?}")))?;
-        Ok(values
-            .chunks_exact(joints * height * width)
-            .map(|person| Heatmaps { values: person.to_vec(), joints, height, width })
-            .collect())
-    }
-
-    /// Runs a stage and adds its time, where the time can be known.
-    fn stage<T>(
-        &self,
-        time: &mut Duration,
-        work: impl FnOnce() -> Result<T, InferError>,
-    ) -> Result<T, InferError> {
-        let clock = Instant::now();
-        let made = work()?;
-        self.wait_if(self.timing == Timing::Stages)?;
-        if self.timing == Timing::Stages || !self.device.is_gpu() {
-            *time += clock.elapsed();
-        }
-        Ok(made)
-    }
-
-    fn wait_if(&self, wanted: bool) -> Result<(), InferError> {
-        if wanted { self.device.device.sync().map_err(|e| self.failed(&e)) } else { Ok(()) }
-    }
-
-    fn failed(&self, reason: &dyn std::fmt::Display) -> InferError {
-        InferError::Compute { name: self.device.name.clone(), reason: reason.to_string() }
     }
 }
 

@@ -4,12 +4,14 @@
 mod box_tracker;
 mod error;
 mod estimator;
+mod network;
 mod settings;
 mod times;
 
 pub use box_tracker::BoxTracker;
 pub use error::InferError;
 pub use estimator::{Estimate, Estimator, pose_score};
+pub use network::{Features, Network};
 pub use settings::Settings;
 pub use times::{StageTimes, Timing};
 

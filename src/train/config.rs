@@ -23,6 +23,7 @@ pub struct TrainConfig {
     pub data: DataSection,
     pub augmentation: Augmentation,
     pub loss: LossSection,
+    pub distillation: DistillationSection,
     pub masks: MaskSection,
     pub schedule: ScheduleSection,
     pub run: RunSection,
@@ -88,6 +89,24 @@ pub struct LossSection {
     pub sigma: f32,
 }
 
+/// Another network whose outputs are learnt beside the truth (METHOD 8, our own design).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DistillationSection {
+    /// The teacher: .safetensors of ours (also imported ones), or the .onnx file of PP-TinyPose. It sees
+    /// the same crops with all tokens.
+    pub teacher: Option<PathBuf>,
+    /// Weight of the teacher's heatmaps: 1 counts them as much as `loss.mse` counts the truth. They teach
+    /// joints without a label too.
+    pub heatmaps: f64,
+    /// Factor of the mean squared error between the keypoint tokens of matched layers; not with an .onnx
+    /// teacher. METHOD 8: 5e-4 in DistilPose, 5e-6 in SDPose.
+    pub tokens: f64,
+    /// Factor of the mean divergence KL(teacher || student) of the keypoint tokens' attention over the kept
+    /// tokens; not with an .onnx teacher.
+    pub attention: f64,
+}
+
 /// Which tokens the network sees while it learns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -106,6 +125,11 @@ pub struct MaskSection {
     pub shared: bool,
     /// Keep ratio of the validations that decide which weights are best (progressive mask).
     pub validation: f64,
+    /// Show every person three times a step: with all tokens, as drawn above, and with the fewest (the low
+    /// end of `ratio`, progressive mask). The pass with all tokens teaches the other two.
+    pub sandwich: bool,
+    /// Weight of what that pass teaches, in the scale of `loss.mse`.
+    pub sandwich_weight: f64,
 }
 
 /// How long and how fast.
@@ -207,6 +231,12 @@ impl Default for LossSection {
     }
 }
 
+impl Default for DistillationSection {
+    fn default() -> Self {
+        DistillationSection { teacher: None, heatmaps: 1.0, tokens: 0.0, attention: 0.0 }
+    }
+}
+
 impl Default for MaskSection {
     fn default() -> Self {
         MaskSection {
@@ -216,6 +246,8 @@ impl Default for MaskSection {
             fixed: MaskKind::Progressive,
             shared: false,
             validation: 1.0,
+            sandwich: false,
+            sandwich_weight: 1.0,
         }
     }
 }
@@ -296,7 +328,10 @@ impl TrainConfig {
     }
 
     /// [`TrainConfig::load`] for text that came from `path`.
-    fn parse(text: &str, path: &str, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
+    ///
+    /// # Errors
+    /// As for [`TrainConfig::load`].
+    pub fn parse(text: &str, path: &str, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
         let wrong = |reason: String| ConfigError::Parse { path: path.into(), reason: reason.trim().into() };
         let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
         if let Some(name) = settings::unknown_key(&table) {
@@ -361,6 +396,43 @@ impl TrainConfig {
             if !(0.0..=1.0).contains(&value) {
                 return range(name, value.to_string(), "from 0 to 1");
             }
+        }
+        if let Some((name, value, must)) = self.augmentation.fault() {
+            return range(name, value, must);
+        }
+        let d = &self.distillation;
+        let weights = [
+            ("distillation.heatmaps", d.heatmaps),
+            ("distillation.tokens", d.tokens),
+            ("distillation.attention", d.attention),
+            ("masks.sandwich_weight", m.sandwich_weight),
+        ];
+        for (name, value) in weights {
+            if !(value.is_finite() && value >= 0.0) {
+                return range(name, value.to_string(), "0 or more");
+            }
+        }
+        let heatmaps = d.teacher.is_some() && d.heatmaps > 0.0;
+        if d.teacher.is_some() && !heatmaps && d.tokens == 0.0 && d.attention == 0.0 {
+            return range(
+                "distillation.heatmaps",
+                "0".into(),
+                "above 0 when nothing else is learnt from the teacher",
+            );
+        }
+        if d.teacher.is_none() && d.tokens.max(d.attention) > 0.0 {
+            return range(
+                "distillation.teacher",
+                "missing".into(),
+                "a file when tokens or attention are learnt from it",
+            );
+        }
+        if (heatmaps || m.sandwich && m.sandwich_weight > 0.0) && self.loss.mse <= 0.0 {
+            return range(
+                "loss.mse",
+                self.loss.mse.to_string(),
+                "above 0 when heatmaps of a teacher or a sandwich are learnt",
+            );
         }
         if self.loss.sigma.is_nan() || self.loss.sigma <= 0.0 {
             return range("loss.sigma", self.loss.sigma.to_string(), "above 0");
@@ -456,5 +528,12 @@ mod tests {
         config.data.train = vec!["data/people".parse().unwrap()];
         config.masks.ratio = [0.5, 0.2];
         assert!(config.check().unwrap_err().to_string().contains("masks.ratio"));
+        config.masks.ratio = [0.2, 0.5];
+        config.distillation.tokens = 0.1;
+        assert!(config.check().unwrap_err().to_string().contains("distillation.teacher"));
+        config.distillation.teacher = Some("teacher.onnx".into());
+        config.check().unwrap();
+        (config.distillation.heatmaps, config.distillation.tokens) = (0.0, 0.0);
+        assert!(config.check().unwrap_err().to_string().contains("distillation.heatmaps"));
     }
 }

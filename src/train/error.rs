@@ -3,6 +3,7 @@
 use super::config::ConfigError;
 use super::cpu::NetworkError;
 use crate::data::DataError;
+use crate::eval::EvalError;
 use crate::gpu::DeviceError;
 use crate::pose::SkeletonError;
 use crate::weights::WeightsError;
@@ -13,6 +14,8 @@ pub enum TrainError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Data(#[from] DataError),
+    #[error(transparent)]
+    Eval(#[from] EvalError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error(transparent)]
@@ -37,6 +40,8 @@ pub enum TrainError {
         "{init} is a {found}, the settings ask for a {wanted}; change --variant, the depth or the skeleton"
     )]
     Start { init: String, found: String, wanted: String },
+    #[error("{teacher} cannot teach this network: {reason}")]
+    Teacher { teacher: String, reason: String },
     #[error(
         "the loss or its gradient became {loss} at step {step}; its batch was: {batch}. Start again with a lower learning rate, or take these pictures out"
     )]

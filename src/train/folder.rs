@@ -28,9 +28,20 @@ struct Need {
 /// A disk: what tells it from others, and the bytes that are free on it.
 type Disk = (u64, u64);
 
-/// Refuses a training whose files have no room, before anything is computed. A system that does not
-/// tell how much is free counts as having enough.
-pub fn check_room(config: &TrainConfig, model: &TmPose, train: usize, val: usize) -> Result<(), TrainError> {
+/// The folder of what is computed once of the crops of one draw; the first draw's has no number.
+pub fn draw_folder(part: &str, draw: u64) -> String {
+    if draw == 0 { part.into() } else { format!("{part}-{draw}") }
+}
+
+/// Refuses a training whose files have no room, before anything is computed. `train` and `val` are
+/// persons, `lesson` is how many numbers of a teacher are kept of each crop. A system that does not tell how much is free counts as having
+/// enough.
+pub fn check_room(
+    config: &TrainConfig,
+    model: &TmPose,
+    [train, val]: [usize; 2],
+    lesson: usize,
+) -> Result<(), TrainError> {
     let run = &config.run.out;
     let numbers: u64 = list_params(model).iter().map(|p| p.shape.iter().product::<usize>() as u64).sum();
     let held = |path: PathBuf| path.metadata().map_or(0, |m| m.len());
@@ -46,10 +57,16 @@ pub fn check_room(config: &TrainConfig, model: &TmPose, train: usize, val: usize
         let shape = model.config();
         let record = (shape.tokens() * shape.patch_values() * 2) as u64;
         let folder = config.data.cache.clone().unwrap_or_else(|| run.join("features"));
-        let parts = ["train", "val"].map(|part| held(folder.join(part).join("features.bin")));
-        let all = record * (train + val) as u64;
-        let bytes = all.saturating_sub(parts.into_iter().sum());
-        let what = format!("{} for cached features", shown(all));
+        let draws = config.data.draws.max(1);
+        let parts = std::iter::once("val".to_owned())
+            .chain((0..draws).flat_map(|draw| [draw_folder("train", draw), draw_folder("teacher", draw)]));
+        let there: u64 = parts.map(|part| held(folder.join(part).join("features.bin"))).sum();
+        let all = record * (train as u64 * draws + val as u64) + 2 * lesson as u64 * train as u64 * draws;
+        let bytes = all.saturating_sub(there);
+        let what = match lesson {
+            0 => format!("{} for cached features", shown(all)),
+            _ => format!("{} for cached features and the teacher's outputs", shown(all)),
+        };
         needs.push(Need { folder, bytes, what, flag: "--cache" });
     }
     compare(&needs, disk)

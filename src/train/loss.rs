@@ -1,6 +1,6 @@
 //! The loss on heatmaps and its gradient in closed form.
 //!
-//! Two terms (docs/TRAINING.md says why): METHOD 5's weighted squared error, and a softmax
+//! Two terms against the truth (docs/TRAINING.md says why): METHOD 5's weighted squared error, and a softmax
 //! cross-entropy over each map, which keeps the network from resting on all-zero maps.
 //!
 //! The gradient is written down instead of recorded: the maps are the largest tensor of a training
@@ -52,6 +52,12 @@ impl TargetBatch {
         batch
     }
 
+    /// Whether anything is to be learnt from person `p`: a picture that cannot be decoded has no joint
+    /// with a weight, nor has a crop that shows none.
+    pub fn teaches(&self, p: usize) -> bool {
+        self.weights[p * self.joints..(p + 1) * self.joints].iter().any(|w| *w > 0.0)
+    }
+
     /// Sum of the joints' weights.
     pub fn total_weight(&self) -> f32 {
         self.weights.iter().sum()
@@ -85,6 +91,11 @@ impl Normaliser {
         let persons = batches.iter().map(|b| b.persons).sum();
         Normaliser { persons, weight: batches.iter().map(TargetBatch::total_weight).sum() }
     }
+
+    /// For each of several passes of the same persons: the loss is the mean over the passes.
+    pub fn shared_by(self, passes: usize) -> Normaliser {
+        Normaliser { persons: self.persons * passes, weight: self.weight * passes as f32 }
+    }
 }
 
 /// A batch's targets and what the loss over them is divided by.
@@ -94,16 +105,30 @@ pub struct Goal<'a> {
     pub by: Normaliser,
 }
 
-/// The two terms of the loss, each with its factor applied; their sum is what is minimised.
+/// The terms of the loss, each with its factor applied; their sum is what is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LossParts {
     pub mse: f64,
     pub cross_entropy: f64,
+    /// What the masked passes of a sandwich draw, against the pass with all tokens.
+    pub sandwich: f64,
+    /// Everything that is learnt from a teacher.
+    pub teacher: f64,
 }
 
 impl LossParts {
     pub fn sum(&self) -> f64 {
-        self.mse + self.cross_entropy
+        self.mse + self.cross_entropy + self.sandwich + self.teacher
+    }
+
+    /// Each term times `factor`.
+    pub fn scaled(self, factor: f64) -> LossParts {
+        LossParts {
+            mse: self.mse * factor,
+            cross_entropy: self.cross_entropy * factor,
+            sandwich: self.sandwich * factor,
+            teacher: self.teacher * factor,
+        }
     }
 }
 
@@ -111,6 +136,8 @@ impl std::ops::AddAssign for LossParts {
     fn add_assign(&mut self, other: LossParts) {
         self.mse += other.mse;
         self.cross_entropy += other.cross_entropy;
+        self.sandwich += other.sandwich;
+        self.teacher += other.teacher;
     }
 }
 
@@ -156,7 +183,8 @@ pub fn loss_and_gradient(
         let pull = (share - wanted) * weights.mul_scalar(factor * t);
         gradient = gradient + pull.reshape([b, j, h, w]);
     }
-    (LossParts { mse: f64::from(mse.into_scalar::<f32>()), cross_entropy }, gradient)
+    let mse = f64::from(mse.into_scalar::<f32>());
+    (LossParts { mse, cross_entropy, ..LossParts::default() }, gradient)
 }
 
 #[cfg(test)]

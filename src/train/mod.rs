@@ -1,10 +1,12 @@
 //! Training: settings, loss, schedule, the loop, checkpoints.
 
+mod cached;
 mod card;
 mod checkpoint;
 pub mod config;
 mod cpu;
 mod curves;
+mod distill;
 mod error;
 mod events;
 mod features;
@@ -12,9 +14,11 @@ mod folder;
 mod loss;
 mod optimizer;
 mod parameters;
+mod passes;
 mod pictures;
 mod plan;
 mod recipe;
+mod recorded;
 mod run;
 mod schedule;
 mod session;

@@ -12,7 +12,7 @@ use super::optimizer::Optimizer;
 use super::schedule::{learning_rate, persons_a_step, total_steps};
 use super::session::{Session, Validation, setting};
 use super::snapshot::write_samples;
-use crate::data::CocoSet;
+use crate::data::PoseSet;
 use crate::eval::set::{SetScore, estimate, plain_samples, score};
 use crate::weights::{self, Precision, TrainingRecord, WeightsInfo};
 use std::fs::File;
@@ -227,6 +227,8 @@ impl<'a> Training<'a> {
             loss: 0.0,
             mse: 0.0,
             cross_entropy: 0.0,
+            sandwich: 0.0,
+            teacher: 0.0,
             learning_rate,
             gradient,
             milliseconds_a_step: 1e3 * seconds / n,
@@ -234,8 +236,7 @@ impl<'a> Training<'a> {
             waiting: meter.waited.as_secs_f64() / seconds.max(1e-9),
             seconds_left: seconds / n * (self.steps - self.at.step) as f64,
         };
-        let mean = LossParts { mse: meter.loss.mse / n, cross_entropy: meter.loss.cross_entropy / n };
-        self.log.tell(TrainEvent::Step(event.with_loss(mean)));
+        self.log.tell(TrainEvent::Step(event.with_loss(meter.loss.scaled(1.0 / n))));
     }
 
     fn validate(&mut self) -> Result<(), TrainError> {
@@ -301,6 +302,16 @@ impl<'a> Training<'a> {
         };
         let backbone = if config.model.freeze_backbone { "frozen, features cached" } else { "trained" };
         record.notes.insert("backbone".into(), backbone.into());
+        if !self.session.teacher.is_empty() {
+            let d = &config.distillation;
+            let weights = format!("heatmaps {}, tokens {}, attention {}", d.heatmaps, d.tokens, d.attention);
+            record.notes.insert("teacher".into(), format!("{} ({weights})", self.session.teacher));
+        }
+        if config.masks.sandwich {
+            let weight = config.masks.sandwich_weight;
+            let text = format!("full, drawn and fewest tokens in every step, weight {weight}");
+            record.notes.insert("sandwich".into(), text);
+        }
         record.notes.insert("learning rate".into(), config.schedule.learning_rate.to_string());
         record.notes.insert("batch".into(), config.schedule.batch.to_string());
         for row in rows {
@@ -329,7 +340,7 @@ impl<'a> Training<'a> {
         let skeleton = &self.session.samples.skeleton;
         let mut rows = Vec::new();
         for set in config.data.val.iter().chain(&config.data.report) {
-            let set = CocoSet::open(set, "val", skeleton)?;
+            let set = PoseSet::open(set, "val", skeleton)?;
             let title = set.title();
             let samples = plain_samples(set, model.config(), skeleton);
             let settings = TABLE_RATIOS.map(setting);

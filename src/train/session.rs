@@ -1,19 +1,22 @@
 //! Everything a training holds while it runs: model, data and the way its gradients are computed.
 
 use super::TrainError;
+use super::cached::CachedSet;
 use super::config::TrainConfig;
 use super::cpu::Network;
+use super::distill::{Imitation, LessonBatch, LessonCache, Teacher};
 use super::events::TrainEvent;
-use super::features::{cached_features, is_bad};
+use super::features::{Networking, cached_features, is_bad};
 use super::folder;
 use super::loss::{Goal, LossParts, Normaliser, TargetBatch};
 use super::parameters::Layout;
 use super::pictures::{Loader, PictureBatch};
 use super::plan::{Planner, StepPlan};
+use super::recorded::{Input, recorded_gradient};
 use super::start::{Start, calibrate, channel_scale, start};
-use super::step::{CachedSet, HandSteps, Input, recorded_gradient};
+use super::step::{HandSteps, Objective};
 use super::validate::poses_by_hand;
-use crate::data::{Augmentation, CocoSet, Mixture, Samples};
+use crate::data::{Augmentation, Mixture, PoseSet, Samples};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
@@ -21,6 +24,7 @@ use crate::model::{MaskKind, PositionMode, TmPose};
 use crate::pose::Keypoint;
 use crate::vision::Decoding;
 use burn::module::Module;
+use burn::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -30,9 +34,9 @@ enum Engine {
     /// Cached features, one set for each draw of the crops; hand-written passes.
     Hand(Box<HandSteps>, Vec<CachedSet>),
     /// The same, autodiff.
-    Cached(Vec<CachedSet>),
-    /// Pictures, autodiff; the loader starts with the first step.
-    Pictures(Option<Loader>),
+    Cached(Objective, Vec<CachedSet>),
+    /// Pictures, autodiff; the loader starts with the first step. A teacher sees the same pictures.
+    Pictures(Objective, Option<Loader>, Option<Box<Teacher>>),
 }
 
 /// A step's outcome.
@@ -60,6 +64,8 @@ pub struct Session {
     pub model: TmPose,
     pub layout: Layout,
     pub origin: String,
+    /// What the teacher is, its source and licence; empty without one.
+    pub teacher: String,
     pub samples: Arc<Samples>,
     /// The part of the validation set that is looked at after each epoch.
     pub quick: Option<Samples>,
@@ -83,20 +89,10 @@ impl Session {
         let Start { mut model, skeleton, origin, fresh } = start(&config.model, config.run.seed, &autodiff)?;
         let rules = config.data.teacher_labels.then_some(&config.data.teacher);
         let mut mixture = Mixture::open(&config.data.train, "train", &skeleton, rules)?;
-        for (set, teacher) in mixture.sets.iter().zip(&mixture.teacher) {
-            let mut text = format!("{}: {} persons", set.title(), set.persons.len());
-            if let Some(t) = teacher {
-                text += &format!(
-                    ", {} joints filled and {} mistrusted by teacher labels",
-                    t.filled, t.mistrusted
-                );
-            }
-            let left_out = set.report.summary();
-            if !left_out.is_empty() {
-                text += &format!("; {left_out}");
-            }
+        for text in mixture.notes() {
             tell(TrainEvent::Note { text });
         }
+        mixture.check_annotations(config.data.bad_limit)?;
         mixture.thin_to(config.data.limit);
         let shape = model.config().clone();
         let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
@@ -107,23 +103,35 @@ impl Session {
         let samples = view(mixture, config.augmentation.clone(), config.run.seed);
         let mut quick = None;
         if let Some(path) = &config.data.val {
-            let mut mixture = Mixture::single(CocoSet::open(path, "val", &skeleton)?);
+            let mut mixture = Mixture::single(PoseSet::open(path, "val", &skeleton)?);
             mixture.thin_to(config.data.val_limit);
             quick = Some(view(mixture, Augmentation::none(), 0));
         }
 
         let on_gpu = device.is_gpu();
-        folder::check_room(config, &model, samples.len(), quick.as_ref().map_or(0, Samples::len))?;
-        let (mut engine, mut quick_features) = (Engine::Pictures(None), None);
+        let mut teacher = None;
+        if let Some(path) = &config.distillation.teacher {
+            let by = Imitation::new(config);
+            let opened = Teacher::open(path, &shape, &skeleton, by, &device.device)?;
+            tell(TrainEvent::Note { text: format!("teacher: {}", opened.origin) });
+            teacher = Some(opened);
+        }
+        let taught_by = teacher.as_ref().map(|t| t.origin.clone()).unwrap_or_default();
+        let lesson = teacher.as_ref().map_or(0, |t| t.shape.len());
+        let persons = [samples.len(), quick.as_ref().map_or(0, Samples::len)];
+        folder::check_room(config, &model, persons, lesson)?;
+        let objective = Objective::new(config, shape.grid);
+        let engine;
+        let mut quick_features = None;
         let layout = Layout::of(&model);
         if config.model.freeze_backbone {
             let folder = config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"));
+            let with = Networking { device: device.device.clone(), on_gpu, input: shape.input };
             let mut caches = Vec::new();
             for draw in 0..config.data.draws.max(1) {
-                // The first draw's folder has no number.
-                let name = if draw == 0 { "train".into() } else { format!("train-{draw}") };
+                let name = folder::draw_folder("train", draw);
                 let path = folder.join(&name);
-                let cache = cached_features(&name, &samples, draw, &model, on_gpu, &path, tell, stop)?;
+                let cache = cached_features(&name, &samples, draw, &model, &with, &path, tell, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
                 caches.push(cache);
             }
@@ -135,27 +143,34 @@ impl Session {
             let scale = channel_scale(&model);
             if let Some(quick) = &quick {
                 let path = folder.join("val");
-                let cache = cached_features("val", quick, 0, &model, on_gpu, &path, tell, stop)?;
+                let cache = cached_features("val", quick, 0, &model, &with, &path, tell, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
                 quick_features = Some(CachedSet::new(cache, joints(quick, 0), scale.clone()));
             }
-            let sets = caches.into_iter().zip(0..);
-            let train =
-                sets.map(|(cache, draw)| CachedSet::new(cache, joints(&samples, draw), scale.clone()));
-            let train: Vec<CachedSet> = train.collect();
+            let mut train = Vec::new();
+            for (cache, draw) in caches.into_iter().zip(0..) {
+                let mut set = CachedSet::new(cache, joints(&samples, draw), scale.clone());
+                if let Some(teacher) = &teacher {
+                    let path = folder.join(folder::draw_folder("teacher", draw));
+                    let lessons =
+                        LessonCache::open_or_build(teacher, &samples, draw, &with, &path, tell, stop)?;
+                    let Some(lessons) = lessons else { return Ok(None) };
+                    set.lessons = Some(lessons);
+                }
+                train.push(set);
+            }
             engine = match Network::new(layout.slots(), &shape) {
                 Ok(network) if !on_gpu => {
                     let cores = std::thread::available_parallelism().map_or(1, usize::from);
                     // Twice as many parts as cores: when another program takes a core for a while, the
                     // others go on with its parts.
                     let shards = if config.run.shards > 0 { config.run.shards } else { (2 * cores).min(32) };
-                    Engine::Hand(
-                        Box::new(HandSteps::new(network, shards, config.loss.clone(), shape.heatmap)),
-                        train,
-                    )
+                    Engine::Hand(Box::new(HandSteps::new(network, shards, objective, shape.clone())), train)
                 }
-                _ => Engine::Cached(train),
+                _ => Engine::Cached(objective, train),
             };
+        } else {
+            engine = Engine::Pictures(objective, None, teacher.map(Box::new));
         }
         let (batch, masks) = (config.schedule.batch, config.masks.clone());
         let planner = Planner::new(config.run.seed, batch, shape.grid, masks, samples.len());
@@ -165,6 +180,7 @@ impl Session {
             model,
             layout,
             origin,
+            teacher: taught_by,
             samples: Arc::new(samples),
             quick,
             quick_features,
@@ -178,14 +194,14 @@ impl Session {
         match self.engine {
             Engine::Hand(..) => "cached features, hand-written passes",
             Engine::Cached(..) => "cached features, autodiff",
-            Engine::Pictures(_) => "pictures, autodiff",
+            Engine::Pictures(..) => "pictures, autodiff",
         }
     }
 
     /// Loss of step `step` and its gradient at `weights`, written to `gradient`. The gradients of
     /// `schedule.accumulate` batches are added, each divided by what all of them hold together.
     pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome {
-        let loss = &self.config.loss;
+        let sigma = self.config.loss.sigma;
         let hw = self.model.config().heatmap;
         let accumulate = self.config.schedule.accumulate;
         let mut outcome = StepOutcome {
@@ -201,30 +217,35 @@ impl Session {
                 outcome.loss = steps.gradient(sets, weights, &plan, gradient);
                 outcome.samples = plan.samples;
             }
-            Engine::Cached(sets) => {
+            Engine::Cached(objective, sets) => {
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
                 let plans = self.planner.batches(step, accumulate);
                 let joints = |plan: &StepPlan| {
                     let joints = plan.samples.iter().enumerate();
                     let joints = joints.map(|(p, &i)| plan.set(sets, p).joints[i].as_slice());
-                    TargetBatch::new(joints, hw, loss.sigma)
+                    TargetBatch::new(joints, hw, sigma)
                 };
                 let targets: Vec<TargetBatch> = plans.iter().map(joints).collect();
                 let by = Normaliser::of(&targets);
                 for (plan, targets) in plans.into_iter().zip(&targets) {
-                    let (mut values, mut one) = (Vec::new(), Vec::new());
-                    for (p, &index) in plan.samples.iter().enumerate() {
-                        plan.set(sets, p).feature(index, &mut one);
-                        values.extend_from_slice(&one);
-                    }
+                    let (values, lesson) = plan.batch(sets, &self.device.device);
                     let (input, goal) = (Input::Features(values), Goal { targets, by });
-                    let (model, layout) = (&self.model, &self.layout);
-                    outcome.loss += recorded_gradient(model, layout, input, &plan.keep, goal, loss, gradient);
+                    let (model, layout, keep) = (&self.model, &self.layout, &plan.keep);
+                    outcome.loss += recorded_gradient(
+                        model,
+                        layout,
+                        input,
+                        keep,
+                        goal,
+                        objective,
+                        lesson.as_ref(),
+                        gradient,
+                    );
                     outcome.samples.extend(plan.samples);
                 }
             }
-            Engine::Pictures(loader) => {
+            Engine::Pictures(objective, loader, teacher) => {
                 let before = Instant::now();
                 let loader = loader.get_or_insert_with(|| {
                     let grid = self.model.config().grid;
@@ -245,14 +266,29 @@ impl Session {
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
                 let target = |batch: &PictureBatch| {
-                    TargetBatch::new(batch.joints.iter().map(Vec::as_slice), hw, loss.sigma)
+                    TargetBatch::new(batch.joints.iter().map(Vec::as_slice), hw, sigma)
                 };
                 let targets: Vec<TargetBatch> = batches.iter().map(target).collect();
                 let by = Normaliser::of(&targets);
                 for (batch, targets) in batches.into_iter().zip(&targets) {
+                    let lesson = teacher.as_ref().map(|teacher| {
+                        let [h, w] = self.model.config().input;
+                        let pixels = TensorData::new(batch.pixels.clone(), [targets.persons, 3, h, w]);
+                        let rows = teacher.lessons(Tensor::from_data(pixels, &self.device.device));
+                        LessonBatch { rows, shape: teacher.shape.clone() }
+                    });
                     let (input, goal) = (Input::Pictures(batch.pixels), Goal { targets, by });
                     let (model, layout, keep) = (&self.model, &self.layout, &batch.plan.keep);
-                    outcome.loss += recorded_gradient(model, layout, input, keep, goal, loss, gradient);
+                    outcome.loss += recorded_gradient(
+                        model,
+                        layout,
+                        input,
+                        keep,
+                        goal,
+                        objective,
+                        lesson.as_ref(),
+                        gradient,
+                    );
                     outcome.samples.extend(batch.plan.samples);
                     outcome.bad.extend(batch.bad);
                 }

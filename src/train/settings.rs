@@ -203,6 +203,7 @@ mod tests {
         c.data.val = Some("people".into());
         c.data.cache = Some("cache".into());
         c.model.init = Some("start.pth".into());
+        c.distillation.teacher = Some("teacher.onnx".into());
         c
     }
 

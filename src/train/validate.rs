@@ -1,7 +1,7 @@
 //! Accuracy of the averaged weights while a training runs.
 
+use super::cached::{CachedSet, PersonInput};
 use super::cpu::{Network, Room};
-use super::step::{CachedSet, PersonInput};
 use crate::data::Samples;
 use crate::eval::set::pose_of;
 use crate::model::{MaskKind, kept_tokens};

@@ -27,6 +27,30 @@ pub struct TrainingRecord {
     pub notes: BTreeMap<String, String>,
 }
 
+impl TrainingRecord {
+    /// Titles of every set that these weights saw, repetitions left out: this training's, and those of the
+    /// trainings that it went on from, which `start` tells of.
+    pub fn trained_on(&self) -> Vec<String> {
+        let mut titles: Vec<String> = Vec::new();
+        let before = self.start.split([',', ';', ':']).filter_map(|part| {
+            // "2560 steps on people/train x1, people_coco/train x2; ..."
+            let part = part.rsplit(" on ").next().unwrap_or(part).trim();
+            let (title, repeat) = part.rsplit_once(" x")?;
+            (title.contains('/') && repeat.parse::<usize>().is_ok()).then_some(title)
+        });
+        let now = self.sets.iter().map(|set| match set.rsplit_once(" x") {
+            Some((title, repeat)) if repeat.parse::<usize>().is_ok() => title,
+            _ => set.as_str(),
+        });
+        for title in now.chain(before) {
+            if !titles.iter().any(|t| t == title) {
+                titles.push(title.to_owned());
+            }
+        }
+        titles
+    }
+}
+
 /// Everything in a weight file besides its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightsInfo {
@@ -41,5 +65,23 @@ impl WeightsInfo {
     /// The header of new weights.
     pub fn new(config: ModelConfig, skeleton: Skeleton, record: TrainingRecord) -> WeightsInfo {
         WeightsInfo { config, skeleton, record, format: super::FORMAT }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_this_training_and_of_those_before_it_are_known() {
+        let record = TrainingRecord {
+            sets: vec!["people/train x1".into(), "my people/train x2".into()],
+            start: "t.safetensors: 2560 steps on people/train x1, people_coco/train x2; backbone: \
+                    pp_tinypose_256x192.onnx (PP-TinyPose, trained on COCO train2017); the rest random"
+                .into(),
+            ..TrainingRecord::default()
+        };
+        assert_eq!(record.trained_on(), ["people/train", "my people/train", "people_coco/train"]);
+        assert!(TrainingRecord::default().trained_on().is_empty());
     }
 }

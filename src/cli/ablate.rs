@@ -1,0 +1,214 @@
+//! `tmpose ablate`: what masks and keep ratios cost in accuracy and save in arithmetic and time.
+
+mod published;
+mod report;
+
+use super::eval::progress_bar;
+use super::model_args::{ModelArgs, keep_ratio};
+use super::output::write_file;
+use crate::data::{PoseSet, Samples, read_picture};
+use crate::eval::ablation::{Cell, Spread, cells};
+use crate::eval::set::plain_samples;
+use crate::eval::{Accuracy, Suppression, Task, estimate_subjects, seen_in_training};
+use crate::infer::{Estimator, Settings, Timing};
+use crate::model::{Counting, MaskKind, PositionMode};
+use report::{Arithmetic, Milliseconds, Report, Row};
+use std::path::PathBuf;
+
+/// Rounds of timing that nobody counts: memory is claimed, kernels are compiled and tuned.
+const WARM_UP: u32 = 2;
+/// Size of the chart in pixels.
+const CHART: [u32; 2] = [1440, 900];
+
+/// Arguments of `tmpose ablate`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+    /// Use at most this many persons, evenly spread
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    limit: usize,
+    /// Keep ratios
+    #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST", value_parser = keep_ratio)]
+    keep: Vec<f64>,
+    /// Masks; every token kept is always among the lines
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "random,uniform,block,progressive",
+        value_name = "LIST"
+    )]
+    mask: Vec<MaskKind>,
+    /// Position modes: gathered, prefix or both
+    #[arg(long, value_delimiter = ',', default_value = "gathered", value_name = "LIST")]
+    positions: Vec<PositionMode>,
+    /// Random masks that each line with the random mask is repeated with
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// Average with the mirrored picture
+    #[arg(long)]
+    flip_test: bool,
+    /// Timed runs of each line; the median counts
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: u32,
+    /// A sentence about the machine, for the report
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Folder for ABLATION.md, ablation.csv, ablation.json and ablation.png
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+/// Runs `tmpose ablate`.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let mut estimator = args.model.estimator()?;
+    let info = estimator.info().clone();
+    let set = PoseSet::open(&args.data, "val", &info.skeleton)?;
+    let title = set.title();
+    let left_out = set.report.summary();
+    if !left_out.is_empty() {
+        eprintln!("{title}: {left_out}");
+    }
+    let seen = seen_in_training(&set, &info.record.trained_on(), &info.skeleton);
+    if let Some(seen) = &seen {
+        eprintln!("warning: {seen}");
+    }
+    let all = set.persons.len();
+    let mut samples = plain_samples(set, &info.config, &info.skeleton);
+    samples.mixture.thin_to(args.limit);
+    let cells = cells(&args.mask, &args.keep, &args.positions, args.seeds, info.config.tokens());
+
+    let scores = measure(&estimator, &samples, &cells, args.flip_test, &title)?;
+    let times = time(&mut estimator, &samples, &cells, args.flip_test, args.runs)?;
+    let arithmetic = |tokens: usize, counting: Counting| {
+        // The published tables divide by 2^30.
+        let unit = if counting == Counting::Repository { f64::from(1 << 30) } else { 1e9 };
+        let macs = info.config.macs(tokens, counting);
+        Arithmetic { transformer: macs.transformer() as f64 / unit, total: macs.total() as f64 / unit }
+    };
+    let rows = cells.into_iter().zip(scores).zip(times);
+    let rows = rows.map(|((cell, scores), ms)| {
+        let spread = |of: fn(&Accuracy) -> Option<f64>| Spread::of(scores.iter().filter_map(of).collect());
+        let executed = arithmetic(cell.tokens, Counting::Executed);
+        // Both passes of the flip test are arithmetic that is executed.
+        let passes = if args.flip_test { 2.0 } else { 1.0 };
+        Row {
+            executed: Arithmetic {
+                transformer: passes * executed.transformer,
+                total: passes * executed.total,
+            },
+            reference: arithmetic(cell.tokens, Counting::Reference),
+            paper: arithmetic(cell.tokens, Counting::Repository),
+            ap: spread(|a| Some(a.coco.ap)),
+            ar: spread(|a| Some(a.coco.ar)),
+            pck01: spread(|a| Some(a.pck01)),
+            pckh: spread(|a| a.pckh.as_ref()?.mean),
+            ms,
+            cell,
+        }
+    });
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        command: super::train::command_line(std::env::args()),
+        weights: args.model.weights_file()?.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        network: format!(
+            "{}, {} layers, {}",
+            info.config.variant,
+            info.config.depth * info.config.transformers,
+            info.config.skeleton
+        ),
+        device: format!("{} ({})", estimator.device().name, estimator.device().backend),
+        note: args.note.clone(),
+        set: title,
+        persons: samples.len(),
+        of: all,
+        flip_test: args.flip_test,
+        runs: args.runs,
+        warning: seen.map(|s| s.to_string()),
+        rows: rows.collect(),
+    };
+    print!("{}", report.table());
+    let chart = args.out.join("ablation.png");
+    write_file(&args.out.join("ABLATION.md"), report.markdown().as_bytes())?;
+    write_file(&args.out.join("ablation.csv"), report.csv().as_bytes())?;
+    write_file(&args.out.join("ablation.json"), &serde_json::to_vec_pretty(&report)?)?;
+    let mut png = std::io::Cursor::new(Vec::new());
+    report.chart().draw(CHART).write_to(&mut png, image::ImageFormat::Png)?;
+    write_file(&chart, png.get_ref())?;
+    eprintln!("wrote ABLATION.md, ablation.csv, ablation.json and ablation.png to {}", args.out.display());
+    Ok(())
+}
+
+/// For each cell the accuracy with each of its seeds; the backbone sees a person once for all of them.
+fn measure(
+    estimator: &Estimator,
+    samples: &Samples,
+    cells: &[Cell],
+    flip_test: bool,
+    title: &str,
+) -> anyhow::Result<Vec<Vec<Accuracy>>> {
+    let settings: Vec<Settings> =
+        cells.iter().flat_map(|cell| cell.seeds.iter().map(|seed| setting(cell, *seed, flip_test))).collect();
+    let task = Task::of_samples(samples);
+    let bar = progress_bar(task.subjects.len(), title);
+    let poses = estimate_subjects(&estimator.network(), &task.subjects, &settings, |n| bar.inc(n as u64))?;
+    bar.finish_and_clear();
+    let mut scores = poses.iter().map(|poses| task.measure(poses, Suppression::default()));
+    Ok(cells.iter().map(|cell| scores.by_ref().take(cell.seeds.len()).collect()).collect())
+}
+
+/// Median times for one person on this device: of all cells in turns, so that a machine that slows down
+/// slows all of them.
+fn time(
+    estimator: &mut Estimator,
+    samples: &Samples,
+    cells: &[Cell],
+    flip_test: bool,
+    runs: u32,
+) -> anyhow::Result<Vec<Milliseconds>> {
+    let (_, person, picture) = samples.person(0);
+    let (img, boxes) = (read_picture(picture)?, [person.bbox]);
+    let mut parts = vec![Vec::new(); cells.len()];
+    let mut wholes = vec![Vec::new(); cells.len()];
+    let bar = progress_bar(cells.len() * (WARM_UP + runs) as usize, "timing");
+    for round in 0..WARM_UP + runs {
+        for (i, cell) in cells.iter().enumerate() {
+            let settings = setting(cell, cell.seeds[0], flip_test);
+            estimator.set_timing(Timing::Stages);
+            let (_, stages, _) = estimator.estimate(&img, &boxes, &settings, false)?;
+            estimator.set_timing(Timing::WholeOnly);
+            let (_, whole, _) = estimator.estimate(&img, &boxes, &settings, false)?;
+            if round >= WARM_UP {
+                parts[i].push((stages.mask + stages.transformer + stages.head).as_secs_f64() * 1e3);
+                wholes[i].push(whole.whole.as_secs_f64() * 1e3);
+            }
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    let pairs = parts.iter_mut().zip(&mut wholes);
+    Ok(pairs.map(|(part, whole)| Milliseconds { transformer: median(part), whole: median(whole) }).collect())
+}
+
+fn setting(cell: &Cell, seed: u64, flip_test: bool) -> Settings {
+    Settings {
+        mask: cell.mask,
+        keep_ratio: cell.keep_ratio,
+        seed,
+        positions: cell.positions,
+        flip_test,
+        decoding: Default::default(),
+    }
+}
+
+/// The middle value, of an even number the mean of the two; 0 for none.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => 0.0,
+        n => (values[(n - 1) / 2] + values[n / 2]) / 2.0,
+    }
+}

@@ -1,0 +1,52 @@
+//! Writing what a command made.
+
+use anyhow::Context;
+use std::path::Path;
+
+/// Writes a whole file, with the folders it needs.
+pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let shown = || format!("cannot write {}", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(shown)?;
+    }
+    std::fs::write(path, bytes).with_context(shown)
+}
+
+/// A table in Markdown: a line of names, then rows of as many cells.
+pub fn markdown_table(names: &[&str], rows: &[Vec<String>]) -> String {
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells: Vec<&str> = cells.collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let mut text = line(&mut names.iter().copied());
+    text += &line(&mut names.iter().map(|_| "---"));
+    for row in rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// A fraction of 1 with four digits; a dash for none, and for COCO's -1, which says the same.
+pub fn fraction(value: impl Into<Option<f64>>) -> String {
+    value.into().filter(|v| *v >= 0.0).map_or("-".into(), |v| format!("{v:.4}"))
+}
+
+/// A percentage with two digits; a dash for none.
+pub fn percent(value: Option<f64>) -> String {
+    value.map_or("-".into(), |v| format!("{v:.2}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_and_numbers_in_markdown() {
+        let table = markdown_table(&["kept", "AP"], &[vec!["1".into(), fraction(0.5)]]);
+        assert_eq!(table, "| kept | AP |\n| --- | --- |\n| 1 | 0.5000 |\n");
+        assert_eq!(
+            (fraction(-1.0), fraction(None), percent(Some(88.456))),
+            ("-".into(), "-".into(), "88.46".into())
+        );
+    }
+}

@@ -1,0 +1,260 @@
+//! MPII in the layout of HRNet's files: one JSON list of persons, 16 joints each, in pixels that count
+//! from 1.
+
+use super::error::DataError;
+use super::lenient::{Number, Numbers};
+use super::locate::Place;
+use super::pictures::{PictureFolder, read_sizes};
+use super::set::{Layout, LoadReport, Person, Picture, PoseSet};
+use crate::pose::{Keypoint, Skeleton};
+use crate::vision::{BOX_PADDING, CropBox};
+use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
+
+/// MPII states no area, which OKS needs. This part of the square of 200 x scale pixels is 0.53 (the
+/// part of a box that a person fills in COCO) times 0.30, the median part of that square that the
+/// joints' box took in 106 official entries.
+const AREA_PART: f64 = 0.16;
+
+#[derive(Deserialize)]
+struct RawEntry {
+    image: String,
+    #[serde(default)]
+    center: Numbers,
+    #[serde(default)]
+    scale: Number,
+    #[serde(default)]
+    joints: Vec<Numbers>,
+    #[serde(default)]
+    joints_vis: Numbers,
+    /// Not in HRNet's files; 1 for a joint that is labelled but hidden.
+    #[serde(default)]
+    joints_occluded: Numbers,
+    #[serde(default)]
+    head_size: Number,
+    /// Two corners.
+    #[serde(default)]
+    headbox: Numbers,
+}
+
+/// Reads a file's `bytes`. A person's id is its place in the file, from 0, which is also its column in
+/// MPII's `gt_valid.mat`.
+pub(super) fn read(bytes: Vec<u8>, place: &Place) -> Result<PoseSet, DataError> {
+    let entries: Vec<RawEntry> = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
+        path: place.file.display().to_string(),
+        layout: "the layout of HRNet's MPII files",
+        source,
+    })?;
+    drop(bytes);
+    let mut set = PoseSet {
+        file: place.file.clone(),
+        layout: Layout::Mpii,
+        skeleton: Skeleton::mpii16().clone(),
+        pictures: Vec::new(),
+        persons: Vec::with_capacity(entries.len()),
+        ignored: Vec::new(),
+        report: LoadReport { annotations: entries.len(), ..LoadReport::default() },
+    };
+    let mut folder = PictureFolder::open(&place.images)?;
+    let mut index: HashMap<&str, Option<usize>> = HashMap::new();
+    for entry in &entries {
+        index.entry(&entry.image).or_insert_with(|| {
+            let id = set.pictures.len();
+            let path = folder.find(&entry.image)?;
+            set.pictures.push(Picture { id: id as u64, path, size: [0, 0] });
+            Some(id)
+        });
+    }
+    let unreadable: HashMap<usize, String> = read_sizes(&mut set.pictures).into_iter().collect();
+    let mut named = HashSet::new();
+    for (id, entry) in entries.iter().enumerate() {
+        match index.get(entry.image.as_str()).copied().flatten() {
+            Some(picture) => match unreadable.get(&picture) {
+                Some(why) => set.report.bad.push(why.clone()),
+                None => match person(entry, id as u64, picture) {
+                    Ok(mut person) => {
+                        let [w, h] = set.pictures[picture].size;
+                        let inside = person.bbox.intersected(w, h).map_or(0.0, |b| b.area());
+                        person.outside = 1.0 - inside / person.bbox.area();
+                        set.persons.push(person);
+                    }
+                    Err(Unusable::Unlabelled) => set.report.unlabelled += 1,
+                    Err(Unusable::NoBox) => set.report.empty_box += 1,
+                    Err(Unusable::Bad(why)) => set.report.bad.push(format!("entry {id}: {why}")),
+                },
+            },
+            None => {
+                set.report.persons_without_picture += 1;
+                if named.insert(&entry.image) {
+                    set.report.missing_pictures.push(entry.image.clone());
+                }
+            }
+        }
+    }
+    Ok(set)
+}
+
+enum Unusable {
+    Unlabelled,
+    NoBox,
+    Bad(String),
+}
+
+fn person(entry: &RawEntry, id: u64, picture: usize) -> Result<Person, Unusable> {
+    let joints = Skeleton::mpii16().len();
+    let bad = |why: String| Err(Unusable::Bad(why));
+    if entry.joints.is_empty() {
+        return Err(Unusable::Unlabelled);
+    }
+    if entry.joints.len() != joints {
+        return bad(format!("{} joints, not {joints}", entry.joints.len()));
+    }
+    let visible = &entry.joints_vis.0;
+    if visible.len() != joints {
+        return bad(format!("joints_vis has {} numbers, not {joints}", visible.len()));
+    }
+    let &[cx, cy] = entry.center.0.as_slice() else {
+        return bad(format!("center has {} numbers, not 2", entry.center.0.len()));
+    };
+    let scale = entry.scale.0;
+    let mut keypoints = Vec::with_capacity(joints);
+    for (j, point) in entry.joints.iter().enumerate() {
+        let &[x, y] = point.0.as_slice() else {
+            return bad(format!("joint {j} has {} numbers, not 2", point.0.len()));
+        };
+        // A missing joint is -1, -1.
+        let labelled = visible[j] > 0.0 && !(x == -1.0 && y == -1.0);
+        if labelled && !(x.is_finite() && y.is_finite()) {
+            return bad(format!("joint {j} is not a number"));
+        }
+        let hidden = entry.joints_occluded.0.get(j).is_some_and(|&o| o > 0.0);
+        keypoints.push(match (labelled, hidden) {
+            (false, _) => Keypoint::default(),
+            (true, hidden) => {
+                Keypoint { x: x as f32 - 1.0, y: y as f32 - 1.0, score: if hidden { 1.0 } else { 2.0 } }
+            }
+        });
+    }
+    if keypoints.iter().all(|k| k.score <= 0.0) {
+        return Err(Unusable::Unlabelled);
+    }
+    if ![cx, cy, scale].iter().all(|v| v.is_finite()) || scale <= 0.0 || cx == -1.0 {
+        return Err(Unusable::NoBox);
+    }
+    // The crop's padding comes later, as it does for every other box.
+    let mut square = CropBox::from_mpii([cx, cy], scale);
+    square.scale = square.scale.map(|s| s / BOX_PADDING);
+    let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
+    Ok(Person {
+        id,
+        picture,
+        bbox: square.bbox(),
+        outside: 0.0,
+        area: AREA_PART * (200.0 * scale).powi(2),
+        keypoints,
+        weights,
+        source: None,
+        head_size: head_size(entry),
+    })
+}
+
+/// The length of PCKh as stated, else 0.6 of the head box's diagonal.
+fn head_size(entry: &RawEntry) -> Option<f64> {
+    let stated = Some(entry.head_size.0).filter(|s| *s > 0.0);
+    stated.or_else(|| {
+        let &[x0, y0, x1, y1] = entry.headbox.0.as_slice() else { return None };
+        Some(0.6 * (x1 - x0).hypot(y1 - y0)).filter(|s| *s > 0.0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::path::Path;
+
+    fn entry(image: &str) -> Value {
+        let joints: Vec<[f64; 2]> = (0..16).map(|j| [11.0 + j as f64, 21.5]).collect();
+        json!({
+            "image": image, "center": [60.0, 41.0], "scale": 0.4,
+            "joints": joints, "joints_vis": vec![1; 16], "head_size": 12.5,
+        })
+    }
+
+    fn changed(key: &str, value: Value) -> Value {
+        let mut e = entry("a.png");
+        e[key] = value;
+        e
+    }
+
+    /// An MPII folder with one picture of 120 x 90 pixels.
+    fn write_set(dir: &Path, entries: Value) {
+        std::fs::create_dir_all(dir.join("annot")).unwrap();
+        std::fs::create_dir_all(dir.join("images")).unwrap();
+        image::RgbImage::new(120, 90).save(dir.join("images/a.png")).unwrap();
+        std::fs::write(dir.join("images/broken.jpg"), b"no picture").unwrap();
+        std::fs::write(dir.join("annot/valid.json"), entries.to_string()).unwrap();
+    }
+
+    #[test]
+    fn a_persons_crop_is_that_of_method_5() {
+        let dir = tempfile::tempdir().unwrap();
+        write_set(dir.path(), json!([entry("a.png"), changed("headbox", json!([0, 0, 30, 40]))]));
+        let set = PoseSet::open(dir.path(), "val", Skeleton::mpii16()).unwrap();
+        assert!(set.title().ends_with("/valid"), "{}", set.title());
+        assert_eq!((set.pictures.len(), set.pictures[0].size), (1, [120, 90]));
+        let p = &set.persons[0];
+        assert_eq!(p.keypoints[3], Keypoint { x: 13.0, y: 20.5, score: 2.0 });
+        assert_eq!((p.labelled(), p.head_size, p.id), (16, Some(12.5), 0));
+        let crop = CropBox::from_bbox(&p.bbox, 1.0, BOX_PADDING);
+        let wanted = CropBox::from_mpii([60.0, 41.0], 0.4);
+        for axis in 0..2 {
+            assert!((crop.center[axis] - wanted.center[axis]).abs() < 1e-4, "{crop:?} {wanted:?}");
+            assert!((crop.scale[axis] - wanted.scale[axis]).abs() < 1e-6, "{crop:?} {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn missing_joints_have_no_label_and_hidden_ones_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut e = entry("a.png");
+        e["joints"][4] = json!([-1, -1]);
+        e["joints_vis"][5] = json!(0);
+        e["joints_occluded"] = json!([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        e["head_size"] = json!(null);
+        e["headbox"] = json!([10, 10, 40, 50]);
+        write_set(dir.path(), json!([e]));
+        let set = PoseSet::open(dir.path(), "val", Skeleton::mpii16()).unwrap();
+        let p = &set.persons[0];
+        let scores: Vec<f32> = p.keypoints.iter().take(7).map(|k| k.score).collect();
+        assert_eq!(scores, [1.0, 2.0, 2.0, 2.0, 0.0, 0.0, 2.0]);
+        assert_eq!(&p.weights[3..7], [1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(p.head_size, Some(30.0));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_counted_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        write_set(
+            dir.path(),
+            json!([
+                entry("a.png"),
+                entry("gone.jpg"),
+                entry("broken.jpg"),
+                changed("joints", json!([])),
+                changed("joints_vis", json!(vec![0; 16])),
+                changed("joints_vis", json!([1, 1])),
+                changed("center", json!([-1, -1])),
+                changed("scale", json!(null)),
+                changed("center", json!(7)),
+            ]),
+        );
+        let set = PoseSet::open(dir.path(), "val", Skeleton::mpii16()).unwrap();
+        let r = &set.report;
+        assert_eq!((set.persons.len(), r.annotations), (1, 9));
+        assert_eq!((r.unlabelled, r.empty_box, r.persons_without_picture), (2, 2, 1));
+        assert_eq!(r.missing_pictures, ["gone.jpg"]);
+        assert_eq!(r.bad.len(), 3, "{:?}", r.bad);
+        assert!(r.bad[0].contains("broken.jpg"), "{:?}", r.bad);
+    }
+}

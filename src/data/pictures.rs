@@ -1,0 +1,66 @@
+//! The pictures that a set's annotations name: which are there, and how large they are.
+
+use super::error::DataError;
+use super::set::Picture;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// A picture folder and its subfolders, each listed once. 150,000 persons must load in seconds, on
+/// network disks too, so there is no question to the file system for each picture.
+pub struct PictureFolder {
+    root: PathBuf,
+    listed: HashMap<PathBuf, HashSet<OsString>>,
+}
+
+impl PictureFolder {
+    /// # Errors
+    /// The folder cannot be listed.
+    pub fn open(root: &Path) -> Result<PictureFolder, DataError> {
+        let entries = std::fs::read_dir(root)
+            .map_err(|source| DataError::Read { path: root.display().to_string(), source })?;
+        let listed = HashMap::from([(PathBuf::new(), names(entries))]);
+        Ok(PictureFolder { root: root.into(), listed })
+    }
+
+    /// The path of a picture that is there.
+    pub fn find(&mut self, name: &str) -> Option<PathBuf> {
+        let name = Path::new(name);
+        let (folder, file) = (name.parent()?, name.file_name()?);
+        if !self.listed.contains_key(folder) {
+            let inside = std::fs::read_dir(self.root.join(folder)).map(names).unwrap_or_default();
+            self.listed.insert(folder.into(), inside);
+        }
+        self.listed.get(folder)?.contains(file).then(|| self.root.join(name))
+    }
+}
+
+fn names(entries: std::fs::ReadDir) -> HashSet<OsString> {
+    entries.filter_map(|e| e.ok().map(|e| e.file_name())).collect()
+}
+
+/// Reads the size of every picture whose `size` is not known from its own header: the mirror image and
+/// the box's limits need it. The size of a picture without a readable header stays 0; what is wrong
+/// with it is returned with its index.
+pub fn read_sizes(pictures: &mut [Picture]) -> Vec<(usize, String)> {
+    let read = |(index, picture): (usize, &mut Picture)| {
+        if !picture.size.contains(&0) {
+            return None;
+        }
+        let name = || picture.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match image::ImageReader::open(&picture.path)
+            .and_then(|r| r.with_guessed_format())
+            .map_err(|e| e.to_string())
+            .and_then(|r| r.into_dimensions().map_err(|e| e.to_string()))
+        {
+            Ok((width, height)) if width > 0 && height > 0 => {
+                picture.size = [width, height];
+                None
+            }
+            Ok(_) => Some((index, format!("{}: the picture is empty", name()))),
+            Err(e) => Some((index, format!("{}: {e}", name()))),
+        }
+    };
+    pictures.par_iter_mut().enumerate().filter_map(read).collect()
+}

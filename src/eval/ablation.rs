@@ -1,0 +1,109 @@
+//! The settings of an ablation over masks, and numbers over mask seeds.
+
+use crate::model::{MaskKind, PositionMode, keep_count};
+use serde::Serialize;
+
+/// One line of the table: everything but the seed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    pub mask: MaskKind,
+    pub keep_ratio: f64,
+    /// Visual tokens kept.
+    pub tokens: usize,
+    pub positions: PositionMode,
+    /// Seeds of the random mask; a single one for the others, which have none.
+    pub seeds: Vec<u64>,
+}
+
+/// All combinations of `masks`, `ratios` and `positions` that differ, behind the one with every token, which
+/// each is compared with. A random mask is repeated over `seeds` seeds.
+///
+/// A mask that keeps every token is that first one. The block mask keeps the first tokens, so that both
+/// position modes give them the same positions; it appears once.
+pub fn cells(
+    masks: &[MaskKind],
+    ratios: &[f64],
+    positions: &[PositionMode],
+    seeds: u64,
+    tokens: usize,
+) -> Vec<Cell> {
+    let none = Cell {
+        mask: MaskKind::None,
+        keep_ratio: 1.0,
+        tokens,
+        positions: PositionMode::Gathered,
+        seeds: vec![0],
+    };
+    let mut cells = vec![none];
+    for &positions in positions {
+        for &mask in masks {
+            for &keep_ratio in ratios {
+                let kept = keep_count(mask, keep_ratio, tokens);
+                let seeds = if mask == MaskKind::Random { (0..seeds.max(1)).collect() } else { vec![0] };
+                let is_same = |c: &Cell| {
+                    c.mask == mask
+                        && c.keep_ratio == keep_ratio
+                        && (c.positions == positions || mask == MaskKind::Block)
+                };
+                if kept < tokens && !cells.iter().any(is_same) {
+                    cells.push(Cell { mask, keep_ratio, tokens: kept, positions, seeds });
+                }
+            }
+        }
+    }
+    cells
+}
+
+/// A number over several seeds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    pub mean: f64,
+    /// Standard deviation of a sample (divided by n - 1); none for a single value.
+    pub deviation: Option<f64>,
+    pub values: Vec<f64>,
+}
+
+impl Spread {
+    /// None without values.
+    pub fn of(values: Vec<f64>) -> Option<Spread> {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+        let deviation = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
+        (!values.is_empty()).then_some(Spread { mean, deviation, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use MaskKind::{Block, None as NoMask, Progressive, Random};
+    use PositionMode::{Gathered, Prefix};
+
+    #[test]
+    fn every_difference_is_one_line_and_no_line_comes_twice() {
+        let found = cells(&[Random, Block], &[1.0, 0.6, 0.4], &[Gathered, Prefix], 3, 256);
+        let lines: Vec<_> = found.iter().map(|c| (c.mask, c.tokens, c.positions, c.seeds.len())).collect();
+        assert_eq!(
+            lines,
+            [
+                (NoMask, 256, Gathered, 1),
+                (Random, 153, Gathered, 3),
+                (Random, 102, Gathered, 3),
+                (Block, 152, Gathered, 1),
+                (Block, 100, Gathered, 1),
+                (Random, 153, Prefix, 3),
+                (Random, 102, Prefix, 3),
+            ]
+        );
+        assert_eq!(cells(&[Progressive, Progressive, NoMask], &[0.5, 0.5], &[Gathered], 0, 256).len(), 2);
+    }
+
+    #[test]
+    fn spread_is_that_of_a_sample() {
+        let spread = Spread::of(vec![1.0, 2.0, 3.0]).unwrap();
+        assert_eq!((spread.mean, spread.deviation), (2.0, Some(1.0)));
+        assert_eq!(Spread::of(vec![4.0]).unwrap().deviation, None);
+        assert_eq!(Spread::of(vec![]), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! Boxes of a person detector in COCO's results format, matched to a set's pictures by their ids.
+
+use super::EvalError;
+use crate::data::PoseSet;
+use crate::vision::BBox;
+use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+/// COCO's id of the category "person".
+const PERSON: u64 = 1;
+
+/// One detected person.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DetectedBox {
+    /// Index into [`PoseSet::pictures`].
+    pub picture: usize,
+    /// Not clipped to the picture (METHOD 5, "Crop box").
+    pub bbox: BBox,
+    /// The detector's confidence.
+    pub score: f64,
+}
+
+/// The boxes for a set, and what was left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Boxes {
+    /// Those of a picture stand together, best first, pictures in the order of the set.
+    pub boxes: Vec<DetectedBox>,
+    /// Below the wanted score.
+    pub unsure: usize,
+    /// Of another category than persons.
+    pub other_category: usize,
+    /// Of pictures that the set lacks.
+    pub other_pictures: usize,
+    /// Without four finite numbers, or under a pixel wide or high.
+    pub unusable: usize,
+    /// Repeating a box of the same picture exactly.
+    pub repeated: usize,
+    /// Pictures of the set without any box; their persons count as missed.
+    pub pictures_without: usize,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    image_id: u64,
+    #[serde(default = "person")]
+    category_id: u64,
+    bbox: Vec<f64>,
+    score: f64,
+}
+
+fn person() -> u64 {
+    PERSON
+}
+
+impl Boxes {
+    /// Reads `path` and keeps the boxes of persons in pictures of `set` whose score is at least
+    /// `min_score`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is in another format, or has no usable box for this set.
+    pub fn read(path: &Path, set: &PoseSet, min_score: f64) -> Result<Boxes, EvalError> {
+        let shown = || path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|source| EvalError::ReadBoxes { path: shown(), source })?;
+        let entries: Vec<Entry> = serde_json::from_slice(&bytes)
+            .map_err(|source| EvalError::ParseBoxes { path: shown(), source })?;
+        let boxes = Boxes::of(entries, set, min_score);
+        if boxes.boxes.is_empty() {
+            let left_out = boxes.summary();
+            let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
+            return Err(EvalError::NoBoxes { path: shown(), set: set.title(), left_out });
+        }
+        Ok(boxes)
+    }
+
+    fn of(entries: Vec<Entry>, set: &PoseSet, min_score: f64) -> Boxes {
+        let index: HashMap<u64, usize> = set.pictures.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
+        let mut result = Boxes::default();
+        for entry in entries {
+            let known = index.get(&entry.image_id);
+            match (known, usable(&entry)) {
+                _ if entry.category_id != PERSON => result.other_category += 1,
+                (None, _) => result.other_pictures += 1,
+                (_, None) => result.unusable += 1,
+                _ if entry.score < min_score => result.unsure += 1,
+                (Some(&picture), Some(bbox)) => {
+                    result.boxes.push(DetectedBox { picture, bbox, score: entry.score });
+                }
+            }
+        }
+        result.boxes.sort_by(|a, b| a.picture.cmp(&b.picture).then(b.score.total_cmp(&a.score)));
+        let all = result.boxes.len();
+        let mut known = HashSet::new();
+        result.boxes.retain(|b| {
+            known.insert((b.picture, [b.bbox.x, b.bbox.y, b.bbox.w, b.bbox.h].map(f32::to_bits)))
+        });
+        result.repeated = all - result.boxes.len();
+        let with: HashSet<usize> = result.boxes.iter().map(|b| b.picture).collect();
+        result.pictures_without = set.pictures.len() - with.len();
+        result
+    }
+
+    /// One line for a terminal; empty when every box is used and every picture has one.
+    pub fn summary(&self) -> String {
+        let mut parts = Vec::new();
+        for (count, what) in [
+            (self.unsure, "boxes below the wanted score"),
+            (self.other_category, "boxes that are no persons"),
+            (self.other_pictures, "boxes of other pictures"),
+            (self.unusable, "boxes without a size"),
+            (self.repeated, "repeated boxes"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        let mut text =
+            if parts.is_empty() { String::new() } else { format!("left out: {}", parts.join(", ")) };
+        if self.pictures_without > 0 {
+            let separator = if text.is_empty() { "" } else { "; " };
+            text += &format!("{separator}{} pictures have no box", self.pictures_without);
+        }
+        text
+    }
+}
+
+fn usable(entry: &Entry) -> Option<BBox> {
+    let &[x, y, w, h] = entry.bbox.as_slice() else { return None };
+    let bbox = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
+    let finite = [bbox.x, bbox.y, bbox.w, bbox.h].iter().all(|v| v.is_finite()) && entry.score.is_finite();
+    (finite && bbox.w >= 1.0 && bbox.h >= 1.0).then_some(bbox)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Layout, LoadReport, Picture};
+    use serde_json::{Value, json};
+
+    fn set() -> PoseSet {
+        let picture = |id| Picture { id, path: format!("{id}.jpg").into(), size: [100, 80] };
+        PoseSet {
+            file: "people/annotations/person_keypoints_val.json".into(),
+            layout: Layout::Coco,
+            skeleton: crate::pose::Skeleton::coco17().clone(),
+            pictures: vec![picture(3), picture(1), picture(9)],
+            persons: vec![],
+            ignored: vec![],
+            report: LoadReport::default(),
+        }
+    }
+
+    fn read(entries: &Value, min_score: f64) -> Result<Boxes, EvalError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("boxes.json");
+        std::fs::write(&path, entries.to_string()).unwrap();
+        Boxes::read(&path, &set(), min_score)
+    }
+
+    #[test]
+    fn boxes_find_their_pictures_and_the_rest_is_counted() {
+        let bbox = [1.0, 2.0, 30.0, 40.0];
+        let entries = json!([
+            {"image_id": 1, "category_id": 1, "bbox": bbox, "score": 0.5},
+            {"image_id": 3, "category_id": 1, "bbox": bbox, "score": 0.6},
+            {"image_id": 1, "category_id": 1, "bbox": [-5, 0, 20, 20], "score": 0.9},
+            {"image_id": 1, "category_id": 1, "bbox": bbox, "score": 0.4},
+            {"image_id": 1, "category_id": 1, "bbox": [5, 0, 20, 20], "score": 0.2},
+            {"image_id": 1, "category_id": 18, "bbox": bbox, "score": 0.9},
+            {"image_id": 77, "category_id": 1, "bbox": bbox, "score": 0.9},
+            {"image_id": 3, "category_id": 1, "bbox": [1, 2, 0, 40], "score": 0.9},
+            {"image_id": 3, "category_id": 1, "bbox": [1, 2, 3], "score": 0.9},
+        ]);
+        let boxes = read(&entries, 0.3).unwrap();
+        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.picture, b.score)).collect();
+        assert_eq!(kept, [(0, 0.6), (1, 0.9), (1, 0.5)], "by picture, best first, the double's better score");
+        assert_eq!(
+            boxes.summary(),
+            "left out: 1 boxes below the wanted score, 1 boxes that are no persons, 1 boxes of other \
+             pictures, 2 boxes without a size, 1 repeated boxes; 1 pictures have no box"
+        );
+    }
+
+    #[test]
+    fn a_file_without_use_is_refused_with_the_reason() {
+        let none = read(&json!([{"image_id": 5, "bbox": [0, 0, 9, 9], "score": 1.0}]), 0.0).unwrap_err();
+        let said = none.to_string();
+        assert!(said.contains("people/val") && said.contains("1 boxes of other pictures"), "{said}");
+        let other = read(&json!({"annotations": []}), 0.0).unwrap_err().to_string();
+        assert!(other.contains("COCO's results format"), "{other}");
+        let gone = Boxes::read(Path::new("no-boxes.json"), &set(), 0.0).unwrap_err().to_string();
+        assert!(gone.contains("no-boxes.json"), "{gone}");
+    }
+}

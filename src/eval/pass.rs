@@ -1,0 +1,153 @@
+//! The network over many persons of many pictures, for several settings at once.
+
+use super::EvalError;
+use crate::data::{Picture, read_picture};
+use crate::infer::{Network, Settings, StageTimes};
+use crate::model::kept_tokens;
+use crate::pose::Keypoint;
+use crate::vision::{CropBox, Heatmaps, decode, keypoints_to_image};
+use image::RgbImage;
+use rayon::prelude::*;
+
+/// A person to estimate: the picture, and the part of it that the network is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub picture: &'a Picture,
+    pub crop: CropBox,
+}
+
+/// Persons worked on at once where many small passes share the cores, and where one device takes all.
+const SMALL: usize = 1;
+const LARGE: usize = 64;
+
+/// For each of `settings` the pose of each subject, in picture pixels. The backbone sees a person once,
+/// whatever the number of settings. `done` hears numbers of persons as they are finished.
+///
+/// # Errors
+/// A picture cannot be decoded, or the device fails.
+pub fn estimate_subjects(
+    network: &Network,
+    subjects: &[Subject],
+    settings: &[Settings],
+    done: impl Fn(usize) + Sync,
+) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
+    let grid = network.model.config().grid;
+    let kept = |s: &Settings| kept_tokens(s.mask, s.keep_ratio, grid, s.seed);
+    let settings: Vec<(&Settings, Vec<usize>)> = settings.iter().map(|s| (s, kept(s))).collect();
+    // `pictures` are those of `subjects`, one by one, or a single one for all of them.
+    let part = |pictures: &[RgbImage], subjects: &[Subject]| {
+        let shown: Vec<(&RgbImage, CropBox)> =
+            pictures.iter().cycle().zip(subjects).map(|(picture, s)| (picture, s.crop)).collect();
+        let poses = estimate_batch(network, &shown, &settings)?;
+        done(subjects.len());
+        Ok(poses)
+    };
+    let parts: Result<Vec<Vec<Vec<Vec<Keypoint>>>>, EvalError> = if network.on_gpu {
+        let parts = subjects.chunks(LARGE).map(|subjects| {
+            let pictures: Result<Vec<RgbImage>, _> =
+                subjects.par_iter().map(|s| read_picture(s.picture)).collect();
+            part(&pictures?, subjects)
+        });
+        parts.collect()
+    } else {
+        // A picture is decoded once for all its persons, which stand together.
+        let pictures: Vec<&[Subject]> = subjects.chunk_by(|a, b| a.picture.path == b.picture.path).collect();
+        let parts = pictures.par_iter().map(|subjects| {
+            let picture = [read_picture(subjects[0].picture)?];
+            subjects.chunks(SMALL).map(|subjects| part(&picture, subjects)).collect::<Result<Vec<_>, _>>()
+        });
+        parts.collect::<Result<Vec<_>, _>>().map(|parts| parts.into_iter().flatten().collect())
+    };
+    let mut all = vec![Vec::with_capacity(subjects.len()); settings.len()];
+    for part in parts? {
+        for (of_setting, poses) in all.iter_mut().zip(part) {
+            of_setting.extend(poses);
+        }
+    }
+    Ok(all)
+}
+
+/// For each setting the poses of a batch.
+fn estimate_batch(
+    network: &Network,
+    shown: &[(&RgbImage, CropBox)],
+    settings: &[(&Settings, Vec<usize>)],
+) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
+    let mut times = StageTimes::default();
+    let flip_test = settings.iter().any(|(setting, _)| setting.flip_test);
+    let features = network.features(network.crops(shown), flip_test, &mut times)?;
+    let pose = |setting: &Settings, maps: &Heatmaps, crop: &CropBox| {
+        keypoints_to_image(&decode(maps, setting.decoding), crop, [maps.width, maps.height])
+    };
+    let of = |(setting, kept): &(&Settings, Vec<usize>)| {
+        let maps = network.heatmaps(&features, kept, setting, &mut StageTimes::default())?;
+        Ok(maps.iter().zip(shown).map(|(maps, (_, crop))| pose(setting, maps, crop)).collect())
+    };
+    settings.iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::ComputeDevice;
+    use crate::infer::Estimator;
+    use crate::model::{MaskKind, ModelConfig, Variant};
+    use crate::pose::Skeleton;
+    use crate::vision::{BBox, BOX_PADDING};
+    use crate::weights::{TrainingRecord, WeightsInfo};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_set_is_estimated_as_its_frames_are() {
+        let device = ComputeDevice::cpu();
+        device.device.seed(7);
+        let skeleton = Skeleton::coco17().clone();
+        let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, &skeleton) };
+        let model = config.init(&device.device);
+        let info = WeightsInfo::new(config, skeleton, TrainingRecord::default());
+        let mut estimator = Estimator::from_parts(model, info, device);
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        let img = RgbImage::from_fn(160, 120, |x, y| image::Rgb([x as u8, (y * 2) as u8, (x ^ y) as u8]));
+        img.save(&path).unwrap();
+        let picture = Picture { id: 1, path, size: [160, 120] };
+        let boxes =
+            [BBox { x: 10.0, y: 5.0, w: 50.0, h: 100.0 }, BBox { x: 70.0, y: 20.0, w: 60.0, h: 80.0 }];
+        // 76 of the random tokens are not their own mirror image: the flip test must mirror them.
+        let flipped =
+            Settings { mask: MaskKind::Random, keep_ratio: 0.3, flip_test: true, ..Settings::default() };
+        let settings = [flipped, Settings { keep_ratio: 0.6, ..Settings::default() }];
+        let crop = |b| CropBox::from_bbox(b, 0.75, BOX_PADDING);
+        let subjects: Vec<Subject> =
+            boxes.iter().map(|b| Subject { picture: &picture, crop: crop(b) }).collect();
+        let count = AtomicUsize::new(0);
+        let done = |n| {
+            count.fetch_add(n, Ordering::SeqCst);
+        };
+        let sets = estimate_subjects(&estimator.network(), &subjects, &settings, done).unwrap();
+        assert_eq!(count.into_inner(), 2);
+        for (setting, poses) in settings.iter().zip(&sets) {
+            for (bbox, pose) in boxes.iter().zip(poses) {
+                let (frame, ..) = estimator.estimate(&img, &[*bbox], setting, false).unwrap();
+                for (a, b) in frame[0].pose.keypoints.iter().zip(pose) {
+                    assert!((a.x - b.x).abs() < 1e-3 && (a.y - b.y).abs() < 1e-3, "{a:?} is not {b:?}");
+                    assert!((a.score - b.score).abs() < 1e-6);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_gone_is_named() {
+        let device = ComputeDevice::cpu();
+        let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
+        let info = WeightsInfo::new(config.clone(), Skeleton::coco17().clone(), TrainingRecord::default());
+        let estimator = Estimator::from_parts(config.init(&device.device), info, device);
+        let picture = Picture { id: 1, path: "gone.png".into(), size: [9, 9] };
+        let crop = CropBox { center: [4.0, 4.0], scale: [0.1, 0.1] };
+        let subjects = [Subject { picture: &picture, crop }];
+        let error = estimate_subjects(&estimator.network(), &subjects, &[Settings::default()], |_| ());
+        assert!(error.unwrap_err().to_string().contains("gone.png"));
+    }
+}

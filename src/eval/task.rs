@@ -1,0 +1,143 @@
+//! What is measured on a set: the persons that the network is shown, and the annotated persons that its
+//! poses are compared with.
+
+use super::{Accuracy, DtPerson, Found, GtPerson, Subject, Suppression, TruePerson, measure, suppressed};
+use super::{Boxes, DetectedBox};
+use crate::data::{Ignored, Person, Picture, PoseSet, Samples};
+use crate::pose::{Keypoint, Skeleton};
+use crate::vision::{BOX_PADDING, CropBox};
+use serde::Serialize;
+use std::collections::HashSet;
+
+/// Persons to estimate and persons to compare with.
+pub struct Task<'a> {
+    /// In the order in which poses are expected.
+    pub subjects: Vec<Subject<'a>>,
+    origins: Vec<Origin>,
+    truth: Vec<TruePerson>,
+    skeleton: &'a Skeleton,
+}
+
+/// Where a subject's box comes from.
+struct Origin {
+    /// Index of the annotated person whose box it is; none for a detected box.
+    of: Option<usize>,
+    score: f64,
+}
+
+/// One entry of COCO's results format.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CocoResult {
+    pub image_id: u64,
+    pub category_id: u64,
+    /// x, y, score of each joint.
+    pub keypoints: Vec<f64>,
+    pub score: f64,
+}
+
+impl<'a> Task<'a> {
+    /// Each of `samples` (drawn without augmentation) with its annotated box. Persons of the same pictures
+    /// that are not among the samples do not count; what COCO ignores does.
+    pub fn of_samples(samples: &'a Samples) -> Task<'a> {
+        let count = samples.len();
+        let mut task = Task {
+            subjects: Vec::with_capacity(count),
+            origins: Vec::with_capacity(count),
+            truth: Vec::with_capacity(count),
+            skeleton: &samples.skeleton,
+        };
+        let mut pictures = HashSet::new();
+        for index in 0..count {
+            let sample = samples.mixture.samples[index];
+            let (_, person, picture) = samples.person(index);
+            pictures.insert((sample.set, person.picture));
+            task.subjects.push(Subject { picture, crop: samples.draw(index, 0).crop });
+            task.origins.push(Origin { of: Some(index), score: 1.0 });
+            task.truth.push(true_person(person, picture));
+        }
+        for (number, set) in samples.mixture.sets.iter().enumerate() {
+            let beside = set.ignored.iter().filter(|i| pictures.contains(&(number, i.picture)));
+            task.truth.extend(beside.map(|i| ignored_person(i, &set.pictures[i.picture])));
+        }
+        task
+    }
+
+    /// Detected boxes, and every annotated person of the pictures of `set`. With a `limit` above 0 only that
+    /// many of the pictures, evenly spread. `aspect` is the width of the network's input over its height.
+    pub fn of_boxes(
+        set: &'a PoseSet,
+        boxes: &Boxes,
+        limit: usize,
+        aspect: f64,
+        skeleton: &'a Skeleton,
+    ) -> Task<'a> {
+        let all = set.pictures.len();
+        let shown = if limit == 0 || limit >= all { all } else { limit };
+        let pictures: HashSet<usize> = (0..shown).map(|i| i * all / shown).collect();
+        let of_picture = |b: &&DetectedBox| pictures.contains(&b.picture);
+        let crop = |b: &DetectedBox| CropBox::from_bbox(&b.bbox, aspect, BOX_PADDING);
+        let subject = |b: &DetectedBox| Subject { picture: &set.pictures[b.picture], crop: crop(b) };
+        let boxes: Vec<&DetectedBox> = boxes.boxes.iter().filter(of_picture).collect();
+        let persons = set.persons.iter().filter(|p| pictures.contains(&p.picture));
+        let persons = persons.map(|p| true_person(p, &set.pictures[p.picture]));
+        let ignored = set.ignored.iter().filter(|p| pictures.contains(&p.picture));
+        let ignored = ignored.map(|p| ignored_person(p, &set.pictures[p.picture]));
+        Task {
+            subjects: boxes.iter().map(|b| subject(b)).collect(),
+            origins: boxes.iter().map(|b| Origin { of: None, score: b.score }).collect(),
+            truth: persons.chain(ignored).collect(),
+            skeleton,
+        }
+    }
+
+    /// All numbers for one pose (picture pixels) for each subject.
+    pub fn measure(&self, poses: &[Vec<Keypoint>], how: Suppression) -> Accuracy {
+        measure(&self.truth, &self.found(poses), self.skeleton, how)
+    }
+
+    /// The estimates that are left after suppression, as COCO's results file holds them.
+    pub fn results(&self, poses: &[Vec<Keypoint>], how: Suppression) -> Vec<CocoResult> {
+        let entry = |(_, person): (usize, DtPerson)| CocoResult {
+            image_id: person.image_id,
+            category_id: 1,
+            keypoints: person.keypoints.iter().flat_map(|k| [k.x, k.y, k.score].map(f64::from)).collect(),
+            score: person.score,
+        };
+        suppressed(&self.found(poses), &self.skeleton.sigmas, how).into_iter().map(entry).collect()
+    }
+
+    fn found(&self, poses: &[Vec<Keypoint>]) -> Vec<Found> {
+        let parts = poses.iter().zip(&self.subjects).zip(&self.origins);
+        let found = parts.map(|((keypoints, subject), origin)| Found {
+            image_id: subject.picture.id,
+            keypoints: keypoints.clone(),
+            area: subject.crop.area(),
+            box_score: origin.score,
+            of: origin.of,
+        });
+        found.collect()
+    }
+}
+
+fn true_person(person: &Person, picture: &Picture) -> TruePerson {
+    let b = &person.bbox;
+    let gt = GtPerson {
+        image_id: picture.id,
+        keypoints: person.keypoints.iter().map(|k| [k.x, k.y, k.score].map(f64::from)).collect(),
+        bbox: [b.x, b.y, b.w, b.h].map(f64::from),
+        area: person.area,
+        crowd: false,
+    };
+    TruePerson { gt, head: person.head_size }
+}
+
+fn ignored_person(ignored: &Ignored, picture: &Picture) -> TruePerson {
+    let gt = GtPerson {
+        image_id: picture.id,
+        keypoints: ignored.keypoints.clone(),
+        bbox: ignored.bbox,
+        area: ignored.area,
+        crowd: ignored.crowd,
+    };
+    TruePerson { gt, head: None }
+}
