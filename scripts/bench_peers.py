@@ -2,10 +2,17 @@
 """The same networks in PyTorch and ONNX Runtime, for `tmpose bench` to run beside its own.
 
 Started by `tmpose bench`, which sends one JSON request a line and reads one JSON answer a line:
-  {"load": CONFIG, "device": "cpu" | "gpu", "batch": B, "threads": T}  -> {"peers": ["PyTorch 2.9.0", ...]}
-  {"run": 0, "kept": [indices of kept tokens]}                         -> {"ms": {stage: milliseconds, ...}}
-CONFIG is the model configuration of a weight file. Weights are random: only the time counts. Batch norms are
-folded away, tokens are selected before the embedding, the last layer computes only the keypoint queries.
+  {"load": CONFIG, "device": "cpu" | "gpu", "batch": B, "threads": T}
+      -> {"peers": ["PyTorch 2.9.0", ...], "parameters": P, "macs": M}
+  {"train": CONFIG, "from": "features" | "pictures", "loss": {...}, "schedule": {...}, device, batch, threads}
+      -> {"peers": ["PyTorch 2.9.0"], "parameters": P}
+  {"run": 0, "kept": [indices of kept tokens]}
+      -> {"ms": {stage: milliseconds, ...}}
+CONFIG is the model configuration of a weight file, loss and schedule are sections of a training's settings.
+`tmpose bench` compares P (trained numbers) and M (multiply-accumulates of a person with all tokens) with its own.
+
+Weights and data are random: only the time counts. Tokens are selected before the embedding, the last layer computes
+only the keypoint queries. For inference, whatever lies between two linear maps is folded into one of them.
 """
 
 import io
@@ -28,9 +35,35 @@ except ImportError:
 
 LITE_WIDTHS = [40, 80, 160, 320]
 
+# The same precision as ours.
+torch.backends.cudnn.allow_tf32 = False
+torch.backends.cuda.matmul.allow_tf32 = False
 
-def conv(i, o, k=1, s=1, groups=1):
-    return nn.Conv2d(i, o, k, s, k // 2, groups=groups)
+
+def conv(i, o, k=1, s=1, groups=1, bias=True):
+    return nn.Conv2d(i, o, k, s, k // 2, groups=groups, bias=bias)
+
+
+class ConvBn(nn.Sequential):
+    def __init__(self, i, o, k=1, s=1):
+        super().__init__(conv(i, o, k, s, bias=False), nn.BatchNorm2d(o))
+
+
+class Separable(nn.Sequential):
+    def __init__(self, i, o, s=1):
+        super().__init__(conv(i, i, 3, s, i), conv(i, o))
+
+
+def fold(module):
+    """Batch norms into the convolutions before them, biases between two convolutions into the second."""
+    for name, child in module.named_children():
+        if isinstance(child, ConvBn):
+            setattr(module, name, nn.utils.fusion.fuse_conv_bn_eval(*child))
+        elif isinstance(child, Separable):
+            # The second one's values are random with and without it.
+            child[0].bias = None
+        else:
+            fold(child)
 
 
 def up(x, factor, mode="nearest"):
@@ -41,8 +74,8 @@ def up(x, factor, mode="nearest"):
 class Bottleneck(nn.Module):
     def __init__(self, i):
         super().__init__()
-        self.a, self.b, self.c = conv(i, 64), conv(64, 64, 3), conv(64, 256)
-        self.down = conv(i, 256) if i != 256 else nn.Identity()
+        self.a, self.b, self.c = ConvBn(i, 64), ConvBn(64, 64, 3), ConvBn(64, 256)
+        self.down = ConvBn(i, 256) if i != 256 else nn.Identity()
 
     def forward(self, x):
         return F.relu(self.c(F.relu(self.b(F.relu(self.a(x))))) + self.down(x))
@@ -51,7 +84,7 @@ class Bottleneck(nn.Module):
 class Stem(nn.Sequential):
     def __init__(self):
         super().__init__(
-            conv(3, 64, 3, 2), nn.ReLU(), conv(64, 64, 3, 2), nn.ReLU(),
+            ConvBn(3, 64, 3, 2), nn.ReLU(), ConvBn(64, 64, 3, 2), nn.ReLU(),
             Bottleneck(64), Bottleneck(256), Bottleneck(256), Bottleneck(256),
         )
 
@@ -59,7 +92,7 @@ class Stem(nn.Sequential):
 class Basic(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.a, self.b = conv(c, c, 3), conv(c, c, 3)
+        self.a, self.b = ConvBn(c, c, 3), ConvBn(c, c, 3)
 
     def forward(self, x):
         return F.relu(self.b(F.relu(self.a(x))) + x)
@@ -77,11 +110,11 @@ class HrModule(nn.Module):
         if i == j:
             return nn.Identity()
         if j > i:
-            return nn.Sequential(conv(widths[j], widths[i]), nn.Upsample(scale_factor=2 ** (j - i)))
+            return nn.Sequential(ConvBn(widths[j], widths[i]), nn.Upsample(scale_factor=2 ** (j - i)))
         steps = []
         for k in range(i - j - 1):
-            steps += [conv(widths[j], widths[j], 3, 2), nn.ReLU()]
-        return nn.Sequential(*steps, conv(widths[j], widths[i], 3, 2))
+            steps += [ConvBn(widths[j], widths[j], 3, 2), nn.ReLU()]
+        return nn.Sequential(*steps, ConvBn(widths[j], widths[i], 3, 2))
 
     def forward(self, xs):
         xs = [branch(x) for branch, x in zip(self.branches, xs)]
@@ -91,12 +124,13 @@ class HrModule(nn.Module):
 class HrNet(nn.Module):
     """The first three stages of HRNet."""
 
-    def __init__(self, c):
+    def __init__(self, width):
         super().__init__()
+        c = width
         self.stem = Stem()
-        self.t1 = nn.ModuleList([conv(256, c, 3), conv(256, 2 * c, 3, 2)])
+        self.t1 = nn.ModuleList([ConvBn(256, c, 3), ConvBn(256, 2 * c, 3, 2)])
         self.stage2 = HrModule([c, 2 * c], 2)
-        self.t2 = conv(2 * c, 4 * c, 3, 2)
+        self.t2 = ConvBn(2 * c, 4 * c, 3, 2)
         self.stage3 = nn.ModuleList([HrModule([c, 2 * c, 4 * c], 3 if m < 3 else 1) for m in range(4)])
 
     def forward(self, x):
@@ -108,10 +142,6 @@ class HrNet(nn.Module):
         return xs[0]
 
 
-def separable(i, o, s=1):
-    return nn.Sequential(conv(i, i, 3, s, i), conv(i, o))
-
-
 def interleave(a, b):
     n, c, h, w = a.shape
     return torch.stack([a, b], 2).reshape(n, 2 * c, h, w)
@@ -120,7 +150,7 @@ def interleave(a, b):
 class Shuffle(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.enter, self.leave = conv(c // 2, c // 2), separable(c // 2, c // 2)
+        self.enter, self.leave = conv(c // 2, c // 2), Separable(c // 2, c // 2)
 
     def forward(self, x):
         keep, work = x.chunk(2, 1)
@@ -140,7 +170,7 @@ class LiteModule(nn.Module):
         w, steps = LITE_WIDTHS, []
         for k in range(j + 1, i + 1):
             steps += [nn.ReLU()] if steps else []
-            steps.append(separable(w[j], w[i] if k == i else w[j], 2))
+            steps.append(Separable(w[j], w[i] if k == i else w[j], 2))
         return nn.Sequential(*steps)
 
     def forward(self, xs):
@@ -153,23 +183,27 @@ class LiteModule(nn.Module):
             below = None
             for link, y in reversed(list(zip(self.up[i], xs[i + 1:]))):
                 below = link(y) if below is None else link(y) + up(below, 2)
-            out.append(F.relu(total if below is None else total + up(below, 2)))
+            total = total if below is None else total + up(below, 2)
+            if i == 0:
+                # The other branches receive the finest one with all that was added to it.
+                xs = [total, *xs[1:]]
+            out.append(F.relu(total))
         return out
 
 
 class LiteHrNet(nn.Module):
-    """PP-TinyPose's backbone."""
+    """PP-TinyPose up to its feature."""
 
     def __init__(self):
         super().__init__()
         w = LITE_WIDTHS
-        self.conv, self.near = conv(3, 32, 3, 2), separable(16, 16, 2)
-        self.expand, self.far = conv(16, 32), separable(32, 16, 2)
-        self.t1 = nn.ModuleList([separable(32, w[0]), separable(32, w[1], 2)])
+        self.conv, self.near = conv(3, 32, 3, 2), Separable(16, 16, 2)
+        self.expand, self.far = conv(16, 32), Separable(32, 16, 2)
+        self.t1 = nn.ModuleList([Separable(32, w[0]), Separable(32, w[1], 2)])
         self.stages = nn.ModuleList([nn.ModuleList([LiteModule(n) for _ in range(m)])
                                      for n, m in [(2, 2), (3, 4), (4, 2)]])
-        self.links = nn.ModuleList([separable(w[1], w[2], 2), separable(w[2], w[3], 2)])
-        self.gather = nn.ModuleList([separable(w[i], w[i - 1]) for i in (3, 2, 1)])
+        self.links = nn.ModuleList([Separable(w[1], w[2], 2), Separable(w[2], w[3], 2)])
+        self.gather = nn.ModuleList([Separable(w[i], w[i - 1]) for i in (3, 2, 1)])
 
     def forward(self, x):
         a, b = F.relu(self.conv(x)).chunk(2, 1)
@@ -186,6 +220,22 @@ class LiteHrNet(nn.Module):
         return below
 
 
+class TinyPose(nn.Module):
+    """PP-TinyPose: its feature and, behind it, its 17 heatmaps."""
+
+    def __init__(self):
+        super().__init__()
+        self.features, self.hidden = LiteHrNet(), Separable(LITE_WIDTHS[0], LITE_WIDTHS[0])
+        self.heatmaps = conv(LITE_WIDTHS[0], 17)
+
+    def forward(self, x):
+        f = self.features(x)
+        return torch.cat([f, self.heatmaps(F.relu(self.hidden(f)))], 1)
+
+
+BACKBONES = {"hr-net": HrNet, "stem": Stem, "lite-hr-net": LiteHrNet, "tiny-pose": TinyPose}
+
+
 class Layer(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -195,11 +245,20 @@ class Layer(nn.Module):
         self.qkv, self.proj = nn.Linear(d, 3 * d, bias=False), nn.Linear(d, d)
         self.fc1, self.fc2 = nn.Linear(d, d * c["mlp_ratio"]), nn.Linear(d * c["mlp_ratio"], d)
 
+    def split(self, x, parts):
+        b, n, width = x.shape
+        return x.reshape(b, n, parts, self.heads, width // parts // self.heads).permute(2, 0, 3, 1, 4)
+
     def forward(self, x, queries=None):
-        b, n, d = x.shape
-        q, k, v = self.qkv(self.n1(x)).reshape(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        if queries is not None:
-            q, x = q[:, :, :queries], x[:, :queries]
+        b, _, d = x.shape
+        y = self.n1(x)
+        if queries is None:
+            q, k, v = self.split(self.qkv(y), 3)
+        else:
+            w = self.qkv.weight
+            q, = self.split(F.linear(y[:, :queries], w[:d]), 1)
+            k, v = self.split(F.linear(y, w[d:]), 2)
+            x = x[:, :queries]
         y = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
         x = x + self.proj(y.transpose(1, 2).reshape(b, -1, d))
         return x + self.fc2(F.gelu(self.fc1(self.n2(x))))
@@ -210,11 +269,12 @@ class TmPose(nn.Module):
         super().__init__()
         self.c = c
         kind = c["backbone"]
-        name = kind if isinstance(kind, str) else next(iter(kind))
-        self.net = {"stem": Stem, "lite-hr-net": LiteHrNet}[name]() if isinstance(kind, str) else HrNet(
-            kind[name]["width"])
-        d, j = c["dim"], c["joints"]
-        self.patch = nn.Linear(c["patch"][0] * c["patch"][1] * c["feature_channels"], d)
+        name, sizes = (kind, {}) if isinstance(kind, str) else next(iter(kind.items()))
+        self.net = BACKBONES[name](**sizes)
+        d, j, channels = c["dim"], c["joints"], c["feature_channels"]
+        self.norm = nn.BatchNorm2d(channels) if c["feature_norm"] else nn.Identity()
+        self.patch = nn.Linear(c["patch"][0] * c["patch"][1] * channels, d)
+        self.drawn = conv(channels, j) if c["feature_head"] else None
         self.keypoints = nn.Parameter(torch.randn(1, j, d))
         self.register_buffer("positions", torch.randn(c["grid"][0] * c["grid"][1], d))
         self.encoders = nn.ModuleList([nn.ModuleList([Layer(c) for _ in range(c["depth"])])
@@ -225,8 +285,16 @@ class TmPose(nn.Module):
                                  nn.Linear(hidden, cells)) if hidden else nn.Sequential(
                                      nn.LayerNorm(wide), nn.Linear(wide, cells))
 
+    def folded(self):
+        """For inference."""
+        self.eval()
+        fold(self.net)
+        # Into the two linear maps that read it, whose values are random with and without it.
+        self.norm = nn.Identity()
+        return self
+
     def backbone(self, x):
-        return self.net(x)
+        return self.norm(self.net(x))
 
     def mask(self, f, kept):
         b, ch = f.shape[:2]
@@ -247,16 +315,40 @@ class TmPose(nn.Module):
             outputs.append(x[:, :joints])
         return torch.cat(outputs, 2)
 
-    def head(self, x):
-        return self.top(x).reshape(x.shape[0], self.c["joints"], *self.c["heatmap"])
+    def head(self, x, f):
+        maps = self.top(x).reshape(x.shape[0], self.c["joints"], *self.c["heatmap"])
+        return maps if self.drawn is None else maps + self.drawn(f)
+
+    def from_feature(self, f, kept):
+        return self.head(self.transformer(self.mask(f, kept), kept), f)
 
     def forward(self, x, kept):
-        return self.head(self.transformer(self.mask(self.backbone(x), kept), kept))
+        return self.from_feature(self.backbone(x), kept)
+
+
+def trained_numbers(model):
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def count_macs(model, images, kept):
+    """Multiply-accumulates for a person; none where this PyTorch cannot count."""
+    try:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+        from torch.utils.flop_counter import FlopCounterMode
+    except ImportError:
+        return None
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model(images[:1], kept)
+    return counter.get_total_flops() // 2
+
+
+def torch_name():
+    return f"PyTorch {torch.__version__.split('+')[0]}"
 
 
 class TorchPeer:
     def __init__(self, model, images, device):
-        self.name = f"PyTorch {torch.__version__.split('+')[0]}"
+        self.name = torch_name()
         self.model, self.images, self.device = model, images.to(device), device
 
     def run(self, kept):
@@ -275,7 +367,7 @@ class TorchPeer:
             f = stage("backbone", lambda: self.model.backbone(self.images))
             t = stage("mask", lambda: self.model.mask(f, kept))
             k = stage("transformer", lambda: self.model.transformer(t, kept))
-            stage("head", lambda: self.model.head(k).cpu())
+            stage("head", lambda: self.model.head(k, f).cpu())
             # Unbroken, as our own "network" is measured.
             stage("network", lambda: self.model(self.images, kept).cpu())
         return ms
@@ -302,20 +394,102 @@ class OnnxPeer:
         return {"network": 1000 * (time.perf_counter() - start)}
 
 
+class Trainee:
+    """Training steps: forward pass, loss, backward pass, AdamW, average of the weights."""
+
+    def __init__(self, request, device):
+        config, self.loss_section, s = request["train"], request["loss"], request["schedule"]
+        self.name, self.device, self.from_feature = torch_name(), device, request["from"] == "features"
+        model = TmPose(config).train()
+        if self.from_feature:
+            model.net.requires_grad_(False)
+            model.norm.requires_grad_(False)
+        self.parameters = trained_numbers(model)
+        self.model, self.limit = model.to(device), s["gradient_norm"]
+        batch, (height, width) = request["batch"], config["input"]
+        shape = (config["feature_channels"], height // 4, width // 4) if self.from_feature else (3, height, width)
+        self.data = torch.randn(batch, *shape, device=device)
+        self.joints = torch.rand(batch, config["joints"], 2, device=device) * torch.tensor(
+            config["heatmap"], device=device)
+        self.weights = torch.ones(batch, config["joints"], device=device)
+        self.trained = [p for p in model.parameters() if p.requires_grad]
+        matrices, others = ([p for p in self.trained if (p.dim() > 1) == wide] for wide in (True, False))
+        groups = [{"params": matrices, "weight_decay": s["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
+        settings = {"lr": s["learning_rate"], "betas": s["betas"], "eps": s["epsilon"]}
+        try:
+            self.optimizer = torch.optim.AdamW(groups, fused=True, **settings)
+        except RuntimeError:
+            # Before 2.4 there is no fused one on a CPU.
+            self.optimizer = torch.optim.AdamW(groups, foreach=True, **settings)
+        self.keeps, self.average = s["ema"], [p.detach().clone() for p in self.trained]
+
+    def profile(self, axis, size):
+        """A Gaussian's values along an axis of the heatmap, for every joint."""
+        away = torch.arange(size, device=self.device) - self.joints[..., axis, None]
+        return torch.exp(-away.square() / (2 * self.loss_section["sigma"] ** 2))
+
+    def loss(self, maps):
+        """src/train/loss.rs in words of PyTorch."""
+        s = self.loss_section
+        b, j, h, w = maps.shape
+        goal = self.profile(0, h)[..., :, None] * self.profile(1, w)[..., None, :]
+        error = (maps - goal) * self.weights[..., None, None]
+        total = s["mse"] * 0.5 * error.square().sum() / (b * j * h * w)
+        if s["cross_entropy"] > 0:
+            wanted = goal.flatten(2) / goal.sum((2, 3)).clamp_min(1e-6)[..., None]
+            shares = F.log_softmax(s["temperature"] * maps.flatten(2), 2)
+            entropy = -((wanted * shares).sum(2) * self.weights).sum()
+            total = total + s["cross_entropy"] * entropy / self.weights.sum().clamp_min(1e-6)
+        return total
+
+    def run(self, kept):
+        kept = torch.tensor(kept, device=self.device)
+        start = time.perf_counter()
+        run = self.model.from_feature if self.from_feature else self.model
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(run(self.data, kept))
+        loss.backward()
+        if self.limit > 0:
+            nn.utils.clip_grad_norm_(self.trained, self.limit)
+        self.optimizer.step()
+        if self.keeps > 0:
+            torch._foreach_lerp_(self.average, [p.detach() for p in self.trained], 1 - self.keeps)
+        loss.item()
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return {"step": 1000 * (time.perf_counter() - start)}
+
+
+def device_of(request):
+    """What PyTorch calls it; none where it is not there."""
+    if request["device"] == "cpu":
+        return "cpu"
+    return "cuda" if torch.cuda.is_available() else None
+
+
 def load(request):
-    torch.set_num_threads(request["threads"])
-    config = request["load"]
-    gpu = request["device"] == "gpu"
-    if gpu and not torch.cuda.is_available():
-        return []
-    model = TmPose(config).eval()
-    images = torch.randn(request["batch"], 3, *config["input"])
+    """The peers that run the network, and what says that it is the same one."""
+    device, config = device_of(request), request["load"]
+    if device is None:
+        return [], {}
+    model = TmPose(config)
+    facts = {"parameters": trained_numbers(model)}
+    model.folded()
+    images, all_tokens = torch.randn(request["batch"], 3, *config["input"]), torch.arange(model.positions.shape[0])
+    facts["macs"] = count_macs(model, images, all_tokens)
     peers = []
-    if onnxruntime and not gpu:
+    if onnxruntime and device == "cpu":
         with torch.no_grad():
             peers.append(OnnxPeer(model, images, request["threads"]))
-    device = "cuda" if gpu else "cpu"
-    return [TorchPeer(model.to(device), images, device), *peers]
+    return [TorchPeer(model.to(device), images, device), *peers], facts
+
+
+def load_training(request):
+    device = device_of(request)
+    if device is None:
+        return [], {}
+    trainee = Trainee(request, device)
+    return [trainee], {"parameters": trainee.parameters}
 
 
 def main():
@@ -324,11 +498,14 @@ def main():
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         request = json.loads(line)
-        if "load" in request:
-            peers = load(request)
-            answer = {"peers": [peer.name for peer in peers]}
-        else:
+        if "run" in request:
             answer = {"ms": peers[request["run"]].run(request["kept"])}
+        else:
+            torch.set_num_threads(request["threads"])
+            # The old ones go before the new ones come.
+            peers = []
+            peers, facts = load_training(request) if "train" in request else load(request)
+            answer = {"peers": [peer.name for peer in peers], **facts}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -6,7 +6,8 @@ use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tmpose::model::Variant;
-use tmpose::train::{self, TrainConfig, TrainEvent};
+use tmpose::train::config::Decay;
+use tmpose::train::{self, Stepper, TrainConfig, TrainEvent};
 
 /// Six pictures with a coloured figure each, in COCO's layout, as both parts of a set.
 fn write_set(root: &Path) {
@@ -73,6 +74,31 @@ fn state(config: &TrainConfig) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(config.run.out.join("checkpoint.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     ["weights", "first", "second", "average"].map(|n| tensors.tensor(n).unwrap().data().to_vec()).to_vec()
+}
+
+#[test]
+fn a_stepper_makes_the_steps_that_a_training_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    write_set(&dir.path().join("set"));
+    let mut config = settings(dir.path(), "start");
+    config.data.val = None;
+    // A stepper's learning rate stays what it is.
+    config.schedule.warm_up = 0;
+    config.schedule.decay = Decay::Constant;
+    config.schedule.steps = 2;
+    // Both begin with the same file.
+    run(&config, false, u64::MAX);
+    config.model.init = Some(config.run.out.join("last.safetensors"));
+    config.run.out = dir.path().join("run");
+    for frozen in [true, false] {
+        config.model.freeze_backbone = frozen;
+        let losses = run(&config, false, u64::MAX);
+        let mut stepper = Stepper::open(&config, &AtomicBool::new(false)).unwrap().unwrap();
+        for expected in losses {
+            let loss = stepper.step().unwrap().loss;
+            assert!((loss - expected).abs() < 1e-4 * expected, "{}: {loss} {expected}", stepper.way());
+        }
+    }
 }
 
 #[test]

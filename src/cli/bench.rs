@@ -1,8 +1,11 @@
 //! `tmpose bench`: how long each stage takes, for every variant, keep ratio and device, beside PyTorch
-//! and ONNX Runtime where they are installed.
+//! and ONNX Runtime where they are installed; with `--train` how long a training step takes.
 
 mod peers;
+mod people;
 mod report;
+mod train;
+mod train_report;
 
 use super::model_args::keep_ratio;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
@@ -23,7 +26,7 @@ const WARM_UP: usize = 2;
 /// Arguments of `tmpose bench`. Weights are random: only the time counts.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Variants, e.g. tmpose-t,tmpose-b [default: all]
+    /// Variants, e.g. tmpose-t,tmpose-b [default: all; with --train tmpose-t]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     variants: Vec<Variant>,
     /// Keep ratios
@@ -36,7 +39,7 @@ pub struct Args {
     #[arg(long, default_value_t, value_name = "KIND")]
     mask: MaskKind,
     /// Persons in the frame
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    #[arg(long, default_value_t = 1, value_name = "N", conflicts_with = "train", value_parser = clap::value_parser!(u16).range(1..=16))]
     persons: u16,
     /// Measured runs; the median counts
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -50,11 +53,12 @@ pub struct Args {
     /// Also write the numbers to this JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    training: train::TrainingArgs,
 }
 
 /// Runs `tmpose bench`.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let variants = if args.variants.is_empty() { Variant::ALL.to_vec() } else { args.variants.clone() };
     let mut peers = if args.no_peers { None } else { Peers::start(&args.python) };
     if peers.is_none() && !args.no_peers {
         eprintln!("note: {} has no PyTorch, so there is nothing to compare with", args.python.display());
@@ -63,6 +67,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(load) = load {
         eprintln!("note: other programs keep this machine busy (load {load}): the times mean little");
     }
+    if !args.training.train.is_empty() {
+        return train::run(&args, peers.as_mut(), load);
+    }
+    let variants = if args.variants.is_empty() { Variant::ALL.to_vec() } else { args.variants.clone() };
     let mut report = Report::new(args.mask, usize::from(args.persons), args.runs, load);
     for &choice in &args.devices {
         let device = gpu::choose(choice)?;
@@ -76,11 +84,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             }
         }
     }
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    args.write_json(&report)
+}
+
+impl Args {
+    /// Writes the report to the file of `--json`, if one was asked for.
+    fn write_json(&self, report: &impl serde::Serialize) -> anyhow::Result<()> {
+        let Some(path) = &self.json else { return Ok(()) };
+        let text = serde_json::to_string_pretty(report)?;
+        std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
     }
-    Ok(())
 }
 
 /// One variant on one device at every ratio. Ours and the peers take turns run by run, so that whatever

@@ -26,6 +26,7 @@ mod settings;
 mod snapshot;
 mod start;
 mod step;
+mod stepper;
 mod validate;
 
 pub use config::{ConfigError, TrainConfig};
@@ -34,3 +35,4 @@ pub use events::{StepEvent, TrainEvent};
 pub use recipe::{Recipe, UnknownRecipe};
 pub use run::run;
 pub use settings::{Setting, setting_doc, settings};
+pub use stepper::{Step, Stepper};

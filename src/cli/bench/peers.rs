@@ -1,7 +1,9 @@
 //! PyTorch and ONNX Runtime in a Python process that answers line by line.
 
-use crate::model::ModelConfig;
+use crate::model::{Counting, ModelConfig, list_params};
+use crate::train::TrainConfig;
 use anyhow::{Context, bail};
+use burn::prelude::Device;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -21,6 +23,10 @@ pub struct Peers {
 #[derive(Deserialize)]
 struct Loaded {
     peers: Vec<String>,
+    /// Trained numbers of the network that was built.
+    parameters: Option<u64>,
+    /// Multiply-accumulates of one person with all tokens, where it can count them.
+    macs: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -54,11 +60,29 @@ impl Peers {
 
     /// Builds the network in every peer that can; their names.
     pub fn load(&mut self, config: &ModelConfig, gpu: bool, batch: usize) -> anyhow::Result<Vec<String>> {
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let request = serde_json::json!({
-            "load": config, "device": if gpu { "gpu" } else { "cpu" }, "batch": batch, "threads": threads,
+        let loaded: Loaded = self.ask(&request(serde_json::json!({ "load": config }), gpu, batch))?;
+        same_network("parameters", trained_numbers(config), loaded.parameters)?;
+        let macs = config.macs(config.tokens(), Counting::Executed).total();
+        same_network("multiply-accumulates", macs, loaded.macs)?;
+        Ok(loaded.peers)
+    }
+
+    /// Prepares training steps as `train` has them, with `parameters` trained numbers: the peers that can.
+    pub fn load_training(
+        &mut self,
+        config: &ModelConfig,
+        train: &TrainConfig,
+        gpu: bool,
+        parameters: usize,
+    ) -> anyhow::Result<Vec<String>> {
+        let what = serde_json::json!({
+            "train": config,
+            "from": if train.model.freeze_backbone { "features" } else { "pictures" },
+            "loss": train.loss,
+            "schedule": train.schedule,
         });
-        let loaded: Loaded = self.ask(&request)?;
+        let loaded: Loaded = self.ask(&request(what, gpu, train.schedule.batch))?;
+        same_network("trained parameters", parameters as u64, loaded.parameters)?;
         Ok(loaded.peers)
     }
 
@@ -80,10 +104,64 @@ impl Peers {
     }
 }
 
+/// `what` with the device and what else every peer must know.
+fn request(mut what: serde_json::Value, gpu: bool, batch: usize) -> serde_json::Value {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    what["device"] = if gpu { "gpu" } else { "cpu" }.into();
+    what["batch"] = batch.into();
+    what["threads"] = threads.into();
+    what
+}
+
+/// Numbers that a training of the whole network moves.
+fn trained_numbers(config: &ModelConfig) -> u64 {
+    // The weights are lazy: only their shapes are made.
+    let params = list_params(&config.init(&Device::flex()));
+    let trained = params.iter().filter(|p| !p.path.contains(".running_"));
+    trained.map(|p| p.shape.iter().product::<usize>() as u64).sum()
+}
+
+/// Refuses to compare different networks.
+fn same_network(what: &str, ours: u64, theirs: Option<u64>) -> anyhow::Result<()> {
+    match theirs {
+        Some(theirs) if theirs != ours => bail!(
+            "PyTorch's network has {theirs} {what}, ours {ours}: scripts/bench_peers.py must build the same \
+             network; --no-peers runs without it"
+        ),
+        _ => Ok(()),
+    }
+}
+
 impl Drop for Peers {
     fn drop(&mut self) {
         // It holds nothing worth keeping; an error means that it is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Variant;
+    use crate::pose::Skeleton;
+
+    #[test]
+    fn only_the_same_network_is_compared() {
+        assert!(
+            same_network("parameters", 5, Some(5)).is_ok() && same_network("parameters", 5, None).is_ok()
+        );
+        let error = same_network("parameters", 5, Some(6)).unwrap_err().to_string();
+        assert!(error.contains("6 parameters, ours 5"), "{error}");
+    }
+
+    #[test]
+    fn trained_numbers_are_those_of_the_method() {
+        // METHOD 1.3 without the frozen positions.
+        for (variant, all) in [(Variant::S, 6_669_888), (Variant::B, 13_514_368), (Variant::LD24, 27_531_552)]
+        {
+            let config = ModelConfig::new(variant, Skeleton::coco17());
+            assert_eq!(trained_numbers(&config), all - 256 * 192, "{variant}");
+        }
     }
 }

@@ -34,7 +34,8 @@ impl Samples {
     }
 }
 
-fn median(values: &[f64]) -> Option<f64> {
+/// The middle one, or the mean of the two middle ones; none of nothing.
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
