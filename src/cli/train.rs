@@ -1,14 +1,15 @@
 //! `tmpose train`: settings from a file and flags, a progress bar for the events.
 
-use crate::cli::{mannequin, stop_flag};
+use crate::cli::stop_flag;
 use crate::data::SetSpec;
 use crate::gpu::DeviceChoice;
 use crate::model::Variant;
+use crate::source::mannequin::training_set;
 use crate::train::{self, Recipe, StepEvent, TrainConfig, TrainEvent};
 use anyhow::{Context, bail};
-use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, OnceLock};
 
 /// Flags; each one overrides its setting in the file.
@@ -169,10 +170,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "{out} holds a training already; go on with --resume {out}, or choose another folder with --out"
         );
     }
-    for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new("mannequin")) {
-        *spec = drawn(&config.run.out, spec.repeat)?;
-    }
     let stop = stop_flag()?;
+    for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new("mannequin")) {
+        *spec = drawn(&config.run.out, spec.repeat, &stop)?;
+    }
     let screen = Screen::default();
     let command = command_line(std::env::args());
     train::run(&config, args.resume.is_some(), &command, &|event| screen.show(event), &stop)
@@ -202,17 +203,17 @@ pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
 }
 
 /// A set of `count` pictures of the mannequin in the run's folder; drawn where it is missing.
-fn drawn(run: &Path, count: usize) -> anyhow::Result<SetSpec> {
-    #[derive(Parser)]
-    struct Draw {
-        #[command(flatten)]
-        args: mannequin::Args,
-    }
+fn drawn(run: &Path, count: usize, stop: &AtomicBool) -> anyhow::Result<SetSpec> {
     let folder = run.join(format!("mannequin-{count}"));
-    if !folder.join("annotations").join("person_keypoints_train.json").is_file() {
-        let [frames, out] = [count.to_string().into(), folder.clone().into_os_string()];
-        let words = ["mannequin".into(), out, "--crops".into(), "--frames".into(), frames];
-        mannequin::run(Draw::try_parse_from(words)?.args)?;
+    let bar = ProgressBar::new(0).with_message("drawing the mannequin");
+    let show = |done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let complete = training_set(&folder, count, &show, stop)?;
+    bar.finish_and_clear();
+    if !complete {
+        bail!("stopped while the mannequin was drawn; start again to go on");
     }
     Ok(SetSpec { path: folder, repeat: 1 })
 }

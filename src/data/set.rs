@@ -174,11 +174,16 @@ impl PoseSet {
         split: &str,
         expected: Option<&Skeleton>,
     ) -> Result<PoseSet, DataError> {
-        let place = locate(wanted, split).ok_or_else(|| DataError::NotFound {
-            wanted: wanted.display().to_string(),
-            split: split.into(),
-        })?;
-        PoseSet::load(&place, expected)
+        PoseSet::load(&PoseSet::find(wanted, split)?, expected)
+    }
+
+    /// The annotation file and the pictures that [`PoseSet::open`] would read, without reading them.
+    ///
+    /// # Errors
+    /// There is no such set.
+    pub fn find(wanted: &Path, split: &str) -> Result<Place, DataError> {
+        locate(wanted, split)
+            .ok_or_else(|| DataError::NotFound { wanted: wanted.display().to_string(), split: split.into() })
     }
 
     /// Reads the annotation file of `place`, whose layout shows in its first letter.

@@ -328,7 +328,10 @@ impl TrainConfig {
     }
 
     /// [`TrainConfig::load`] for text that came from `path`.
-    fn parse(text: &str, path: &str, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
+    ///
+    /// # Errors
+    /// As for [`TrainConfig::load`].
+    pub fn parse(text: &str, path: &str, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
         let wrong = |reason: String| ConfigError::Parse { path: path.into(), reason: reason.trim().into() };
         let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
         if let Some(name) = settings::unknown_key(&table) {

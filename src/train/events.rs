@@ -2,10 +2,10 @@
 
 use super::loss::LossParts;
 use crate::eval::set::SetScore;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One thing that happened. Serialised one a line into RUN/log.jsonl.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum TrainEvent {
     /// Something to know once, e.g. what was left out of a set.
@@ -55,7 +55,7 @@ pub enum TrainEvent {
 }
 
 /// Means over the steps since the last such event.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StepEvent {
     /// Steps made.
     pub step: u64,

@@ -12,7 +12,7 @@ use super::optimizer::Optimizer;
 use super::schedule::{learning_rate, persons_a_step, total_steps};
 use super::session::{Session, Validation, setting};
 use super::snapshot::write_samples;
-use crate::data::CocoSet;
+use crate::data::PoseSet;
 use crate::eval::set::{SetScore, estimate, plain_samples, score};
 use crate::weights::{self, Precision, TrainingRecord, WeightsInfo};
 use std::fs::File;
@@ -340,7 +340,7 @@ impl<'a> Training<'a> {
         let skeleton = &self.session.samples.skeleton;
         let mut rows = Vec::new();
         for set in config.data.val.iter().chain(&config.data.report) {
-            let set = CocoSet::open(set, "val", skeleton)?;
+            let set = PoseSet::open(set, "val", skeleton)?;
             let title = set.title();
             let samples = plain_samples(set, model.config(), skeleton);
             let settings = TABLE_RATIOS.map(setting);

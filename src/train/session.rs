@@ -16,7 +16,7 @@ use super::recorded::{Input, recorded_gradient};
 use super::start::{Start, calibrate, channel_scale, start};
 use super::step::{HandSteps, Objective};
 use super::validate::poses_by_hand;
-use crate::data::{Augmentation, CocoSet, Mixture, Samples};
+use crate::data::{Augmentation, Mixture, PoseSet, Samples};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
@@ -103,7 +103,7 @@ impl Session {
         let samples = view(mixture, config.augmentation.clone(), config.run.seed);
         let mut quick = None;
         if let Some(path) = &config.data.val {
-            let mut mixture = Mixture::single(CocoSet::open(path, "val", &skeleton)?);
+            let mut mixture = Mixture::single(PoseSet::open(path, "val", &skeleton)?);
             mixture.thin_to(config.data.val_limit);
             quick = Some(view(mixture, Augmentation::none(), 0));
         }
