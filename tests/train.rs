@@ -76,6 +76,45 @@ fn state(config: &TrainConfig) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn two_batches_of_two_move_the_weights_as_one_of_four() {
+    let dir = tempfile::tempdir().unwrap();
+    write_set(&dir.path().join("set"));
+    // Masks are drawn for each batch: with every token kept nothing but the cut differs.
+    let mut whole = settings(dir.path(), "whole");
+    whole.masks.full = 1.0;
+    let mut halves = whole.clone();
+    halves.run.out = dir.path().join("halves");
+    (halves.schedule.batch, halves.schedule.accumulate) = (2, 2);
+    let losses = run(&whole, false, u64::MAX);
+    let mut again = run(&halves, false, 3);
+    again.extend(run(&halves, true, u64::MAX));
+    assert_eq!(again, losses);
+    assert_eq!(state(&halves), state(&whole));
+}
+
+#[test]
+fn a_training_that_gets_no_better_ends_early_also_when_it_was_stopped_in_between() {
+    let dir = tempfile::tempdir().unwrap();
+    write_set(&dir.path().join("set"));
+    let mut whole = settings(dir.path(), "whole");
+    // Weights that hardly move: the accuracy of the first validation is never beaten.
+    whole.schedule.learning_rate = 1e-12;
+    (whole.schedule.steps, whole.schedule.patience, whole.run.val_steps) = (30, 2, 2);
+    let mut parts = whole.clone();
+    parts.run.out = dir.path().join("parts");
+    let losses = run(&whole, false, u64::MAX);
+    assert_eq!(losses.len(), 6, "three validations, two of them without a better AP");
+    let mut again = run(&parts, false, 4);
+    again.extend(run(&parts, true, u64::MAX));
+    assert_eq!(again, losses);
+    assert!(run(&parts, true, u64::MAX).is_empty(), "what has ended early stays ended");
+    for picture in ["curves.png", "samples.png"] {
+        let picture = image::open(whole.run.out.join(picture)).unwrap();
+        assert!(picture.width() > 800 && picture.height() > 200);
+    }
+}
+
+#[test]
 fn a_stopped_training_goes_on_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();
     write_set(&dir.path().join("set"));

@@ -75,6 +75,39 @@ fn the_whole_network_trains_when_nothing_is_frozen() {
 }
 
 #[test]
+fn the_papers_recipe_trains_on_pictures_in_several_batches_a_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    draw_people(here);
+    succeed(
+        here,
+        "train --recipe tmpose --data people --val people --variant tmpose-t --depth 1 --device cpu --batch 2 \
+         --accumulate 2 --steps 2 --out run",
+    );
+    let steps = events(&here.join("run"), "step");
+    assert_eq!(steps.last().unwrap()["cross_entropy"], 0.0, "the paper's loss has one term");
+    assert_eq!(events(&here.join("run"), "validated")[0]["keep_ratio"], 0.6);
+}
+
+#[test]
+fn printed_settings_are_explained_and_can_be_used_as_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let printed = tmpose(here, "train --recipe tmpose --data people --batch 8 --print-config");
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.contains("# Persons that the network sees at once.\nbatch = 8\n"), "{printed}");
+    std::fs::write(here.join("a.toml"), &printed).unwrap();
+    let again = tmpose(here, "train --config a.toml --print-config");
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), printed);
+
+    std::fs::write(here.join("b.toml"), "[schedule]\nleraning_rate = 1").unwrap();
+    let output = tmpose(here, "train --config b.toml --data people");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("did you mean schedule.learning_rate?"), "{said}");
+}
+
+#[test]
 fn a_training_without_people_says_what_is_missing() {
     let dir = tempfile::tempdir().unwrap();
     let output = tmpose(dir.path(), "train --data nowhere --val nowhere --device cpu --out run");

@@ -44,7 +44,8 @@ fn view(display: &Display, folder: &Path, arguments: &[&str]) -> (serde_json::Va
     let output = Command::new(env!("CARGO_BIN_EXE_tmpose"))
         .arg("view")
         .args(arguments)
-        .args(["--fresh", "--device", "cpu", "--exit-after", "8", "--report"])
+        .args(["--fresh", "--device", "cpu", "--report"])
+        .args(if arguments.contains(&"--exit-after") { &[] } else { &["--exit-after", "8"][..] })
         .arg(&report)
         .arg("--screenshot")
         .arg(&picture)
@@ -126,4 +127,31 @@ fn without_weights_the_window_still_shows_the_mannequin() {
     assert_eq!(report["model"]["status"], "failed");
     assert!(report["model"]["reason"].as_str().unwrap().contains("missing.safetensors"), "{report:#}");
     assert!(report["source"]["frames"].as_u64().unwrap() > 1, "{report:#}");
+}
+
+#[test]
+fn a_training_beside_the_viewer_is_saved_when_the_window_closes() {
+    let Some(display) = Display::open() else {
+        println!("skipped: Xvfb is not installed (Debian/Ubuntu: sudo apt install xvfb)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let settings = folder.path().join("training.toml");
+    let text = format!(
+        "[model]\ndepth = 1\nfreeze_backbone = true\n[data]\ntrain = [\"mannequin:4\"]\n\
+         [schedule]\nsteps = 1000000\nbatch = 2\n[run]\ndevice = \"cpu\"\nout = {run:?}\nlog_steps = 1\n"
+    );
+    std::fs::write(&settings, text).unwrap();
+    let arguments = ["mannequin:3", "--train-config", settings.to_str().unwrap(), "--train-start"];
+    let (report, _) = view(&display, folder.path(), &[&arguments[..], &["--exit-after", "40"]].concat());
+
+    let training = &report["training"];
+    assert_eq!(training["error"], serde_json::Value::Null, "{report:#}");
+    assert!(training["step"].as_u64().unwrap() > 0, "{report:#}");
+    assert!(report["source"]["frames"].as_u64().unwrap() > 1, "{report:#}");
+    // The window closed while the training ran, and nothing was lost.
+    let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
+    assert!(log.lines().last().unwrap().contains("\"event\":\"stopped\""), "{log}");
+    assert!(run.join("checkpoint.safetensors").is_file());
 }

@@ -33,6 +33,11 @@ impl Robot {
         Robot { plan, ..Robot::default() }
     }
 
+    /// True when nobody sits before the window who could be asked something.
+    pub fn unattended(&self) -> bool {
+        self.plan.exit_after.is_some()
+    }
+
     /// Once a repaint.
     pub fn act(&mut self, ctx: &Context, report: impl FnOnce() -> Value) {
         let Some(after) = self.plan.exit_after else { return };

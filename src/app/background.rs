@@ -1,6 +1,7 @@
 //! Questions whose answer takes time (file dialogs, the camera list) are asked on threads of their own,
 //! so that the window goes on drawing.
 
+use super::train::Pick;
 use crate::source::{self, CameraInfo};
 use burn_cubecl::cubecl::future::block_on;
 use crossbeam_channel::{Receiver, bounded};
@@ -12,6 +13,7 @@ pub enum Purpose {
     Media,
     Folder,
     Weights,
+    Training(Pick),
 }
 
 /// An answer that arrives later, at most one.
@@ -62,6 +64,32 @@ impl Dialogs {
             }
             Purpose::Folder => {
                 let picked = dialog.set_title("Open folder of pictures").pick_folder();
+                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+            }
+            Purpose::Training(Pick::Save) => {
+                let picked = dialog
+                    .set_title("Save the settings of the training")
+                    .add_filter("Settings", &["toml"])
+                    .set_file_name("training.toml")
+                    .save_file();
+                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+            }
+            Purpose::Training(pick @ (Pick::Load | Pick::Start)) => {
+                let (title, kind, endings): (_, _, &[&str]) = match pick {
+                    Pick::Load => ("Load the settings of a training", "Settings", &["toml"]),
+                    _ => ("Choose starting weights", "Weights", &["safetensors", "pth", "onnx"]),
+                };
+                let picked = dialog.set_title(title).add_filter(kind, endings).pick_file();
+                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+            }
+            Purpose::Training(pick) => {
+                let title = match pick {
+                    Pick::Resume => "Choose the folder of the run to go on with",
+                    Pick::Folder => "Choose a folder for the run",
+                    Pick::Validation => "Choose the folder of the validation set",
+                    _ => "Choose the folder of a training set",
+                };
+                let picked = dialog.set_title(title).pick_folder();
                 Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
             }
             Purpose::Weights => {

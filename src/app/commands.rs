@@ -33,13 +33,14 @@ pub enum Command {
     ToggleLeftPanel,
     ToggleRightPanel,
     ToggleFullscreen,
+    Train,
     CopyReport,
     Palette,
 }
 
 impl Command {
     /// Every command, in the order of the menus.
-    pub const ALL: [Command; 29] = [
+    pub const ALL: [Command; 30] = [
         Command::OpenFile,
         Command::OpenFolder,
         Command::OpenMannequin,
@@ -67,6 +68,7 @@ impl Command {
         Command::ToggleLeftPanel,
         Command::ToggleRightPanel,
         Command::ToggleFullscreen,
+        Command::Train,
         Command::CopyReport,
         Command::Palette,
     ];
@@ -122,6 +124,7 @@ impl Command {
             Command::ToggleLeftPanel => ("Left panel", "Show or hide source, model and layers."),
             Command::ToggleRightPanel => ("Right panel", "Show or hide tokens, timings and accuracy."),
             Command::ToggleFullscreen => ("Full screen", "Fill the screen with the window."),
+            Command::Train => ("Train…", "Train a network on pictures of people, while the viewer goes on."),
             Command::CopyReport => {
                 ("Copy report", "Copy versions, device, settings and timings, for a bug report.")
             }
@@ -162,6 +165,7 @@ impl Command {
             Command::ToggleLeftPanel => command(Key::B),
             Command::ToggleRightPanel => command(Key::J),
             Command::ToggleFullscreen => plain(Key::F11),
+            Command::Train => command(Key::T),
             Command::Palette => command(Key::P),
             Command::CopyReport => None,
         }

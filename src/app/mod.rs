@@ -12,12 +12,13 @@ mod preferences;
 mod report;
 mod run;
 mod theme;
+mod train;
 mod viewer;
 mod widgets;
 mod window;
 
 pub use automation::Automation;
-pub use run::{AppError, Start, run};
+pub use run::{AppError, Start, StartTraining, run};
 pub use window::MANNEQUIN_SIZE;
 
 #[cfg(test)]

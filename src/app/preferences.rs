@@ -84,6 +84,9 @@ pub struct Preferences {
     pub right_panel: bool,
     /// Files and folders opened last, newest first.
     pub recent: Vec<PathBuf>,
+    /// The form of the training panel, as the text of a settings file; empty before it was used. Text, so
+    /// that a setting which a newer version does not know costs the form, not all preferences.
+    pub training: String,
 }
 
 impl Default for Preferences {
@@ -105,6 +108,7 @@ impl Default for Preferences {
             left_panel: true,
             right_panel: true,
             recent: Vec::new(),
+            training: String::new(),
         }
     }
 }

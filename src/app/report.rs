@@ -33,6 +33,7 @@ pub fn report(window: &Window) -> Value {
             "kept_tokens": r.kept.len(),
             "frame_time_s": r.frame.frame.timestamp.as_secs_f64(),
         })),
+        "training": window.training.report(),
         "times_ms": stages,
         "whole_ms": ms(last.whole),
         "rates": {

@@ -25,6 +25,17 @@ pub struct Start {
     /// Start from the defaults and store nothing.
     pub fresh: bool,
     pub automation: Automation,
+    /// Open the training panel.
+    pub training: Option<StartTraining>,
+}
+
+/// What the training panel begins with.
+#[derive(Clone, Debug, Default)]
+pub struct StartTraining {
+    /// A settings file to fill the form from.
+    pub settings: Option<PathBuf>,
+    /// Start at once.
+    pub start: bool,
 }
 
 /// The window could not be opened.
@@ -109,6 +120,15 @@ impl Shell {
         let source = start.source.unwrap_or_else(|| mannequin(&window.preferences));
         window.open(source);
         window.cameras.scan(&cc.egui_ctx);
+        if let Some(asked) = start.training {
+            window.training.open = true;
+            if let Some(path) = &asked.settings {
+                window.training.form.load(path);
+            }
+            if asked.start {
+                window.training.start(&cc.egui_ctx);
+            }
+        }
         Ok(Shell { window, fresh: start.fresh })
     }
 }
@@ -120,6 +140,7 @@ impl eframe::App for Shell {
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         if !self.fresh {
+            self.window.preferences.training = self.window.training.form.config.to_toml();
             self.window.preferences.save(storage);
         }
     }

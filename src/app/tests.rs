@@ -13,10 +13,10 @@ use egui_kittest::kittest::Queryable;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-type Harnessed = Harness<'static, Option<Window>>;
+pub(super) type Harnessed = Harness<'static, Option<Window>>;
 
 /// The window at its usual size, without a source and a model.
-fn window() -> Harnessed {
+pub(super) fn window() -> Harnessed {
     let mut harness = Harness::builder()
         .with_size(egui::vec2(1360.0, 840.0))
         // The window's fonts must be there before its first frame.
@@ -33,7 +33,7 @@ fn window() -> Harnessed {
     harness
 }
 
-fn state(harness: &mut Harnessed) -> &mut Window {
+pub(super) fn state(harness: &mut Harnessed) -> &mut Window {
     harness.state_mut().as_mut().unwrap()
 }
 
@@ -53,9 +53,19 @@ fn running() -> Harnessed {
 }
 
 /// Steps the window until something holds; fails after ten seconds.
-fn until(harness: &mut Harnessed, what: &str, mut holds: impl FnMut(&mut Window) -> bool) {
+pub(super) fn until(harness: &mut Harnessed, what: &str, holds: impl FnMut(&mut Window) -> bool) {
+    until_within(harness, Duration::from_secs(10), what, holds);
+}
+
+/// Like [`until`], for work that takes long.
+pub(super) fn until_within(
+    harness: &mut Harnessed,
+    time: Duration,
+    what: &str,
+    mut holds: impl FnMut(&mut Window) -> bool,
+) {
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(10) {
+    while start.elapsed() < time {
         harness.step();
         if holds(state(harness)) {
             return;

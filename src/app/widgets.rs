@@ -5,8 +5,17 @@ use egui::{Align, Align2, Color32, Layout, Response, RichText, Sense, Ui, Vec2};
 
 /// A foldable part of a panel with a header bar; remembers whether it is open.
 pub fn section(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
+    foldable(ui, title, true, content);
+}
+
+/// A section that is closed until somebody opens it.
+pub fn closed_section(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
+    foldable(ui, title, false, content);
+}
+
+fn foldable(ui: &mut Ui, title: &str, open: bool, content: impl FnOnce(&mut Ui)) {
     let id = ui.make_persistent_id(("section", title));
-    let mut state = egui::collapsing_header::CollapsingState::load_with_default_open(ui.ctx(), id, true);
+    let mut state = egui::collapsing_header::CollapsingState::load_with_default_open(ui.ctx(), id, open);
     let (rect, header) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 26.0), Sense::click());
     let header = header.on_hover_cursor(egui::CursorIcon::PointingHand);
     header.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, title));
@@ -123,6 +132,42 @@ pub fn chip(ui: &mut Ui, text: &str, color: Color32) -> Response {
         .response
 }
 
+/// A message on a dark ground with a coloured edge.
+pub fn card<R>(ui: &mut Ui, width: f32, color: Color32, content: impl FnOnce(&mut Ui) -> R) -> R {
+    let frame = egui::Frame::new()
+        .fill(theme::PANEL.gamma_multiply(0.96))
+        .stroke(egui::Stroke::new(1.0, theme::LINE))
+        .corner_radius(6)
+        .inner_margin(egui::Margin { left: 16, right: 12, top: 10, bottom: 10 });
+    let shown = frame.show(ui, |ui| {
+        ui.set_width(width - 28.0);
+        content(ui)
+    });
+    let edge = egui::Rect::from_min_size(
+        shown.response.rect.left_top() + Vec2::new(5.0, 8.0),
+        Vec2::new(3.0, shown.response.rect.height() - 16.0),
+    );
+    ui.painter().rect_filled(edge, 1.5, color);
+    shown.inner
+}
+
+/// How much of something is done, 0 to 1.
+pub fn bar(ui: &mut Ui, part: f32, color: Color32) {
+    let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 8.0), Sense::hover());
+    ui.painter().rect_filled(rect, 4.0, theme::GROUND);
+    let width = rect.width() * part.clamp(0.0, 1.0);
+    if width > 0.0 {
+        let filled = egui::Rect::from_min_size(rect.min, Vec2::new(width.max(4.0), rect.height()));
+        ui.painter().rect_filled(filled, 4.0, color);
+    }
+}
+
+/// The button of the next step to take, in the accent's colour.
+pub fn main_button(text: &str) -> egui::Button<'_> {
+    egui::Button::new(RichText::new(text).font(theme::strong_font(12.5)).color(theme::BRIGHT))
+        .fill(theme::ACCENT_DEEP)
+}
+
 /// What an [`icon_button`] shows; drawn, so that no font decides how it looks.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Icon {
@@ -133,6 +178,7 @@ pub enum Icon {
     ToStart,
     Loop,
     Close,
+    Folder,
 }
 
 /// A square button with a drawn icon and a name for tooltips, screen readers and tests.
@@ -192,6 +238,11 @@ fn draw_icon(painter: &egui::Painter, icon: Icon, c: egui::Pos2, color: Color32)
             let head = [Vec2::new(-4.0, -1.0), Vec2::new(1.5, -4.5), Vec2::new(1.5, 1.5)];
             painter.add(egui::Shape::convex_polygon(head.map(|p| tip + p).to_vec(), color, none));
         }
+        Icon::Folder => {
+            let outline = [(-6.0, 4.5), (-6.0, -4.5), (-2.0, -4.5), (-0.5, -2.5), (6.0, -2.5), (6.0, 4.5)];
+            let points = outline.map(|(x, y)| c + Vec2::new(x, y)).to_vec();
+            painter.add(egui::Shape::closed_line(points, egui::Stroke::new(1.3, color)));
+        }
         Icon::Close => {
             painter.line_segment([c + Vec2::new(-4.0, -4.0), c + Vec2::new(4.0, 4.0)], line);
             painter.line_segment([c + Vec2::new(-4.0, 4.0), c + Vec2::new(4.0, -4.0)], line);
@@ -218,7 +269,7 @@ pub fn history_plot<'a>(name: &'static str, height: f32, unit: &'static str) -> 
 }
 
 /// Two to four marks of a small plot's axis at round numbers.
-fn few_marks(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
+pub fn few_marks(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
     let (low, high) = input.bounds;
     let wanted = ((high - low) / 3.0).max(1e-6);
     let ten = 10_f64.powf(wanted.log10().floor());
@@ -237,6 +288,32 @@ pub fn milliseconds(time: std::time::Duration) -> String {
         ms if ms >= 9.95 => format!("{ms:.1} ms"),
         ms => format!("{ms:.2} ms"),
     }
+}
+
+/// A longer time, to the two units that matter.
+pub fn span(time: std::time::Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, 1..10) => format!("{minutes} min {:02} s", seconds % 60),
+        (0, _) => format!("{minutes} min"),
+        (1..48, _) => format!("{hours} h {minutes:02} min"),
+        _ => format!("{} days {} h", hours / 24, hours % 24),
+    }
+}
+
+/// A whole number with a thin gap before each three figures.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Media time as minutes, seconds and tenths.
@@ -269,6 +346,15 @@ mod tests {
         assert_eq!(milliseconds(Duration::from_micros(2_346)), "2.35 ms");
         assert_eq!(milliseconds(Duration::from_micros(23_460)), "23.5 ms");
         assert_eq!(milliseconds(Duration::from_millis(234)), "234 ms");
+        assert_eq!(span(Duration::from_millis(41_600)), "42 s");
+        assert_eq!(span(Duration::from_secs(185)), "3 min 05 s");
+        assert_eq!(span(Duration::from_secs(1_260)), "21 min");
+        assert_eq!(span(Duration::from_secs(7_500)), "2 h 05 min");
+        assert_eq!(span(Duration::from_secs(200_000)), "2 days 7 h");
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(thousands),
+            ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]
+        );
         assert_eq!(clock(Duration::from_millis(3_250)), "0:03.2");
         assert_eq!(clock(Duration::from_millis(3_723_400)), "1:02:03.4");
     }

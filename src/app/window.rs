@@ -6,6 +6,7 @@ use super::background::{Cameras, Dialogs, Purpose};
 use super::commands::Command;
 use super::palette::Palette;
 use super::preferences::{HeatmapJoint, Preferences};
+use super::train::Training;
 use super::viewer::Viewer;
 use super::{panels, report, theme};
 use crate::gpu;
@@ -46,6 +47,7 @@ pub struct Window {
     pub cameras: Cameras,
     pub dialogs: Dialogs,
     pub palette: Palette,
+    pub training: Training,
     pub notice: Option<Notice>,
     /// What is open; `None` before the first source.
     pub spec: Option<SourceSpec>,
@@ -75,6 +77,7 @@ impl Window {
         let settings = preferences.live();
         Ok(Window {
             live: Pipeline::new(settings.clone(), wake)?,
+            training: Training::remembered(&preferences.training),
             preferences,
             viewer: Viewer::default(),
             accuracy: LiveAccuracy::default(),
@@ -171,8 +174,13 @@ impl Window {
         match self.dialogs.answer() {
             Some((Purpose::Weights | Purpose::Folder, paths)) => self.open_path(&paths[0]),
             Some((Purpose::Media, paths)) => self.open_paths(paths),
+            Some((Purpose::Training(pick), mut paths)) => {
+                self.training.picked(ctx, pick, paths.swap_remove(0))
+            }
             None => {}
         }
+        self.training.update();
+        self.close(ctx);
         let settings = self.preferences.live();
         if settings != self.last_settings {
             // Accuracy under other settings is another accuracy.
@@ -199,6 +207,17 @@ impl Window {
         }
     }
 
+    /// A window that closes must not cost what a training has learned.
+    fn close(&mut self, ctx: &Context) {
+        let asked = ctx.input(|i| i.viewport().close_requested());
+        if asked && !self.training.may_close(self.robot.unattended()) {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+        }
+        if self.training.left() {
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+
     /// Draws everything.
     pub fn ui(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
@@ -206,9 +225,14 @@ impl Window {
         panels::menu::show(ui, self);
         panels::status::show(ui, self);
         panels::left(ui, self);
-        panels::right(ui, self);
+        if self.training.open {
+            panels::train::show(ui, self);
+        } else {
+            panels::right(ui, self);
+        }
         panels::transport::show(ui, self);
         panels::picture::show(ui, self);
+        panels::train::closing(&ctx, self);
         if let Some(command) = self.palette.show(&ctx) {
             self.run(&ctx, command);
         }
@@ -266,6 +290,7 @@ impl Window {
                 let full = ctx.input(|i| i.viewport().fullscreen.unwrap_or(false));
                 ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!full));
             }
+            Command::Train => self.training.open = !self.training.open,
             Command::CopyReport => ctx.copy_text(format!("{:#}", report::report(self))),
             Command::Palette => self.palette.toggle(),
         }
@@ -285,6 +310,7 @@ impl Window {
             Command::ToggleFlipTest => self.preferences.flip_test,
             Command::ToggleLeftPanel => self.preferences.left_panel,
             Command::ToggleRightPanel => self.preferences.right_panel,
+            Command::Train => self.training.open,
             _ => return None,
         })
     }

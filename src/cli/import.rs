@@ -53,13 +53,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn named_skeleton(name: &str) -> anyhow::Result<Skeleton> {
-    match name {
-        "coco17" => Ok(Skeleton::coco17().clone()),
-        "mpii16" => Ok(Skeleton::mpii16().clone()),
-        file => Skeleton::load(file.as_ref()).with_context(|| {
-            format!("`{file}` is neither coco17, mpii16 nor a skeleton file that can be read")
-        }),
-    }
+    let unknown = || format!("`{name}` is neither coco17, mpii16 nor a skeleton file that can be read");
+    Skeleton::named(name).with_context(unknown)
 }
 
 /// What was mapped and what was not, at most `shown` names of each kind.

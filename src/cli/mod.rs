@@ -12,6 +12,7 @@ mod output;
 pub mod ablate;
 pub mod bench;
 pub mod cameras;
+pub mod data;
 pub mod eval;
 pub mod import;
 pub mod macs;
@@ -70,6 +71,8 @@ subcommands! {
     Train => train,
     /// Measure the accuracy of weights on labelled pictures
     Eval => eval,
+    /// Look over a set of labelled people before training on it
+    Data => data,
     /// Compare masks and keep ratios on an annotated set: accuracy, arithmetic and time
     Ablate => ablate,
     /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose) into a weights file

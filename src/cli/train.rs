@@ -1,15 +1,16 @@
 //! `tmpose train`: settings from a file and flags, a progress bar for the events.
 
-use crate::cli::{mannequin, stop_flag};
+use crate::cli::stop_flag;
 use crate::data::SetSpec;
 use crate::gpu::DeviceChoice;
 use crate::model::Variant;
-use crate::train::{self, StepEvent, TrainConfig, TrainEvent};
+use crate::source::mannequin::training_set;
+use crate::train::{self, Recipe, StepEvent, TrainConfig, TrainEvent};
 use anyhow::{Context, bail};
-use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 
 /// Flags; each one overrides its setting in the file.
 #[derive(clap::Args)]
@@ -17,6 +18,9 @@ pub struct Args {
     /// Settings file (TOML); what it does not name keeps its default
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What the settings start from: modern (short trainings, the default) or tmpose (the paper's)
+    #[arg(long, conflicts_with = "resume")]
+    recipe: Option<Recipe>,
     /// Go on with the training in this folder
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     resume: Option<PathBuf>,
@@ -42,6 +46,12 @@ pub struct Args {
     /// Starting weights: .safetensors, .pth or PP-TinyPose's .onnx
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
+    /// Learn from this network's outputs too: .safetensors, or PP-TinyPose's .onnx
+    #[arg(long, value_name = "FILE")]
+    teacher: Option<PathBuf>,
+    /// Show every person with all tokens, a drawn set and the fewest in each step
+    #[arg(long)]
+    sandwich: bool,
     /// Leave the backbone as it starts and compute its features once
     #[arg(long)]
     freeze_backbone: bool,
@@ -63,9 +73,15 @@ pub struct Args {
     /// Passes over all samples [default: 5]
     #[arg(long)]
     epochs: Option<f64>,
-    /// Persons a step [default: 32]
+    /// Persons that the network sees at once [default: 32]
     #[arg(long)]
     batch: Option<usize>,
+    /// Batches a step, their gradients added [default: 1]
+    #[arg(long, value_name = "N")]
+    accumulate: Option<usize>,
+    /// End after this many validations without a better AP; 0 for never [default: 0]
+    #[arg(long, value_name = "N")]
+    patience: Option<u64>,
     /// Highest learning rate, reached after the warm-up [default: 0.001]
     #[arg(long)]
     learning_rate: Option<f64>,
@@ -81,7 +97,7 @@ pub struct Args {
     /// Steps between validations instead of once an epoch
     #[arg(long)]
     val_steps: Option<u64>,
-    /// Print the settings as a file for --config and end
+    /// Print the settings as a file for --config, each with what it means, and end
     #[arg(long)]
     print_config: bool,
 }
@@ -89,9 +105,9 @@ pub struct Args {
 impl Args {
     fn settings(&self) -> anyhow::Result<TrainConfig> {
         let mut c = match (&self.config, &self.resume) {
-            (Some(path), _) => TrainConfig::load(path)?,
-            (None, Some(run)) => TrainConfig::load(&run.join("config.toml"))?,
-            (None, None) => TrainConfig::default(),
+            (Some(path), _) => TrainConfig::load(path, self.recipe)?,
+            (None, Some(run)) => TrainConfig::load(&run.join("config.toml"), None)?,
+            (None, None) => TrainConfig::recipe(self.recipe.unwrap_or_default()),
         };
         fn set<T: Clone>(setting: &mut T, flag: &Option<T>) {
             if let Some(value) = flag {
@@ -110,6 +126,10 @@ impl Args {
         if self.init.is_some() {
             c.model.init = self.init.clone();
         }
+        if self.teacher.is_some() {
+            c.distillation.teacher = self.teacher.clone();
+        }
+        c.masks.sandwich |= self.sandwich;
         if self.cache.is_some() {
             c.data.cache = self.cache.clone();
         }
@@ -124,6 +144,8 @@ impl Args {
         set(&mut c.schedule.steps, &self.steps);
         set(&mut c.schedule.epochs, &self.epochs);
         set(&mut c.schedule.batch, &self.batch);
+        set(&mut c.schedule.accumulate, &self.accumulate);
+        set(&mut c.schedule.patience, &self.patience);
         set(&mut c.schedule.learning_rate, &self.learning_rate);
         set(&mut c.data.draws, &self.draws);
         set(&mut c.data.limit, &self.limit);
@@ -148,14 +170,22 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             "{out} holds a training already; go on with --resume {out}, or choose another folder with --out"
         );
     }
-    for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new("mannequin")) {
-        *spec = drawn(&config.run.out, spec.repeat)?;
-    }
     let stop = stop_flag()?;
+    for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new("mannequin")) {
+        *spec = drawn(&config.run.out, spec.repeat, &stop)?;
+    }
     let screen = Screen::default();
     let command = command_line(std::env::args());
     train::run(&config, args.resume.is_some(), &command, &|event| screen.show(event), &stop)
-        .with_context(|| format!("training in {}", config.run.out.display()))
+        .with_context(|| format!("training in {}", config.run.out.display()))?;
+    let out = config.run.out.display();
+    match screen.stopped_at() {
+        None => Ok(()),
+        Some(0) => {
+            bail!("stopped before the first step; the same command goes on with what is computed so far")
+        }
+        Some(step) => bail!("stopped after step {step}; `tmpose train --resume {out}` goes on from there"),
+    }
 }
 
 /// The command as it stands in the weights' training record. Weights are passed on to others, so what lies
@@ -173,17 +203,17 @@ pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
 }
 
 /// A set of `count` pictures of the mannequin in the run's folder; drawn where it is missing.
-fn drawn(run: &Path, count: usize) -> anyhow::Result<SetSpec> {
-    #[derive(Parser)]
-    struct Draw {
-        #[command(flatten)]
-        args: mannequin::Args,
-    }
+fn drawn(run: &Path, count: usize, stop: &AtomicBool) -> anyhow::Result<SetSpec> {
     let folder = run.join(format!("mannequin-{count}"));
-    if !folder.join("annotations").join("person_keypoints_train.json").is_file() {
-        let [frames, out] = [count.to_string().into(), folder.clone().into_os_string()];
-        let words = ["mannequin".into(), out, "--crops".into(), "--frames".into(), frames];
-        mannequin::run(Draw::try_parse_from(words)?.args)?;
+    let bar = ProgressBar::new(0).with_message("drawing the mannequin");
+    let show = |done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    };
+    let complete = training_set(&folder, count, &show, stop)?;
+    bar.finish_and_clear();
+    if !complete {
+        bail!("stopped while the mannequin was drawn; start again to go on");
     }
     Ok(SetSpec { path: folder, repeat: 1 })
 }
@@ -192,9 +222,15 @@ fn drawn(run: &Path, count: usize) -> anyhow::Result<SetSpec> {
 #[derive(Default)]
 struct Screen {
     bar: Mutex<Option<(String, ProgressBar)>>,
+    stopped: OnceLock<u64>,
 }
 
 impl Screen {
+    /// The step after which the training ended early on request.
+    fn stopped_at(&self) -> Option<u64> {
+        self.stopped.get().copied()
+    }
+
     fn show(&self, event: &TrainEvent) {
         match event {
             TrainEvent::Note { text } => self.line(text),
@@ -215,7 +251,11 @@ impl Screen {
             )),
             TrainEvent::Saved { .. } => {}
             TrainEvent::Stopped { step } => {
-                self.line(&format!("stopped at step {step}; `tmpose train --resume RUN` goes on, RUN being this training's folder"));
+                // It can only be stopped once.
+                let _ = self.stopped.set(*step);
+                if let Some((_, bar)) = self.lock().take() {
+                    bar.finish_and_clear();
+                }
             }
             TrainEvent::Finished { step, seconds, .. } => {
                 self.line(&format!("finished: {step} steps in {:.1} minutes", seconds / 60.0));
@@ -237,9 +277,12 @@ impl Screen {
             if let Some((_, old)) = held.take() {
                 old.finish_and_clear();
             }
-            let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta} left");
+            // A training tells its remaining time itself: it knows how long its own steps take.
+            let left = if text.is_empty() { "{eta} left" } else { "{msg}" };
+            let template = format!("{{prefix}} {{wide_bar}} {{pos}}/{{len}} {left}");
+            let style = ProgressStyle::with_template(&template);
             let bar = ProgressBar::new(total).with_prefix(title.to_string());
-            // The template is a constant that parses; the plain bar would do too.
+            // Both templates parse; the plain bar would do too.
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             *held = Some((title.to_string(), bar));
         }
@@ -259,18 +302,32 @@ impl Screen {
 }
 
 fn step_text(e: &StepEvent) -> String {
+    let imitated: String = [("sandwich", e.sandwich), ("teacher", e.teacher)]
+        .into_iter()
+        .filter(|(_, part)| *part > 0.0)
+        .map(|(name, part)| format!(", {name} {part:.3}"))
+        .collect();
     let mut text = format!(
-        "loss {:.3} (mse {:.3}, ce {:.3}) {:.0} ms/step, {:.0} min left",
+        "loss {:.3} (mse {:.3}, ce {:.3}{imitated}), {:.0} persons/s, {} left",
         e.loss,
         e.mse,
         e.cross_entropy,
-        e.milliseconds_a_step,
-        e.seconds_left / 60.0
+        e.samples_a_second,
+        remaining(e.seconds_left)
     );
     if e.waiting > 0.05 {
         text += &format!(", {:.0}% waiting for data", e.waiting * 100.0);
     }
     text
+}
+
+fn remaining(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match minutes {
+        0 | 1 => format!("{seconds:.0} s"),
+        2..120 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `tmpose view`: the window.
 
-use crate::app::{self, Automation, Start};
+use crate::app::{self, Automation, Start, StartTraining};
 use crate::gpu::DeviceChoice;
 use crate::model::MaskKind;
 use crate::source::{self, SourceSpec};
@@ -35,6 +35,15 @@ pub struct Args {
     /// Show the mannequin's true joints
     #[arg(long)]
     pub truth: bool,
+    /// Open the training panel
+    #[arg(long)]
+    pub train: bool,
+    /// Open the training panel with the settings of this file (TOML, as for tmpose train)
+    #[arg(long, value_name = "FILE")]
+    pub train_config: Option<PathBuf>,
+    /// With --train-config: start the training at once
+    #[arg(long, requires = "train_config")]
+    pub train_start: bool,
     /// Start from the defaults, and remember nothing
     #[arg(long)]
     pub fresh: bool,
@@ -60,6 +69,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(file) = args.weights.as_ref().filter(|f| !f.is_file()) {
         bail!("the weights file {} does not exist: check the path, or leave --weights out", file.display());
     }
+    if let Some(file) = args.train_config.as_ref().filter(|f| !f.is_file()) {
+        bail!("the settings file {} does not exist: check the path", file.display());
+    }
     let exit_after = match args.exit_after {
         Some(seconds) if !(0.0..=1e7).contains(&seconds) => {
             bail!("--exit-after {seconds} is not possible: give a number of seconds")
@@ -78,6 +90,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         truth: args.truth,
         fresh: args.fresh,
         automation,
+        training: (args.train || args.train_config.is_some())
+            .then_some(StartTraining { settings: args.train_config, start: args.train_start }),
     };
     Ok(app::run(start)?)
 }

@@ -67,6 +67,46 @@ impl Augmentation {
         }
     }
 
+    /// METHOD 5 as the reference trains on MPII: no half bodies, and less of the rest.
+    pub fn tmpose_mpii() -> Augmentation {
+        Augmentation {
+            half_body: 0.0,
+            scale: 0.25,
+            scale_limits: [0.75, 1.25],
+            rotation: 30.0,
+            rotation_limit: 60.0,
+            ..Augmentation::tmpose()
+        }
+    }
+
+    /// The first setting that cannot be drawn with: its name, its value and what it must be.
+    pub fn fault(&self) -> Option<(&'static str, String, &'static str)> {
+        let share = |v: f64| (0.0..=1.0).contains(&v);
+        let spread = |v: f64| v.is_finite() && v >= 0.0;
+        let [low, high] = self.scale_limits;
+        let checks = [
+            ("augmentation.half_body", self.half_body, share(self.half_body), "from 0 to 1"),
+            ("augmentation.scale", self.scale, spread(self.scale), "0 or more"),
+            ("augmentation.rotation", self.rotation, spread(self.rotation), "0 or more"),
+            ("augmentation.rotation_limit", self.rotation_limit, spread(self.rotation_limit), "0 or more"),
+            (
+                "augmentation.rotation_probability",
+                self.rotation_probability,
+                share(self.rotation_probability),
+                "from 0 to 1",
+            ),
+            ("augmentation.shift", self.shift, spread(self.shift), "0 or more"),
+            ("augmentation.brightness", self.brightness, share(self.brightness), "from 0 to 1"),
+            ("augmentation.mirror", self.mirror, share(self.mirror), "from 0 to 1"),
+        ];
+        if !(low > 0.0 && low <= high && high.is_finite()) {
+            let value = format!("{:?}", self.scale_limits);
+            return Some(("augmentation.scale_limits", value, "[low, high] with 0 < low <= high"));
+        }
+        let wrong = checks.into_iter().find(|(_, _, fine, _)| !fine);
+        wrong.map(|(name, value, _, must)| (name, value.to_string(), must))
+    }
+
     /// The plain crop of the person's box, for evaluation.
     pub fn none() -> Augmentation {
         Augmentation {
@@ -249,6 +289,45 @@ mod tests {
             assert!((a[m][0] + b[j][0] - 47.0).abs() < 1e-3, "joint {j}: {:?} {:?}", a[m], b[j]);
             assert!((a[m][1] - b[j][1]).abs() < 1e-3);
         }
+    }
+
+    #[test]
+    fn settings_that_cannot_be_drawn_with_are_named() {
+        for fine in [
+            Augmentation::default(),
+            Augmentation::tmpose(),
+            Augmentation::tmpose_mpii(),
+            Augmentation::none(),
+        ] {
+            assert_eq!(fine.fault(), None);
+        }
+        let name = |a: Augmentation| a.fault().unwrap().0;
+        let plain = Augmentation::none;
+        assert_eq!(name(Augmentation { half_body: 1.5, ..plain() }), "augmentation.half_body");
+        assert_eq!(name(Augmentation { scale_limits: [1.3, 0.7], ..plain() }), "augmentation.scale_limits");
+        assert_eq!(name(Augmentation { rotation_limit: -1.0, ..plain() }), "augmentation.rotation_limit");
+        assert_eq!(name(Augmentation { mirror: f64::NAN, ..plain() }), "augmentation.mirror");
+    }
+
+    #[test]
+    fn whoever_shows_few_joints_stays_whole() {
+        let how = Augmentation { half_body: 1.0, ..Augmentation::none() };
+        let mut few = person();
+        few.keypoints.iter_mut().skip(8).for_each(|k| k.score = 0.0);
+        let mut rng = generator(3, 0, 1, 0);
+        let drawn = Sample::draw(&few, 120, 0.75, Skeleton::coco17(), &how, &mut rng);
+        assert_eq!(drawn.crop, draw(&Augmentation::none(), 1).crop);
+    }
+
+    #[test]
+    fn without_half_bodies_the_other_draws_stay_as_they_were() {
+        // Feature caches on disk hold these crops.
+        let drawn = draw(&Augmentation::default(), 5);
+        let half = draw(&Augmentation { half_body: 1.0, ..Augmentation::default() }, 5);
+        assert_eq!(
+            (drawn.rotation, drawn.mirrored, drawn.brightness),
+            (half.rotation, half.mirrored, half.brightness)
+        );
     }
 
     #[test]

@@ -5,15 +5,27 @@ use super::lenient::{Number, Numbers};
 use super::locate::Place;
 use super::pictures::{PictureFolder, read_sizes};
 use super::set::{Ignored, Layout, LoadReport, Person, Picture, PoseSet};
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 #[derive(Deserialize)]
 struct RawFile {
     images: Vec<RawImage>,
     annotations: Vec<RawAnnotation>,
+    #[serde(default)]
+    categories: Vec<RawCategory>,
+}
+
+/// What a category says about joints; edges count them from 1.
+#[derive(Deserialize)]
+struct RawCategory {
+    #[serde(default)]
+    keypoints: Vec<String>,
+    #[serde(default)]
+    skeleton: Vec<Numbers>,
 }
 
 #[derive(Deserialize)]
@@ -45,8 +57,8 @@ struct RawAnnotation {
     source: Option<String>,
 }
 
-/// Reads a file's `bytes`; persons must have `joints` keypoints.
-pub(super) fn read(bytes: Vec<u8>, place: &Place, joints: usize) -> Result<PoseSet, DataError> {
+/// Reads a file's `bytes`. `expected` stands in for a skeleton that the set does not declare.
+pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
     let raw: RawFile = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
         path: place.file.display().to_string(),
         layout: "COCO's keypoint layout",
@@ -54,9 +66,12 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place, joints: usize) -> Result<PoseS
     })?;
     // The text is as large as everything that was read from it.
     drop(bytes);
+    let skeleton = declared(&raw, place, expected)?;
+    let joints = skeleton.len();
     let mut set = PoseSet {
         file: place.file.clone(),
         layout: Layout::Coco,
+        skeleton,
         pictures: Vec::with_capacity(raw.images.len()),
         persons: Vec::with_capacity(raw.annotations.len()),
         ignored: Vec::new(),
@@ -113,6 +128,42 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place, joints: usize) -> Result<PoseS
     }
     set.persons.shrink_to_fit();
     Ok(set)
+}
+
+/// The skeleton of a set: `skeleton.json` or `skeleton.toml` in its folder or beside the annotations,
+/// else the joint names of its category, else what its number of joints suggests.
+fn declared(raw: &RawFile, place: &Place, expected: Option<&Skeleton>) -> Result<Skeleton, DataError> {
+    let beside = place.file.parent();
+    for folder in [beside, beside.and_then(Path::parent)].into_iter().flatten() {
+        for name in ["skeleton.json", "skeleton.toml"] {
+            let path = folder.join(name);
+            if path.is_file() {
+                return Ok(Skeleton::load(&path)?);
+            }
+        }
+    }
+    if let Some(category) = raw.categories.iter().find(|c| !c.keypoints.is_empty()) {
+        let edge = |edge: &Numbers| match edge.0.as_slice() {
+            // The casts make 0 and what is no number a joint that is not there.
+            &[a, b] => Some([a as usize, b as usize].map(|j| j.wrapping_sub(1))),
+            _ => None,
+        };
+        let edges: Vec<[usize; 2]> = category.skeleton.iter().filter_map(edge).collect();
+        return Ok(Skeleton::of_joints(category.keypoints.clone(), &edges));
+    }
+    let numbers = raw.annotations.iter().map(|a| a.keypoints.0.len()).find(|&n| n > 0);
+    let joints = numbers.filter(|n| n % 3 == 0).map(|n| n / 3);
+    let known = [expected, Some(Skeleton::coco17()), Some(Skeleton::mpii16())];
+    if let Some(fits) = known.into_iter().flatten().find(|s| Some(s.len()) == joints) {
+        return Ok(fits.clone());
+    }
+    match (expected, joints) {
+        (None, Some(joints)) => {
+            let names = (1..=joints).map(|j| format!("joint {j}")).collect();
+            Ok(Skeleton::of_joints(names, &[]))
+        }
+        (expected, _) => Ok(expected.unwrap_or(Skeleton::coco17()).clone()),
+    }
 }
 
 /// What the evaluation must know of an annotation that is not trained on; none without a box.
@@ -245,13 +296,121 @@ mod tests {
     }
 
     #[test]
+    fn one_wrong_value_costs_one_annotation() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = |id: u64| json!({"id": id, "image_id": 1, "bbox": [5, 5, 40, 60], "keypoints": joints(2)});
+        let mut all = vec![good(1), good(1)];
+        for (key, value) in [
+            ("id", json!("x")),
+            ("image_id", json!(null)),
+            ("bbox", json!("wide")),
+            ("bbox", json!([1, 2, null, 4])),
+            ("keypoints", json!(7)),
+            ("keypoints", json!([1, 2])),
+        ] {
+            let mut bad = good(all.len() as u64);
+            bad[key] = value;
+            all.push(bad);
+        }
+        write_set(dir.path(), all.into());
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        let r = &set.report;
+        assert_eq!((set.persons.len(), r.repeated_ids.as_slice()), (2, &[1][..]));
+        // Keypoints that are no list count as no labels.
+        assert_eq!((r.bad.len(), r.unlabelled), (5, 1), "{:?}", r.bad);
+    }
+
+    /// A set whose category names `names`, with one person per list of joints.
+    fn write_named_set(dir: &Path, names: &[&str], persons: &[Vec<f64>]) {
+        let annotations: Vec<_> = (0..persons.len())
+            .map(|i| json!({"id": i, "image_id": 1, "bbox": [5, 5, 40, 60], "keypoints": persons[i]}))
+            .collect();
+        write_set(dir, annotations.into());
+        let path = dir.join("annotations/person_keypoints_train.json");
+        let mut file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        file["categories"] = json!([{"id": 1, "keypoints": names, "skeleton": [[1, 2], [0, 1]]}]);
+        std::fs::write(&path, file.to_string()).unwrap();
+    }
+
+    #[test]
+    fn joints_are_found_by_the_names_that_the_set_declares() {
+        let dir = tempfile::tempdir().unwrap();
+        let person = vec![10.0, 11.0, 2.0, 20.0, 21.0, 1.0, 7.0, 7.0, 2.0];
+        let only_tail = vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 7.0, 7.0, 2.0];
+        write_named_set(dir.path(), &["r_hip", "l_hip", "tail"], &[person, only_tail]);
+        let set = PoseSet::open(dir.path(), "train", Skeleton::mpii16()).unwrap();
+        assert_eq!((set.persons.len(), set.report.unlabelled), (1, 1));
+        let p = &set.persons[0];
+        let at = |name: &str| Skeleton::mpii16().joints.iter().position(|j| j == name).unwrap();
+        assert_eq!(p.keypoints[at("right_hip")], Keypoint { x: 10.0, y: 11.0, score: 2.0 });
+        assert_eq!(p.keypoints[at("pelvis")], Keypoint { x: 15.0, y: 16.0, score: 1.0 });
+        assert_eq!((p.weights[at("left_hip")], p.weights[at("pelvis")], p.labelled()), (1.0, 0.5, 3));
+        let told = set.report.summary();
+        assert!(told.contains("as mpii16: 2 joints mapped by name, 1 derived (pelvis), 13 masked"), "{told}");
+        // Without a wish the set is as it says.
+        let own = PoseSet::open_as_declared(dir.path(), "train", None).unwrap();
+        assert_eq!((own.persons.len(), own.skeleton.edges.as_slice()), (2, &[[0, 1]][..]));
+        assert_eq!(own.skeleton.flip_pairs, [[0, 1]]);
+    }
+
+    #[test]
+    fn a_skeleton_file_in_the_sets_folder_decides() {
+        let dir = tempfile::tempdir().unwrap();
+        write_named_set(dir.path(), &["a", "b"], &[vec![10.0, 11.0, 2.0, 20.0, 21.0, 1.0]]);
+        let error = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap_err().to_string();
+        assert!(error.contains("no joint in common") && error.contains("a, b"), "{error}");
+        let mine = Skeleton {
+            name: "mine".into(),
+            sigmas: vec![0.1, 0.2],
+            ..Skeleton::of_joints(vec!["nose".into(), "left_eye".into()], &[])
+        };
+        std::fs::write(dir.path().join("skeleton.toml"), toml::to_string(&mine).unwrap()).unwrap();
+        let set = PoseSet::open_as_declared(dir.path(), "train", None).unwrap();
+        assert_eq!(set.skeleton, mine);
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        assert_eq!(set.persons[0].keypoints[1].x, 20.0);
+        std::fs::write(dir.path().join("skeleton.toml"), "name = 3").unwrap();
+        let error = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap_err().to_string();
+        assert!(error.contains("skeleton.toml"), "{error}");
+    }
+
+    #[test]
+    fn names_that_say_nothing_leave_the_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..17).map(|j| format!("kp{j}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        write_named_set(dir.path(), &names, &[joints(2)]);
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        assert_eq!(set.persons[0].keypoints[3].x, 13.0);
+        assert_eq!(set.report.summary(), "");
+    }
+
+    #[test]
     fn a_hundred_and_fifty_thousand_persons_load() {
         let dir = tempfile::tempdir().unwrap();
-        let keypoints = joints(2);
-        let all: Vec<_> = (0..150_000)
-            .map(|id| json!({"id": id, "image_id": 1, "bbox": [5, 5, 40, 60], "area": 900, "keypoints": keypoints}))
-            .collect();
-        write_set(dir.path(), serde_json::Value::Array(all));
-        assert_eq!(PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap().persons.len(), 150_000);
+        write_set(dir.path(), json!([]));
+        let path = dir.path().join("annotations/person_keypoints_train.json");
+        // Written as text: building 150,000 JSON values takes far longer than reading them.
+        let mut all = String::new();
+        for id in 0..150_000 {
+            let (y, v) = (id % 80, 1 + id % 2);
+            let joints: Vec<String> = (0..17).map(|j| format!("{}, {y}, {v}", 10 + j)).collect();
+            all += &format!(
+                r#"{}{{"id": {id}, "image_id": 1, "bbox": [5, 5, 40, 60], "area": {}, "keypoints": [{}]}}"#,
+                if id > 0 { "," } else { "" },
+                1 + id,
+                joints.join(", ")
+            );
+        }
+        let file = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, file.replace("\"annotations\":[]", &format!("\"annotations\":[{all}]")))
+            .unwrap();
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        assert_eq!((set.persons.len(), set.report.summary().as_str()), (150_000, ""));
+        for (id, p) in set.persons.iter().enumerate() {
+            assert_eq!((p.id, p.area, p.labelled()), (id as u64, 1.0 + id as f64, 17));
+            let last = Keypoint { x: 26.0, y: (id % 80) as f32, score: 1.0 + (id % 2) as f32 };
+            assert_eq!(p.keypoints[16], last);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Why data cannot be used.
 
+use crate::pose::SkeletonError;
+
 /// Why a set cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -13,6 +15,14 @@ pub enum DataError {
     NotFound { wanted: String, split: String },
     #[error("{path} has no usable person with {joints} joints{left_out}")]
     Empty { path: String, joints: usize, left_out: String },
+    #[error(transparent)]
+    Skeleton(#[from] SkeletonError),
+    #[error(
+        "{path} and the skeleton {wanted} have no joint in common; its joints are {joints} (name them like those of {wanted}, in a skeleton.json beside the set or in the file's categories)"
+    )]
+    NoCommonJoint { path: String, wanted: String, joints: String },
+    #[error("{bad} of {all} annotations cannot be used ({names}); repair them or raise data.bad_limit")]
+    BadAnnotations { bad: usize, all: usize, names: String },
     #[error("cannot decode the picture {path}: {reason}; remove it from the annotations or replace it")]
     Picture { path: String, reason: String },
     #[error("cannot write {path}: {source}")]

@@ -32,6 +32,14 @@ pub fn locate(wanted: &Path, split: &str) -> Option<Place> {
     split_of(wanted.parent()?, &named)
 }
 
+/// The parts of the set that `wanted` means, each to be opened by itself: those of a folder, "train"
+/// before "val", or the one that `wanted` names.
+pub fn splits(wanted: &Path) -> Vec<PathBuf> {
+    let parts = ["train", "val"].into_iter().filter(|split| split_of(wanted, split).is_some());
+    let parts: Vec<PathBuf> = parts.map(|split| wanted.join(split)).collect();
+    if parts.is_empty() { vec![wanted.into()] } else { parts }
+}
+
 /// COCO's names before MPII's: a folder that has both is a COCO set that was converted.
 fn split_of(root: &Path, split: &str) -> Option<Place> {
     let coco = [split.to_string(), format!("{split}2017")].into_iter().map(|name| {
@@ -77,5 +85,7 @@ mod tests {
         assert_eq!(found(root, "annot/valid_pckh.json", "train").unwrap(), "annot/valid_pckh.json");
         assert_eq!(locate(&root.join("annot/valid_pckh.json"), "train").unwrap().images, root.join("images"));
         assert_eq!(found(root, "test", "train"), None);
+        assert_eq!(splits(root), [root.join("train"), root.join("val")]);
+        assert_eq!(splits(&root.join("val")), [root.join("val")]);
     }
 }

@@ -4,6 +4,8 @@ pub mod augment;
 mod coco;
 mod error;
 pub mod features;
+mod findings;
+pub mod health;
 mod lenient;
 mod locate;
 pub mod mixture;
@@ -11,15 +13,17 @@ mod mpii;
 mod pictures;
 pub mod samples;
 mod set;
+mod sides;
 pub mod teacher;
 
 pub use augment::{Augmentation, Sample, generator};
 pub use error::DataError;
 pub use features::{CacheKey, ChannelScale, FeatureCache};
-pub use locate::{Place, locate};
+pub use findings::{Finding, FindingKind};
+pub use health::Health;
+pub use locate::{Place, locate, splits};
 pub use mixture::{Mixture, SampleRef, SetSpec};
 pub use samples::{Samples, read_picture};
 /// The set's name from the time when every set was in COCO's layout.
-pub use set::PoseSet as CocoSet;
 pub use set::{Ignored, Layout, LoadReport, Person, Picture, PoseSet};
 pub use teacher::{TeacherLabels, TeacherReport, TeacherRules};

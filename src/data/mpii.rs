@@ -49,6 +49,7 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place) -> Result<PoseSet, DataError> 
     let mut set = PoseSet {
         file: place.file.clone(),
         layout: Layout::Mpii,
+        skeleton: Skeleton::mpii16().clone(),
         pictures: Vec::new(),
         persons: Vec::with_capacity(entries.len()),
         ignored: Vec::new(),

@@ -3,7 +3,7 @@
 use super::error::DataError;
 use super::locate::{Place, locate};
 use super::{coco, mpii};
-use crate::pose::{Keypoint, Skeleton};
+use crate::pose::{JointMap, Keypoint, Skeleton};
 use crate::vision::BBox;
 use std::path::{Path, PathBuf};
 
@@ -80,10 +80,12 @@ pub struct LoadReport {
     pub bad: Vec<String>,
     /// Annotation ids that an earlier annotation had already; the person is kept.
     pub repeated_ids: Vec<u64>,
+    /// How the set's joints became those that were asked for, where they differ.
+    pub joints: Option<String>,
 }
 
 impl LoadReport {
-    /// One line for a terminal or a log; empty when nothing was left out.
+    /// One line for a terminal or a log; empty when nothing was left out or changed.
     pub fn summary(&self) -> String {
         let named = |names: &[String]| {
             let shown: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
@@ -110,7 +112,15 @@ impl LoadReport {
         if !self.bad.is_empty() {
             parts.push(format!("{} bad annotations ({})", self.bad.len(), named(&self.bad)));
         }
-        if parts.is_empty() { String::new() } else { format!("left out: {}", parts.join("; ")) }
+        let mut lines = Vec::new();
+        if !parts.is_empty() {
+            lines.push(format!("left out: {}", parts.join("; ")));
+        }
+        if !self.repeated_ids.is_empty() {
+            lines.push(format!("{} annotation ids occur more than once", self.repeated_ids.len()));
+        }
+        lines.extend(self.joints.clone());
+        lines.join("; ")
     }
 }
 
@@ -129,6 +139,8 @@ pub struct PoseSet {
     /// The annotation file.
     pub file: PathBuf,
     pub layout: Layout,
+    /// The joints of its persons.
+    pub skeleton: Skeleton,
     pub pictures: Vec<Picture>,
     /// Persons that can be trained on, in the file's order.
     pub persons: Vec<Person>,
@@ -138,7 +150,9 @@ pub struct PoseSet {
 }
 
 impl PoseSet {
-    /// Finds the annotation file and the pictures of `wanted` and reads them.
+    /// Finds the annotation file and the pictures of `wanted` and reads them, with the joints of
+    /// `skeleton`: those that the set knows by name, some middles of two, and the others without
+    /// labels.
     ///
     /// `wanted` is an annotation file, a set's folder (then `split`, "train" or "val", is read), or
     /// `FOLDER/train`, `FOLDER/val`, which name the split themselves. COCO's own names
@@ -147,31 +161,89 @@ impl PoseSet {
     /// # Errors
     /// There is no such set, its file cannot be read, or nobody in it can be used.
     pub fn open(wanted: &Path, split: &str, skeleton: &Skeleton) -> Result<PoseSet, DataError> {
-        let place = locate(wanted, split).ok_or_else(|| DataError::NotFound {
-            wanted: wanted.display().to_string(),
-            split: split.into(),
-        })?;
-        PoseSet::load(&place, skeleton)
+        PoseSet::open_as_declared(wanted, split, Some(skeleton))?.with_joints_of(skeleton)
+    }
+
+    /// As [`PoseSet::open`], with the joints that the set itself declares. `expected` is believed to
+    /// be the skeleton of a set that declares none and has as many joints.
+    ///
+    /// # Errors
+    /// There is no such set, its file cannot be read, or nobody in it can be used.
+    pub fn open_as_declared(
+        wanted: &Path,
+        split: &str,
+        expected: Option<&Skeleton>,
+    ) -> Result<PoseSet, DataError> {
+        PoseSet::load(&PoseSet::find(wanted, split)?, expected)
+    }
+
+    /// The annotation file and the pictures that [`PoseSet::open`] would read, without reading them.
+    ///
+    /// # Errors
+    /// There is no such set.
+    pub fn find(wanted: &Path, split: &str) -> Result<Place, DataError> {
+        locate(wanted, split)
+            .ok_or_else(|| DataError::NotFound { wanted: wanted.display().to_string(), split: split.into() })
     }
 
     /// Reads the annotation file of `place`, whose layout shows in its first letter.
     ///
     /// # Errors
     /// The file cannot be read, or nobody in it can be used.
-    pub fn load(place: &Place, skeleton: &Skeleton) -> Result<PoseSet, DataError> {
-        let shown = || place.file.display().to_string();
-        let bytes = std::fs::read(&place.file).map_err(|source| DataError::Read { path: shown(), source })?;
-        let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
-        let set = match first {
+    pub fn load(place: &Place, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
+        let path = place.file.display().to_string();
+        let bytes =
+            std::fs::read(&place.file).map_err(|source| DataError::Read { path: path.clone(), source })?;
+        let set = match bytes.iter().find(|b| !b.is_ascii_whitespace()) {
             Some(b'[') => mpii::read(bytes, place)?,
-            _ => coco::read(bytes, place, skeleton.len())?,
+            _ => coco::read(bytes, place, expected)?,
         };
-        if set.persons.iter().any(|p| p.keypoints.len() != skeleton.len()) || set.persons.is_empty() {
-            let left_out = set.report.summary();
-            let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
-            return Err(DataError::Empty { path: shown(), joints: skeleton.len(), left_out });
+        set.unless_empty()
+    }
+
+    /// The same persons with the joints of `skeleton`.
+    ///
+    /// # Errors
+    /// The skeletons have no joint in common, or nobody has a label of such a joint.
+    pub fn with_joints_of(mut self, skeleton: &Skeleton) -> Result<PoseSet, DataError> {
+        let map = JointMap::between(&self.skeleton, skeleton);
+        let says_nothing = map.is_empty() && self.skeleton.len() == skeleton.len();
+        if map.is_empty() && !says_nothing {
+            return Err(DataError::NoCommonJoint {
+                path: self.file.display().to_string(),
+                wanted: skeleton.name.clone(),
+                joints: self.skeleton.joints.join(", "),
+            });
         }
-        Ok(set)
+        // Names such as "joint 1" leave only the order to go by.
+        if !map.is_identity() && !says_nothing {
+            let note = format!("as {}: {}", skeleton.name, map.summary(skeleton));
+            self.report.joints = Some(note);
+            self.persons.retain_mut(|person| {
+                (person.keypoints, person.weights) = map.apply(&person.keypoints, &person.weights);
+                let useful = person.labelled() > 0;
+                self.report.unlabelled += usize::from(!useful);
+                useful
+            });
+            for ignored in &mut self.ignored {
+                let joint = |&[x, y, v]: &[f64; 3]| Keypoint { x: x as f32, y: y as f32, score: v as f32 };
+                let from: Vec<Keypoint> = ignored.keypoints.iter().map(joint).collect();
+                let (to, _) = map.apply(&from, &vec![1.0; from.len()]);
+                ignored.keypoints = to.iter().map(|k| [k.x, k.y, k.score].map(f64::from)).collect();
+            }
+        }
+        self.skeleton = skeleton.clone();
+        self.unless_empty()
+    }
+
+    fn unless_empty(self) -> Result<PoseSet, DataError> {
+        if !self.persons.is_empty() {
+            return Ok(self);
+        }
+        let left_out = self.report.summary();
+        let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
+        let (path, joints) = (self.file.display().to_string(), self.skeleton.len());
+        Err(DataError::Empty { path, joints, left_out })
     }
 
     /// The picture of a person of this set.

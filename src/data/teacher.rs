@@ -39,6 +39,17 @@ impl Default for TeacherRules {
     }
 }
 
+impl TeacherRules {
+    /// Whether a teacher's joint [x, y, score, disagreement] speaks against the label `joint` of
+    /// somebody whose box's longer side is `side` pixels.
+    pub fn mistrusts(&self, &[x, y, score, disagreement]: &[f32; 4], joint: &Keypoint, side: f32) -> bool {
+        joint.score > 0.0
+            && score > self.mistrust_score
+            && disagreement < self.mistrust_disagreement
+            && (joint.x - x).hypot(joint.y - y) > self.mistrust_distance * side
+    }
+}
+
 /// What the rules changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TeacherReport {
@@ -70,26 +81,30 @@ impl TeacherLabels {
         Ok(TeacherLabels(labels))
     }
 
+    /// The labels of an annotation.
+    pub fn of(&self, annotation: u64) -> Option<&[[f32; 4]]> {
+        self.0.get(&annotation).map(Vec::as_slice)
+    }
+
     /// Fills missing joints and sets the weight of mistrusted ones to 0.
     pub fn apply(&self, set: &mut PoseSet, rules: &TeacherRules) -> TeacherReport {
         let mut report = TeacherReport::default();
         for person in &mut set.persons {
             let Some(labels) = self.0.get(&person.id) else { continue };
             let side = person.bbox.w.max(person.bbox.h);
-            for (j, &[x, y, score, disagreement]) in labels.iter().enumerate().take(person.keypoints.len()) {
+            for (j, label) in labels.iter().enumerate().take(person.keypoints.len()) {
                 let joint = &mut person.keypoints[j];
-                if joint.score <= 0.0 {
-                    if score > rules.fill_score && disagreement < rules.fill_disagreement {
-                        *joint = Keypoint { x, y, score: 1.0 };
-                        person.weights[j] = rules.fill_weight;
-                        report.filled += 1;
-                    }
-                } else if score > rules.mistrust_score
-                    && disagreement < rules.mistrust_disagreement
-                    && (joint.x - x).hypot(joint.y - y) > rules.mistrust_distance * side
-                {
+                let &[x, y, score, disagreement] = label;
+                if rules.mistrusts(label, joint, side) {
                     person.weights[j] = 0.0;
                     report.mistrusted += 1;
+                } else if joint.score <= 0.0
+                    && score > rules.fill_score
+                    && disagreement < rules.fill_disagreement
+                {
+                    *joint = Keypoint { x, y, score: 1.0 };
+                    person.weights[j] = rules.fill_weight;
+                    report.filled += 1;
                 }
             }
         }
@@ -120,6 +135,7 @@ mod tests {
         let mut set = PoseSet {
             file: "x".into(),
             layout: Layout::Coco,
+            skeleton: crate::pose::Skeleton::coco17().clone(),
             pictures: vec![],
             persons: vec![person],
             ignored: vec![],

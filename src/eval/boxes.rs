@@ -142,6 +142,7 @@ mod tests {
         PoseSet {
             file: "people/annotations/person_keypoints_val.json".into(),
             layout: Layout::Coco,
+            skeleton: crate::pose::Skeleton::coco17().clone(),
             pictures: vec![picture(3), picture(1), picture(9)],
             persons: vec![],
             ignored: vec![],

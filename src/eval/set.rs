@@ -7,10 +7,10 @@ use crate::model::{ModelConfig, TmPose};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
 use burn::prelude::Device;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The numbers that a training follows. AP and PCK are fractions of 1.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetScore {
     pub ap: f64,
     pub ap50: f64,

@@ -18,6 +18,20 @@ fn ratio(keep_ratio: f64) -> LiveSettings {
     LiveSettings { infer: Settings { keep_ratio, ..Settings::default() }, heatmaps: false }
 }
 
+/// A pipeline whose network answers at once.
+fn with_network() -> Pipeline {
+    let mut live = pipeline();
+    live.load(Some(loader(free(&Arc::default()))));
+    ready(&live);
+    live
+}
+
+/// Opens the scripted source.
+fn play(live: &mut Pipeline, frames: u64, transport: Transport) {
+    let sources = Arc::default();
+    live.open_with(Box::new(move || Ok(Scripted::boxed(frames, &sources))), transport);
+}
+
 const PLAYING: Transport = Transport { playing: true, looping: false };
 const PAUSED: Transport = Transport { playing: false, looping: false };
 
@@ -34,14 +48,7 @@ fn the_window_side_never_waits_while_the_network_is_busy() {
     let mut fake = free(&alive);
     (fake.gate, fake.entered) = (Some(closed), Some(entered));
     live.load(Some(loader(fake)));
-    let sources = Arc::default();
-    live.open_with(
-        Box::new({
-            let sources = Arc::clone(&sources);
-            move || Ok(Scripted::boxed(1000, &sources))
-        }),
-        PLAYING,
-    );
+    play(&mut live, 1000, PLAYING);
     inside.recv_timeout(Duration::from_secs(10)).unwrap();
 
     // The network is held inside a frame, and everything the window may do still returns.
@@ -67,14 +74,7 @@ fn the_network_takes_the_newest_frame_and_what_it_missed_is_counted() {
     (fake.gate, fake.entered) = (Some(closed), Some(entered));
     live.load(Some(loader(fake)));
     ready(&live);
-    let sources = Arc::default();
-    live.open_with(
-        Box::new({
-            let sources = Arc::clone(&sources);
-            move || Ok(Scripted::boxed(6, &sources))
-        }),
-        PLAYING,
-    );
+    play(&mut live, 6, PLAYING);
     // The first frame is inside; the others arrive meanwhile, and only the last is left.
     inside.recv_timeout(Duration::from_secs(10)).unwrap();
     wait_for("the end of the source", || live.source().filter(|s| s.ended));
@@ -90,18 +90,8 @@ fn the_network_takes_the_newest_frame_and_what_it_missed_is_counted() {
 
 #[test]
 fn a_settings_change_shows_in_the_next_result_also_when_paused() {
-    let alive = Arc::default();
-    let mut live = pipeline();
-    live.load(Some(loader(free(&alive))));
-    ready(&live);
-    let sources = Arc::default();
-    live.open_with(
-        Box::new({
-            let sources = Arc::clone(&sources);
-            move || Ok(Scripted::boxed(9, &sources))
-        }),
-        PAUSED,
-    );
+    let mut live = with_network();
+    play(&mut live, 9, PAUSED);
     let before = wait_for("the first result", || live.take_result());
     assert_eq!(before.kept.len(), 256);
     live.set_settings(ratio(0.6));
@@ -113,18 +103,8 @@ fn a_settings_change_shows_in_the_next_result_also_when_paused() {
 
 #[test]
 fn the_transport_steps_seeks_plays_to_the_end_and_loops() {
-    let alive = Arc::default();
-    let mut live = pipeline();
-    live.load(Some(loader(free(&alive))));
-    ready(&live);
-    let sources = Arc::default();
-    live.open_with(
-        Box::new({
-            let sources = Arc::clone(&sources);
-            move || Ok(Scripted::boxed(8, &sources))
-        }),
-        PAUSED,
-    );
+    let mut live = with_network();
+    play(&mut live, 8, PAUSED);
     let shown = |live: &Pipeline| wait_for("a frame", || live.take_result()).frame.frame.timestamp / 10;
     assert_eq!(shown(&live), Duration::from_millis(0));
     live.step(1);

@@ -62,6 +62,22 @@ impl Layer {
         self.finish(x.slice([0..batch, 0..queries]), y)
     }
 
+    /// How much each of the first `joints` tokens of `x` looks at each token behind them, the mean of all
+    /// heads: `[B,joints,n - joints]`. A row is a part of a softmax over all n, so it sums to less than 1.
+    pub fn keypoint_attention(&self, x: Tensor<3>, joints: usize) -> Tensor<3> {
+        let [batch, n, dim] = x.dims();
+        let head_dim = dim / self.heads;
+        let weight = self.qkv.weight.val();
+        let normed = self.norm1.forward(x);
+        let first = normed.clone().slice([0..batch, 0..joints]);
+        let q = linear_map(first, weight.clone().slice([0..dim, 0..dim]), None);
+        let q = q.reshape([batch, joints, self.heads, head_dim]).swap_dims(1, 2);
+        let k = linear_map(normed, weight.slice([0..dim, dim..2 * dim]), None);
+        let k = k.reshape([batch, n, self.heads, head_dim]).swap_dims(1, 2);
+        let shares = softmax(q.mul_scalar(self.scale).matmul(k.swap_dims(2, 3)), 3);
+        shares.mean_dim(1).reshape([batch, joints, n]).narrow(2, joints, n - joints)
+    }
+
     /// `[B,heads,q,head_dim]` queries to `[B,q,dim]` mixed values.
     fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<3> {
         let [batch, heads, queries, head_dim] = q.dims();
@@ -104,18 +120,78 @@ impl Encoder {
     }
 
     /// `[B,J+k,dim]` to the same. `places` is `[B or 1, J+k, dim]`: 0 for the keypoint tokens, the
-    /// position for the visual ones.
-    pub fn forward(&self, x: Tensor<3>, places: &Tensor<3>) -> Tensor<3> {
-        self.layers.iter().enumerate().fold(x, |x, (i, layer)| layer.forward(place(x, i, places)))
+    /// position for the visual ones. `watch` sees the tokens before and after each layer.
+    pub(super) fn forward(&self, x: Tensor<3>, places: &Tensor<3>, watch: &mut impl Watch) -> Tensor<3> {
+        self.layers.iter().enumerate().fold(x, |x, (i, layer)| {
+            let x = place(x, i, places);
+            watch.before(layer, &x);
+            let x = layer.forward(x);
+            watch.after(&x);
+            x
+        })
     }
 
     /// The `joints` keypoint tokens of [`Encoder::forward`], without computing what only the others need.
-    pub fn forward_keypoints(&self, x: Tensor<3>, places: &Tensor<3>, joints: usize) -> Tensor<3> {
+    pub(super) fn forward_keypoints(
+        &self,
+        x: Tensor<3>,
+        places: &Tensor<3>,
+        joints: usize,
+        watch: &mut impl Watch,
+    ) -> Tensor<3> {
         let last = self.layers.len().saturating_sub(1);
         self.layers.iter().enumerate().fold(x, |x, (i, layer)| {
             let x = place(x, i, places);
-            if i == last { layer.forward_first(x, joints) } else { layer.forward(x) }
+            watch.before(layer, &x);
+            let x = if i == last { layer.forward_first(x, joints) } else { layer.forward(x) };
+            watch.after(&x);
+            x
         })
+    }
+}
+
+/// Sees the tokens on their way through the layers.
+pub(super) trait Watch {
+    /// `x` `[B,J+k,dim]` is about to enter `layer`.
+    fn before(&mut self, layer: &Layer, x: &Tensor<3>);
+    /// What came out: `[B,J+k,dim]`, or `[B,J,dim]` after the very last layer.
+    fn after(&mut self, x: &Tensor<3>);
+}
+
+/// Nobody watches.
+impl Watch for () {
+    fn before(&mut self, _: &Layer, _: &Tensor<3>) {}
+    fn after(&mut self, _: &Tensor<3>) {}
+}
+
+/// What the keypoint tokens become in each layer and what they look at there; what one network can learn
+/// from another besides its heatmaps.
+#[derive(Debug)]
+pub struct Trace {
+    joints: usize,
+    wants_attention: bool,
+    /// After each layer, `[B,J,dim]`.
+    pub keypoints: Vec<Tensor<3>>,
+    /// In each layer, `[B,J,k]`, see [`Layer::keypoint_attention`]; empty when it was not asked for.
+    pub attention: Vec<Tensor<3>>,
+}
+
+impl Trace {
+    /// For a network of `joints` joints.
+    pub fn new(joints: usize, wants_attention: bool) -> Trace {
+        Trace { joints, wants_attention, keypoints: Vec::new(), attention: Vec::new() }
+    }
+}
+
+impl Watch for Trace {
+    fn before(&mut self, layer: &Layer, x: &Tensor<3>) {
+        if self.wants_attention {
+            self.attention.push(layer.keypoint_attention(x.clone(), self.joints));
+        }
+    }
+
+    fn after(&mut self, x: &Tensor<3>) {
+        self.keypoints.push(x.clone().narrow(1, 0, self.joints));
     }
 }
 

@@ -19,7 +19,7 @@ mod tmpose;
 
 pub use config::{BackboneKind, ModelConfig, UnknownVariant, Variant};
 pub use conv::scale_and_shift;
-pub use encoder::{Encoder, Layer};
+pub use encoder::{Encoder, Layer, Trace};
 pub use head::Head;
 pub use keep::{Keep, PositionMode, UnknownPositionMode};
 pub use macs::{Counting, Macs};

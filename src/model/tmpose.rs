@@ -2,7 +2,8 @@
 
 use super::backbone::Backbone;
 use super::conv::scale_and_shift;
-use super::{Encoder, Head, Keep, ModelConfig, positions};
+use super::encoder::Watch;
+use super::{Encoder, Head, Keep, ModelConfig, Trace, positions};
 use burn::module::Param;
 use burn::nn::{BatchNorm, Linear};
 use burn::prelude::*;
@@ -53,15 +54,20 @@ impl TmPose {
 
     /// [`TmPose::tokens`] before the positions are added.
     pub fn embed(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<3> {
+        self.embed_patches(self.patches(feature), keep)
+    }
+
+    /// The feature `[B,C,h,w]` after the norm and cut into tokens: `[B,N,values]`, what
+    /// [`TmPose::forward_patches`] goes on from.
+    pub fn patches(&self, feature: Tensor<4>) -> Tensor<3> {
         let feature = self.norm(feature);
         let batch = feature.dims()[0];
         let ([rows, columns], [height, width]) = (self.config.grid, self.config.patch);
         // Values of a token: row in the patch, column in the patch, channel fastest.
-        let patches = feature
+        feature
             .reshape([batch, self.config.feature_channels, rows, height, columns, width])
             .permute([0, 2, 4, 3, 5, 1])
-            .reshape([batch, self.config.tokens(), self.config.patch_values()]);
-        self.embed_patches(patches, keep)
+            .reshape([batch, self.config.tokens(), self.config.patch_values()])
     }
 
     /// Selects the kept ones of all `patches` `[B,N,values]` and embeds them.
@@ -84,6 +90,10 @@ impl TmPose {
     /// Runs the transformers over the keypoint tokens and the visual `tokens` `[B,k,dim]`:
     /// `[B,J,dim * transformers]`, the keypoint tokens after each transformer side by side.
     pub fn encode(&self, tokens: Tensor<3>, keep: &Keep) -> Tensor<3> {
+        self.encode_watched(tokens, keep, &mut ())
+    }
+
+    fn encode_watched(&self, tokens: Tensor<3>, keep: &Keep, watch: &mut impl Watch) -> Tensor<3> {
         let [batch, kept, dim] = tokens.dims();
         let joints = self.config.joints;
         let rows = self.position_rows(keep, kept);
@@ -95,10 +105,10 @@ impl TmPose {
         let last = self.encoders.len().saturating_sub(1);
         for (i, encoder) in self.encoders.iter().enumerate() {
             if i == last {
-                outputs.push(encoder.forward_keypoints(x, &places, joints));
+                outputs.push(encoder.forward_keypoints(x, &places, joints, watch));
                 break;
             }
-            x = encoder.forward(x, &places);
+            x = encoder.forward(x, &places, watch);
             outputs.push(x.clone().slice([0..batch, 0..joints]));
         }
         if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(outputs, 2) }
@@ -150,10 +160,20 @@ impl TmPose {
     /// Heatmaps from a feature that went through the norm and was cut into tokens already, `[B,N,values]`:
     /// for training with cached features.
     pub fn forward_patches(&self, patches: Tensor<3>, keep: &Keep) -> Tensor<4> {
+        self.forward_patches_watched(patches, keep, &mut ())
+    }
+
+    /// [`TmPose::forward_patches`], and in `trace` what happens to the keypoint tokens on the way.
+    pub fn forward_patches_traced(&self, patches: Tensor<3>, keep: &Keep, trace: &mut Trace) -> Tensor<4> {
+        self.forward_patches_watched(patches, keep, trace)
+    }
+
+    fn forward_patches_watched(&self, patches: Tensor<3>, keep: &Keep, watch: &mut impl Watch) -> Tensor<4> {
         let batch = patches.dims()[0];
         let embedded = self.embed_patches(patches.clone(), keep);
         let [_, kept, _] = embedded.dims();
-        let maps = self.head.forward(self.encode(embedded + self.position_rows(keep, kept), keep));
+        let tokens = embedded + self.position_rows(keep, kept);
+        let maps = self.head.forward(self.encode_watched(tokens, keep, watch));
         let ([rows, columns], [height, width]) = (self.config.grid, self.config.patch);
         let channels = self.config.feature_channels;
         let feature = patches

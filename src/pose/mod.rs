@@ -1,7 +1,11 @@
 //! Keypoints, skeletons and poses: the words that every other room uses.
 
+mod joint_map;
+mod joint_name;
 mod skeleton;
 
+pub use joint_map::{DERIVED_WEIGHT, JointMap, JointSource};
+pub use joint_name::{JointName, Side};
 pub use skeleton::{Skeleton, SkeletonError};
 
 /// One estimated or annotated joint, in pixels of the picture that the pose belongs to.

@@ -1,11 +1,13 @@
 //! A skeleton as a data file: names, edges, left/right pairs and OKS sigmas.
 
+use super::JointName;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::LazyLock;
 
 /// The joints of a data set and how they hang together. Read from a JSON file like those in
-/// `assets/skeletons/`, so that a user can train on a skeleton of their own.
+/// `assets/skeletons/`, or a TOML file with the same fields, so that a user can train on a skeleton of
+/// their own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Skeleton {
@@ -28,11 +30,14 @@ pub struct Skeleton {
 pub enum SkeletonError {
     #[error("cannot read the skeleton file {path}: {source}")]
     Read { path: String, source: std::io::Error },
-    #[error("{path} is not a skeleton file: {source} (compare it with assets/skeletons/coco17.json)")]
-    Parse { path: String, source: serde_json::Error },
+    #[error("{path} is not a skeleton file: {reason} (compare it with assets/skeletons/coco17.json)")]
+    Parse { path: String, reason: String },
     #[error("the skeleton in {path} is inconsistent: {reason}")]
     Inconsistent { path: String, reason: String },
 }
+
+/// The mean of COCO's sigmas, for a joint that COCO does not know.
+const MEAN_SIGMA: f64 = 0.067;
 
 static COCO17: LazyLock<Skeleton> =
     LazyLock::new(|| builtin(include_str!("../../assets/skeletons/coco17.json")));
@@ -55,16 +60,66 @@ impl Skeleton {
         &MPII16
     }
 
+    /// `coco17`, `mpii16` or the skeleton of a file.
+    ///
+    /// # Errors
+    /// See [`Skeleton::load`].
+    pub fn named(name: &str) -> Result<Skeleton, SkeletonError> {
+        match name {
+            "coco17" => Ok(Skeleton::coco17().clone()),
+            "mpii16" => Ok(Skeleton::mpii16().clone()),
+            file => Skeleton::load(Path::new(file)),
+        }
+    }
+
     /// Reads and checks a skeleton file.
     pub fn load(path: &Path) -> Result<Skeleton, SkeletonError> {
         let shown = || path.display().to_string();
         let text =
             std::fs::read_to_string(path).map_err(|source| SkeletonError::Read { path: shown(), source })?;
-        let skeleton: Skeleton =
-            serde_json::from_str(&text).map_err(|source| SkeletonError::Parse { path: shown(), source })?;
+        let toml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("toml"));
+        let parsed: Result<Skeleton, String> = if toml {
+            toml::from_str(&text).map_err(|e| e.to_string())
+        } else {
+            serde_json::from_str(&text).map_err(|e| e.to_string())
+        };
+        let skeleton = parsed.map_err(|reason| SkeletonError::Parse { path: shown(), reason })?;
         match skeleton.fault() {
             None => Ok(skeleton),
             Some(reason) => Err(SkeletonError::Inconsistent { path: shown(), reason }),
+        }
+    }
+
+    /// The skeleton of joints that a data set only names. What it does not say follows from the
+    /// names: joints that differ by left and right are mirror pairs, and a joint has the sigma of its
+    /// namesake in COCO or MPII, else the mean of COCO's. A built-in skeleton whose joints these are
+    /// is returned as it is. Edges between joints that are not there are left out.
+    pub fn of_joints(joints: Vec<String>, edges: &[[usize; 2]]) -> Skeleton {
+        let names: Vec<JointName> = joints.iter().map(|j| JointName::parse(j)).collect();
+        let known = [Skeleton::coco17(), Skeleton::mpii16()];
+        let is = |s: &&&Skeleton| s.joints.iter().map(|j| JointName::parse(j)).eq(names.iter().cloned());
+        if let Some(built_in) = known.iter().find(is) {
+            return (*built_in).clone();
+        }
+        let sigma = |name: &JointName| {
+            let namesake = known.iter().find_map(|s| {
+                let j = s.joints.iter().position(|j| JointName::parse(j) == *name)?;
+                Some(s.sigmas[j])
+            });
+            namesake.unwrap_or(MEAN_SIGMA)
+        };
+        let pairs = (0..names.len()).filter_map(|a| {
+            let other = names.iter().position(|n| *n == names[a].mirrored())?;
+            // A middle joint is its own mirror image; each pair is met twice.
+            (a < other && names[..a].iter().all(|n| *n != names[a])).then_some([a, other])
+        });
+        Skeleton {
+            name: format!("joints{}", joints.len()),
+            title: format!("{} joints", joints.len()),
+            flip_pairs: pairs.collect(),
+            sigmas: names.iter().map(sigma).collect(),
+            edges: edges.iter().filter(|e| e.iter().all(|&j| j < joints.len())).copied().collect(),
+            joints,
         }
     }
 
@@ -140,6 +195,27 @@ mod tests {
                 assert_eq!(s.joints[m], swapped);
             }
         }
+    }
+
+    #[test]
+    fn a_skeleton_file_may_be_toml() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("skeleton.toml");
+        std::fs::write(&path, toml::to_string(Skeleton::mpii16()).unwrap()).unwrap();
+        assert_eq!(Skeleton::load(&path).unwrap(), *Skeleton::mpii16());
+        std::fs::write(&path, "joints = 3").unwrap();
+        assert!(Skeleton::load(&path).unwrap_err().to_string().contains("skeleton.toml"));
+    }
+
+    #[test]
+    fn named_joints_are_a_skeleton() {
+        let words = |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+        let s = Skeleton::of_joints(words(&["tail", "r_hip", "l_hip", "tail"]), &[[0, 1], [1, 9]]);
+        assert_eq!(s.fault(), None);
+        assert_eq!((s.edges.as_slice(), s.flip_pairs.as_slice()), (&[[0, 1]][..], &[[1, 2]][..]));
+        assert_eq!(s.sigmas, [MEAN_SIGMA, 0.107, 0.107, MEAN_SIGMA]);
+        let spelled = Skeleton::coco17().joints.iter().map(|j| j.replace("left_", "L_")).collect();
+        assert_eq!(Skeleton::of_joints(spelled, &[]), *Skeleton::coco17());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use burn::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
 use std::path::Path;
 
 /// The file's name in a run's folder.
@@ -25,6 +25,9 @@ pub struct Position {
     pub seconds: f64,
     pub best_ap: Option<f64>,
     pub best_step: u64,
+    /// Validations since then.
+    #[serde(default)]
+    pub without_better: u64,
 }
 
 /// Writes the state of a training.
@@ -110,7 +113,15 @@ pub fn load(
 
 /// Writes beside the file and renames, so that a crash or a full disk leaves the old one.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let failed = |source| TrainError::Write { path: path.display().to_string(), source };
+    let failed = |source: Error| {
+        let shown = path.display().to_string();
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge if path.exists() => {
+                TrainError::Full { path: shown, megabytes: bytes.len() as f64 / 1e6, source }
+            }
+            _ => TrainError::Write { path: shown, source },
+        }
+    };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;

@@ -1,6 +1,8 @@
 //! Every setting of a training, as one TOML file, the flags of `tmpose train` and the window's form
 //! know it.
 
+use super::recipe::Recipe;
+use super::settings;
 use crate::data::{Augmentation, SetSpec, TeacherRules};
 use crate::gpu::DeviceChoice;
 use crate::model::{MaskKind, Variant};
@@ -8,13 +10,20 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// A whole training. Every field has a default, so a file names only what differs.
+///
+/// The doc comments of the fields are what users read: `tmpose train --print-config` and the window
+/// show them ([`settings::settings`]).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
+    /// What the settings start from: `modern` or `tmpose` (the paper's).
+    #[serde(with = "as_text")]
+    pub recipe: Recipe,
     pub model: ModelSection,
     pub data: DataSection,
     pub augmentation: Augmentation,
     pub loss: LossSection,
+    pub distillation: DistillationSection,
     pub masks: MaskSection,
     pub schedule: ScheduleSection,
     pub run: RunSection,
@@ -50,6 +59,7 @@ pub struct DataSection {
     pub report: Vec<PathBuf>,
     /// Use labels of public models that lie beside a set.
     pub teacher_labels: bool,
+    /// When such a label is believed.
     pub teacher: TeacherRules,
     /// Train on at most this many samples, spread over all sets (0: all).
     pub limit: usize,
@@ -69,12 +79,32 @@ pub struct DataSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossSection {
+    /// Factor of the halved mean squared error of the maps.
     pub mse: f64,
+    /// Factor of the softmax cross-entropy of the maps (0: left out).
     pub cross_entropy: f64,
     /// The maps are multiplied by this before the softmax.
     pub temperature: f64,
     /// Standard deviation of the target in heatmap cells.
     pub sigma: f32,
+}
+
+/// Another network whose outputs are learnt beside the truth (METHOD 8, our own design).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DistillationSection {
+    /// The teacher: .safetensors of ours (also imported ones), or the .onnx file of PP-TinyPose. It sees
+    /// the same crops with all tokens.
+    pub teacher: Option<PathBuf>,
+    /// Weight of the teacher's heatmaps: 1 counts them as much as `loss.mse` counts the truth. They teach
+    /// joints without a label too.
+    pub heatmaps: f64,
+    /// Factor of the mean squared error between the keypoint tokens of matched layers; not with an .onnx
+    /// teacher. METHOD 8: 5e-4 in DistilPose, 5e-6 in SDPose.
+    pub tokens: f64,
+    /// Factor of the mean divergence KL(teacher || student) of the keypoint tokens' attention over the kept
+    /// tokens; not with an .onnx teacher.
+    pub attention: f64,
 }
 
 /// Which tokens the network sees while it learns.
@@ -88,8 +118,18 @@ pub struct MaskSection {
     /// Part of the masked steps that use `fixed`, the mask of inference; the others draw a random set
     /// for each person.
     pub fixed_share: f64,
+    /// The mask of that part: none, random, uniform, block or progressive.
     #[serde(with = "as_text")]
     pub fixed: MaskKind,
+    /// Draw one random set for all persons of a batch, as the reference does, instead of one for each.
+    pub shared: bool,
+    /// Keep ratio of the validations that decide which weights are best (progressive mask).
+    pub validation: f64,
+    /// Show every person three times a step: with all tokens, as drawn above, and with the fewest (the low
+    /// end of `ratio`, progressive mask). The pass with all tokens teaches the other two.
+    pub sandwich: bool,
+    /// Weight of what that pass teaches, in the scale of `loss.mse`.
+    pub sandwich_weight: f64,
 }
 
 /// How long and how fast.
@@ -98,19 +138,32 @@ pub struct MaskSection {
 pub struct ScheduleSection {
     /// Number of steps; 0: `epochs` decides.
     pub steps: u64,
+    /// Passes over all samples.
     pub epochs: f64,
+    /// Persons that the network sees at once.
     pub batch: usize,
+    /// Batches a step: their gradients are added before the weights move, so that a step has
+    /// batch x accumulate persons with the memory of one batch.
+    pub accumulate: usize,
+    /// Highest learning rate, reached after the warm-up.
     pub learning_rate: f64,
     /// Steps over which the learning rate rises from 0.
     pub warm_up: u64,
+    /// How the learning rate falls afterwards: "cosine" (to 0), "constant" or { steps = [0.67, 0.87] }
+    /// (times 0.1 after each of these parts of the training).
     pub decay: Decay,
+    /// How strongly AdamW pulls matrices towards 0, times the learning rate (0: plain Adam).
     pub weight_decay: f64,
+    /// Shares that Adam's running means of the gradient and of its square keep at a step.
     pub betas: [f64; 2],
+    /// Adam's guard against a division by nothing.
     pub epsilon: f64,
     /// Longest gradient; a longer one is shortened to it (0: no limit).
     pub gradient_norm: f64,
     /// Largest share that the average of the weights keeps at a step (0: no averaging).
     pub ema: f64,
+    /// End after this many validations in a row without a better AP (0: never).
+    pub patience: u64,
 }
 
 /// The course of the learning rate after the warm-up.
@@ -135,6 +188,10 @@ pub struct RunSection {
     pub device: DeviceChoice,
     /// Parts that a batch is cut into, worked on at once (0: one for each CPU core; 1 on a GPU).
     pub shards: usize,
+    /// Threads that read and crop pictures where no features are cached (0: one for each CPU core, or
+    /// for every second one when the network is trained on the CPU too).
+    pub loaders: usize,
+    /// Another number draws other crops, orders and masks.
     pub seed: u64,
     /// Steps between checkpoints (0: only after each validation).
     pub checkpoint_steps: u64,
@@ -174,9 +231,24 @@ impl Default for LossSection {
     }
 }
 
+impl Default for DistillationSection {
+    fn default() -> Self {
+        DistillationSection { teacher: None, heatmaps: 1.0, tokens: 0.0, attention: 0.0 }
+    }
+}
+
 impl Default for MaskSection {
     fn default() -> Self {
-        MaskSection { full: 0.15, ratio: [0.2, 0.8], fixed_share: 0.5, fixed: MaskKind::Progressive }
+        MaskSection {
+            full: 0.15,
+            ratio: [0.2, 0.8],
+            fixed_share: 0.5,
+            fixed: MaskKind::Progressive,
+            shared: false,
+            validation: 1.0,
+            sandwich: false,
+            sandwich_weight: 1.0,
+        }
     }
 }
 
@@ -186,6 +258,7 @@ impl Default for ScheduleSection {
             steps: 0,
             epochs: 5.0,
             batch: 32,
+            accumulate: 1,
             learning_rate: 1e-3,
             warm_up: 60,
             decay: Decay::Cosine,
@@ -194,6 +267,7 @@ impl Default for ScheduleSection {
             epsilon: 1e-8,
             gradient_norm: 1.0,
             ema: 0.9995,
+            patience: 0,
         }
     }
 }
@@ -204,10 +278,23 @@ impl Default for RunSection {
             out: "runs/tmpose".into(),
             device: DeviceChoice::Auto,
             shards: 0,
+            loaders: 0,
             seed: 1,
             checkpoint_steps: 200,
             val_steps: 0,
             log_steps: 10,
+        }
+    }
+}
+
+impl RunSection {
+    /// Number of threads that read and crop pictures.
+    pub fn loader_threads(&self, on_gpu: bool) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        match self.loaders {
+            0 if on_gpu => cores,
+            0 => cores.div_ceil(2),
+            given => given,
         }
     }
 }
@@ -219,25 +306,55 @@ pub enum ConfigError {
     Read { path: String, source: std::io::Error },
     #[error("{path} is not a settings file of `tmpose train`: {reason}")]
     Parse { path: String, reason: String },
+    #[error("unknown setting {name} in {path}{hint}")]
+    Unknown { path: String, name: String, hint: String },
     #[error("the setting {name} is {value}; it must be {must}")]
     Range { name: &'static str, value: String, must: &'static str },
 }
 
 impl TrainConfig {
-    pub fn load(path: &Path) -> Result<TrainConfig, ConfigError> {
-        let shown = || path.display().to_string();
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: shown(), source })?;
-        let config: TrainConfig = toml::from_str(&text)
-            .map_err(|e| ConfigError::Parse { path: shown(), reason: e.to_string().trim().into() })?;
-        config.check()?;
-        Ok(config)
+    /// Reads a file: a recipe (the file's own, or `recipe` when given) and what differs from it.
+    /// Whether the settings can work is asked by [`TrainConfig::check`], when flags have been added.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML, or has a setting that does not exist or holds something
+    /// else than it should.
+    pub fn load(path: &Path, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
+        let shown = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => TrainConfig::parse(&text, &shown, recipe),
+            Err(source) => Err(ConfigError::Read { path: shown, source }),
+        }
     }
 
-    /// The same settings as a TOML file.
+    /// [`TrainConfig::load`] for text that came from `path`.
+    ///
+    /// # Errors
+    /// As for [`TrainConfig::load`].
+    pub fn parse(text: &str, path: &str, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
+        let wrong = |reason: String| ConfigError::Parse { path: path.into(), reason: reason.trim().into() };
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+        if let Some(name) = settings::unknown_key(&table) {
+            let hint = match settings::nearest(&name) {
+                Some(near) => format!("; did you mean {near}?"),
+                None => "; `tmpose train --print-config` lists all settings".into(),
+            };
+            return Err(ConfigError::Unknown { path: path.into(), name, hint });
+        }
+        // Read as it stands first: such an error knows its line.
+        let alone: TrainConfig = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+        let recipe = recipe.unwrap_or(alone.recipe);
+        table.insert("recipe".into(), recipe.name().into());
+        let mut whole =
+            toml::Table::try_from(TrainConfig::recipe(recipe)).map_err(|e| wrong(e.to_string()))?;
+        lay_over(&mut whole, table);
+        whole.try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
+    }
+
+    /// The same settings as a TOML file, each with its meaning above it.
     pub fn to_toml(&self) -> String {
         // Every field is a plain number, text or list, which TOML can always hold.
-        toml::to_string_pretty(self).unwrap_or_default()
+        settings::documented(self).unwrap_or_default()
     }
 
     /// Refuses settings that cannot work, before anything is computed.
@@ -248,8 +365,13 @@ impl TrainConfig {
         if self.data.train.is_empty() {
             return range("data.train", "empty".into(), "a list of sets, e.g. [\"data/people:2\"]");
         }
-        if s.batch == 0 {
-            return range("schedule.batch", "0".into(), "1 or more");
+        for (name, value) in [("schedule.batch", s.batch), ("schedule.accumulate", s.accumulate)] {
+            if value == 0 {
+                return range(name, "0".into(), "1 or more");
+            }
+        }
+        if s.patience > 0 && self.data.val.is_none() {
+            return range("schedule.patience", s.patience.to_string(), "0 when there is no data.val");
         }
         if s.steps == 0 && !(s.epochs.is_finite() && s.epochs > 0.0) {
             return range("schedule.epochs", s.epochs.to_string(), "above 0 when schedule.steps is 0");
@@ -267,15 +389,67 @@ impl TrainConfig {
         if !(low > 0.0 && low <= high && high <= 1.0) {
             return range("masks.ratio", format!("{:?}", m.ratio), "[low, high] with 0 < low <= high <= 1");
         }
+        if !(m.validation > 0.0 && m.validation <= 1.0) {
+            return range("masks.validation", m.validation.to_string(), "above 0 and at most 1");
+        }
         for (name, value) in [("masks.full", m.full), ("masks.fixed_share", m.fixed_share)] {
             if !(0.0..=1.0).contains(&value) {
                 return range(name, value.to_string(), "from 0 to 1");
             }
         }
+        if let Some((name, value, must)) = self.augmentation.fault() {
+            return range(name, value, must);
+        }
+        let d = &self.distillation;
+        let weights = [
+            ("distillation.heatmaps", d.heatmaps),
+            ("distillation.tokens", d.tokens),
+            ("distillation.attention", d.attention),
+            ("masks.sandwich_weight", m.sandwich_weight),
+        ];
+        for (name, value) in weights {
+            if !(value.is_finite() && value >= 0.0) {
+                return range(name, value.to_string(), "0 or more");
+            }
+        }
+        let heatmaps = d.teacher.is_some() && d.heatmaps > 0.0;
+        if d.teacher.is_some() && !heatmaps && d.tokens == 0.0 && d.attention == 0.0 {
+            return range(
+                "distillation.heatmaps",
+                "0".into(),
+                "above 0 when nothing else is learnt from the teacher",
+            );
+        }
+        if d.teacher.is_none() && d.tokens.max(d.attention) > 0.0 {
+            return range(
+                "distillation.teacher",
+                "missing".into(),
+                "a file when tokens or attention are learnt from it",
+            );
+        }
+        if (heatmaps || m.sandwich && m.sandwich_weight > 0.0) && self.loss.mse <= 0.0 {
+            return range(
+                "loss.mse",
+                self.loss.mse.to_string(),
+                "above 0 when heatmaps of a teacher or a sandwich are learnt",
+            );
+        }
         if self.loss.sigma.is_nan() || self.loss.sigma <= 0.0 {
             return range("loss.sigma", self.loss.sigma.to_string(), "above 0");
         }
         Ok(())
+    }
+}
+
+/// Puts the values of `over` in the place of those in `base`, section by section.
+fn lay_over(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(value)) => lay_over(inner, value),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
     }
 }
 
@@ -319,9 +493,32 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_setting_is_refused_by_name() {
-        let error = toml::from_str::<TrainConfig>("[schedule]\nleraning_rate = 1").unwrap_err().to_string();
-        assert!(error.contains("leraning_rate") && error.contains("learning_rate"), "{error}");
+    fn a_file_names_a_recipe_and_what_differs() {
+        let read = |text, recipe| TrainConfig::parse(text, "a.toml", recipe).unwrap();
+        let text = "recipe = \"tmpose\"\n[schedule]\nbatch = 8\ndecay = \"constant\"";
+        let config = read(text, None);
+        assert_eq!((config.schedule.batch, config.schedule.accumulate), (8, 4));
+        assert_eq!(config.schedule.decay, Decay::Constant);
+        assert_eq!(config.augmentation, Augmentation::tmpose());
+        // A recipe that is asked for beside the file wins; what the file names stays.
+        let config = read(text, Some(Recipe::Modern));
+        assert_eq!((config.recipe, config.schedule.batch), (Recipe::Modern, 8));
+        assert_eq!(config.augmentation, Augmentation::default());
+        // What a run leaves in its folder is complete: it comes back unchanged.
+        let config = read("recipe = \"tmpose\"\n[masks]\nratio = [0.2, 1.0]", None);
+        assert_eq!(read(&config.to_toml(), None), config);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_and_the_nearest_one_named() {
+        let error = |text| TrainConfig::parse(text, "a.toml", None).unwrap_err().to_string();
+        assert_eq!(
+            error("[schedule]\nleraning_rate = 1"),
+            "unknown setting schedule.leraning_rate in a.toml; did you mean schedule.learning_rate?"
+        );
+        assert!(error("[xyzzy]").contains("--print-config"));
+        assert!(error("recipe = \"paper\"").contains("modern or tmpose"));
+        assert!(error("[schedule]\n\nbatch = \"many\"").contains("line 3"));
     }
 
     #[test]
@@ -331,5 +528,12 @@ mod tests {
         config.data.train = vec!["data/people".parse().unwrap()];
         config.masks.ratio = [0.5, 0.2];
         assert!(config.check().unwrap_err().to_string().contains("masks.ratio"));
+        config.masks.ratio = [0.2, 0.5];
+        config.distillation.tokens = 0.1;
+        assert!(config.check().unwrap_err().to_string().contains("distillation.teacher"));
+        config.distillation.teacher = Some("teacher.onnx".into());
+        config.check().unwrap();
+        (config.distillation.heatmaps, config.distillation.tokens) = (0.0, 0.0);
+        assert!(config.check().unwrap_err().to_string().contains("distillation.heatmaps"));
     }
 }

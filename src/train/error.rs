@@ -26,12 +26,22 @@ pub enum TrainError {
     Network(#[from] NetworkError),
     #[error("cannot write {path}: {source}; choose a folder that can be written to with --out")]
     Write { path: String, source: std::io::Error },
+    #[error(
+        "there is no room for a new {path} ({megabytes:.1} MB: {source}); the earlier one is kept: free some space and go on with `tmpose train --resume`"
+    )]
+    Full { path: String, megabytes: f64, source: std::io::Error },
+    #[error(
+        "{folder} has {free} of free space, the training needs about {needed} ({what}); free some space, or choose another place with {flags}"
+    )]
+    Room { folder: String, free: String, needed: String, what: String, flags: &'static str },
     #[error("{path} holds no checkpoint to go on from ({reason}); start anew without --resume")]
     Checkpoint { path: String, reason: String },
     #[error(
         "{init} is a {found}, the settings ask for a {wanted}; change --variant, the depth or the skeleton"
     )]
     Start { init: String, found: String, wanted: String },
+    #[error("{teacher} cannot teach this network: {reason}")]
+    Teacher { teacher: String, reason: String },
     #[error(
         "the loss or its gradient became {loss} at step {step}; its batch was: {batch}. Start again with a lower learning rate, or take these pictures out"
     )]

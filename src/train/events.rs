@@ -2,10 +2,10 @@
 
 use super::loss::LossParts;
 use crate::eval::set::SetScore;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One thing that happened. Serialised one a line into RUN/log.jsonl.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum TrainEvent {
     /// Something to know once, e.g. what was left out of a set.
@@ -55,7 +55,7 @@ pub enum TrainEvent {
 }
 
 /// Means over the steps since the last such event.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StepEvent {
     /// Steps made.
     pub step: u64,
@@ -64,10 +64,15 @@ pub struct StepEvent {
     pub loss: f64,
     pub mse: f64,
     pub cross_entropy: f64,
+    /// What the masked passes learn from the one with all tokens.
+    pub sandwich: f64,
+    /// What is learnt from a teacher.
+    pub teacher: f64,
     pub learning_rate: f64,
     /// Length of the last gradient before clipping.
     pub gradient: f64,
     pub milliseconds_a_step: f64,
+    pub samples_a_second: f64,
     /// Share of the time spent waiting for data.
     pub waiting: f64,
     pub seconds_left: f64,
@@ -78,6 +83,8 @@ impl StepEvent {
     pub fn with_loss(mut self, parts: LossParts) -> StepEvent {
         self.mse = parts.mse;
         self.cross_entropy = parts.cross_entropy;
+        self.sandwich = parts.sandwich;
+        self.teacher = parts.teacher;
         self.loss = parts.sum();
         self
     }

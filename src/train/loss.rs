@@ -1,6 +1,6 @@
 //! The loss on heatmaps and its gradient in closed form.
 //!
-//! Two terms (docs/TRAINING.md says why): METHOD 5's weighted squared error, and a softmax
+//! Two terms against the truth (docs/TRAINING.md says why): METHOD 5's weighted squared error, and a softmax
 //! cross-entropy over each map, which keeps the network from resting on all-zero maps.
 //!
 //! The gradient is written down instead of recorded: the maps are the largest tensor of a training
@@ -52,6 +52,12 @@ impl TargetBatch {
         batch
     }
 
+    /// Whether anything is to be learnt from person `p`: a picture that cannot be decoded has no joint
+    /// with a weight, nor has a crop that shows none.
+    pub fn teaches(&self, p: usize) -> bool {
+        self.weights[p * self.joints..(p + 1) * self.joints].iter().any(|w| *w > 0.0)
+    }
+
     /// Sum of the joints' weights.
     pub fn total_weight(&self) -> f32 {
         self.weights.iter().sum()
@@ -79,16 +85,50 @@ pub struct Normaliser {
     pub weight: f32,
 }
 
-/// The two terms of the loss, each with its factor applied; their sum is what is minimised.
+impl Normaliser {
+    /// For batches whose gradients are added: as if they were one.
+    pub fn of(batches: &[TargetBatch]) -> Normaliser {
+        let persons = batches.iter().map(|b| b.persons).sum();
+        Normaliser { persons, weight: batches.iter().map(TargetBatch::total_weight).sum() }
+    }
+
+    /// For each of several passes of the same persons: the loss is the mean over the passes.
+    pub fn shared_by(self, passes: usize) -> Normaliser {
+        Normaliser { persons: self.persons * passes, weight: self.weight * passes as f32 }
+    }
+}
+
+/// A batch's targets and what the loss over them is divided by.
+#[derive(Clone, Copy)]
+pub struct Goal<'a> {
+    pub targets: &'a TargetBatch,
+    pub by: Normaliser,
+}
+
+/// The terms of the loss, each with its factor applied; their sum is what is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LossParts {
     pub mse: f64,
     pub cross_entropy: f64,
+    /// What the masked passes of a sandwich draw, against the pass with all tokens.
+    pub sandwich: f64,
+    /// Everything that is learnt from a teacher.
+    pub teacher: f64,
 }
 
 impl LossParts {
     pub fn sum(&self) -> f64 {
-        self.mse + self.cross_entropy
+        self.mse + self.cross_entropy + self.sandwich + self.teacher
+    }
+
+    /// Each term times `factor`.
+    pub fn scaled(self, factor: f64) -> LossParts {
+        LossParts {
+            mse: self.mse * factor,
+            cross_entropy: self.cross_entropy * factor,
+            sandwich: self.sandwich * factor,
+            teacher: self.teacher * factor,
+        }
     }
 }
 
@@ -96,6 +136,8 @@ impl std::ops::AddAssign for LossParts {
     fn add_assign(&mut self, other: LossParts) {
         self.mse += other.mse;
         self.cross_entropy += other.cross_entropy;
+        self.sandwich += other.sandwich;
+        self.teacher += other.teacher;
     }
 }
 
@@ -141,7 +183,8 @@ pub fn loss_and_gradient(
         let pull = (share - wanted) * weights.mul_scalar(factor * t);
         gradient = gradient + pull.reshape([b, j, h, w]);
     }
-    (LossParts { mse: f64::from(mse.into_scalar::<f32>()), cross_entropy }, gradient)
+    let mse = f64::from(mse.into_scalar::<f32>());
+    (LossParts { mse, cross_entropy, ..LossParts::default() }, gradient)
 }
 
 #[cfg(test)]
@@ -203,6 +246,26 @@ mod tests {
             let g = f64::from(gradient[i]);
             assert!((slope - g).abs() < 2e-2 * (1.0 + g.abs()), "{i}: slope {slope}, gradient {g}");
         }
+    }
+
+    #[test]
+    fn batches_whose_gradients_are_added_count_as_one_large_batch() {
+        let section = LossSection::default();
+        let values = maps(2);
+        let (whole, gradient) = parts(&values, &section);
+        let all = [[[1.3, 2.0, 1.0], [3.0, 4.5, 0.5]], [[4.0, 0.2, 1.0], [0.0, 0.0, 0.0]]];
+        let single = all.map(|p| TargetBatch::new([p.as_slice()].into_iter(), [6, 5], 1.0));
+        let by = Normaliser::of(&single);
+        let (mut loss, mut joined) = (LossParts::default(), Vec::new());
+        for (targets, values) in single.iter().zip(values.chunks(60)) {
+            let data = TensorData::new(values.to_vec(), [1, 2, 6, 5]);
+            let (part, g) =
+                loss_and_gradient(Tensor::from_data(data, &Device::flex()), targets, by, &section);
+            loss += part;
+            joined.extend(g.into_data().iter::<f32>());
+        }
+        assert!((loss.sum() - whole.sum()).abs() < 1e-5 * whole.sum(), "{loss:?} {whole:?}");
+        assert!(joined.iter().zip(&gradient).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + b.abs())));
     }
 
     #[test]

@@ -1,15 +1,13 @@
-//! Batches of augmented pictures, made by a thread ahead of the training.
+//! Batches of augmented pictures, made by threads of their own ahead of the training.
 
 use super::plan::{Planner, StepPlan};
 use crate::data::{DataError, Samples};
 use crossbeam_channel::{Receiver, bounded};
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Batches that wait at most; bounds memory.
-const AHEAD: usize = 2;
-
-/// One step's pictures and targets.
+/// One batch's pictures and targets.
 pub struct PictureBatch {
     pub plan: StepPlan,
     /// [B, 3, H, W]; zeros for a picture that cannot be decoded, whose joints then have weight 0.
@@ -19,17 +17,50 @@ pub struct PictureBatch {
     pub bad: Vec<String>,
 }
 
-/// Starts making the batches from step `first` on. The thread ends when the receiver is dropped.
-pub fn batches(samples: Arc<Samples>, mut planner: Planner, first: u64) -> Receiver<PictureBatch> {
-    let (sender, receiver) = bounded(AHEAD);
-    std::thread::spawn(move || {
-        for step in first.. {
-            if sender.send(batch(&samples, planner.plan(step))).is_err() {
-                return;
+/// Makes batches in order. Several are under way at once, so that one slow picture holds up no other
+/// batch; their number bounds the memory.
+pub struct Loader {
+    /// Each batch's own channel, in the order of the batches.
+    queue: Receiver<Receiver<PictureBatch>>,
+}
+
+impl Loader {
+    /// Starts with batch number `first`. At most `ahead` batches wait; `threads` read and crop, apart
+    /// from the threads that compute, so that neither takes up the other's work. All end when the
+    /// loader is dropped.
+    pub fn start(
+        samples: Arc<Samples>,
+        mut planner: Planner,
+        first: u64,
+        ahead: usize,
+        threads: usize,
+    ) -> Loader {
+        let (line, queue) = bounded(ahead);
+        let name = |i| format!("loader {i}");
+        // Without threads of its own the loader shares those that compute.
+        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok();
+        std::thread::spawn(move || {
+            for number in first.. {
+                let (plan, samples) = (planner.plan(number), samples.clone());
+                let (done, made) = bounded(1);
+                if line.send(made).is_err() {
+                    return;
+                }
+                // Nobody waits for it any more when it cannot be sent.
+                let job = move || drop(done.send(batch(&samples, plan)));
+                match &pool {
+                    Some(pool) => pool.spawn(job),
+                    None => rayon::spawn(job),
+                }
             }
-        }
-    });
-    receiver
+        });
+        Loader { queue }
+    }
+
+    /// The next batch, when it is there. `None` when a thread of the loader has failed.
+    pub fn next(&self) -> Option<PictureBatch> {
+        self.queue.recv().ok()?.recv().ok()
+    }
 }
 
 fn batch(samples: &Samples, plan: StepPlan) -> PictureBatch {

@@ -11,9 +11,10 @@ use rand::seq::SliceRandom;
 const ORDER: u64 = 2;
 const MASK: u64 = 3;
 
-/// One step's work.
+/// One batch's work; a step is one batch, or several whose gradients are added.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepPlan {
+    /// Number of the batch, counted from the training's start.
     pub step: u64,
     /// Numbers of the samples.
     pub samples: Vec<usize>,
@@ -21,6 +22,20 @@ pub struct StepPlan {
     pub rounds: Vec<u64>,
     /// Kept tokens of each sample, ascending; all of one length.
     pub keep: Vec<Vec<usize>>,
+}
+
+impl StepPlan {
+    /// Several batches as one.
+    pub fn joined(plans: Vec<StepPlan>) -> StepPlan {
+        let mut all = StepPlan { step: 0, samples: Vec::new(), rounds: Vec::new(), keep: Vec::new() };
+        all.step = plans.first().map_or(0, |plan| plan.step);
+        for plan in plans {
+            all.samples.extend(plan.samples);
+            all.rounds.extend(plan.rounds);
+            all.keep.extend(plan.keep);
+        }
+        all
+    }
 }
 
 /// Makes the plans of all steps.
@@ -39,6 +54,13 @@ impl Planner {
         Planner { seed, batch, grid, masks, samples, order: (u64::MAX, Vec::new()) }
     }
 
+    /// The `accumulate` batches of a step.
+    pub fn batches(&mut self, step: u64, accumulate: usize) -> Vec<StepPlan> {
+        let first = step * accumulate as u64;
+        (first..first + accumulate as u64).map(|batch| self.plan(batch)).collect()
+    }
+
+    /// Batch number `step`.
     pub fn plan(&mut self, step: u64) -> StepPlan {
         let first = step * self.batch as u64;
         let (mut samples, mut rounds) = (Vec::new(), Vec::new());
@@ -68,20 +90,23 @@ impl Planner {
             return vec![kept_tokens(self.masks.fixed, ratio, self.grid, 0); self.batch];
         }
         let count = keep_count(MaskKind::Random, ratio, tokens);
-        (0..self.batch)
-            .map(|_| {
-                let mut all: Vec<usize> = (0..tokens).collect();
-                let mut kept = all.partial_shuffle(&mut rng, count).0.to_vec();
-                kept.sort_unstable();
-                kept
-            })
-            .collect()
+        let mut draw = || {
+            let mut all: Vec<usize> = (0..tokens).collect();
+            let mut kept = all.partial_shuffle(&mut rng, count).0.to_vec();
+            kept.sort_unstable();
+            kept
+        };
+        if self.masks.shared {
+            return vec![draw(); self.batch];
+        }
+        (0..self.batch).map(|_| draw()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::{Recipe, TrainConfig};
 
     fn planner() -> Planner {
         Planner::new(4, 10, [16, 16], MaskSection::default(), 25)
@@ -104,6 +129,15 @@ mod tests {
         seen.sort_unstable();
         assert_eq!(seen, (0..25).collect::<Vec<_>>());
         assert_eq!(p.plan(2).rounds, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn the_papers_masks_keep_60_percent_at_random_the_same_for_a_whole_batch() {
+        let masks = TrainConfig::recipe(Recipe::Tmpose).masks;
+        let mut p = Planner::new(4, 10, [16, 16], masks, 25);
+        let (a, b) = (p.plan(0).keep, p.plan(1).keep);
+        assert!(a.iter().chain(&b).all(|k| k.len() == 153));
+        assert!(a.iter().all(|k| *k == a[0]) && a[0] != b[0]);
     }
 
     #[test]

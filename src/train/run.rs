@@ -4,12 +4,15 @@ use super::TrainError;
 use super::card::{CardRow, model_card};
 use super::checkpoint::{self, Position, write_whole};
 use super::config::TrainConfig;
+use super::curves::write_curves;
 use super::events::{StepEvent, TrainEvent};
+use super::folder;
 use super::loss::LossParts;
 use super::optimizer::Optimizer;
-use super::schedule::{learning_rate, total_steps};
-use super::session::{Session, prepare_folder, setting};
-use crate::data::CocoSet;
+use super::schedule::{learning_rate, persons_a_step, total_steps};
+use super::session::{Session, Validation, setting};
+use super::snapshot::write_samples;
+use crate::data::PoseSet;
 use crate::eval::set::{SetScore, estimate, plain_samples, score};
 use crate::weights::{self, Precision, TrainingRecord, WeightsInfo};
 use std::fs::File;
@@ -35,7 +38,7 @@ pub fn run(
 ) -> Result<(), TrainError> {
     config.check()?;
     let out = &config.run.out;
-    prepare_folder(out)?;
+    folder::prepare(out)?;
     write_whole(&out.join("config.toml"), config.to_toml().as_bytes())?;
     let log = Log::open(out, resume, listen)?;
     let session = Session::open(config, &mut |e| log.tell(e), stop)?;
@@ -59,8 +62,14 @@ impl<'a> Log<'a> {
         listen: &'a (dyn Fn(&TrainEvent) + Sync),
     ) -> Result<Log<'a>, TrainError> {
         let path = out.join("log.jsonl");
-        let file = File::options().create(true).write(true).append(resume).truncate(!resume).open(&path);
-        let file = file.map_err(|source| TrainError::Write { path: path.display().to_string(), source })?;
+        let failed = |source| TrainError::Write { path: path.display().to_string(), source };
+        if resume {
+            drop_broken_line(&path).map_err(failed)?;
+        }
+        let mut how = File::options();
+        how.create(true);
+        let how = if resume { how.append(true) } else { how.write(true).truncate(true) };
+        let file = how.open(&path).map_err(failed)?;
         Ok(Log { file: Mutex::new(file), listen })
     }
 
@@ -74,6 +83,19 @@ impl<'a> Log<'a> {
             let _ = writeln!(file, "{text}");
         }
     }
+}
+
+/// Removes a last line that a killed run could not finish.
+fn drop_broken_line(path: &Path) -> std::io::Result<()> {
+    let text = match std::fs::read(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        text => text?,
+    };
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if whole < text.len() {
+        File::options().write(true).open(path)?.set_len(whole as u64)?;
+    }
+    Ok(())
 }
 
 struct Training<'a> {
@@ -114,7 +136,7 @@ impl<'a> Training<'a> {
 
     fn run(mut self, stop: &AtomicBool) -> Result<(), TrainError> {
         let config = self.session.config.clone();
-        let (batch, samples) = (config.schedule.batch as u64, self.session.samples.len() as u64);
+        let (persons, samples) = (persons_a_step(&config.schedule), self.session.samples.len() as u64);
         let device = &self.session.device;
         self.log.tell(TrainEvent::Started {
             step: self.at.step,
@@ -125,7 +147,7 @@ impl<'a> Training<'a> {
         });
         let mut gradient = vec![0.0; self.optimizer.weights.len()];
         let (mut meter, mut bad) = (Meter::default(), 0usize);
-        while self.at.step < self.steps {
+        while self.at.step < self.steps && !self.out_of_patience() {
             let begun = Instant::now();
             let rate = learning_rate(&config.schedule, self.at.step, self.steps);
             let outcome = self.session.step(self.at.step, &self.optimizer.weights, &mut gradient);
@@ -152,7 +174,7 @@ impl<'a> Training<'a> {
                 self.tell_step(&meter, rate, length);
                 meter = Meter::default();
             }
-            let epoch_ends = (step * batch) / samples != ((step - 1) * batch) / samples;
+            let epoch_ends = (step * persons) / samples != ((step - 1) * persons) / samples;
             let validate = match config.run.val_steps {
                 0 => epoch_ends,
                 every => step.is_multiple_of(every),
@@ -173,6 +195,12 @@ impl<'a> Training<'a> {
         self.finish()
     }
 
+    /// True when the accuracy has not become better for as long as the settings wait.
+    fn out_of_patience(&self) -> bool {
+        let patience = self.session.config.schedule.patience;
+        patience > 0 && self.at.without_better >= patience
+    }
+
     fn check_bad(&self, bad: usize, new: &[String]) -> Result<(), TrainError> {
         for text in new {
             self.log.tell(TrainEvent::Note { text: text.clone() });
@@ -185,7 +213,8 @@ impl<'a> Training<'a> {
     }
 
     fn epoch(&self) -> f64 {
-        self.at.step as f64 * self.session.config.schedule.batch as f64 / self.session.samples.len() as f64
+        let persons = persons_a_step(&self.session.config.schedule) * self.at.step;
+        persons as f64 / self.session.samples.len() as f64
     }
 
     fn tell_step(&self, meter: &Meter, learning_rate: f64, gradient: f64) {
@@ -198,36 +227,58 @@ impl<'a> Training<'a> {
             loss: 0.0,
             mse: 0.0,
             cross_entropy: 0.0,
+            sandwich: 0.0,
+            teacher: 0.0,
             learning_rate,
             gradient,
             milliseconds_a_step: 1e3 * seconds / n,
+            samples_a_second: n * persons_a_step(&self.session.config.schedule) as f64 / seconds.max(1e-9),
             waiting: meter.waited.as_secs_f64() / seconds.max(1e-9),
             seconds_left: seconds / n * (self.steps - self.at.step) as f64,
         };
-        let mean = LossParts { mse: meter.loss.mse / n, cross_entropy: meter.loss.cross_entropy / n };
-        self.log.tell(TrainEvent::Step(event.with_loss(mean)));
+        self.log.tell(TrainEvent::Step(event.with_loss(meter.loss.scaled(1.0 / n))));
     }
 
     fn validate(&mut self) -> Result<(), TrainError> {
         let begun = Instant::now();
         let progress = |done, total| self.log.tell(TrainEvent::Validating { done, total });
-        let score = self.session.validate(&self.optimizer.average, progress)?;
-        let best = match &score {
+        let validation = self.session.validate(&self.optimizer.average, progress)?;
+        let best = match &validation {
             // Without a validation set the newest weights are the best known.
             None => true,
-            Some(score) => self.at.best_ap.is_none_or(|before| score.ap > before),
+            Some(v) => self.at.best_ap.is_none_or(|before| v.score.ap > before),
         };
+        self.at.without_better = if best { 0 } else { self.at.without_better + 1 };
         if best {
-            self.at.best_ap = score.as_ref().map(|s| s.ap);
+            self.at.best_ap = validation.as_ref().map(|v| v.score.ap);
             self.at.best_step = self.at.step;
             self.write_weights("best.safetensors", Precision::F16, &[])?;
         }
         self.at.seconds += begun.elapsed().as_secs_f64();
-        if let Some(score) = score {
-            let (step, epoch) = (self.at.step, self.epoch());
-            self.log.tell(TrainEvent::Validated { step, epoch, keep_ratio: 1.0, score, best });
+        let keep_ratio = self.session.config.masks.validation;
+        if let Some(Validation { score, .. }) = &validation {
+            let (step, epoch, score) = (self.at.step, self.epoch(), score.clone());
+            self.log.tell(TrainEvent::Validated { step, epoch, keep_ratio, score, best });
+        }
+        self.draw(validation.as_ref(), keep_ratio);
+        if self.out_of_patience() && self.at.step < self.steps {
+            let (n, best) = (self.at.without_better, self.at.best_step);
+            let text = format!("no better AP in {n} validations since step {best}: the training ends here");
+            self.log.tell(TrainEvent::Note { text });
         }
         Ok(())
+    }
+
+    /// Draws the run's pictures anew. They are for looking at: without them the training goes on.
+    fn draw(&self, validation: Option<&Validation>, keep_ratio: f64) {
+        let out = &self.session.config.run.out;
+        let mut drawn = write_curves(out, keep_ratio);
+        if let (Some(samples), Some(v)) = (&self.session.quick, validation) {
+            drawn = drawn.and(write_samples(out, samples, &v.poses));
+        }
+        if let Err(error) = drawn {
+            self.log.tell(TrainEvent::Note { text: error.to_string() });
+        }
     }
 
     fn save(&self) -> Result<(), TrainError> {
@@ -251,6 +302,16 @@ impl<'a> Training<'a> {
         };
         let backbone = if config.model.freeze_backbone { "frozen, features cached" } else { "trained" };
         record.notes.insert("backbone".into(), backbone.into());
+        if !self.session.teacher.is_empty() {
+            let d = &config.distillation;
+            let weights = format!("heatmaps {}, tokens {}, attention {}", d.heatmaps, d.tokens, d.attention);
+            record.notes.insert("teacher".into(), format!("{} ({weights})", self.session.teacher));
+        }
+        if config.masks.sandwich {
+            let weight = config.masks.sandwich_weight;
+            let text = format!("full, drawn and fewest tokens in every step, weight {weight}");
+            record.notes.insert("sandwich".into(), text);
+        }
         record.notes.insert("learning rate".into(), config.schedule.learning_rate.to_string());
         record.notes.insert("batch".into(), config.schedule.batch.to_string());
         for row in rows {
@@ -279,7 +340,7 @@ impl<'a> Training<'a> {
         let skeleton = &self.session.samples.skeleton;
         let mut rows = Vec::new();
         for set in config.data.val.iter().chain(&config.data.report) {
-            let set = CocoSet::open(set, "val", skeleton)?;
+            let set = PoseSet::open(set, "val", skeleton)?;
             let title = set.title();
             let samples = plain_samples(set, model.config(), skeleton);
             let settings = TABLE_RATIOS.map(setting);

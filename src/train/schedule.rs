@@ -24,7 +24,12 @@ pub fn learning_rate(s: &ScheduleSection, step: u64, steps: u64) -> f64 {
 
 /// Number of steps of the training over `samples` samples an epoch.
 pub fn total_steps(s: &ScheduleSection, samples: usize) -> u64 {
-    if s.steps > 0 { s.steps } else { (s.epochs * samples as f64 / s.batch as f64).ceil() as u64 }
+    if s.steps > 0 { s.steps } else { (s.epochs * samples as f64 / persons_a_step(s) as f64).ceil() as u64 }
+}
+
+/// Persons that a step of the optimizer sees.
+pub fn persons_a_step(s: &ScheduleSection) -> u64 {
+    (s.batch * s.accumulate) as u64
 }
 
 #[cfg(test)]
@@ -53,6 +58,7 @@ mod tests {
     fn epochs_become_steps() {
         let s = ScheduleSection { epochs: 2.0, batch: 32, ..ScheduleSection::default() };
         assert_eq!(total_steps(&s, 100), 7);
+        assert_eq!(total_steps(&ScheduleSection { accumulate: 4, ..s.clone() }, 100), 2);
         assert_eq!(total_steps(&ScheduleSection { steps: 5, ..s }, 100), 5);
     }
 }

@@ -1,26 +1,30 @@
 //! Everything a training holds while it runs: model, data and the way its gradients are computed.
 
 use super::TrainError;
+use super::cached::CachedSet;
 use super::config::TrainConfig;
 use super::cpu::Network;
+use super::distill::{Imitation, LessonBatch, LessonCache, Teacher};
 use super::events::TrainEvent;
-use super::features::{cached_features, is_bad};
-use super::loss::{LossParts, TargetBatch};
+use super::features::{Networking, cached_features, is_bad};
+use super::folder;
+use super::loss::{Goal, LossParts, Normaliser, TargetBatch};
 use super::parameters::Layout;
-use super::pictures::{PictureBatch, batches};
+use super::pictures::{Loader, PictureBatch};
 use super::plan::{Planner, StepPlan};
+use super::recorded::{Input, recorded_gradient};
 use super::start::{Start, calibrate, channel_scale, start};
-use super::step::{CachedSet, HandSteps, Input, recorded_gradient};
-use super::validate::validate_by_hand;
-use crate::data::{Augmentation, CocoSet, Mixture, Samples};
+use super::step::{HandSteps, Objective};
+use super::validate::poses_by_hand;
+use crate::data::{Augmentation, Mixture, PoseSet, Samples};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
 use crate::model::{MaskKind, PositionMode, TmPose};
+use crate::pose::Keypoint;
 use crate::vision::Decoding;
 use burn::module::Module;
-use crossbeam_channel::Receiver;
-use std::path::Path;
+use burn::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -30,9 +34,9 @@ enum Engine {
     /// Cached features, one set for each draw of the crops; hand-written passes.
     Hand(Box<HandSteps>, Vec<CachedSet>),
     /// The same, autodiff.
-    Cached(Vec<CachedSet>),
-    /// Pictures, autodiff; the channel is opened at the first step.
-    Pictures(Option<Receiver<PictureBatch>>),
+    Cached(Objective, Vec<CachedSet>),
+    /// Pictures, autodiff; the loader starts with the first step. A teacher sees the same pictures.
+    Pictures(Objective, Option<Loader>, Option<Box<Teacher>>),
 }
 
 /// A step's outcome.
@@ -46,6 +50,13 @@ pub struct StepOutcome {
     pub bad: Vec<String>,
 }
 
+/// Outcome of a validation.
+pub struct Validation {
+    pub score: SetScore,
+    /// Pose of each person of the set, in picture pixels.
+    pub poses: Vec<Vec<Keypoint>>,
+}
+
 /// A prepared training.
 pub struct Session {
     pub config: TrainConfig,
@@ -53,9 +64,11 @@ pub struct Session {
     pub model: TmPose,
     pub layout: Layout,
     pub origin: String,
+    /// What the teacher is, its source and licence; empty without one.
+    pub teacher: String,
     pub samples: Arc<Samples>,
     /// The part of the validation set that is looked at after each epoch.
-    quick: Option<Samples>,
+    pub quick: Option<Samples>,
     quick_features: Option<CachedSet>,
     engine: Engine,
     planner: Planner,
@@ -76,20 +89,10 @@ impl Session {
         let Start { mut model, skeleton, origin, fresh } = start(&config.model, config.run.seed, &autodiff)?;
         let rules = config.data.teacher_labels.then_some(&config.data.teacher);
         let mut mixture = Mixture::open(&config.data.train, "train", &skeleton, rules)?;
-        for (set, teacher) in mixture.sets.iter().zip(&mixture.teacher) {
-            let mut text = format!("{}: {} persons", set.title(), set.persons.len());
-            if let Some(t) = teacher {
-                text += &format!(
-                    ", {} joints filled and {} mistrusted by teacher labels",
-                    t.filled, t.mistrusted
-                );
-            }
-            let left_out = set.report.summary();
-            if !left_out.is_empty() {
-                text += &format!("; {left_out}");
-            }
+        for text in mixture.notes() {
             tell(TrainEvent::Note { text });
         }
+        mixture.check_annotations(config.data.bad_limit)?;
         mixture.thin_to(config.data.limit);
         let shape = model.config().clone();
         let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
@@ -100,22 +103,35 @@ impl Session {
         let samples = view(mixture, config.augmentation.clone(), config.run.seed);
         let mut quick = None;
         if let Some(path) = &config.data.val {
-            let mut mixture = Mixture::single(CocoSet::open(path, "val", &skeleton)?);
+            let mut mixture = Mixture::single(PoseSet::open(path, "val", &skeleton)?);
             mixture.thin_to(config.data.val_limit);
             quick = Some(view(mixture, Augmentation::none(), 0));
         }
 
         let on_gpu = device.is_gpu();
-        let (mut engine, mut quick_features) = (Engine::Pictures(None), None);
+        let mut teacher = None;
+        if let Some(path) = &config.distillation.teacher {
+            let by = Imitation::new(config);
+            let opened = Teacher::open(path, &shape, &skeleton, by, &device.device)?;
+            tell(TrainEvent::Note { text: format!("teacher: {}", opened.origin) });
+            teacher = Some(opened);
+        }
+        let taught_by = teacher.as_ref().map(|t| t.origin.clone()).unwrap_or_default();
+        let lesson = teacher.as_ref().map_or(0, |t| t.shape.len());
+        let persons = [samples.len(), quick.as_ref().map_or(0, Samples::len)];
+        folder::check_room(config, &model, persons, lesson)?;
+        let objective = Objective::new(config, shape.grid);
+        let engine;
+        let mut quick_features = None;
         let layout = Layout::of(&model);
         if config.model.freeze_backbone {
             let folder = config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"));
+            let with = Networking { device: device.device.clone(), on_gpu, input: shape.input };
             let mut caches = Vec::new();
             for draw in 0..config.data.draws.max(1) {
-                // The first draw's folder has no number.
-                let name = if draw == 0 { "train".into() } else { format!("train-{draw}") };
+                let name = folder::draw_folder("train", draw);
                 let path = folder.join(&name);
-                let cache = cached_features(&name, &samples, draw, &model, on_gpu, &path, tell, stop)?;
+                let cache = cached_features(&name, &samples, draw, &model, &with, &path, tell, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
                 caches.push(cache);
             }
@@ -127,27 +143,34 @@ impl Session {
             let scale = channel_scale(&model);
             if let Some(quick) = &quick {
                 let path = folder.join("val");
-                let cache = cached_features("val", quick, 0, &model, on_gpu, &path, tell, stop)?;
+                let cache = cached_features("val", quick, 0, &model, &with, &path, tell, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
                 quick_features = Some(CachedSet::new(cache, joints(quick, 0), scale.clone()));
             }
-            let sets = caches.into_iter().zip(0..);
-            let train =
-                sets.map(|(cache, draw)| CachedSet::new(cache, joints(&samples, draw), scale.clone()));
-            let train: Vec<CachedSet> = train.collect();
+            let mut train = Vec::new();
+            for (cache, draw) in caches.into_iter().zip(0..) {
+                let mut set = CachedSet::new(cache, joints(&samples, draw), scale.clone());
+                if let Some(teacher) = &teacher {
+                    let path = folder.join(folder::draw_folder("teacher", draw));
+                    let lessons =
+                        LessonCache::open_or_build(teacher, &samples, draw, &with, &path, tell, stop)?;
+                    let Some(lessons) = lessons else { return Ok(None) };
+                    set.lessons = Some(lessons);
+                }
+                train.push(set);
+            }
             engine = match Network::new(layout.slots(), &shape) {
                 Ok(network) if !on_gpu => {
                     let cores = std::thread::available_parallelism().map_or(1, usize::from);
                     // Twice as many parts as cores: when another program takes a core for a while, the
                     // others go on with its parts.
                     let shards = if config.run.shards > 0 { config.run.shards } else { (2 * cores).min(32) };
-                    Engine::Hand(
-                        Box::new(HandSteps::new(network, shards, config.loss.clone(), shape.heatmap)),
-                        train,
-                    )
+                    Engine::Hand(Box::new(HandSteps::new(network, shards, objective, shape.clone())), train)
                 }
-                _ => Engine::Cached(train),
+                _ => Engine::Cached(objective, train),
             };
+        } else {
+            engine = Engine::Pictures(objective, None, teacher.map(Box::new));
         }
         let (batch, masks) = (config.schedule.batch, config.masks.clone());
         let planner = Planner::new(config.run.seed, batch, shape.grid, masks, samples.len());
@@ -157,6 +180,7 @@ impl Session {
             model,
             layout,
             origin,
+            teacher: taught_by,
             samples: Arc::new(samples),
             quick,
             quick_features,
@@ -170,90 +194,133 @@ impl Session {
         match self.engine {
             Engine::Hand(..) => "cached features, hand-written passes",
             Engine::Cached(..) => "cached features, autodiff",
-            Engine::Pictures(_) => "pictures, autodiff",
+            Engine::Pictures(..) => "pictures, autodiff",
         }
     }
 
-    /// Loss of step `step` and its gradient at `weights`, written to `gradient`.
+    /// Loss of step `step` and its gradient at `weights`, written to `gradient`. The gradients of
+    /// `schedule.accumulate` batches are added, each divided by what all of them hold together.
     pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome {
-        let loss = &self.config.loss;
+        let sigma = self.config.loss.sigma;
         let hw = self.model.config().heatmap;
-        let done = |loss, plan: StepPlan| StepOutcome {
-            loss,
+        let accumulate = self.config.schedule.accumulate;
+        let mut outcome = StepOutcome {
+            loss: LossParts::default(),
             waited: Duration::ZERO,
-            samples: plan.samples,
+            samples: Vec::new(),
             bad: Vec::new(),
         };
         match &mut self.engine {
             Engine::Hand(steps, sets) => {
-                let plan = self.planner.plan(step);
-                done(steps.gradient(sets, weights, &plan, gradient), plan)
+                // Persons pass one by one, so that several batches need no more memory than one.
+                let plan = StepPlan::joined(self.planner.batches(step, accumulate));
+                outcome.loss = steps.gradient(sets, weights, &plan, gradient);
+                outcome.samples = plan.samples;
             }
-            Engine::Cached(sets) => {
-                let plan = self.planner.plan(step);
+            Engine::Cached(objective, sets) => {
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
-                let (mut values, mut one) = (Vec::new(), Vec::new());
-                for (p, &index) in plan.samples.iter().enumerate() {
-                    plan.set(sets, p).feature(index, &mut one);
-                    values.extend_from_slice(&one);
+                let plans = self.planner.batches(step, accumulate);
+                let joints = |plan: &StepPlan| {
+                    let joints = plan.samples.iter().enumerate();
+                    let joints = joints.map(|(p, &i)| plan.set(sets, p).joints[i].as_slice());
+                    TargetBatch::new(joints, hw, sigma)
+                };
+                let targets: Vec<TargetBatch> = plans.iter().map(joints).collect();
+                let by = Normaliser::of(&targets);
+                for (plan, targets) in plans.into_iter().zip(&targets) {
+                    let (values, lesson) = plan.batch(sets, &self.device.device);
+                    let (input, goal) = (Input::Features(values), Goal { targets, by });
+                    let (model, layout, keep) = (&self.model, &self.layout, &plan.keep);
+                    outcome.loss += recorded_gradient(
+                        model,
+                        layout,
+                        input,
+                        keep,
+                        goal,
+                        objective,
+                        lesson.as_ref(),
+                        gradient,
+                    );
+                    outcome.samples.extend(plan.samples);
                 }
-                let joints = plan.samples.iter().enumerate();
-                let joints = joints.map(|(p, &i)| plan.set(sets, p).joints[i].as_slice());
-                let targets = TargetBatch::new(joints, hw, loss.sigma);
-                let input = Input::Features(values);
-                let parts =
-                    recorded_gradient(&self.model, &self.layout, input, &plan.keep, &targets, loss, gradient);
-                done(parts, plan)
             }
-            Engine::Pictures(channel) => {
+            Engine::Pictures(objective, loader, teacher) => {
                 let before = Instant::now();
-                let receiver = channel.get_or_insert_with(|| {
+                let loader = loader.get_or_insert_with(|| {
                     let grid = self.model.config().grid;
                     let (seed, batch) = (self.config.run.seed, self.config.schedule.batch);
                     let planner =
                         Planner::new(seed, batch, grid, self.config.masks.clone(), self.samples.len());
-                    batches(self.samples.clone(), planner, step)
+                    let threads = self.config.run.loader_threads(self.device.is_gpu());
+                    let first = step * accumulate as u64;
+                    Loader::start(self.samples.clone(), planner, first, 2 * accumulate, threads)
                 });
-                let Ok(batch) = receiver.recv() else {
-                    // The loader thread only ends before its receiver when it panicked.
-                    let loss = LossParts { mse: f64::NAN, cross_entropy: f64::NAN };
-                    return done(loss, self.planner.plan(step));
-                };
-                let waited = before.elapsed();
+                let batches: Vec<PictureBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
+                outcome.waited = before.elapsed();
+                if batches.len() < accumulate {
+                    // A loader's thread only ends before its loader when it panicked.
+                    outcome.loss.mse = f64::NAN;
+                    return outcome;
+                }
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
-                let targets = TargetBatch::new(batch.joints.iter().map(Vec::as_slice), hw, loss.sigma);
-                let input = Input::Pictures(batch.pixels);
-                let (keep, layout) = (&batch.plan.keep, &self.layout);
-                let parts = recorded_gradient(&self.model, layout, input, keep, &targets, loss, gradient);
-                StepOutcome { waited, bad: batch.bad, ..done(parts, batch.plan) }
+                let target = |batch: &PictureBatch| {
+                    TargetBatch::new(batch.joints.iter().map(Vec::as_slice), hw, sigma)
+                };
+                let targets: Vec<TargetBatch> = batches.iter().map(target).collect();
+                let by = Normaliser::of(&targets);
+                for (batch, targets) in batches.into_iter().zip(&targets) {
+                    let lesson = teacher.as_ref().map(|teacher| {
+                        let [h, w] = self.model.config().input;
+                        let pixels = TensorData::new(batch.pixels.clone(), [targets.persons, 3, h, w]);
+                        let rows = teacher.lessons(Tensor::from_data(pixels, &self.device.device));
+                        LessonBatch { rows, shape: teacher.shape.clone() }
+                    });
+                    let (input, goal) = (Input::Pictures(batch.pixels), Goal { targets, by });
+                    let (model, layout, keep) = (&self.model, &self.layout, &batch.plan.keep);
+                    outcome.loss += recorded_gradient(
+                        model,
+                        layout,
+                        input,
+                        keep,
+                        goal,
+                        objective,
+                        lesson.as_ref(),
+                        gradient,
+                    );
+                    outcome.samples.extend(batch.plan.samples);
+                    outcome.bad.extend(batch.bad);
+                }
             }
         }
+        outcome
     }
 
-    /// Accuracy of `weights` at ratio 1 on the part of the validation set that is looked at between
-    /// epochs; `None` without such a set.
+    /// Poses and accuracy of `weights` at the keep ratio `masks.validation`, on the part of the
+    /// validation set that is looked at between epochs; `None` without such a set.
     pub fn validate(
         &self,
         weights: &[f32],
         done: impl Fn(usize, usize) + Sync,
-    ) -> Result<Option<SetScore>, TrainError> {
+    ) -> Result<Option<Validation>, TrainError> {
         let Some(quick) = &self.quick else { return Ok(None) };
+        let ratio = self.config.masks.validation;
         let count = std::sync::atomic::AtomicUsize::new(0);
         let advance = |n: usize| {
             let before = count.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
             done(before + n, quick.len());
         };
-        if let (Engine::Hand(steps, _), Some(set)) = (&self.engine, &self.quick_features) {
+        let poses = if let (Engine::Hand(steps, _), Some(set)) = (&self.engine, &self.quick_features) {
             let grid = self.model.config().grid;
-            return Ok(Some(validate_by_hand(&steps.network, weights, set, quick, grid, 1.0, || advance(1))));
-        }
-        let model = self.trained(weights).fold();
-        let settings = [setting(1.0)];
-        let device = &self.device.device;
-        let poses = estimate(&model, device, self.device.is_gpu(), quick, &settings, advance)?;
-        Ok(poses.first().map(|poses| score(quick, poses)))
+            poses_by_hand(&steps.network, weights, set, quick, grid, ratio, || advance(1))
+        } else {
+            let model = self.trained(weights).fold();
+            let (settings, device) = ([setting(ratio)], &self.device.device);
+            let poses = estimate(&model, device, self.device.is_gpu(), quick, &settings, advance)?;
+            poses.into_iter().next().unwrap_or_default()
+        };
+        Ok(Some(Validation { score: score(quick, &poses), poses }))
     }
 
     /// The model with `weights`, for inference or saving.
@@ -305,13 +372,5 @@ fn check_bad(
     tell(TrainEvent::Note {
         text: format!("{} pictures cannot be decoded and are left out: {names}", bad.len()),
     });
-    Ok(())
-}
-
-/// Creates the run's folder and proves that it can be written to, before anything is computed.
-pub fn prepare_folder(folder: &Path) -> Result<(), TrainError> {
-    let failed = |source| TrainError::Write { path: folder.display().to_string(), source };
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::data::{ChannelScale, FeatureCache};
 use crate::model::backbone::TinyPose;
 use crate::model::{BackboneKind, ModelConfig, TmPose, fill_params, scale_and_shift};
 use crate::pose::Skeleton;
-use crate::weights::{self, ImportOptions};
+use crate::weights::{self, ImportOptions, TrainingRecord};
 use burn::module::Module;
 use burn::prelude::*;
 use std::path::Path;
@@ -21,13 +21,23 @@ pub struct Start {
     pub origin: String,
 }
 
+/// Source and licence of the published weights.
+pub const PP_TINYPOSE: &str =
+    "PP-TinyPose, PaddleDetection, Apache-2.0, trained on COCO train2017 and AI Challenger";
+
+/// A weight file of ours in a line: what it was trained on and where it comes from.
+pub fn origin_of(shown: &str, record: &TrainingRecord) -> String {
+    let before = if record.start.is_empty() { "random weights" } else { &record.start };
+    match record.steps {
+        // Imported, not trained here.
+        0 => format!("{shown}: {before}"),
+        steps => format!("{shown}: {steps} steps on {}; before: {before}", record.sets.join(", ")),
+    }
+}
+
 /// The skeleton that a name or file stands for.
 pub fn skeleton(name: &str) -> Result<Skeleton, TrainError> {
-    Ok(match name {
-        "coco17" => Skeleton::coco17().clone(),
-        "mpii16" => Skeleton::mpii16().clone(),
-        file => Skeleton::load(Path::new(file))?,
-    })
+    Ok(Skeleton::named(name)?)
 }
 
 /// Builds the model; random parts depend on `seed` alone. `device` has autodiff.
@@ -62,9 +72,7 @@ fn from_file(
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if extension == "onnx" {
-        let origin = format!(
-            "backbone: {shown} (PP-TinyPose, PaddleDetection, Apache-2.0, trained on COCO train2017 and AI Challenger); the rest random"
-        );
+        let origin = format!("backbone: {shown} ({PP_TINYPOSE}); the rest random");
         return Ok((weights::load_tinypose_backbone(path, fresh)?, origin, true));
     }
     let fits = |found: &ModelConfig| -> Result<(), TrainError> {
@@ -77,12 +85,7 @@ fn from_file(
     if extension == "safetensors" {
         let (model, info) = weights::load(path, device)?;
         fits(&info.config)?;
-        let before = if info.record.start.is_empty() { "" } else { &info.record.start };
-        return Ok((
-            model,
-            format!("{shown}: {} steps on {}; {before}", info.record.steps, info.record.sets.join(", ")),
-            false,
-        ));
+        return Ok((model, origin_of(&shown, &info.record), false));
     }
     let options = ImportOptions { variant: Some(section.variant), skeleton: Some(skeleton.clone()) };
     let (model, info, report) = weights::import_checkpoint(path, &options, device)?;

@@ -1,77 +1,33 @@
-//! The gradient of one step's loss: by hand on the CPU where that is possible, else by autodiff.
+//! What a step minimises, and its gradient by hand-written passes over cached features.
 
-use super::config::LossSection;
-use super::cpu::{LossFactors, Network, Person, Room};
-use super::features::is_bad;
-use super::loss::{LossParts, Normaliser, TargetBatch, loss_and_gradient};
-use super::parameters::Layout;
+use super::cached::{CachedSet, PersonInput};
+use super::config::{LossSection, TrainConfig};
+use super::cpu::{Example, LossFactors, Network, Person, Room};
+use super::distill::Imitation;
+use super::loss::{LossParts, Normaliser, TargetBatch};
+use super::passes::Passes;
 use super::plan::StepPlan;
-use crate::data::{ChannelScale, FeatureCache};
-use crate::model::{Keep, TmPose};
-use burn::prelude::*;
+use crate::model::ModelConfig;
 use rayon::prelude::*;
 
-/// Cached features of a training with all that belongs to them.
-pub struct CachedSet {
-    pub cache: FeatureCache,
-    /// Joints of every sample on the heatmap; weight 0 throughout for a picture that cannot be decoded.
-    pub joints: Vec<Vec<[f32; 3]>>,
-    /// The norm in front of the tokenizer.
-    pub scale: ChannelScale,
+/// What a step minimises.
+pub struct Objective {
+    /// Against the truth.
+    pub loss: LossSection,
+    /// Against a teacher, and against the pass with all tokens.
+    pub imitation: Imitation,
+    /// In which passes.
+    pub passes: Passes,
 }
 
-impl CachedSet {
-    pub fn new(cache: FeatureCache, mut joints: Vec<Vec<[f32; 3]>>, scale: ChannelScale) -> CachedSet {
-        for (index, joints) in joints.iter_mut().enumerate() {
-            if is_bad(&cache, index) {
-                joints.iter_mut().for_each(|j| j[2] = 0.0);
-            }
+impl Objective {
+    /// For a network whose tokens lie in a grid of [rows, columns].
+    pub fn new(config: &TrainConfig, grid: [usize; 2]) -> Objective {
+        Objective {
+            loss: config.loss.clone(),
+            imitation: Imitation::new(config),
+            passes: Passes::new(&config.masks, grid),
         }
-        CachedSet { cache, joints, scale }
-    }
-
-    /// The whole feature, normalised, token by token: [N, patch values].
-    pub fn feature(&self, index: usize, out: &mut Vec<f32>) {
-        let all: Vec<usize> = (0..self.cache.key().tokens).collect();
-        self.patches(index, &all, out);
-    }
-
-    /// Patches of the kept tokens, [k, patch values].
-    pub fn patches(&self, index: usize, keep: &[usize], out: &mut Vec<f32>) {
-        out.resize(keep.len() * self.cache.key().patch_values, 0.0);
-        if is_bad(&self.cache, index) {
-            out.fill(0.0);
-        } else {
-            self.cache.gather(index, keep, &self.scale, out);
-        }
-    }
-}
-
-impl StepPlan {
-    /// Of one set for each draw of the crops, the one that sample `p` of the batch takes: every pass over the
-    /// data takes the next.
-    pub fn set<'a>(&self, sets: &'a [CachedSet], p: usize) -> &'a CachedSet {
-        &sets[self.rounds[p] as usize % sets.len()]
-    }
-}
-
-/// One person's input for the hand-written passes.
-#[derive(Default)]
-pub struct PersonInput {
-    pub patches: Vec<f32>,
-    pub feature: Vec<f32>,
-}
-
-impl PersonInput {
-    /// Reads what `network` needs of a sample.
-    pub fn read(&mut self, network: &Network, set: &CachedSet, index: usize, keep: &[usize]) {
-        if !network.reads_whole_feature() {
-            return set.patches(index, keep, &mut self.patches);
-        }
-        set.feature(index, &mut self.feature);
-        let values = set.cache.key().patch_values;
-        self.patches.clear();
-        keep.iter().for_each(|t| self.patches.extend_from_slice(&self.feature[t * values..(t + 1) * values]));
     }
 }
 
@@ -80,6 +36,10 @@ impl PersonInput {
 struct Shard {
     room: Room,
     input: PersonInput,
+    /// What the teacher says about a person.
+    lesson: Vec<f32>,
+    /// The maps of a person's pass with all tokens.
+    full: Vec<f32>,
     gradient: Vec<f32>,
 }
 
@@ -87,14 +47,14 @@ struct Shard {
 pub struct HandSteps {
     pub network: Network,
     shards: Vec<Shard>,
-    loss: LossSection,
-    hw: [usize; 2],
+    objective: Objective,
+    config: ModelConfig,
 }
 
 impl HandSteps {
-    pub fn new(network: Network, shards: usize, loss: LossSection, hw: [usize; 2]) -> HandSteps {
+    pub fn new(network: Network, shards: usize, objective: Objective, config: ModelConfig) -> HandSteps {
         let shards = (0..shards.max(1)).map(|_| Shard::default()).collect();
-        HandSteps { network, shards, loss, hw }
+        HandSteps { network, shards, objective, config }
     }
 
     /// Loss of a step and its gradient with respect to `weights`, written to `out`. `sets` has the features
@@ -111,17 +71,12 @@ impl HandSteps {
     ) -> LossParts {
         let joints = plan.samples.iter().enumerate();
         let joints = joints.map(|(p, &i)| plan.set(sets, p).joints[i].as_slice());
-        let targets = TargetBatch::new(joints, self.hw, self.loss.sigma);
-        let (j, [h, w]) = (targets.joints, targets.hw);
-        let by = LossFactors {
-            mse: (self.loss.mse / (j * targets.persons * h * w) as f64) as f32,
-            cross_entropy: (self.loss.cross_entropy / f64::from(targets.total_weight().max(1e-6))) as f32,
-            temperature: self.loss.temperature as f32,
-        };
-        let network = &self.network;
-        let part = plan.samples.len().div_ceil(self.shards.len());
-        let losses: Vec<LossParts> = self
-            .shards
+        let targets = TargetBatch::new(joints, self.config.heatmap, self.objective.loss.sigma);
+        let by = Normaliser::of(std::slice::from_ref(&targets));
+        let HandSteps { network, shards, objective, config } = self;
+        let work = Work { network, objective, config, sets, weights, plan, targets: &targets, by };
+        let part = plan.samples.len().div_ceil(shards.len());
+        let losses: Vec<LossParts> = shards
             .par_iter_mut()
             .enumerate()
             .map(|(s, shard)| {
@@ -129,22 +84,9 @@ impl HandSteps {
                 shard.gradient.resize(weights.len(), 0.0);
                 let mut sum = LossParts::default();
                 for p in (s * part..(s + 1) * part).take_while(|p| *p < plan.samples.len()) {
-                    let joint_weights = &targets.weights[p * j..(p + 1) * j];
-                    if joint_weights.iter().all(|w| *w <= 0.0) {
-                        continue;
+                    if targets.teaches(p) {
+                        sum += work.person(p, shard);
                     }
-                    shard.input.read(network, plan.set(sets, p), plan.samples[p], &plan.keep[p]);
-                    let person = Person {
-                        patches: &shard.input.patches,
-                        feature: &shard.input.feature,
-                        keep: &plan.keep[p],
-                        across: &targets.across[p * j * w..(p + 1) * j * w],
-                        down: &targets.down[p * j * h..(p + 1) * j * h],
-                        weights: joint_weights,
-                    };
-                    let [mse, cross_entropy] =
-                        network.pass(weights, &mut shard.gradient, &person, by, &mut shard.room);
-                    sum += LossParts { mse, cross_entropy };
                 }
                 sum
             })
@@ -152,7 +94,7 @@ impl HandSteps {
         const CHUNK: usize = 1 << 14;
         out.par_chunks_mut(CHUNK).enumerate().for_each(|(c, out)| {
             out.fill(0.0);
-            for shard in &self.shards {
+            for shard in shards.iter() {
                 for (o, g) in out.iter_mut().zip(&shard.gradient[c * CHUNK..]) {
                     *o += g;
                 }
@@ -164,53 +106,85 @@ impl HandSteps {
     }
 }
 
-/// A batch's input for autodiff.
-pub enum Input {
-    /// Normalised features token by token, [B, N, patch values].
-    Features(Vec<f32>),
-    /// Normalised pictures, [B, 3, H, W].
-    Pictures(Vec<f32>),
+/// What all parts of a step share.
+struct Work<'a> {
+    network: &'a Network,
+    objective: &'a Objective,
+    config: &'a ModelConfig,
+    sets: &'a [CachedSet],
+    weights: &'a [f32],
+    plan: &'a StepPlan,
+    targets: &'a TargetBatch,
+    by: Normaliser,
 }
 
-/// Loss of a batch through Burn's autodiff; the gradient is added to `out`.
-pub fn recorded_gradient(
-    model: &TmPose,
-    layout: &Layout,
-    input: Input,
-    keep: &[Vec<usize>],
-    targets: &TargetBatch,
-    loss: &LossSection,
-    out: &mut [f32],
-) -> LossParts {
-    let config = model.config();
-    let batch = keep.len();
-    let device = model.patch.weight.val().device().without_autodiff();
-    let kept = Keep::per_person(keep, &device);
-    let maps = match input {
-        Input::Pictures(values) => {
-            let shape = [batch, 3, config.input[0], config.input[1]];
-            model.forward(Tensor::from_data(TensorData::new(values, shape), &device).autodiff(), &kept)
+impl Work<'_> {
+    /// All passes of person `p` of the plan.
+    fn person(&self, p: usize, shard: &mut Shard) -> LossParts {
+        let Work { network, targets, plan, .. } = self;
+        let (set, index) = (plan.set(self.sets, p), plan.samples[p]);
+        let (j, [h, w]) = (targets.joints, targets.hw);
+        let Shard { room, input, lesson, full, gradient } = shard;
+        let mut example = Example::default();
+        if let Some(lessons) = &set.lessons {
+            lessons.read(index, lesson);
+            let shape = &lessons.shape;
+            example.maps = &lesson[shape.maps()];
+            example.keypoints = &lesson[shape.keypoints()];
+            example.attention = &lesson[shape.attention()];
         }
-        Input::Features(values) => {
-            let shape = [batch, config.tokens(), config.patch_values()];
-            let tokens = Tensor::<3>::from_data(TensorData::new(values, shape), &device).autodiff();
-            model.forward_patches(tokens, &kept)
+        let passes = self.objective.passes.of(&plan.keep[p]);
+        let by = self.factors(self.by.shared_by(passes.len()));
+        input.open(network, set, index);
+        let mut sum = LossParts::default();
+        for (i, keep) in passes.iter().enumerate() {
+            input.keep(network, set, index, keep);
+            // The first of several passes shows the others what it draws.
+            let (example, drawn) = if i == 0 {
+                (example, (passes.len() > 1).then_some(&mut *full))
+            } else {
+                (Example { full: full.as_slice(), ..example }, None)
+            };
+            let person = Person {
+                patches: &input.patches,
+                feature: &input.feature,
+                keep,
+                across: &targets.across[p * j * w..(p + 1) * j * w],
+                down: &targets.down[p * j * h..(p + 1) * j * h],
+                weights: &targets.weights[p * j..(p + 1) * j],
+                example,
+            };
+            sum += network.pass(self.weights, gradient, &person, by, drawn, room);
         }
-    };
-    let by = Normaliser { persons: batch, weight: targets.total_weight() };
-    let (parts, gradient) = loss_and_gradient(maps.clone().inner(), targets, by, loss);
-    // The sum of maps x gradient has exactly that gradient with respect to the maps.
-    let gradients = (maps * gradient.autodiff()).sum().backward();
-    layout.gather(model, gradients, out);
-    parts
+        sum
+    }
+
+    fn factors(&self, by: Normaliser) -> LossFactors {
+        let (loss, [h, w]) = (&self.objective.loss, self.config.heatmap);
+        let imitation = self.objective.imitation.factors(by, self.config);
+        LossFactors {
+            mse: (loss.mse / (self.config.joints * by.persons.max(1) * h * w) as f64) as f32,
+            cross_entropy: (loss.cross_entropy / f64::from(by.weight.max(1e-6))) as f32,
+            temperature: loss.temperature as f32,
+            full: imitation.sandwich as f32,
+            maps: imitation.heatmaps as f32,
+            keypoints: imitation.tokens as f32,
+            attention: imitation.attention as f32,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{CacheKey, DataError};
-    use crate::model::{ModelConfig, Variant};
+    use crate::data::{CacheKey, ChannelScale, DataError, FeatureCache};
+    use crate::model::{TmPose, Variant};
     use crate::pose::Skeleton;
+    use crate::train::distill::{LessonCache, LessonShape};
+    use crate::train::loss::Goal;
+    use crate::train::parameters::Layout;
+    use crate::train::recorded::{Input, recorded_gradient};
+    use burn::prelude::*;
     use half::f16;
 
     /// Numbers between -1 and 1 without a pattern.
@@ -220,12 +194,45 @@ mod tests {
         (0..count).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect()
     }
 
-    #[test]
-    fn hand_written_passes_agree_with_autodiff() {
-        let device = Device::flex().autodiff();
+    /// A network whose every part matters, persons to train it on and a step's plan for them.
+    struct Scene {
+        model: TmPose,
+        layout: Layout,
+        weights: Vec<f32>,
+        sets: Vec<CachedSet>,
+        plan: StepPlan,
+        /// Holds the caches' files.
+        _folder: tempfile::TempDir,
+    }
+
+    const PERSONS: usize = 4;
+
+    fn cache(
+        folder: &std::path::Path,
+        tokens: usize,
+        patch_values: usize,
+        numbers: &dyn Fn(usize) -> Vec<f32>,
+    ) -> FeatureCache {
+        let key = CacheKey {
+            format: CacheKey::FORMAT,
+            backbone: String::new(),
+            samples: String::new(),
+            count: PERSONS,
+            tokens,
+            patch_values,
+            channels: 1,
+        };
+        let records = |range: std::ops::Range<usize>| -> Result<Vec<f16>, DataError> {
+            Ok(range.flat_map(numbers).map(f16::from_f32).collect())
+        };
+        FeatureCache::open_or_build(folder, key, records, |_| (), || false).unwrap().unwrap()
+    }
+
+    fn scene() -> Scene {
+        let folder = tempfile::tempdir().unwrap();
         let mut config = ModelConfig::new(Variant::T, Skeleton::coco17());
         config.depth = 2;
-        let model = config.init(&device);
+        let model = config.init(&Device::flex().autodiff());
         let layout = Layout::of(&model);
         // Weights large enough that every part of the network matters.
         let weights: Vec<f32> = layout
@@ -236,60 +243,116 @@ mod tests {
             .collect();
         let model = layout.write(model, &weights);
         let record = config.tokens() * config.patch_values();
-        let key = CacheKey {
-            format: CacheKey::FORMAT,
-            backbone: String::new(),
-            samples: String::new(),
-            count: 3,
+        let features = cache(&folder.path().join("features"), config.tokens(), config.patch_values(), &|i| {
+            noise(record, i as u64)
+        });
+        let shape = LessonShape {
+            joints: 17,
+            hw: config.heatmap,
+            layers: 2,
+            dim: config.dim,
             tokens: config.tokens(),
-            patch_values: config.patch_values(),
-            channels: config.feature_channels,
+            parts: [true; 3],
         };
-        let dir = tempfile::tempdir().unwrap();
-        let numbers = |range: std::ops::Range<usize>| -> Result<Vec<f16>, DataError> {
-            Ok(range.flat_map(|i| noise(record, i as u64)).map(f16::from_f32).collect())
+        let lessons = cache(&folder.path().join("lessons"), 1, shape.len(), &|i| {
+            let mut row = noise(shape.len(), 50 + i as u64);
+            row[shape.attention()].iter_mut().for_each(|share| *share = share.abs());
+            row
+        });
+        // Of the last person nothing is known.
+        let joint = |p: usize, j: usize| {
+            let weight = if p == 3 { 0.0 } else { (j % 3) as f32 * 0.5 };
+            [p as f32 * 9.0 + j as f32, 3.5 * j as f32, weight]
         };
-        let cache = FeatureCache::open_or_build(dir.path(), key, numbers, |_| (), || false).unwrap().unwrap();
-        let joints: Vec<Vec<[f32; 3]>> = (0..3)
-            .map(|p| {
-                (0..17).map(|j| [p as f32 * 9.0 + j as f32, 3.5 * j as f32, (j % 3) as f32 * 0.5]).collect()
-            })
-            .collect();
-        let channels = config.feature_channels;
-        let scale = ChannelScale { mean: vec![0.1; channels], factor: vec![1.5; channels] };
-        let set = CachedSet::new(cache, joints, scale);
-        let keep = vec![vec![0, 7, 33, 100, 255], vec![1, 2, 3, 4, 5], vec![9, 80, 90, 99, 200]];
-        let plan = StepPlan { step: 0, samples: vec![2, 0, 1], rounds: vec![0; 3], keep };
-        let loss = LossSection::default();
+        let joints = (0..PERSONS).map(|p| (0..17).map(|j| joint(p, j)).collect()).collect();
+        let set = CachedSet::new(features, joints, ChannelScale { mean: vec![0.1], factor: vec![1.5] });
+        let set = CachedSet { lessons: Some(LessonCache::new(lessons, shape)), ..set };
+        let keep = [[0, 7, 33, 100, 255], [1, 2, 3, 4, 5], [9, 80, 90, 99, 200], [10, 20, 30, 40, 50]];
+        let keep = keep.map(|k| k.to_vec()).to_vec();
+        let plan = StepPlan { step: 0, samples: vec![2, 0, 3, 1], rounds: vec![0; PERSONS], keep };
+        Scene { model, layout, weights, sets: vec![set], plan, _folder: folder }
+    }
 
-        let network = Network::new(layout.slots(), &config).unwrap();
-        let mut by_hand = vec![0.0; layout.count()];
-        let mut steps = HandSteps::new(network, 2, loss.clone(), config.heatmap);
-        let hand = steps.gradient(std::slice::from_ref(&set), &weights, &plan, &mut by_hand);
-
-        let (mut values, mut one) = (Vec::new(), Vec::new());
-        for &index in &plan.samples {
-            set.feature(index, &mut one);
-            values.extend_from_slice(&one);
+    impl Scene {
+        fn by_hand(&self, config: &TrainConfig) -> (LossParts, Vec<f32>) {
+            let shape = self.model.config();
+            let network = Network::new(self.layout.slots(), shape).unwrap();
+            let objective = Objective::new(config, shape.grid);
+            let mut gradient = vec![0.0; self.layout.count()];
+            let mut steps = HandSteps::new(network, 2, objective, shape.clone());
+            (steps.gradient(&self.sets, &self.weights, &self.plan, &mut gradient), gradient)
         }
-        let targets = TargetBatch::new(
-            plan.samples.iter().map(|&i| set.joints[i].as_slice()),
-            config.heatmap,
-            loss.sigma,
-        );
-        let mut recorded = vec![0.0; layout.count()];
-        let input = Input::Features(values);
-        let autodiff = recorded_gradient(&model, &layout, input, &plan.keep, &targets, &loss, &mut recorded);
 
-        assert!((hand.mse - autodiff.mse).abs() < 1e-4 * autodiff.mse, "{hand:?} {autodiff:?}");
-        let difference = (hand.cross_entropy - autodiff.cross_entropy).abs();
-        assert!(difference < 1e-4 * autodiff.cross_entropy, "{hand:?} {autodiff:?}");
-        for slot in layout.slots().iter().filter(|s| !s.path.starts_with("backbone.")) {
-            let range = slot.start..slot.start + slot.shape.iter().product::<usize>();
-            let (a, b) = (&by_hand[range.clone()], &recorded[range]);
-            let size = b.iter().fold(0f32, |m, v| m.max(v.abs()));
-            let off = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
-            assert!(off <= 2e-3 * size + 1e-6, "{}: off by {off} where the largest is {size}", slot.path);
+        fn recorded(&self, config: &TrainConfig) -> (LossParts, Vec<f32>) {
+            let (shape, set, plan) = (self.model.config(), &self.sets[0], &self.plan);
+            let (values, lesson) = plan.batch(&self.sets, &Device::flex());
+            let lesson = lesson.filter(|_| config.distillation.teacher.is_some());
+            let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
+            let targets = TargetBatch::new(joints, shape.heatmap, config.loss.sigma);
+            let by = Normaliser::of(std::slice::from_ref(&targets));
+            let (goal, objective) = (Goal { targets: &targets, by }, Objective::new(config, shape.grid));
+            let mut gradient = vec![0.0; self.layout.count()];
+            let input = Input::Features(values);
+            let (model, layout, out) = (&self.model, &self.layout, &mut gradient);
+            let parts =
+                recorded_gradient(model, layout, input, &plan.keep, goal, &objective, lesson.as_ref(), out);
+            (parts, gradient)
         }
+
+        fn both_agree(&self, config: &TrainConfig) -> LossParts {
+            let ((hand, by_hand), (autodiff, recorded)) = (self.by_hand(config), self.recorded(config));
+            let terms = |l: LossParts| [l.mse, l.cross_entropy, l.sandwich, l.teacher];
+            for (a, b) in terms(hand).into_iter().zip(terms(autodiff)) {
+                assert!((a - b).abs() <= 1e-4 * b.abs(), "{hand:?} {autodiff:?}");
+            }
+            for slot in self.layout.slots().iter().filter(|s| !s.path.starts_with("backbone.")) {
+                let range = slot.start..slot.start + slot.shape.iter().product::<usize>();
+                let (a, b) = (&by_hand[range.clone()], &recorded[range]);
+                let size = b.iter().fold(0f32, |m, v| m.max(v.abs()));
+                let off = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+                assert!(off <= 2e-3 * size + 1e-6, "{}: off by {off} where the largest is {size}", slot.path);
+            }
+            hand
+        }
+    }
+
+    #[test]
+    fn hand_written_passes_agree_with_autodiff() {
+        let scene = scene();
+        let plain = scene.both_agree(&TrainConfig::default());
+        assert!(plain.mse > 0.0 && plain.cross_entropy > 0.0 && plain.sandwich + plain.teacher == 0.0);
+
+        let mut sandwich = TrainConfig::default();
+        sandwich.masks.sandwich = true;
+        assert!(scene.both_agree(&sandwich).sandwich > 0.0);
+
+        // Each of a teacher's terms large enough that a wrong gradient shows.
+        for weights in [[1.0, 0.0, 0.0], [0.0, 300.0, 0.0], [0.0, 0.0, 300.0], [1.0, 300.0, 300.0]] {
+            let mut taught = sandwich.clone();
+            let d = &mut taught.distillation;
+            d.teacher = Some("teacher.safetensors".into());
+            [d.heatmaps, d.tokens, d.attention] = weights;
+            let loss = scene.both_agree(&taught);
+            assert!(loss.teacher > 0.1 * loss.sum(), "{loss:?}");
+        }
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_all_terms_together() {
+        let mut scene = scene();
+        let mut config = TrainConfig::default();
+        config.distillation.teacher = Some("teacher.safetensors".into());
+        (config.distillation.tokens, config.distillation.attention) = (30.0, 30.0);
+        let (_, gradient) = scene.by_hand(&config);
+        let length = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        let start = scene.weights.clone();
+        let mut along = |distance: f64| {
+            let step = distance / length;
+            let moved = start.iter().zip(&gradient).map(|(w, g)| w + (f64::from(*g) * step) as f32);
+            scene.weights = moved.collect();
+            scene.by_hand(&config).0.sum()
+        };
+        let slope = (along(2e-3) - along(-2e-3)) / 4e-3;
+        assert!((slope / length - 1.0).abs() < 0.02, "slope {slope}, length of the gradient {length}");
     }
 }

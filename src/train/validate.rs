@@ -1,16 +1,16 @@
 //! Accuracy of the averaged weights while a training runs.
 
+use super::cached::{CachedSet, PersonInput};
 use super::cpu::{Network, Room};
-use super::step::{CachedSet, PersonInput};
 use crate::data::Samples;
-use crate::eval::set::{SetScore, pose_of, score};
+use crate::eval::set::pose_of;
 use crate::model::{MaskKind, kept_tokens};
 use crate::pose::Keypoint;
 use crate::vision::{Decoding, Heatmaps};
 use rayon::prelude::*;
 
-/// Scores `weights` on cached features with hand-written passes.
-pub fn validate_by_hand(
+/// Poses by `weights` from cached features with hand-written passes, in picture pixels.
+pub fn poses_by_hand(
     network: &Network,
     weights: &[f32],
     set: &CachedSet,
@@ -18,10 +18,10 @@ pub fn validate_by_hand(
     grid: [usize; 2],
     ratio: f64,
     done: impl Fn() + Sync,
-) -> SetScore {
+) -> Vec<Vec<Keypoint>> {
     let keep = kept_tokens(MaskKind::Progressive, ratio, grid, 0);
     let [width, height] = samples.heatmap_wh;
-    let poses: Vec<Vec<Keypoint>> = (0..samples.len())
+    (0..samples.len())
         .into_par_iter()
         .map_init(
             || (Room::default(), PersonInput::default()),
@@ -33,6 +33,5 @@ pub fn validate_by_hand(
                 pose_of(samples, index, &maps, Decoding::default())
             },
         )
-        .collect();
-    score(samples, &poses)
+        .collect()
 }

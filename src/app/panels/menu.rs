@@ -42,6 +42,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
                 ui.separator();
                 item(ui, window, Command::OpenWeights);
             });
+            ui.menu_button("Tools", |ui| item(ui, window, Command::Train));
             ui.menu_button("Help", |ui| {
                 item(ui, window, Command::Palette);
                 item(ui, window, Command::CopyReport);

@@ -4,6 +4,7 @@
 pub mod menu;
 pub mod picture;
 pub mod status;
+pub mod train;
 pub mod transport;
 
 mod accuracy;

@@ -2,14 +2,11 @@
 
 use crate::app::commands::Command;
 use crate::app::theme;
-use crate::app::widgets::{Icon, icon_button};
+use crate::app::widgets::{Icon, card, icon_button};
 use crate::app::window::Window;
 use crate::live::ModelStatus;
 use crate::weights;
-use egui::{
-    Align, Align2, Area, CentralPanel, Color32, Frame, Id, Layout, Margin, Order, Rect, RichText, Stroke, Ui,
-    Vec2,
-};
+use egui::{Align, Align2, Area, CentralPanel, Color32, Id, Layout, Order, Rect, RichText, Stroke, Ui, Vec2};
 
 /// Draws the middle of the window.
 pub fn show(ui: &mut Ui, window: &mut Window) {
@@ -107,25 +104,6 @@ fn open_weights(ui: &mut Ui, window: &mut Window) {
         let ctx = ui.ctx().clone();
         window.run(&ctx, Command::OpenWeights);
     }
-}
-
-/// A message on a dark ground with a coloured edge.
-fn card<R>(ui: &mut Ui, width: f32, color: Color32, content: impl FnOnce(&mut Ui) -> R) -> R {
-    let frame = Frame::new()
-        .fill(theme::PANEL.gamma_multiply(0.96))
-        .stroke(Stroke::new(1.0, theme::LINE))
-        .corner_radius(6)
-        .inner_margin(Margin { left: 16, right: 12, top: 10, bottom: 10 });
-    let shown = frame.show(ui, |ui| {
-        ui.set_width(width - 28.0);
-        content(ui)
-    });
-    let edge = Rect::from_min_size(
-        shown.response.rect.left_top() + Vec2::new(5.0, 8.0),
-        Vec2::new(3.0, shown.response.rect.height() - 16.0),
-    );
-    ui.painter().rect_filled(edge, 1.5, color);
-    shown.inner
 }
 
 fn drop_target(ui: &Ui, area: Rect) {

@@ -15,6 +15,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         ui.horizontal_centered(|ui| {
             ui.spacing_mut().item_spacing.x = 10.0;
             device(ui, window);
+            training(ui, window);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| rates(ui, window));
         });
     });
@@ -56,6 +57,18 @@ fn device(ui: &mut Ui, window: &Window) {
             dot(ui, theme::MUTED);
             ui.label(RichText::new("No model").color(theme::MUTED));
         }
+    }
+}
+
+/// A training that runs is in sight also when its panel is closed.
+fn training(ui: &mut Ui, window: &mut Window) {
+    if !window.training.running() {
+        return;
+    }
+    let text = format!("training {:.0} %", window.training.part() * 100.0);
+    let tip = "A training runs beside the viewer; click to see it.";
+    if chip(ui, &text, theme::ACCENT).interact(egui::Sense::click()).on_hover_text(tip).clicked() {
+        window.training.open = true;
     }
 }
 

@@ -192,6 +192,16 @@ kernels! {
         }
     }
 
+    /// Adds `factor` x (`x` - `goal`) to `gradient`; returns the squared error's sum.
+    pub fn pull(x: &[f32], goal: &[f32], factor: f32, gradient: &mut [f32]) -> f32 {
+        let n = x.len();
+        let (goal, gradient) = (&goal[..n], &mut gradient[..n]);
+        for i in 0..n {
+            gradient[i] += factor * (x[i] - goal[i]);
+        }
+        sum_of(n, |i| (x[i] - goal[i]) * (x[i] - goal[i]))
+    }
+
     /// Adds `bias` to each row.
     pub fn add_bias(x: &mut [f32], bias: &[f32]) {
         for row in x.chunks_exact_mut(bias.len()) {

@@ -13,4 +13,4 @@ mod network;
 mod pass;
 
 pub use network::{Network, NetworkError, Slot};
-pub use pass::{LossFactors, Person, Room};
+pub use pass::{Example, LossFactors, Person, Room};

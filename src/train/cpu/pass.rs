@@ -3,6 +3,7 @@
 use super::kernels;
 use super::matrix::{Into, Mat, multiply};
 use super::network::{Line, Network, Norm};
+use crate::train::loss::LossParts;
 use std::ops::Range;
 
 /// What one person's pass works on.
@@ -18,14 +19,35 @@ pub struct Person<'a> {
     pub down: &'a [f32],
     /// Weights of the joints, [J].
     pub weights: &'a [f32],
+    pub example: Example<'a>,
 }
 
-/// Factors of the two terms of the loss; they hold the division by the batch.
+/// What a pass should come near to besides the truth; a part that is not asked for is empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Example<'a> {
+    /// The maps that the same network drew of all tokens, [J, cells].
+    pub full: &'a [f32],
+    /// A teacher's maps, [J, cells].
+    pub maps: &'a [f32],
+    /// Its keypoint tokens, for each of our layers those of the layer to compare with, [layers, J, dim].
+    pub keypoints: &'a [f32],
+    /// How much these look at each visual token, up to a factor for each row, [layers, J, N].
+    pub attention: &'a [f32],
+}
+
+/// Factors of the terms of the loss; they hold the division by the batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LossFactors {
     pub mse: f32,
     pub cross_entropy: f32,
     pub temperature: f32,
+    /// Of the halved squared error to [`Example::full`], and so on.
+    pub full: f32,
+    pub maps: f32,
+    /// Of the squared error of the keypoint tokens.
+    pub keypoints: f32,
+    /// Of the divergence of each keypoint's attention.
+    pub attention: f32,
 }
 
 /// What the backward pass needs from a layer norm.
@@ -65,6 +87,11 @@ struct BlockTrace {
     norm2: NormTrace,
     hidden: Vec<f32>,
     slope: Vec<f32>,
+    /// The keypoint tokens after the block, [J, dim].
+    keypoints: Vec<f32>,
+    /// Gradients that come from an example; empty without one. [J, dim] and, for each head, [J, k].
+    dkeypoints: Vec<f32>,
+    dattention: Vec<f32>,
 }
 
 /// Memory of one thread's passes, reused from person to person.
@@ -82,7 +109,11 @@ pub struct Room {
     dnarrow: Vec<f32>,
     dqkv: Vec<f32>,
     dshares: Vec<f32>,
+    pull: Vec<f32>,
 }
+
+/// Guards logarithms and divisions of attention.
+const SMALLEST_SHARE: f32 = 1e-12;
 
 /// Makes `v` exactly `len` long; old numbers stay and are overwritten by the caller.
 fn grow(v: &mut Vec<f32>, len: usize) {
@@ -151,17 +182,23 @@ impl Line {
 
 impl Network {
     /// Runs one person through the network and back: adds the gradient of the weights `w` to `g` and
-    /// returns the two terms of the loss.
+    /// returns the terms of the loss. The maps [J, cells] go into `drawn` when somebody wants them.
     pub fn pass(
         &self,
         w: &[f32],
         g: &mut [f32],
         person: &Person,
         by: LossFactors,
+        drawn: Option<&mut Vec<f32>>,
         room: &mut Room,
-    ) -> [f64; 2] {
+    ) -> LossParts {
         self.forward(w, person.patches, person.feature, person.keep, room);
-        let loss = self.loss(person, by, room);
+        if let Some(drawn) = drawn {
+            drawn.clear();
+            drawn.extend_from_slice(&room.maps);
+        }
+        let mut loss = self.loss(person, by, room);
+        loss.teacher += self.imitate(person, by, room);
         self.backward(w, g, person, room);
         loss
     }
@@ -218,6 +255,8 @@ impl Network {
             block.fc2.forward(w, &trace.hidden, &mut room.scratch);
             kernels::add_bias(x, &w[block.fc2.bias.clone()]);
             kernels::add(x, &room.scratch);
+            trace.keypoints.clear();
+            trace.keypoints.extend_from_slice(&x[..joints * d]);
         }
         room.head1.forward(w, &self.head_norm1, x);
         self.head_fc1.forward(w, &room.head1.out, &mut room.head_hidden);
@@ -283,14 +322,24 @@ impl Network {
     }
 
     /// Replaces the maps by the gradient of the loss.
-    fn loss(&self, person: &Person, by: LossFactors, room: &mut Room) -> [f64; 2] {
+    fn loss(&self, person: &Person, by: LossFactors, room: &mut Room) -> LossParts {
         let (width, height) = (person.across.len() / self.joints, person.down.len() / self.joints);
         let cells = width * height;
         grow(&mut room.scratch, cells);
-        let mut sums = [0f64; 2];
+        let mut sums = LossParts::default();
         for (j, map) in room.maps.chunks_exact_mut(cells).enumerate() {
+            zeroed(&mut room.pull, cells);
+            let mut pull = |goals: &[f32], factor: f32| -> f64 {
+                if goals.is_empty() {
+                    return 0.0;
+                }
+                let goal = &goals[j * cells..(j + 1) * cells];
+                0.5 * f64::from(factor) * f64::from(kernels::pull(map, goal, factor, &mut room.pull))
+            };
+            sums.sandwich += pull(person.example.full, by.full);
+            sums.teacher += pull(person.example.maps, by.maps);
             if person.weights[j] <= 0.0 {
-                map.fill(0.0);
+                map.copy_from_slice(&room.pull);
                 continue;
             }
             let across = &person.across[j * width..(j + 1) * width];
@@ -298,10 +347,63 @@ impl Network {
             let (weight, t) = (person.weights[j], by.temperature);
             let [error, entropy] =
                 kernels::map_loss(map, across, down, weight, by.mse, by.cross_entropy, t, &mut room.scratch);
-            sums[0] += 0.5 * f64::from(by.mse) * f64::from(error);
-            sums[1] += f64::from(by.cross_entropy) * f64::from(entropy);
+            sums.mse += 0.5 * f64::from(by.mse) * f64::from(error);
+            sums.cross_entropy += f64::from(by.cross_entropy) * f64::from(entropy);
+            kernels::add(map, &room.pull);
         }
         sums
+    }
+
+    /// Compares keypoint tokens and their attention with the example's: returns the loss and leaves the
+    /// gradients in the traces.
+    fn imitate(&self, person: &Person, by: LossFactors, room: &mut Room) -> f64 {
+        let (size, tokens) = (self.joints * self.dim, self.joints * (self.positions.len() / self.dim));
+        let Example { keypoints, attention, .. } = person.example;
+        let mut sum = 0.0;
+        for (l, trace) in room.blocks.iter_mut().enumerate() {
+            trace.dkeypoints.clear();
+            trace.dattention.clear();
+            if !keypoints.is_empty() {
+                trace.dkeypoints.resize(size, 0.0);
+                let goal = &keypoints[l * size..(l + 1) * size];
+                let error = kernels::pull(&trace.keypoints, goal, 2.0 * by.keypoints, &mut trace.dkeypoints);
+                sum += f64::from(by.keypoints) * f64::from(error);
+            }
+            if !attention.is_empty() {
+                let goal = &attention[l * tokens..(l + 1) * tokens];
+                sum += self.imitate_attention(goal, person.keep, by.attention, trace);
+            }
+        }
+        sum
+    }
+
+    /// `factor` times KL(goal || ours) of each keypoint's attention to the kept tokens, both made to sum
+    /// to 1 over these. `goal` is [J, N].
+    fn imitate_attention(&self, goal: &[f32], keep: &[usize], factor: f32, trace: &mut BlockTrace) -> f64 {
+        let (joints, kept) = (self.joints, keep.len());
+        let n = joints + kept;
+        let head = trace.shares.len() / self.heads;
+        let mut ours = vec![0f32; kept];
+        let mut sum = 0.0;
+        for goal in goal.chunks_exact(goal.len() / joints) {
+            let row = trace.dattention.len() / kept * n + joints;
+            ours.fill(0.0);
+            for shares in trace.shares.chunks_exact(head) {
+                kernels::add(&mut ours, &shares[row..row + kept]);
+            }
+            let mass = ours.iter().sum::<f32>().max(SMALLEST_SHARE);
+            let goal_mass = keep.iter().map(|&t| goal[t]).sum::<f32>().max(SMALLEST_SHARE);
+            for (a, &token) in ours.iter().zip(keep) {
+                let (a, wanted) = (a.max(SMALLEST_SHARE), goal[token] / goal_mass);
+                if wanted > 0.0 {
+                    sum += f64::from(factor * wanted) * f64::from((wanted * mass / a).ln());
+                }
+                // With respect to one head's share: the sum over the heads takes the place of their mean,
+                // which a ratio of sums does not notice.
+                trace.dattention.push(factor * (1.0 / mass - wanted / a));
+            }
+        }
+        sum
     }
 
     fn backward(&self, w: &[f32], g: &mut [f32], person: &Person, room: &mut Room) {
@@ -322,6 +424,9 @@ impl Network {
         // Blocks.
         for (block, trace) in self.blocks.iter().zip(&room.blocks).rev() {
             let dx = &mut room.dx;
+            if !trace.dkeypoints.is_empty() {
+                kernels::add(dx, &trace.dkeypoints);
+            }
             // MLP: x + fc2(gelu(fc1(norm2(x))))
             block.fc2.gather(g, &trace.hidden, dx);
             block.fc2.backward(w, dx, &mut room.dwide);
@@ -365,6 +470,13 @@ impl Network {
             let dout = Mat::new(&dmixed[at..], queries, size, d);
             multiply(Mat::new(shares, queries, n, n).t(), dout, &mut dqkv[2 * d + at..], wide, Into::Replace);
             multiply(dout, v.t(), dshares, n, Into::Replace);
+            if !trace.dattention.is_empty() {
+                let joints = self.joints;
+                for (row, from) in dshares.chunks_exact_mut(n).zip(trace.dattention.chunks_exact(n - joints))
+                {
+                    kernels::add(&mut row[joints..], from);
+                }
+            }
             kernels::softmax_gradient(shares, dshares, n, self.scale);
             let dlogits = Mat::new(dshares, queries, n, n);
             multiply(dlogits, k, &mut dqkv[at..], wide, Into::Replace);

@@ -1,0 +1,123 @@
+//! Loss, learning rate and accuracy over the steps.
+
+use crate::app::theme;
+use crate::app::train::Progress;
+use crate::app::widgets::{few_marks, history_plot, low_row, thousands};
+use egui::{Color32, RichText, Sense, Ui, Vec2};
+use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoints, Points};
+
+/// The loss with its parts, and under it the learning rate.
+pub fn loss(ui: &mut Ui, progress: &Progress) {
+    let points: Vec<_> = progress.curve.points().collect();
+    let Some(newest) = points.last() else { return };
+    let value = |v: f64| format!("{v:.3}");
+    legend(
+        ui,
+        &[
+            ("loss", theme::ACCENT, value(newest.loss)),
+            ("squared error", theme::STAGES[3], value(newest.mse)),
+            ("cross-entropy", theme::STAGES[2], value(newest.cross_entropy)),
+        ],
+    );
+    let end = newest.step;
+    plot("loss over the steps", 120.0, end).show(ui, |plot| {
+        for (name, color, part) in [
+            ("squared error", theme::STAGES[3], (|p| p.mse) as fn(&crate::app::train::Point) -> f64),
+            ("cross-entropy", theme::STAGES[2], |p| p.cross_entropy),
+            ("loss", theme::ACCENT, |p| p.loss),
+        ] {
+            let line: PlotPoints<'_> = points.iter().map(|p| [p.step, part(p)]).collect();
+            plot.line(Line::new(name, line).color(color).width(1.5));
+        }
+    });
+    ui.add_space(4.0);
+    legend(ui, &[("learning rate", theme::STAGES[4], short(newest.learning_rate))]);
+    plot("learning rate over the steps", 64.0, end).show(ui, |plot| {
+        let line: PlotPoints<'_> = points.iter().map(|p| [p.step, p.learning_rate]).collect();
+        plot.line(Line::new("learning rate", line).color(theme::STAGES[4]).width(1.5));
+    });
+}
+
+/// Average precision of each validation.
+pub fn accuracy(ui: &mut Ui, progress: &Progress) {
+    let Some(newest) = progress.validations.last() else { return };
+    let mut entries = vec![("AP", theme::GOOD, format!("{:.3}", newest.ap))];
+    if let Some(best) = progress.best {
+        entries.push(("best", theme::BRIGHT, format!("{:.3}", best.ap)));
+    }
+    legend(ui, &entries);
+    let end = progress.step() as f64;
+    plot("accuracy over the steps", 110.0, end).show(ui, |plot| {
+        let points: Vec<[f64; 2]> = progress.validations.iter().map(|v| [v.step as f64, v.ap]).collect();
+        plot.line(Line::new("AP", PlotPoints::from(points.clone())).color(theme::GOOD).width(1.5));
+        plot.points(Points::new("AP", PlotPoints::from(points)).color(theme::GOOD).radius(2.5));
+        if let Some(best) = progress.best {
+            let at = PlotPoints::from(vec![[best.step as f64, best.ap]]);
+            plot.points(Points::new("best", at).color(theme::BRIGHT).radius(4.0));
+        }
+    });
+}
+
+/// Names and newest values over a plot.
+fn legend(ui: &mut Ui, entries: &[(&str, Color32, String)]) {
+    low_row(ui, |ui| {
+        for (name, color, value) in entries {
+            ui.spacing_mut().item_spacing.x = 5.0;
+            let (square, _) = ui.allocate_exact_size(Vec2::splat(8.0), Sense::hover());
+            ui.painter().rect_filled(square, 2.0, *color);
+            ui.label(RichText::new(*name).color(theme::MUTED));
+            ui.label(RichText::new(value).color(theme::TEXT));
+            ui.add_space(9.0);
+        }
+    });
+}
+
+/// A plot from 0 to the newest step.
+fn plot<'a>(name: &'static str, height: f32, end: f64) -> Plot<'a> {
+    history_plot(name, height, "")
+        .include_x(0.0)
+        .include_x(end)
+        .show_axes([true, true])
+        .x_grid_spacer(few_marks)
+        .x_axis_formatter(|mark, _| thousands(mark.value.max(0.0) as u64))
+        .y_axis_formatter(|mark, _| rounded(mark))
+        .show_x(true)
+        .label_formatter(|at| match at {
+            HoverPosition::NearDataPoint { plot_name, position, .. } => {
+                let step = thousands(position.x.max(0.0).round() as u64);
+                Some(format!("step {step}\n{plot_name} {}", short(position.y)))
+            }
+            HoverPosition::Elsewhere { .. } => None,
+        })
+}
+
+/// A mark with as many decimals as its neighbours need.
+fn rounded(mark: GridMark) -> String {
+    let decimals = (-mark.step_size.log10().floor()).clamp(0.0, 8.0) as usize;
+    format!("{:.decimals$}", mark.value)
+}
+
+/// A number with three figures.
+fn short(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let decimals = (2.0 - value.abs().log10().floor()).clamp(0.0, 9.0) as usize;
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_figures_that_matter() {
+        let all = [0.0, 0.000_812_34, 0.5912, 6.02, 1234.5].map(short);
+        assert_eq!(all, ["0", "0.000812", "0.591", "6.02", "1234"]);
+        let mark = |value, step_size| rounded(GridMark { value, step_size });
+        assert_eq!(
+            [mark(0.30000000000000004, 0.1), mark(20.0, 10.0), mark(0.0005, 0.0005)],
+            ["0.3", "20", "0.0005"]
+        );
+    }
+}

@@ -1,0 +1,309 @@
+//! The settings of the next training, field by field and as one text.
+
+use crate::app::background::Purpose;
+use crate::app::theme;
+use crate::app::train::{Field, Form, MANNEQUIN, Pick, sentence};
+use crate::app::widgets::{Icon, check, choice, closed_section, hint, icon_button, row, section};
+use crate::app::window::Window;
+use crate::data::SetSpec;
+use crate::gpu::DeviceChoice;
+use crate::model::Variant;
+use crate::train::Recipe;
+use egui::{Button, DragValue, Label, Response, RichText, Stroke, TextEdit, Ui, Vec2};
+use std::path::PathBuf;
+
+/// Width of a field with a number.
+const NUMBER: f32 = 96.0;
+/// Width of a set's repeat count.
+const COUNT: f32 = 74.0;
+/// Pictures of the mannequin that a new line asks for.
+const PICTURES: usize = 200;
+
+/// Draws the form; it cannot be changed while a training runs.
+pub fn show(ui: &mut Ui, window: &mut Window) {
+    if window.training.running() {
+        ui.disable();
+    }
+    let form = &mut window.training.form;
+    let mut pick = None;
+    section(ui, "Recipe and network", |ui| network(ui, form, &mut pick));
+    section(ui, "Data", |ui| data(ui, form, &mut pick));
+    section(ui, "Schedule", |ui| schedule(ui, form));
+    section(ui, "Run", |ui| run(ui, form, &mut pick));
+    closed_section(ui, "All settings", |ui| everything(ui, form, &mut pick));
+    if let Some(pick) = pick {
+        window.dialogs.open(ui.ctx(), Purpose::Training(pick));
+    }
+}
+
+fn network(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
+    let mut recipe = form.config.recipe;
+    let help = "What the other settings start from; data, start weights and folders stay as they are.";
+    let chosen = row(ui, "Recipe", help, |ui| {
+        choice(ui, "recipe", &mut recipe, &Recipe::ALL, |recipe| match recipe {
+            Recipe::Modern => "modern: short trainings".into(),
+            Recipe::Tmpose => "tmpose: the paper's way".into(),
+        })
+    });
+    if chosen.changed() {
+        form.take_recipe(recipe);
+    }
+    indented(ui, |ui| hint(ui, sentence(form.config.recipe.summary())));
+    let model = &mut form.config.model;
+    row(ui, "Variant", "Which network is trained. tmpose-t is the one for small machines.", |ui| {
+        choice(ui, "variant", &mut model.variant, &Variant::ALL, |v| v.to_string())
+    });
+    let mut start = shown(model.init.as_ref());
+    let help =
+        "A weights file of tmpose, a published .pth checkpoint, or PP-TinyPose's .onnx; empty: random.";
+    let wrong = is_wrong(form, Field::Start);
+    let changed = row(ui, "Start weights", help, |ui| {
+        path_field(ui, &mut start, "random", wrong, 0.0, Some((Pick::Start, pick)))
+    })
+    .changed();
+    if changed {
+        form.config.model.init = path(&start);
+    }
+    problem(ui, form, Field::Start);
+    indented(ui, |ui| {
+        let help =
+            "Its features are then computed once and kept on disk: much faster, a little less accurate.";
+        check(ui, &mut form.config.model.freeze_backbone, "Freeze the backbone", help);
+    });
+    problem(ui, form, Field::Backbone);
+}
+
+fn data(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
+    let mut remove = None;
+    for n in 0..form.config.data.train.len() {
+        let wrong = is_wrong(form, Field::Set(n));
+        let spec = &mut form.config.data.train[n];
+        let label = if n == 0 { "Train on" } else { "" };
+        row(ui, label, "Folders with people in COCO's layout.", |ui| {
+            let mut text = shown(Some(&spec.path));
+            // Room for the count and the button that removes the line.
+            let field = path_field(ui, &mut text, "folder", wrong, COUNT + 34.0, Some((Pick::Set(n), pick)));
+            field.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::TextInput, true, format!("Training set {}", n + 1))
+            });
+            if field.changed() {
+                spec.path = text.clone().into();
+            }
+            // "people:2", as one writes it on the command line.
+            if let (true, Ok(written)) = (field.lost_focus(), text.parse::<SetSpec>())
+                && written.path != spec.path
+            {
+                *spec = written;
+            }
+            let drawn = spec.path == std::path::Path::new(MANNEQUIN);
+            let (unit, tip) = if drawn {
+                (" drawn", "Pictures of the mannequin that are drawn before the training.")
+            } else {
+                (" times", "How often an epoch passes this set.")
+            };
+            let count = DragValue::new(&mut spec.repeat).range(1..=1000).speed(0.1).suffix(unit);
+            ui.add_sized(Vec2::new(COUNT, theme::ROW), count).on_hover_text(tip);
+            if icon_button(ui, Icon::Close, "Remove the set", "Do not train on this set.", false).clicked() {
+                remove = Some(n);
+            }
+            field
+        });
+        problem(ui, form, Field::Set(n));
+    }
+    if let Some(n) = remove {
+        form.config.data.train.remove(n);
+    }
+    problem(ui, form, Field::Data);
+    indented(ui, |ui| {
+        let half = half(ui);
+        if ui.add_sized(half, Button::new("Add a folder…")).clicked() {
+            *pick = Some(Pick::AddSet);
+        }
+        let tip = "People that are drawn here, with known joints: enough to see a training work.";
+        if ui.add_sized(half, Button::new("Add mannequin")).on_hover_text(tip).clicked() {
+            let data = &mut form.config.data;
+            data.train.push(SetSpec { path: MANNEQUIN.into(), repeat: PICTURES });
+            data.val.get_or_insert_with(|| MANNEQUIN.into());
+        }
+    });
+    let mut val = shown(form.config.data.val.as_ref());
+    let help = "The set that decides which weights are the best; empty: the newest are.";
+    let wrong = is_wrong(form, Field::Validation);
+    let changed = row(ui, "Validate on", help, |ui| {
+        path_field(ui, &mut val, "nothing", wrong, 0.0, Some((Pick::Validation, pick)))
+    })
+    .changed();
+    if changed {
+        form.config.data.val = path(&val);
+    }
+    problem(ui, form, Field::Validation);
+}
+
+fn schedule(ui: &mut Ui, form: &mut Form) {
+    let schedule = &mut form.config.schedule;
+    let mut by_steps = schedule.steps > 0;
+    row(ui, "Length", "Passes over all samples, or a number of steps.", |ui| {
+        let size = Vec2::new(NUMBER, theme::ROW);
+        let number = if by_steps {
+            ui.add_sized(size, DragValue::new(&mut schedule.steps).range(1..=100_000_000).speed(10.0))
+        } else {
+            let epochs = DragValue::new(&mut schedule.epochs).speed(0.1).max_decimals(2);
+            ui.add_sized(size, epochs.range(0.01..=10_000.0).clamp_existing_to_range(false))
+        };
+        let chosen = choice(ui, "length", &mut by_steps, &[false, true], |steps| {
+            if steps { "steps" } else { "epochs" }.into()
+        });
+        if chosen.changed() {
+            schedule.steps = if by_steps { 1000 } else { 0 };
+        }
+        number
+    });
+    problem(ui, form, Field::Length);
+    let schedule = &mut form.config.schedule;
+    row(ui, "Batch", "Persons a step.", |ui| {
+        let batch = DragValue::new(&mut schedule.batch).range(1..=4096).speed(0.2);
+        ui.add_sized(Vec2::new(NUMBER, theme::ROW), batch.clamp_existing_to_range(false))
+    });
+    problem(ui, form, Field::Batch);
+    let rate = &mut form.config.schedule.learning_rate;
+    row(ui, "Learning rate", "The highest one, reached after the warm-up.", |ui| {
+        let speed = (*rate * 0.02).abs().max(1e-7);
+        let rate = DragValue::new(rate).range(1e-8..=10.0).speed(speed).max_decimals(8);
+        ui.add_sized(Vec2::new(NUMBER, theme::ROW), rate.clamp_existing_to_range(false))
+    });
+    problem(ui, form, Field::LearningRate);
+}
+
+fn run(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
+    let device = &mut form.config.run.device;
+    row(
+        ui,
+        "Device",
+        "Where it is trained. Auto takes a real GPU, else the CPU, leaving a core to the viewer.",
+        |ui| {
+            let all = [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu];
+            choice(ui, "training device", device, &all, |d| {
+                match d {
+                    DeviceChoice::Auto => "Automatic",
+                    DeviceChoice::Gpu => "GPU",
+                    DeviceChoice::Cpu => "CPU",
+                }
+                .into()
+            })
+        },
+    );
+    let mut out = shown(Some(&form.config.run.out));
+    let help = "A new folder for checkpoints, log and weights.";
+    let wrong = is_wrong(form, Field::Folder);
+    let changed = row(ui, "Run folder", help, |ui| {
+        path_field(ui, &mut out, "folder", wrong, 0.0, Some((Pick::Folder, pick)))
+    })
+    .changed();
+    if changed {
+        form.config.run.out = out.into();
+    }
+    problem(ui, form, Field::Folder);
+}
+
+/// The text of all settings, and its file.
+fn everything(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
+    hint(ui, "Every setting, as in a file for tmpose train --config. The fields above follow the text.");
+    ui.horizontal(|ui| {
+        let half = half(ui);
+        for (text, what) in [("Load…", Pick::Load), ("Save…", Pick::Save)] {
+            if ui.add_sized(half, Button::new(text)).clicked() {
+                *pick = Some(what);
+            }
+        }
+    });
+    if let Some((text, error)) = &form.file {
+        let color = if *error { theme::ERROR } else { theme::MUTED };
+        ui.add(Label::new(RichText::new(text).color(color).small()).wrap());
+    }
+    let others = form.problems().iter().filter(|p| p.field == Field::Other).map(|p| p.text.clone());
+    let wrong: Vec<String> = form.unreadable.iter().cloned().chain(others).collect();
+    for text in &wrong {
+        ui.add(Label::new(RichText::new(text).color(theme::ERROR).small()).wrap());
+    }
+    let text = TextEdit::multiline(&mut form.text)
+        .font(egui::TextStyle::Monospace)
+        .desired_width(f32::INFINITY)
+        .desired_rows(16)
+        .margin(egui::Margin::same(8));
+    let field = ui.add(text);
+    field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "All settings as text"));
+    if !wrong.is_empty() {
+        outline(ui, &field);
+    }
+    if field.changed() {
+        form.edited();
+    }
+}
+
+/// A text field for a path that leaves `room` at its right, with a button that opens a dialog.
+fn path_field(
+    ui: &mut Ui,
+    text: &mut String,
+    empty: &str,
+    wrong: bool,
+    room: f32,
+    dialog: Option<(Pick, &mut Option<Pick>)>,
+) -> Response {
+    ui.spacing_mut().item_spacing.x = 4.0;
+    let button = if dialog.is_some() { 30.0 } else { 0.0 };
+    let width = (ui.available_width() - room - button).max(40.0);
+    let hint = RichText::new(empty.to_owned()).color(theme::MUTED);
+    let field = TextEdit::singleline(text)
+        .hint_text(hint)
+        .align(egui::Align2::LEFT_CENTER)
+        .min_size(Vec2::new(width, theme::ROW))
+        .desired_width(width);
+    let field = ui.add(field);
+    if wrong {
+        outline(ui, &field);
+    }
+    if let Some((what, pick)) = dialog
+        && icon_button(ui, Icon::Folder, "Choose…", "Choose it in a dialog.", false).clicked()
+    {
+        *pick = Some(what);
+    }
+    if text.is_empty() { field } else { field.on_hover_text(text.as_str()) }
+}
+
+fn outline(ui: &Ui, field: &Response) {
+    let line = Stroke::new(1.0, theme::ERROR);
+    ui.painter().rect_stroke(field.rect, 5.0, line, egui::StrokeKind::Inside);
+}
+
+/// A row without a label, under the fields of the others.
+fn indented(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.add_space(theme::LABELS + ui.spacing().item_spacing.x);
+        content(ui);
+    });
+}
+
+fn half(ui: &Ui) -> Vec2 {
+    Vec2::new((ui.available_width() - ui.spacing().item_spacing.x) / 2.0, 24.0)
+}
+
+fn is_wrong(form: &Form, field: Field) -> bool {
+    form.problem(field).is_some_and(|p| p.fatal)
+}
+
+/// What is wrong with a field, under it.
+fn problem(ui: &mut Ui, form: &Form, field: Field) {
+    let Some(problem) = form.problem(field) else { return };
+    let color = if problem.fatal { theme::ERROR } else { theme::WARN };
+    indented(ui, |ui| {
+        ui.add(Label::new(RichText::new(&problem.text).color(color).small()).wrap());
+    });
+}
+
+fn shown(path: Option<&PathBuf>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| text.into())
+}

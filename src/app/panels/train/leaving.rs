@@ -1,0 +1,74 @@
+//! The question that a window asks which is to close while a training runs.
+
+use crate::app::theme;
+use crate::app::train::{Leaving, Phase};
+use crate::app::widgets::{main_button, thousands};
+use crate::app::window::Window;
+use egui::{Button, Context, Id, Label, Modal, RichText, Ui, Vec2, ViewportCommand};
+
+/// Draws the question while the window is to close.
+pub fn closing(ctx: &Context, window: &mut Window) {
+    if !matches!(window.training.leaving, Leaving::Asked | Leaving::Saving) {
+        return;
+    }
+    if !window.training.running() {
+        // It ended by itself while the question stood.
+        window.training.leaving = Leaving::No;
+        return;
+    }
+    Modal::new(Id::unique("leaving")).show(ctx, |ui| {
+        ui.set_width(400.0);
+        match window.training.leaving {
+            Leaving::Asked => ask(ui, window),
+            _ => wait(ui, window),
+        }
+    });
+}
+
+fn ask(ui: &mut Ui, window: &mut Window) {
+    title(ui, "A training is running");
+    let text = "Closing the window stops it. The step that runs is finished and saved, and the training can be \
+                resumed another day.";
+    ui.add(Label::new(text).wrap());
+    ui.add_space(6.0);
+    ui.horizontal(|ui| {
+        let half = halves(ui);
+        if ui.add_sized(half, main_button("Stop, save and close")).clicked() {
+            window.training.leave();
+        }
+        if ui.add_sized(half, Button::new("Go on training")).clicked() {
+            window.training.leaving = Leaving::No;
+        }
+    });
+}
+
+fn wait(ui: &mut Ui, window: &mut Window) {
+    title(ui, "Saving the training…");
+    let what = match window.training.progress.phase {
+        Phase::Validating { .. } => "A validation is finished first; this can take a while.",
+        _ => "The window closes when the step is finished and saved.",
+    };
+    ui.add(Label::new(what).wrap());
+    let lost = match window.training.progress.saved {
+        Some(step) => format!("Closing at once loses what was learned since step {}.", thousands(step)),
+        None => "Closing at once loses what was learned: nothing is saved yet.".into(),
+    };
+    ui.add(Label::new(RichText::new(lost).color(theme::MUTED)).wrap());
+    ui.add_space(6.0);
+    ui.horizontal(|ui| {
+        let half = halves(ui);
+        if ui.add_sized(half, Button::new("Close at once")).clicked() {
+            window.training.leave_at_once();
+            ui.ctx().send_viewport_cmd(ViewportCommand::Close);
+        }
+    });
+}
+
+fn title(ui: &mut Ui, text: &str) {
+    ui.label(RichText::new(text).font(theme::strong_font(15.0)).color(theme::BRIGHT));
+    ui.add_space(2.0);
+}
+
+fn halves(ui: &Ui) -> Vec2 {
+    Vec2::new((ui.available_width() - ui.spacing().item_spacing.x) / 2.0, 28.0)
+}

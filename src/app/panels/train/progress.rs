@@ -1,0 +1,186 @@
+//! How the training goes: what it does, how long it still takes, its curves and its notes.
+
+use super::curves;
+use crate::app::theme;
+use crate::app::train::{Measurement, Phase, Training};
+use crate::app::widgets::{bar, card, hint, low_row, section, span, thousands, value_row};
+use crate::app::window::Window;
+use egui::{Align, Color32, Frame, Label, Layout, Margin, RichText, Ui, Vec2};
+use std::time::Instant;
+
+/// Draws the run on show.
+pub fn show(ui: &mut Ui, window: &mut Window) {
+    let training = &window.training;
+    if training.run().is_none() {
+        Frame::new().inner_margin(Margin::symmetric(12, 12)).show(ui, |ui| {
+            ui.label(RichText::new("No training has run yet").font(theme::strong_font(14.0)).color(theme::BRIGHT));
+            hint(ui, "Choose people to learn from in the settings and start, or resume a run from its folder. The viewer goes on meanwhile.");
+        });
+        return;
+    }
+    Frame::new().inner_margin(Margin { left: 12, right: 12, top: 8, bottom: 8 }).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        state(ui, training);
+        ui.add_space(4.0);
+        outcome(ui, training);
+        numbers(ui, training);
+    });
+    let progress = &training.progress;
+    if progress.curve.points().nth(1).is_some() {
+        section(ui, "Loss", |ui| curves::loss(ui, progress));
+    }
+    if !progress.validations.is_empty() || !progress.table.is_empty() {
+        section(ui, "Accuracy", |ui| {
+            if !progress.validations.is_empty() {
+                curves::accuracy(ui, progress);
+            }
+            table(ui, &progress.table);
+        });
+    }
+    if !progress.notes.is_empty() {
+        section(ui, "Notes", |ui| {
+            for note in progress.notes.iter().rev() {
+                ui.add(Label::new(RichText::new(note).color(theme::TEXT).small()).wrap());
+            }
+        });
+    }
+}
+
+/// What is being done, how much of it, and for how long still.
+fn state(ui: &mut Ui, training: &Training) {
+    let progress = &training.progress;
+    let steps = progress.extent.as_ref().map(|e| e.steps);
+    let of = |done: usize, total: usize| format!("{} of {}", thousands(done as u64), thousands(total as u64));
+    let (text, part) = match (&progress.phase, progress.phase.counted()) {
+        (Phase::Drawing { .. }, Some((done, total))) => {
+            (format!("Drawing people, {}", of(done, total)), None)
+        }
+        (Phase::Features { set, .. }, Some((done, total))) => {
+            (format!("Features of {set}, {}", of(done, total)), None)
+        }
+        (Phase::Validating { .. }, Some((done, total))) => {
+            let what = if progress.trained() { "Measuring the best weights" } else { "Validating" };
+            (format!("{what}, {}", of(done, total)), None)
+        }
+        (Phase::Preparing | Phase::Idle, _) => ("Preparing data and network…".into(), Some(0.0)),
+        _ => {
+            let of = steps.map(|steps| format!(" of {}", thousands(steps))).unwrap_or_default();
+            (format!("Step {}{of}", thousands(progress.step())), Some(training.part()))
+        }
+    };
+    let counted = progress.phase.counted().map(|(done, total)| done as f32 / total.max(1) as f32);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(text).font(theme::strong_font(15.0)).color(theme::BRIGHT));
+        if let Some(left) = progress.left(Instant::now()).filter(|_| training.running()) {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.label(RichText::new(format!("{} left", span(left))).color(theme::MUTED));
+            });
+        }
+    });
+    let color = match progress.phase {
+        Phase::Finished { .. } => theme::GOOD,
+        Phase::Failed(_) => theme::ERROR,
+        Phase::Stopped { .. } => theme::MUTED,
+        _ => theme::ACCENT,
+    };
+    bar(ui, part.or(counted).unwrap_or_default(), color);
+}
+
+/// How it ended.
+fn outcome(ui: &mut Ui, training: &Training) {
+    let said = |ui: &mut Ui, color: Color32, text: String| {
+        card(ui, ui.available_width(), color, |ui| ui.add(Label::new(text).wrap()));
+        ui.add_space(4.0);
+    };
+    let folder = training.run().map(|run| run.run.out.display().to_string()).unwrap_or_default();
+    match &training.progress.phase {
+        Phase::Failed(sentence) => said(ui, theme::ERROR, sentence.clone()),
+        Phase::Stopped { step: 0 } => {
+            said(
+                ui,
+                theme::ACCENT,
+                "Stopped before the first step. Resume goes on; what was computed is kept.".into(),
+            );
+        }
+        Phase::Stopped { step } => {
+            let text = format!(
+                "Stopped at step {}, and everything is saved. Resume goes on exactly from here, now or another \
+                 day; in a terminal, tmpose train --resume {folder} does the same.",
+                thousands(*step)
+            );
+            said(ui, theme::ACCENT, text);
+        }
+        Phase::Finished { seconds, .. } => {
+            let time = span(std::time::Duration::try_from_secs_f64(*seconds).unwrap_or_default());
+            let text = format!("Finished in {time}. The best weights and their card lie in {folder}.");
+            said(ui, theme::GOOD, text);
+        }
+        _ if training.stopping() => said(
+            ui,
+            theme::ACCENT,
+            "Stopping: the step that runs is finished and saved. A validation that runs is finished too."
+                .into(),
+        ),
+        _ => {}
+    }
+}
+
+fn numbers(ui: &mut Ui, training: &Training) {
+    let progress = &training.progress;
+    if let Some(best) = progress.best {
+        let text = format!("{:.3} at step {}", best.ap, thousands(best.step));
+        value_row(ui, "Best AP", text, "OKS average precision of the best weights on the validation set.");
+    }
+    if let (Some((last, _)), true) = (&progress.last, training.running()) {
+        let text =
+            format!("{:.1} samples/s, {:.0} ms a step", last.samples_a_second, last.milliseconds_a_step);
+        value_row(ui, "Speed", text, "Samples through forward and backward pass a second.");
+        let text = format!("{:.0} % of the time", last.waiting * 100.0);
+        value_row(ui, "Waiting", text, "Part of the time that was spent waiting for pictures.");
+    }
+    if let Some((last, _)) = &progress.last {
+        value_row(ui, "Epoch", format!("{:.2}", last.epoch), "Passes over all samples so far.");
+    }
+    if let Some(saved) = progress.saved {
+        let text = format!("step {}", thousands(saved));
+        value_row(ui, "Checkpoint", text, "What is safe on disk.");
+    }
+    if let Some(extent) = &progress.extent {
+        let text = format!(
+            "{} an epoch, {} parameters",
+            thousands(extent.samples as u64),
+            thousands(extent.parameters as u64)
+        );
+        value_row(ui, "Samples", text, "Samples of an epoch, and numbers that are trained.");
+        value_row(ui, "Device", extent.device.clone(), &extent.device);
+    }
+    if let Some(run) = training.run() {
+        let folder = run.run.out.display().to_string();
+        value_row(ui, "Run folder", folder.clone(), &folder);
+    }
+}
+
+/// The finished weights at each keep ratio.
+fn table(ui: &mut Ui, table: &[Measurement]) {
+    if table.is_empty() {
+        return;
+    }
+    ui.add_space(4.0);
+    hint(ui, "The best weights on whole sets, by the share of tokens kept:");
+    let cells = |ui: &mut Ui, cells: [(String, Color32); 3]| {
+        low_row(ui, |ui| {
+            for (text, color) in cells {
+                let size = Vec2::new(86.0, theme::LOW_ROW);
+                ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+                    ui.set_min_size(size);
+                    ui.add(Label::new(RichText::new(text).color(color)));
+                });
+            }
+        });
+    };
+    cells(ui, ["kept", "AP", "persons"].map(|text| (text.to_owned(), theme::MUTED)));
+    for m in table {
+        let kept = (format!("{:.0} %", m.keep_ratio * 100.0), theme::MUTED);
+        cells(ui, [kept, (format!("{:.3}", m.ap), theme::TEXT), (thousands(m.persons as u64), theme::TEXT)]);
+    }
+}

@@ -1,0 +1,118 @@
+//! The course of a training as a line of bounded length.
+
+use crate::train::StepEvent;
+
+/// Points of a line at most. A wide screen has about as many pixels.
+const MOST: usize = 1200;
+
+/// Means over a few steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Point {
+    pub step: f64,
+    pub loss: f64,
+    pub mse: f64,
+    pub cross_entropy: f64,
+    pub learning_rate: f64,
+}
+
+impl From<&StepEvent> for Point {
+    fn from(e: &StepEvent) -> Point {
+        Point {
+            step: e.step as f64,
+            loss: e.loss,
+            mse: e.mse,
+            cross_entropy: e.cross_entropy,
+            learning_rate: e.learning_rate,
+        }
+    }
+}
+
+impl Point {
+    fn mean(points: &[Point]) -> Point {
+        let of = |part: fn(&Point) -> f64| points.iter().map(part).sum::<f64>() / points.len().max(1) as f64;
+        Point {
+            step: of(|p| p.step),
+            loss: of(|p| p.loss),
+            mse: of(|p| p.mse),
+            cross_entropy: of(|p| p.cross_entropy),
+            learning_rate: of(|p| p.learning_rate),
+        }
+    }
+}
+
+/// Points in the order of their steps. When they are too many, neighbours are averaged, so that every
+/// step still counts and the memory does not grow.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    points: Vec<Point>,
+    /// Points that make one of `points`.
+    width: usize,
+    /// Those of the next one.
+    waiting: Vec<Point>,
+}
+
+impl Default for Curve {
+    fn default() -> Self {
+        Curve { points: Vec::new(), width: 1, waiting: Vec::new() }
+    }
+}
+
+impl Curve {
+    pub fn push(&mut self, point: Point) {
+        self.waiting.push(point);
+        if self.waiting.len() < self.width {
+            return;
+        }
+        self.points.push(Point::mean(&self.waiting));
+        self.waiting.clear();
+        if self.points.len() >= MOST {
+            self.points = self.points.chunks(2).map(Point::mean).collect();
+            self.width *= 2;
+        }
+    }
+
+    /// Forgets what lies behind `step`: a resumed training makes those steps again.
+    pub fn cut(&mut self, step: u64) {
+        self.points.retain(|p| p.step <= step as f64);
+        self.waiting.retain(|p| p.step <= step as f64);
+    }
+
+    /// Oldest first; the newest may be the mean of fewer steps than the others.
+    pub fn points(&self) -> impl Iterator<Item = Point> {
+        let newest = (!self.waiting.is_empty()).then(|| Point::mean(&self.waiting));
+        self.points.iter().copied().chain(newest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(step: u64) -> Point {
+        Point { step: step as f64, loss: 1000.0 - step as f64, ..Point::default() }
+    }
+
+    #[test]
+    fn a_long_training_keeps_its_shape_in_bounded_memory() {
+        let mut curve = Curve::default();
+        for step in 1..=100_000 {
+            curve.push(point(step));
+        }
+        let points: Vec<Point> = curve.points().collect();
+        assert!((MOST / 2..=MOST).contains(&points.len()), "{}", points.len());
+        assert!(points.is_sorted_by(|a, b| a.step < b.step));
+        // Averages of a straight line lie on it.
+        assert!(points.iter().all(|p| (p.loss - (1000.0 - p.step)).abs() < 1e-6));
+        assert!(points.last().unwrap().step > 99_800.0);
+    }
+
+    #[test]
+    fn steps_that_are_made_again_are_not_shown_twice() {
+        let mut curve = Curve::default();
+        (1..=10).for_each(|step| curve.push(point(step)));
+        curve.cut(6);
+        (7..=8).for_each(|step| curve.push(point(step)));
+        let steps: Vec<f64> = curve.points().map(|p| p.step).collect();
+        assert_eq!(steps, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    }
+}

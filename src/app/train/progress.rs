@@ -1,0 +1,341 @@
+//! What a training has told so far. Every event is taken in; the memory does not grow with their number.
+
+use super::curve::{Curve, Point};
+use crate::train::{StepEvent, TrainEvent};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Notes that are kept; the log file has all.
+const NOTES: usize = 100;
+/// Validations that are kept as points of the accuracy's line.
+const VALIDATIONS: usize = 2000;
+
+/// What a training is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Nothing has run yet.
+    Idle,
+    /// Data and weights are being read.
+    Preparing,
+    /// Pictures of the mannequin are being drawn.
+    Drawing {
+        done: usize,
+        total: usize,
+    },
+    /// Backbone features are being computed.
+    Features {
+        set: String,
+        done: usize,
+        total: usize,
+    },
+    Training,
+    Validating {
+        done: usize,
+        total: usize,
+    },
+    /// Ended early on request, with everything saved.
+    Stopped {
+        step: u64,
+    },
+    Finished {
+        step: u64,
+        seconds: f64,
+    },
+    /// Ended by an error, as a sentence.
+    Failed(String),
+}
+
+impl Phase {
+    /// One word, for reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Phase::Idle => "idle",
+            Phase::Preparing => "preparing",
+            Phase::Drawing { .. } => "drawing",
+            Phase::Features { .. } => "features",
+            Phase::Training => "training",
+            Phase::Validating { .. } => "validating",
+            Phase::Stopped { .. } => "stopped",
+            Phase::Finished { .. } => "finished",
+            Phase::Failed(_) => "failed",
+        }
+    }
+
+    /// Things done and things to do, where they are counted.
+    pub fn counted(&self) -> Option<(usize, usize)> {
+        match self {
+            Phase::Drawing { done, total }
+            | Phase::Features { done, total, .. }
+            | Phase::Validating { done, total } => Some((*done, *total)),
+            _ => None,
+        }
+    }
+}
+
+/// How large a training is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extent {
+    pub steps: u64,
+    /// Samples of an epoch.
+    pub samples: usize,
+    pub parameters: usize,
+    /// What computes, in words.
+    pub device: String,
+}
+
+/// A measured accuracy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measurement {
+    pub step: u64,
+    pub keep_ratio: f64,
+    pub ap: f64,
+    pub persons: usize,
+}
+
+/// The state of a training as its events tell it.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    pub phase: Phase,
+    pub extent: Option<Extent>,
+    /// The newest steps and when they were told.
+    pub last: Option<(StepEvent, Instant)>,
+    pub curve: Curve,
+    /// Between the epochs.
+    pub validations: Vec<Measurement>,
+    /// The finished weights on whole sets.
+    pub table: Vec<Measurement>,
+    pub best: Option<Measurement>,
+    pub notes: VecDeque<String>,
+    /// Steps of the newest checkpoint.
+    pub saved: Option<u64>,
+    /// When the phase began, and what was done then.
+    since: (Instant, usize),
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Progress {
+            phase: Phase::Idle,
+            extent: None,
+            last: None,
+            curve: Curve::default(),
+            validations: Vec::new(),
+            table: Vec::new(),
+            best: None,
+            notes: VecDeque::new(),
+            saved: None,
+            since: (Instant::now(), 0),
+        }
+    }
+}
+
+impl Progress {
+    /// Takes an event in.
+    pub fn tell(&mut self, event: &TrainEvent, now: Instant) {
+        match event {
+            TrainEvent::Note { text } => self.note(text.clone()),
+            TrainEvent::Features { set, done, total } => {
+                let (set, done, total) = (set.clone(), *done, *total);
+                self.enter(Phase::Features { set, done, total }, now);
+            }
+            TrainEvent::Started { step, steps, samples, parameters, device } => {
+                self.curve.cut(*step);
+                self.validations.retain(|v| v.step <= *step);
+                self.table.clear();
+                let (steps, samples, parameters) = (*steps, *samples, *parameters);
+                self.extent = Some(Extent { steps, samples, parameters, device: device.clone() });
+                self.enter(Phase::Training, now);
+            }
+            TrainEvent::Step(event) => {
+                self.curve.push(Point::from(event));
+                self.last = Some((event.clone(), now));
+                self.enter(Phase::Training, now);
+            }
+            TrainEvent::Validating { done, total } => {
+                self.enter(Phase::Validating { done: *done, total: *total }, now);
+            }
+            TrainEvent::Validated { step, keep_ratio, score, best, .. } => {
+                let (step, keep_ratio) = (*step, *keep_ratio);
+                let measured = Measurement { step, keep_ratio, ap: score.ap, persons: score.persons };
+                // Measured once more: the finished weights, on whole sets.
+                let again = self.validations.last().is_some_and(|v| step <= v.step);
+                if again || self.trained() {
+                    self.table.push(measured);
+                } else {
+                    self.validated(measured, *best);
+                    self.enter(Phase::Training, now);
+                }
+            }
+            TrainEvent::Saved { step } => self.saved = Some(*step),
+            TrainEvent::Stopped { step } => self.enter(Phase::Stopped { step: *step }, now),
+            TrainEvent::Finished { step, seconds, .. } => {
+                self.enter(Phase::Finished { step: *step, seconds: *seconds }, now);
+            }
+        }
+    }
+
+    /// Changes the phase; the clock of a phase starts when another kind of work begins.
+    pub fn enter(&mut self, phase: Phase, now: Instant) {
+        let same = match (&self.phase, &phase) {
+            (Phase::Features { set: before, .. }, Phase::Features { set, .. }) => before == set,
+            (before, after) => std::mem::discriminant(before) == std::mem::discriminant(after),
+        };
+        let done = phase.counted().map_or(0, |(done, _)| done);
+        let before = self.phase.counted().map_or(0, |(done, _)| done);
+        // The count starts anew with each set that is validated.
+        if !same || done < before {
+            self.since = (now, done);
+        }
+        self.phase = phase;
+    }
+
+    pub fn note(&mut self, text: String) {
+        if self.notes.len() == NOTES {
+            self.notes.pop_front();
+        }
+        self.notes.push_back(text);
+    }
+
+    /// Every step was made and saved; what is measured now are the finished weights.
+    pub fn trained(&self) -> bool {
+        self.extent.as_ref().is_some_and(|e| self.saved == Some(e.steps))
+    }
+
+    fn validated(&mut self, measured: Measurement, best: bool) {
+        if best {
+            self.best = Some(measured);
+        }
+        if self.validations.len() >= VALIDATIONS {
+            let mut even = false;
+            self.validations.retain(|_| {
+                even = !even;
+                even
+            });
+        }
+        self.validations.push(measured);
+    }
+
+    /// Steps made.
+    pub fn step(&self) -> u64 {
+        match &self.phase {
+            Phase::Stopped { step } | Phase::Finished { step, .. } => *step,
+            _ => self.last.as_ref().map_or(0, |(e, _)| e.step),
+        }
+    }
+
+    /// Time until the counted work, or all steps, are done; `None` while that is not known.
+    pub fn left(&self, now: Instant) -> Option<Duration> {
+        if let Some((done, total)) = self.phase.counted() {
+            let (since, before) = self.since;
+            let made = done.saturating_sub(before);
+            let each = now.duration_since(since).as_secs_f64() / made as f64;
+            return (made > 0).then(|| Duration::from_secs_f64(each * total.saturating_sub(done) as f64));
+        }
+        let (event, told) = self.last.as_ref().filter(|_| self.phase == Phase::Training)?;
+        let left = event.seconds_left - now.duration_since(*told).as_secs_f64();
+        Some(Duration::try_from_secs_f64(left.max(0.0)).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::set::SetScore;
+
+    /// A step event as it stands in a log file.
+    pub fn step(step: u64, steps: u64) -> TrainEvent {
+        let e = serde_json::json!({
+            "event": "step", "step": step, "steps": steps, "epoch": 0.1, "loss": 7.0, "mse": 1.0,
+            "cross_entropy": 6.0, "learning_rate": 0.001, "gradient": 0.5, "milliseconds_a_step": 100.0,
+            "samples_a_second": 320.0, "waiting": 0.0, "seconds_left": 60.0,
+        });
+        serde_json::from_value(e).unwrap()
+    }
+
+    fn validated(step: u64, ap: f64, best: bool) -> TrainEvent {
+        let score = SetScore {
+            ap,
+            ap50: 0.0,
+            ap75: 0.0,
+            ap_medium: 0.0,
+            ap_large: 0.0,
+            ar: 0.0,
+            pck005: 0.0,
+            pck01: 0.0,
+            pck02: 0.0,
+            persons: 8,
+        };
+        TrainEvent::Validated { step, epoch: 1.0, keep_ratio: 1.0, score, best }
+    }
+
+    fn started(step: u64, steps: u64) -> TrainEvent {
+        TrainEvent::Started { step, steps, samples: 100, parameters: 5, device: "CPU".into() }
+    }
+
+    fn told(events: impl IntoIterator<Item = TrainEvent>) -> Progress {
+        let mut progress = Progress::default();
+        events.into_iter().for_each(|e| progress.tell(&e, Instant::now()));
+        progress
+    }
+
+    #[test]
+    fn validations_make_the_curve_and_the_finished_weights_the_table() {
+        let progress = told([
+            started(0, 20),
+            step(10, 20),
+            validated(10, 0.4, true),
+            TrainEvent::Saved { step: 10 },
+            step(20, 20),
+            validated(20, 0.3, false),
+            TrainEvent::Saved { step: 20 },
+            validated(10, 0.41, false),
+            TrainEvent::Finished { step: 20, seconds: 3.0, best_ap: Some(0.4) },
+        ]);
+        assert_eq!(progress.validations.iter().map(|v| v.ap).collect::<Vec<_>>(), [0.4, 0.3]);
+        assert_eq!(progress.best.map(|b| (b.step, b.ap)), Some((10, 0.4)));
+        assert_eq!(progress.table.iter().map(|v| v.ap).collect::<Vec<_>>(), [0.41]);
+        assert_eq!(progress.phase, Phase::Finished { step: 20, seconds: 3.0 });
+    }
+
+    #[test]
+    fn a_resumed_training_continues_the_curves() {
+        let progress = told([
+            started(0, 30),
+            step(10, 30),
+            validated(10, 0.2, true),
+            TrainEvent::Saved { step: 10 },
+            step(20, 30),
+            started(10, 30),
+            step(20, 30),
+        ]);
+        assert_eq!(progress.curve.points().map(|p| p.step as u64).collect::<Vec<_>>(), [10, 20]);
+        assert_eq!((progress.validations.len(), progress.step()), (1, 20));
+    }
+
+    #[test]
+    fn the_time_left_follows_from_what_is_done() {
+        let start = Instant::now();
+        let mut progress = Progress::default();
+        let features = |done| TrainEvent::Features { set: "train".into(), done, total: 100 };
+        progress.tell(&features(20), start);
+        assert_eq!(progress.left(start), None, "20 may have been there before");
+        progress.tell(&features(40), start + Duration::from_secs(10));
+        assert_eq!(progress.left(start + Duration::from_secs(10)), Some(Duration::from_secs(30)));
+
+        progress.tell(&step(10, 30), start);
+        assert_eq!(progress.left(start + Duration::from_secs(5)), Some(Duration::from_secs(55)));
+    }
+
+    #[test]
+    fn notes_and_validations_do_not_grow_without_end() {
+        let mut progress = told([started(0, u64::MAX)]);
+        for n in 0..3 * VALIDATIONS as u64 {
+            progress.tell(&validated(n, 0.5, n == 3), Instant::now());
+            progress.tell(&TrainEvent::Note { text: n.to_string() }, Instant::now());
+        }
+        assert!(progress.validations.len() <= VALIDATIONS);
+        assert_eq!(progress.best.map(|b| b.step), Some(3));
+        assert_eq!(progress.notes.len(), NOTES);
+        assert_eq!(progress.notes.back().unwrap(), &(3 * VALIDATIONS as u64 - 1).to_string());
+    }
+}

@@ -1,0 +1,139 @@
+//! `tmpose data check`: what sets hold and what looks wrong in them.
+
+use super::{make_folder_of, table};
+use crate::cli::stop_flag;
+use crate::data::health::pick;
+use crate::data::samples::read_picture;
+use crate::data::{Health, PoseSet, TeacherLabels, splits};
+use crate::pose::{Keypoint, Pose};
+use crate::vision::{Affine, BBox, CropBox, Tile, contact_sheet, draw_box, draw_pose, warp};
+use anyhow::{Context, bail};
+use image::RgbImage;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+/// Width and height of a tile, and how much more than the box it shows.
+const TILE: [usize; 2] = [240, 320];
+const AROUND: f64 = 1.4;
+const COLUMNS: usize = 8;
+const FRAME: [u8; 3] = [255, 64, 64];
+const FRAME_WIDTH: f32 = 6.0;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Sets to look at: FOLDER (all its parts), FOLDER/train, or an annotation file; COCO or MPII layout
+    #[arg(required = true, value_name = "FOLDER")]
+    sets: Vec<PathBuf>,
+    /// Draw persons with their joints, suspicious ones first and framed in red
+    #[arg(long, value_name = "PNG", num_args = 0..=1, default_missing_value = "contact-sheet.png")]
+    sheet: Option<PathBuf>,
+    /// Persons of each set on the sheet
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    count: usize,
+    /// Write everything that was found as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Do not decode the pictures
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Runs `tmpose data check`: 0 whatever was found, 1 when a set cannot be used at all.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    if args.count == 0 {
+        bail!("--count 0 draws nobody: give at least 1");
+    }
+    let stop = stop_flag()?;
+    let (mut reports, mut tiles, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
+    for part in args.sets.iter().flat_map(|wanted| splits(wanted)) {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        match look_at(&part, &args) {
+            Ok((health, of_set)) => {
+                if !reports.is_empty() {
+                    println!();
+                }
+                println!("{}", table::text(&health));
+                reports.push(health);
+                tiles.extend(of_set);
+            }
+            Err(error) => {
+                eprintln!("{}: cannot be used: {error:#}", part.display());
+                unusable.push(part.display().to_string());
+            }
+        }
+    }
+    if let Some(path) = args.sheet.as_ref().filter(|_| !tiles.is_empty()) {
+        let sheet = contact_sheet(&tiles, COLUMNS, TILE.map(|side| side as u32));
+        let written = make_folder_of(path).map_err(anyhow::Error::from);
+        written
+            .and_then(|()| Ok(sheet.save(path)?))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        println!("\n{} persons drawn: {}", tiles.len(), path.display());
+    }
+    if let Some(path) = &args.json {
+        let text = serde_json::to_vec_pretty(&reports)?;
+        make_folder_of(path)
+            .and_then(|()| std::fs::write(path, text))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if !unusable.is_empty() {
+        bail!("{} of the sets cannot be used: {}", unusable.len(), unusable.join(", "));
+    }
+    Ok(())
+}
+
+fn look_at(part: &Path, args: &Args) -> anyhow::Result<(Health, Vec<Tile>)> {
+    let set = PoseSet::open_as_declared(part, "train", None)?;
+    let teacher = TeacherLabels::beside(&set).map(|path| TeacherLabels::load(&path)).transpose()?;
+    let mut health = Health::of(&set, teacher.as_ref());
+    if !args.quick {
+        let bar = ProgressBar::new(set.pictures.len() as u64).with_prefix(set.title());
+        if let Ok(style) = ProgressStyle::with_template("{prefix}: decoding {bar:30} {pos}/{len}  {eta} left")
+        {
+            bar.set_style(style);
+        }
+        health.decode(&set, |n| bar.inc(n as u64));
+        bar.finish_and_clear();
+    }
+    let mut tiles = Vec::new();
+    if args.sheet.is_some() {
+        tiles = pick(&set, &health, args.count).into_iter().map(|i| tile(&set, &health, i)).collect();
+    }
+    Ok((health, tiles))
+}
+
+/// A person with joints and box; grey when the picture cannot be read.
+fn tile(set: &PoseSet, health: &Health, index: usize) -> Tile {
+    let person = &set.persons[index];
+    let crop = CropBox::from_bbox(&person.bbox, TILE[0] as f64 / TILE[1] as f64, AROUND);
+    let map = Affine::from_crop(&crop, 0.0, TILE);
+    let place = |x: f32, y: f32| map.apply([f64::from(x), f64::from(y)]).map(|v| v as f32);
+    let mut picture = match read_picture(set.picture(person)) {
+        Ok(picture) => warp(&picture, &map, TILE),
+        Err(_) => RgbImage::from_pixel(TILE[0] as u32, TILE[1] as u32, image::Rgb([90, 90, 90])),
+    };
+    let b = &person.bbox;
+    let ([x0, y0], [x1, y1]) = (place(b.x, b.y), place(b.x + b.w, b.y + b.h));
+    draw_box(&mut picture, &BBox { x: x0, y: y0, w: x1 - x0, h: y1 - y0 }, [236, 240, 232], 1.0);
+    let joint = |k: &Keypoint| {
+        let [x, y] = place(k.x, k.y);
+        // Hidden joints are paler.
+        Keypoint { x, y, score: if k.score >= 2.0 { 1.0 } else { k.score.min(1.0) * 0.3 } }
+    };
+    let pose = Pose { keypoints: person.keypoints.iter().map(joint).collect(), score: 1.0 };
+    draw_pose(&mut picture, &pose, &set.skeleton, 0.0);
+    let finding = health.of_person(index);
+    if finding.is_some() {
+        let half = FRAME_WIDTH / 2.0;
+        let [w, h] = TILE.map(|s| s as f32 - FRAME_WIDTH + 1.0);
+        draw_box(&mut picture, &BBox { x: half - 0.5, y: half - 0.5, w, h }, FRAME, FRAME_WIDTH);
+    }
+    let caption = match finding {
+        Some(found) => format!("{} {}", person.id, found.kind.short()),
+        None => person.id.to_string(),
+    };
+    Tile { picture, caption }
+}

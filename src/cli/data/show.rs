@@ -1,0 +1,200 @@
+//! `tmpose data show`: augmented samples as the network sees them.
+
+use super::make_folder_of;
+use crate::data::{Mixture, Sample, Samples, SetSpec};
+use crate::model::ModelConfig;
+use crate::pose::{Keypoint, Pose, Skeleton};
+use crate::train::TrainConfig;
+use crate::vision::{
+    BOX_PADDING, CropBox, IMAGENET_MEAN, IMAGENET_STD, Targets, Tile, contact_sheet, draw_pose,
+    gaussian_targets, joint_color,
+};
+use anyhow::{Context, bail};
+use image::{Rgb, RgbImage, imageops};
+use std::path::{Path, PathBuf};
+
+const COLUMNS: usize = 4;
+/// Space between a sample's two pictures.
+const GAP: u32 = 4;
+/// How bright the picture behind the targets is.
+const BEHIND: f32 = 0.35;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Set to draw from: FOLDER (its train part), FOLDER/val, or an annotation file; COCO or MPII layout
+    #[arg(value_name = "FOLDER")]
+    set: PathBuf,
+    /// The picture to write
+    #[arg(long, value_name = "PNG")]
+    out: PathBuf,
+    /// Samples to draw, evenly spread over the set
+    #[arg(long, default_value_t = 24, value_name = "N")]
+    count: usize,
+    /// Other crops for another number
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    seed: u64,
+    /// Settings file of `tmpose train`: its augmentation, skeleton, network and teacher labels are used
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// coco17, mpii16 or a skeleton file
+    #[arg(long)]
+    skeleton: Option<String>,
+}
+
+/// Runs `tmpose data show`.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    if args.count == 0 {
+        bail!("--count 0 draws nobody: give at least 1");
+    }
+    let mut config = match &args.config {
+        Some(path) => settings(path)?,
+        None => TrainConfig::default(),
+    };
+    if let Some(name) = args.skeleton {
+        config.model.skeleton = name;
+    }
+    if let Some((name, value, must)) = config.augmentation.fault() {
+        bail!("the setting {name} is {value}; it must be {must}");
+    }
+    let skeleton = Skeleton::named(&config.model.skeleton)?;
+    let shape = ModelConfig::new(config.model.variant, &skeleton);
+    let rules = config.data.teacher_labels.then_some(&config.data.teacher);
+    let spec = SetSpec { path: args.set, repeat: 1 };
+    let mut mixture = Mixture::open(&[spec], "train", &skeleton, rules)?;
+    for note in mixture.notes() {
+        println!("{note}");
+    }
+    mixture.thin_to(args.count);
+    let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
+    let augmentation = config.augmentation.clone();
+    let samples = Samples { mixture, skeleton, augmentation, seed: args.seed, input_wh, heatmap_wh };
+    let tiles: Vec<Tile> =
+        (0..samples.len()).map(|i| tile(&samples, i, config.loss.sigma)).collect::<Result<_, _>>()?;
+    let cell = [2 * input_wh[0] as u32 + GAP, input_wh[1] as u32];
+    make_folder_of(&args.out)
+        .map_err(anyhow::Error::from)
+        .and_then(|()| Ok(contact_sheet(&tiles, COLUMNS, cell).save(&args.out)?))
+        .with_context(|| format!("cannot write {}", args.out.display()))?;
+    println!("{} samples: {}", tiles.len(), args.out.display());
+    Ok(())
+}
+
+/// The settings in a file, which need not name sets.
+fn settings(path: &Path) -> anyhow::Result<TrainConfig> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the settings {}", path.display()))?;
+    toml::from_str(&text)
+        .with_context(|| format!("{} is not a settings file of `tmpose train`", path.display()))
+}
+
+/// One sample: its crop with the joints, and the same darkened under its targets. Joints that count
+/// less in the loss are paler.
+fn tile(samples: &Samples, index: usize, sigma: f32) -> anyhow::Result<Tile> {
+    let sample = samples.draw(index, 0);
+    let seen = colours(&samples.pixels(index, &sample)?, samples.input_wh);
+    let joints = samples.joints(index, &sample);
+    let [columns, rows] = samples.heatmap_wh;
+    let targets = gaussian_targets(&joints, [rows, columns], sigma);
+    let with_maps = overlaid(&seen, &targets, &samples.skeleton);
+    let mut with_joints = seen;
+    // Heatmap and input share their border pixels' centres (METHOD 5).
+    let zoom: [f32; 2] =
+        std::array::from_fn(|k| (samples.input_wh[k] as f32 - 1.0) / (samples.heatmap_wh[k] as f32 - 1.0));
+    let joint = |&[x, y, weight]: &[f32; 3]| {
+        // Opacity falls faster than weight, so that a half weight shows.
+        Keypoint { x: x * zoom[0], y: y * zoom[1], score: (weight * 1.4 - 0.4).max(weight * 0.2) }
+    };
+    let pose = Pose { keypoints: joints.iter().map(joint).collect(), score: 1.0 };
+    draw_pose(&mut with_joints, &pose, &samples.skeleton, 0.0);
+    let [width, height] = samples.input_wh.map(|s| s as u32);
+    let mut picture = RgbImage::new(2 * width + GAP, height);
+    imageops::replace(&mut picture, &with_joints, 0, 0);
+    imageops::replace(&mut picture, &with_maps, i64::from(width + GAP), 0);
+    Ok(Tile { picture, caption: caption(samples, index, &sample) })
+}
+
+fn caption(samples: &Samples, index: usize, sample: &Sample) -> String {
+    let (_, person, _) = samples.person(index);
+    let aspect = samples.input_wh[0] as f64 / samples.input_wh[1] as f64;
+    let plain = CropBox::from_bbox(&person.bbox, aspect, BOX_PADDING);
+    let mut text = format!("{} x{:.2}", person.id, sample.crop.scale[0] / plain.scale[0]);
+    if sample.rotation != 0.0 {
+        text += &format!(" {:+.0} deg", sample.rotation);
+    }
+    if sample.mirrored {
+        text += " mirrored";
+    }
+    text
+}
+
+/// The network's numbers as colours again.
+fn colours(pixels: &[f32], [width, height]: [usize; 2]) -> RgbImage {
+    let size = width * height;
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        let at = y as usize * width + x as usize;
+        let value = |c: usize| (pixels[c * size + at] * IMAGENET_STD[c] + IMAGENET_MEAN[c]) * 255.0;
+        // The cast saturates.
+        Rgb(std::array::from_fn(|c| value(c).round() as u8))
+    })
+}
+
+/// The picture, darkened, with every target in its joint's colour, as strong as it counts.
+fn overlaid(seen: &RgbImage, targets: &Targets, skeleton: &Skeleton) -> RgbImage {
+    let (width, height) = seen.dimensions();
+    let maps = &targets.maps;
+    let zoom = [
+        (maps.width.max(1) as f32 - 1.0) / (width.max(2) as f32 - 1.0),
+        (maps.height.max(1) as f32 - 1.0) / (height.max(2) as f32 - 1.0),
+    ];
+    RgbImage::from_fn(width, height, |x, y| {
+        let [u, v] = [x as f32 * zoom[0], y as f32 * zoom[1]];
+        let mut color = seen.get_pixel(x, y).0.map(|c| f32::from(c) * BEHIND);
+        for (j, &weight) in targets.weights.iter().enumerate() {
+            let ink = weight * between(maps.map(j), [maps.width, maps.height], u, v);
+            let joint = joint_color(skeleton, j);
+            for (c, &full) in color.iter_mut().zip(&joint) {
+                *c += (f32::from(full) - *c) * ink;
+            }
+        }
+        Rgb(color.map(|c| c.round() as u8))
+    })
+}
+
+/// The value of a map [H, W] at (u, v), bilinear.
+fn between(map: &[f32], [width, height]: [usize; 2], u: f32, v: f32) -> f32 {
+    let (x, y) = (u.floor() as usize, v.floor() as usize);
+    let (fx, fy) = (u - x as f32, v - y as f32);
+    let at = |x: usize, y: usize| map[y.min(height - 1) * width + x.min(width - 1)];
+    let row = |y: usize| at(x, y) * (1.0 - fx) + at(x + 1, y) * fx;
+    row(y) * (1.0 - fy) + row(y + 1) * fy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::normalize_into;
+
+    #[test]
+    fn colours_come_back_as_they_went_in() {
+        let picture = RgbImage::from_fn(5, 4, |x, y| Rgb([x as u8 * 50, y as u8 * 60, (x + y) as u8 * 30]));
+        let mut pixels = vec![0.0; 3 * 5 * 4];
+        normalize_into(&picture, &mut pixels);
+        assert_eq!(colours(&pixels, [5, 4]), picture);
+    }
+
+    #[test]
+    fn a_target_shines_where_its_joint_lies_as_strong_as_it_counts() {
+        let skeleton = Skeleton::coco17();
+        let mut joints = vec![[0.0; 3]; 17];
+        joints[0] = [10.0, 20.0, 1.0];
+        joints[5] = [40.0, 50.0, 0.5];
+        let targets = gaussian_targets(&joints, [64, 48], 2.0);
+        let out = overlaid(&RgbImage::new(189, 253), &targets, skeleton);
+        assert_eq!(out.get_pixel(40, 80).0, joint_color(skeleton, 0));
+        assert_eq!(
+            out.get_pixel(160, 200).0,
+            joint_color(skeleton, 5).map(|c| (f32::from(c) / 2.0).round() as u8)
+        );
+        assert_eq!(out.get_pixel(160, 20).0, [0; 3]);
+    }
+}

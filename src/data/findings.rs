@@ -1,0 +1,204 @@
+//! What can look wrong in a set, and the rules that find it in annotations.
+
+use super::set::{Layout, PoseSet};
+use super::sides::Sides;
+use super::teacher::{TeacherLabels, TeacherRules};
+use crate::pose::Keypoint;
+use serde::Serialize;
+
+/// A box whose longer side is shorter than this shows too little, in pixels.
+const TINY: f32 = 32.0;
+/// Part of a box that may lie outside of its picture. MPII's squares reach over the border as they are
+/// made.
+const OUTSIDE: f32 = 0.1;
+const OUTSIDE_MPII: f32 = 0.6;
+/// A joint may lie this far outside of its box, relative to the box's longer side.
+const BEYOND_BOX: f32 = 0.15;
+/// A joint may lie this far outside of its picture, in pixels.
+const BEYOND_PICTURE: f32 = 1.5;
+/// Part of somebody's joints that teachers contradict, from which on the person is named.
+const CONTRADICTED: f32 = 0.34;
+
+/// Kinds of findings, the gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingKind {
+    MissingPicture,
+    UndecodablePicture,
+    WrongSize,
+    BadAnnotation,
+    RepeatedId,
+    LeftRight,
+    TeacherDisagrees,
+    JointOutsidePicture,
+    JointOutsideBox,
+    BoxOutside,
+    TinyBox,
+}
+
+impl FindingKind {
+    pub const ALL: [FindingKind; 11] = [
+        FindingKind::MissingPicture,
+        FindingKind::UndecodablePicture,
+        FindingKind::WrongSize,
+        FindingKind::BadAnnotation,
+        FindingKind::RepeatedId,
+        FindingKind::LeftRight,
+        FindingKind::TeacherDisagrees,
+        FindingKind::JointOutsidePicture,
+        FindingKind::JointOutsideBox,
+        FindingKind::BoxOutside,
+        FindingKind::TinyBox,
+    ];
+
+    /// What was found, for a table.
+    pub fn title(self) -> &'static str {
+        match self {
+            FindingKind::MissingPicture => "missing pictures",
+            FindingKind::UndecodablePicture => "pictures that cannot be decoded",
+            FindingKind::WrongSize => "pictures of another size than stated",
+            FindingKind::BadAnnotation => "bad annotations",
+            FindingKind::RepeatedId => "repeated annotation ids",
+            FindingKind::LeftRight => "left and right perhaps exchanged",
+            FindingKind::TeacherDisagrees => "far from the teacher labels",
+            FindingKind::JointOutsidePicture => "joints outside of the picture",
+            FindingKind::JointOutsideBox => "joints far outside of the box",
+            FindingKind::BoxOutside => "boxes that leave the picture",
+            FindingKind::TinyBox => "tiny boxes",
+        }
+    }
+
+    /// A word or two for a caption.
+    pub fn short(self) -> &'static str {
+        match self {
+            FindingKind::MissingPicture => "missing",
+            FindingKind::UndecodablePicture => "unreadable",
+            FindingKind::WrongSize => "wrong size",
+            FindingKind::BadAnnotation => "bad",
+            FindingKind::RepeatedId => "repeated id",
+            FindingKind::LeftRight => "left/right?",
+            FindingKind::TeacherDisagrees => "teachers?",
+            FindingKind::JointOutsidePicture => "off picture",
+            FindingKind::JointOutsideBox => "off box",
+            FindingKind::BoxOutside => "box cut",
+            FindingKind::TinyBox => "tiny",
+        }
+    }
+}
+
+/// Something that looks wrong.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    pub kind: FindingKind,
+    /// The annotation's id (for MPII the entry's place in the file), where one person is meant.
+    pub annotation: Option<u64>,
+    /// File name of the picture; empty where none is meant.
+    pub picture: String,
+    pub text: String,
+    /// Larger is worse, among findings of one kind.
+    pub severity: f32,
+    /// Index into [`PoseSet::persons`].
+    #[serde(skip)]
+    pub person: Option<usize>,
+}
+
+/// What the reader left out or noticed.
+pub(super) fn listed(set: &PoseSet) -> Vec<Finding> {
+    let finding = |kind, annotation, picture: &str, text: String| Finding {
+        kind,
+        annotation,
+        picture: picture.into(),
+        text,
+        severity: 0.0,
+        person: None,
+    };
+    let report = &set.report;
+    let missing = report.missing_pictures.iter();
+    let missing =
+        missing.map(|n| finding(FindingKind::MissingPicture, None, n, "the file is not there".into()));
+    let bad = report.bad.iter().map(|why| finding(FindingKind::BadAnnotation, None, "", why.clone()));
+    let repeated = report.repeated_ids.iter().map(|&id| {
+        let text = "another annotation has the same id; teacher labels belong to both".into();
+        finding(FindingKind::RepeatedId, Some(id), "", text)
+    });
+    missing.chain(bad).chain(repeated).collect()
+}
+
+/// What looks wrong about one person, by its index. `set` has its own joints.
+pub(super) fn of_person(
+    set: &PoseSet,
+    index: usize,
+    sides: &Sides,
+    teacher: Option<&TeacherLabels>,
+) -> Vec<Finding> {
+    let person = &set.persons[index];
+    let picture = set.picture(person);
+    let mut found = Vec::new();
+    let mut add = |kind, severity, text: String| {
+        let picture = file_name(&picture.path);
+        found.push(Finding {
+            kind,
+            annotation: Some(person.id),
+            picture,
+            text,
+            severity,
+            person: Some(index),
+        });
+    };
+    let b = &person.bbox;
+    let side = b.w.max(b.h).max(1.0);
+
+    let labels = teacher.and_then(|t| t.of(person.id));
+    let exchanged = match labels {
+        Some(labels) => sides.against_teacher(person, labels),
+        None => sides.against_itself(person, &set.skeleton),
+    };
+    let is_exchanged = exchanged.is_some();
+    if let Some(e) = exchanged {
+        add(FindingKind::LeftRight, e.severity, e.what);
+    }
+    if let Some(labels) = labels.filter(|_| !is_exchanged) {
+        let rules = TeacherRules::default();
+        let wrong = labels.iter().zip(&person.keypoints).filter(|(l, k)| rules.mistrusts(l, k, side)).count();
+        let part = wrong as f32 / person.labelled().max(1) as f32;
+        if part > CONTRADICTED {
+            let text = format!("{wrong} of {} joints lie far from two public models'", person.labelled());
+            add(FindingKind::TeacherDisagrees, part, text);
+        }
+    }
+
+    let [w, h] = picture.size.map(|s| s as f32);
+    let beyond = |k: &Keypoint, low: [f32; 2], high: [f32; 2]| {
+        let axis = |v: f32, low: f32, high: f32| (low - v).max(v - high).max(0.0);
+        axis(k.x, low[0], high[0]).max(axis(k.y, low[1], high[1]))
+    };
+    let worst = |low: [f32; 2], high: [f32; 2]| {
+        let labelled = person.keypoints.iter().enumerate().filter(|(_, k)| k.score > 0.0);
+        let apart = labelled.map(|(j, k)| (beyond(k, low, high), j));
+        apart.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, 0))
+    };
+    let (apart, joint) = worst([0.0; 2], [w - 1.0, h - 1.0]);
+    let name = |joint: usize| set.skeleton.joints[joint].replace('_', " ");
+    if apart > BEYOND_PICTURE {
+        let text = format!("the {} lies {apart:.0} pixels outside of the picture", name(joint));
+        add(FindingKind::JointOutsidePicture, apart, text);
+    }
+    let (apart, joint) = worst([b.x, b.y], [b.x + b.w - 1.0, b.y + b.h - 1.0]);
+    if apart > BEYOND_BOX * side {
+        let text = format!("the {} lies {apart:.0} pixels outside of the box", name(joint));
+        add(FindingKind::JointOutsideBox, apart / side, text);
+    }
+    let allowed = if set.layout == Layout::Mpii { OUTSIDE_MPII } else { OUTSIDE };
+    if person.outside > allowed {
+        let text = format!("{:.0} % of the box lies outside of the picture", 100.0 * person.outside);
+        add(FindingKind::BoxOutside, person.outside, text);
+    }
+    if side < TINY {
+        add(FindingKind::TinyBox, TINY - side, format!("the box is {:.0} x {:.0} pixels", b.w, b.h));
+    }
+    found
+}
+
+pub(super) fn file_name(path: &std::path::Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

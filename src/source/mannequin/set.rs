@@ -1,0 +1,305 @@
+//! The mannequin as a data set: pictures and annotations in COCO's layout, for training and tests.
+
+use super::Mannequin;
+use crate::pose::{Keypoint, Skeleton};
+use crate::source::TruePerson;
+use crate::vision::{Affine, BBox, BOX_PADDING, CropBox, warp};
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Pictures of one figure: modelling it takes as long as drawing about twenty.
+const PER_FIGURE: u64 = 12;
+/// The part of the performance that random times are taken from.
+const SECONDS: f64 = 3600.0;
+/// Width and height of a crop (METHOD 5), doubled, so that training can still turn and scale it.
+const CROP: [usize; 2] = [384, 512];
+const QUALITY: u8 = 92;
+
+/// What to draw.
+#[derive(Clone, Debug)]
+pub struct SetPlan {
+    /// Gets `images/SPLIT/` and `annotations/person_keypoints_SPLIT.json`.
+    pub folder: PathBuf,
+    /// `train` or `val`.
+    pub split: String,
+    pub frames: u64,
+    /// Width and height of a picture before people are cut out.
+    pub size: [u32; 2],
+    pub seed: u64,
+    /// Write the people cut out as the network sees them (twice its size), not whole pictures.
+    pub crops: bool,
+    /// One figure and frames that follow at 30 a second, not random moments of many figures.
+    pub consecutive: bool,
+    /// How many of the first pictures are kept in memory too, e.g. for a contact sheet.
+    pub keep: u64,
+}
+
+/// A picture of the set that was kept in memory.
+#[derive(Clone, Debug)]
+pub struct KeptPicture {
+    pub name: String,
+    pub picture: RgbImage,
+    pub person: Option<TruePerson>,
+}
+
+/// What was drawn.
+#[derive(Clone, Debug)]
+pub struct DrawnSet {
+    /// The annotation file.
+    pub file: PathBuf,
+    pub pictures: usize,
+    pub people: usize,
+    pub kept: Vec<KeptPicture>,
+}
+
+/// Why a set cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}: {reason}; make room or choose another folder")]
+pub struct SetError {
+    path: String,
+    reason: String,
+}
+
+impl SetError {
+    fn at(path: &Path, reason: impl ToString) -> SetError {
+        SetError { path: path.display().to_string(), reason: reason.to_string() }
+    }
+}
+
+/// Draws a set. `drawn` is told of each picture; raising `stop` ends early, and what was drawn until
+/// then is a set of its own.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn draw_set(plan: &SetPlan, drawn: &(dyn Fn() + Sync), stop: &AtomicBool) -> Result<DrawnSet, SetError> {
+    let images = plan.folder.join("images").join(&plan.split);
+    let annotations = plan.folder.join("annotations");
+    for folder in [&images, &annotations] {
+        fs::create_dir_all(folder).map_err(|e| SetError::at(folder, e))?;
+    }
+    let each = if plan.consecutive { plan.frames.max(1) } else { PER_FIGURE };
+    let figures: Vec<u64> = (0..plan.frames.div_ceil(each)).collect();
+    let records: Vec<Record> = figures
+        .par_iter()
+        .map(|&figure| draw_figure(plan, figure, each, &images, drawn, stop))
+        .collect::<Result<Vec<_>, SetError>>()?
+        .into_iter()
+        .flatten()
+        .collect();
+    let file = annotations.join(format!("person_keypoints_{}.json", plan.split));
+    write_annotations(&file, &records)?;
+    let people = records.iter().filter(|r| r.annotation.is_some()).count();
+    let pictures = records.len();
+    Ok(DrawnSet { file, pictures, people, kept: records.into_iter().filter_map(|r| r.kept).collect() })
+}
+
+/// A training set of `count` pictures in `folder`, with a fifth as many of other figures as its val part;
+/// drawn where it is missing. False when `stop` was raised; what is missing is then drawn the next time.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn training_set(
+    folder: &Path,
+    count: usize,
+    progress: &(dyn Fn(usize, usize) + Sync),
+    stop: &AtomicBool,
+) -> Result<bool, SetError> {
+    let count = count as u64;
+    let parts = [("train", 1, count), ("val", 2, (count / 5).max(1))];
+    let total = parts.iter().map(|p| p.2 as usize).sum();
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    for (split, seed, frames) in parts {
+        let plan = SetPlan {
+            folder: folder.into(),
+            split: split.into(),
+            frames,
+            size: [640, 480],
+            seed,
+            crops: true,
+            consecutive: false,
+            keep: 0,
+        };
+        if folder.join("annotations").join(format!("person_keypoints_{split}.json")).is_file() {
+            done.fetch_add(frames as usize, Ordering::Relaxed);
+            continue;
+        }
+        let drawn = draw_set(&plan, &|| progress(1 + done.fetch_add(1, Ordering::Relaxed), total), stop)?;
+        if stop.load(Ordering::SeqCst) {
+            fs::remove_file(&drawn.file).map_err(|e| SetError::at(&drawn.file, e))?;
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// One picture of the set.
+struct Shot {
+    picture: RgbImage,
+    person: Option<(TruePerson, f32)>,
+}
+
+/// What the annotation file says about a picture.
+struct Record {
+    image: Value,
+    annotation: Option<Value>,
+    kept: Option<KeptPicture>,
+}
+
+/// Draws and writes the pictures of one figure.
+fn draw_figure(
+    plan: &SetPlan,
+    figure: u64,
+    each: u64,
+    images: &Path,
+    drawn: &(dyn Fn() + Sync),
+    stop: &AtomicBool,
+) -> Result<Vec<Record>, SetError> {
+    // The seed's figures do not meet the next seed's.
+    let mannequin = Mannequin::new(plan.seed.wrapping_mul(1_000_003).wrapping_add(figure), plan.size);
+    let mut records = Vec::new();
+    for index in figure * each..((figure + 1) * each).min(plan.frames) {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let time = if plan.consecutive { index as f64 / 30.0 } else { moment(index) };
+        let found = mannequin.draw(time);
+        let whole =
+            Shot { picture: found.pixels, person: found.person.person.map(|p| (p, found.person.area)) };
+        let shot = if plan.crops { cut_out(&whole) } else { Some(whole) };
+        drawn();
+        let Some(shot) = shot else { continue };
+        let name = format!("{index:06}.jpg");
+        write_picture(&images.join(&name), &shot.picture)?;
+        let [width, height] = [shot.picture.width(), shot.picture.height()];
+        let annotation = shot.person.as_ref().map(|(p, area)| annotation(index, p, *area));
+        records.push(Record {
+            image: json!({"id": index, "file_name": name, "width": width, "height": height}),
+            annotation,
+            kept: (index < plan.keep).then(|| KeptPicture {
+                name,
+                picture: shot.picture,
+                person: shot.person.map(|(person, _)| person),
+            }),
+        });
+    }
+    Ok(records)
+}
+
+/// A moment for picture `index`: spread over the performance by the golden ratio, which never
+/// repeats and leaves no gap.
+fn moment(index: u64) -> f64 {
+    ((index as f64 + 1.0) * 0.618_033_988_749_895).fract() * SECONDS
+}
+
+/// The person as the network sees it; `None` without one.
+fn cut_out(shot: &Shot) -> Option<Shot> {
+    let (person, area) = shot.person.as_ref()?;
+    let aspect = CROP[0] as f64 / CROP[1] as f64;
+    let affine = Affine::from_crop(&CropBox::from_bbox(&person.bbox, aspect, BOX_PADDING), 0.0, CROP);
+    let picture = warp(&shot.picture, &affine, CROP);
+    let place = |x: f32, y: f32| affine.apply([f64::from(x), f64::from(y)]).map(|v| v as f32);
+    let [w, h] = CROP.map(|s| s as f32);
+    let keypoints = person
+        .keypoints
+        .iter()
+        .map(|k| {
+            let [x, y] = place(k.x, k.y);
+            let inside = x >= -0.5 && y >= -0.5 && x < w - 0.5 && y < h - 0.5;
+            Keypoint { x, y, score: if inside { k.score } else { 0.0 } }
+        })
+        .collect();
+    let b = &person.bbox;
+    let ([x0, y0], [x1, y1]) = (place(b.x, b.y), place(b.x + b.w, b.y + b.h));
+    let bbox =
+        BBox { x: x0.max(0.0), y: y0.max(0.0), w: x1.min(w) - x0.max(0.0), h: y1.min(h) - y0.max(0.0) };
+    let zoom = (x1 - x0) * (y1 - y0) / (b.w * b.h);
+    Some(Shot { picture, person: Some((TruePerson { bbox, keypoints }, area * zoom)) })
+}
+
+fn annotation(image: u64, person: &TruePerson, area: f32) -> Value {
+    // COCO writes 0, 0, 0 for a joint without a label.
+    let labelled = |k: &Keypoint| k.score > 0.0;
+    let round = |v: f32| (f64::from(v) * 100.0).round() / 100.0;
+    let keypoints: Vec<Value> = person
+        .keypoints
+        .iter()
+        .flat_map(|k| {
+            if labelled(k) {
+                [json!(round(k.x)), json!(round(k.y)), json!(k.score as u8)]
+            } else {
+                [json!(0), json!(0), json!(0)]
+            }
+        })
+        .collect();
+    let b = &person.bbox;
+    json!({
+        "id": image + 1,
+        "image_id": image,
+        "category_id": 1,
+        "iscrowd": 0,
+        "area": round(area),
+        "bbox": [round(b.x), round(b.y), round(b.w), round(b.h)],
+        "num_keypoints": person.keypoints.iter().filter(|k| labelled(k)).count(),
+        "keypoints": keypoints,
+        "source": "mannequin",
+    })
+}
+
+/// Written beside the file and renamed, so that a half-written file is not taken for a set.
+fn write_annotations(file: &Path, records: &[Record]) -> Result<(), SetError> {
+    let skeleton = Skeleton::coco17();
+    // COCO counts joints from 1 here.
+    let edges: Vec<[usize; 2]> = skeleton.edges.iter().map(|e| e.map(|j| j + 1)).collect();
+    let failed = |e: std::io::Error| SetError::at(file, e);
+    let text = serde_json::to_vec(&json!({
+        "info": {"description": "tmpose mannequin: drawn people with known joints"},
+        "images": records.iter().map(|r| &r.image).collect::<Vec<_>>(),
+        "annotations": records.iter().filter_map(|r| r.annotation.as_ref()).collect::<Vec<_>>(),
+        "categories": [{"id": 1, "name": "person", "supercategory": "person", "keypoints": skeleton.joints, "skeleton": edges}],
+    }))
+    .map_err(|e| failed(e.into()))?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut whole = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    whole.write_all(&text).map_err(failed)?;
+    whole.persist(file).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+fn write_picture(path: &Path, picture: &RgbImage) -> Result<(), SetError> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, QUALITY)
+        .encode_image(picture)
+        .map_err(|e| SetError::at(path, e))?;
+    fs::write(path, bytes).map_err(|e| SetError::at(path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_training_set_is_drawn_once_and_a_stopped_one_is_drawn_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let stopped = training_set(dir.path(), 2, &|_, _| (), &AtomicBool::new(true)).unwrap();
+        assert!(!stopped && !dir.path().join("annotations/person_keypoints_train.json").exists());
+
+        let told = std::sync::Mutex::new(Vec::new());
+        let tell = |done, total| told.lock().unwrap().push((done, total));
+        assert!(training_set(dir.path(), 2, &tell, &AtomicBool::new(false)).unwrap());
+        assert_eq!(told.lock().unwrap().last(), Some(&(3, 3)));
+        let written = |split| dir.path().join(format!("annotations/person_keypoints_{split}.json"));
+        let first = fs::read(written("val")).unwrap();
+        assert!(written("train").exists());
+
+        told.lock().unwrap().clear();
+        assert!(training_set(dir.path(), 2, &tell, &AtomicBool::new(false)).unwrap());
+        assert!(told.lock().unwrap().is_empty(), "what is there is not drawn again");
+        assert_eq!(fs::read(written("val")).unwrap(), first);
+    }
+}

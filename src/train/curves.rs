@@ -1,0 +1,147 @@
+//! `curves.png`: loss, learning rate and accuracy over a run's steps, drawn from its log.
+
+use super::TrainError;
+use super::checkpoint::write_whole;
+use crate::vision::{Chart, Curve};
+use image::{ImageFormat, RgbImage, imageops};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::Path;
+
+/// Width and height of one chart; three lie above each other.
+const CHART: [u32; 2] = [1200, 420];
+/// More points than this would only blacken a line.
+const POINTS: usize = 400;
+
+/// What a log tells about a run, by step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// Whole loss, squared error and cross-entropy.
+    pub loss: BTreeMap<u64, [f64; 3]>,
+    pub learning_rate: BTreeMap<u64, f64>,
+    /// AP and PCK@0.1 of the validations.
+    pub accuracy: BTreeMap<u64, [f64; 2]>,
+}
+
+impl History {
+    /// Reads the lines of `log.jsonl`. Steps that a resumed run repeated count once; a line that a
+    /// crash cut short is left out. `keep_ratio` is the one that validations use: the table at a run's
+    /// end has others too.
+    pub fn read(log: &str, keep_ratio: f64) -> History {
+        let mut history = History::default();
+        for event in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let Some(step) = event["step"].as_u64() else { continue };
+            let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+            match event["event"].as_str() {
+                Some("step") => {
+                    let parts = ["loss", "mse", "cross_entropy"].map(|name| number(&event[name]));
+                    history.loss.insert(step, parts);
+                    history.learning_rate.insert(step, number(&event["learning_rate"]));
+                }
+                Some("validated") if event["keep_ratio"].as_f64() == Some(keep_ratio) => {
+                    // The first of a step: the final table measures the best weights once more.
+                    let score = ["ap", "pck01"].map(|name| number(&event["score"][name]));
+                    history.accuracy.entry(step).or_insert(score);
+                }
+                _ => {}
+            }
+        }
+        history
+    }
+
+    /// The three charts.
+    pub fn draw(&self) -> RgbImage {
+        let losses = ["loss", "squared error", "cross-entropy"];
+        let parts = if self.loss.values().all(|l| l[2] == 0.0) { 1 } else { 3 };
+        let curves = (0..parts).map(|i| curve(losses[i], self.loss.iter().map(|(s, l)| (*s, l[i]))));
+        let loss = chart("Loss", curves.collect());
+        let rate = chart(
+            "Learning rate, in thousandths",
+            vec![curve("learning rate", self.learning_rate.iter().map(|(s, r)| (*s, 1e3 * r)))],
+        );
+        let of = |i: usize| self.accuracy.iter().map(move |(s, a)| (*s, a[i]));
+        let dotted = |name, points: Vec<(u64, f64)>| {
+            let points: Vec<[f64; 2]> = points.into_iter().map(|(s, a)| [s as f64, a]).collect();
+            Curve { name: String::from(name), points, spread: Vec::new(), dots: true }
+        };
+        let accuracy = chart(
+            "Accuracy on the validation set",
+            vec![dotted("AP", of(0).collect()), dotted("PCK@0.1", of(1).collect())],
+        );
+        let mut sheet = RgbImage::new(CHART[0], 3 * CHART[1]);
+        for (i, chart) in [loss, rate, accuracy].into_iter().enumerate() {
+            imageops::replace(&mut sheet, &chart.draw(CHART), 0, i64::from(CHART[1]) * i as i64);
+        }
+        sheet
+    }
+}
+
+fn chart(title: &str, curves: Vec<Curve>) -> Chart {
+    Chart { title: title.into(), x_label: "step".into(), curves, ..Chart::default() }
+}
+
+/// A line through at most [`POINTS`] means of neighbouring steps.
+fn curve(name: &str, values: impl ExactSizeIterator<Item = (u64, f64)>) -> Curve {
+    let every = values.len().div_ceil(POINTS).max(1);
+    let values: Vec<(u64, f64)> = values.collect();
+    let mean = |part: &[(u64, f64)]| {
+        let n = part.len() as f64;
+        [part.iter().map(|p| p.0 as f64).sum::<f64>() / n, part.iter().map(|p| p.1).sum::<f64>() / n]
+    };
+    let points = values.chunks(every).map(mean).collect();
+    Curve { name: name.into(), points, spread: Vec::new(), dots: false }
+}
+
+/// Draws `curves.png` in the run's folder anew.
+pub fn write_curves(folder: &Path, keep_ratio: f64) -> Result<(), TrainError> {
+    let log = folder.join("log.jsonl");
+    let failed = |source| TrainError::Write { path: log.display().to_string(), source };
+    let text = std::fs::read(&log).map_err(failed)?;
+    let history = History::read(&String::from_utf8_lossy(&text), keep_ratio);
+    write_png(&folder.join("curves.png"), &history.draw())
+}
+
+/// Writes a picture as a whole.
+pub fn write_png(path: &Path, picture: &RgbImage) -> Result<(), TrainError> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).map_err(|e| TrainError::Write {
+        path: path.display().to_string(),
+        source: std::io::Error::other(e),
+    })?;
+    write_whole(path, &bytes.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = r#"{"event":"started","step":0,"steps":30}
+{"event":"step","step":10,"loss":9.0,"mse":2.0,"cross_entropy":7.0,"learning_rate":0.001}
+{"event":"step","step":20,"loss":5.0,"mse":1.0,"cross_entropy":4.0,"learning_rate":0.001}
+{"event":"validated","step":20,"keep_ratio":1.0,"score":{"ap":0.3,"pck01":0.6}}
+{"event":"st
+{"event":"step","step":20,"loss":5.0,"mse":1.0,"cross_entropy":4.0,"learning_rate":0.001}
+{"event":"validated","step":20,"keep_ratio":1.0,"score":{"ap":0.7,"pck01":0.9}}
+{"event":"validated","step":20,"keep_ratio":0.4,"score":{"ap":0.2,"pck01":0.5}}
+"#;
+
+    #[test]
+    fn repeated_steps_count_once_and_the_final_table_does_not_count() {
+        let history = History::read(LOG, 1.0);
+        assert_eq!(history.loss.keys().copied().collect::<Vec<_>>(), [10, 20]);
+        assert_eq!(history.accuracy[&20], [0.3, 0.6]);
+    }
+
+    #[test]
+    fn a_long_run_is_drawn_as_means() {
+        let curve = curve("loss", (0..4000u64).map(|s| (s, s as f64)).collect::<Vec<_>>().into_iter());
+        assert_eq!(curve.points.len(), POINTS);
+        assert_eq!(curve.points[0], [4.5, 4.5]);
+    }
+
+    #[test]
+    fn an_empty_log_is_a_picture_too() {
+        assert_eq!(History::default().draw().dimensions(), (CHART[0], 3 * CHART[1]));
+    }
+}

@@ -1,0 +1,314 @@
+//! The network that teaches.
+
+use super::LessonShape;
+use super::imitation::Imitation;
+use crate::data::features::Fingerprint;
+use crate::model::backbone::TinyPose;
+use crate::model::{Keep, ModelConfig, TmPose, Trace};
+use crate::pose::Skeleton;
+use crate::train::TrainError;
+use crate::train::features::add_numbers;
+use crate::train::start::{PP_TINYPOSE, origin_of};
+use crate::weights;
+use burn::prelude::*;
+use std::path::Path;
+
+/// A network whose outputs a student learns from. It sees every crop with all its tokens.
+pub struct Teacher {
+    network: Source,
+    /// For each joint of the student the teacher's.
+    joints: Vec<usize>,
+    /// For each layer of the student the teacher's to compare it with.
+    layers: Vec<usize>,
+    /// What a lesson holds.
+    pub shape: LessonShape,
+    /// Tells the lessons of this teacher for this student from those of another one.
+    pub print: String,
+    /// File, source and licence, for the model card.
+    pub origin: String,
+}
+
+/// Batch norms are folded: a teacher does not learn.
+enum Source {
+    /// PP-TinyPose as published.
+    Published(Box<TinyPose>),
+    Ours(Box<TmPose>),
+}
+
+/// What the settings of a student must share with its teacher.
+struct Form {
+    skeleton: Skeleton,
+    input: [usize; 2],
+    heatmap: [usize; 2],
+}
+
+impl Teacher {
+    /// Opens `path` on `device` (no autodiff) for a student of form `student`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the two networks do not fit together in what `by` asks for.
+    pub fn open(
+        path: &Path,
+        student: &ModelConfig,
+        skeleton: &Skeleton,
+        by: Imitation,
+        device: &Device,
+    ) -> Result<Teacher, TrainError> {
+        let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let refuse = |reason: String| TrainError::Teacher { teacher: shown.clone(), reason };
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let mut print = Fingerprint::default();
+        let (network, form, inside, origin) = match extension.as_str() {
+            "onnx" => {
+                let network = TinyPose::new(device).with_weights(weights::convolutions(path)?);
+                let network = network.map_err(|error| refuse(error.to_string()))?;
+                add_numbers(&network, &mut print);
+                let form =
+                    Form { skeleton: Skeleton::coco17().clone(), input: [256, 192], heatmap: [64, 48] };
+                (Source::Published(Box::new(network.fold())), form, None, format!("{shown} ({PP_TINYPOSE})"))
+            }
+            "safetensors" => {
+                let (model, info) = weights::load(path, device)?;
+                add_numbers(&model, &mut print);
+                let (input, heatmap) = (info.config.input, info.config.heatmap);
+                let form = Form { skeleton: info.skeleton.clone(), input, heatmap };
+                let origin = origin_of(&shown, &info.record);
+                (Source::Ours(Box::new(model.fold())), form, Some(info.config), origin)
+            }
+            _ => return Err(refuse(NEITHER.into())),
+        };
+        let joints = form.joints_of(student, skeleton).map_err(refuse)?;
+        let layers = layers_of(inside.as_ref(), student, by).map_err(refuse)?;
+        let shape = LessonShape {
+            joints: student.joints,
+            hw: student.heatmap,
+            layers: student.transformers * student.depth,
+            dim: student.dim,
+            tokens: student.tokens(),
+            parts: [by.heatmaps, by.tokens, by.attention].map(|weight| weight > 0.0),
+        };
+        print.add(format!("{shape:?} {joints:?} {layers:?}").as_bytes());
+        Ok(Teacher { network, joints, layers, shape, print: print.text(), origin })
+    }
+
+    /// Normalised pictures [B, 3, H, W] to a row of lessons for each, [B, numbers].
+    pub fn lessons(&self, images: Tensor<4>) -> Tensor<2> {
+        let batch = images.dims()[0];
+        let [maps, keypoints, attention] = self.shape.parts;
+        let device = images.device();
+        let mut trace = Trace::new(0, attention);
+        let drawn = match &self.network {
+            Source::Published(network) => {
+                network.forward(images).narrow(1, TinyPose::CHANNELS - TinyPose::HEATMAPS, TinyPose::HEATMAPS)
+            }
+            Source::Ours(model) => {
+                trace = Trace::new(model.config().joints, attention);
+                let patches = model.patches(model.backbone(images));
+                model.forward_patches_traced(patches, &Keep::all(), &mut trace)
+            }
+        };
+        let joints: Vec<i32> = self.joints.iter().map(|&j| j as i32).collect();
+        let joints = Tensor::<1, Int>::from_data(joints.as_slice(), &device);
+        let row =
+            |tensor: Tensor<3>| -> Tensor<2> { tensor.select(1, joints.clone()).reshape([batch as i32, -1]) };
+        let mut parts = Vec::new();
+        if maps {
+            let [_, count, height, width] = drawn.dims();
+            parts.push(row(drawn.reshape([batch, count, height * width])));
+        }
+        if keypoints {
+            parts.extend(self.layers.iter().map(|&layer| row(trace.keypoints[layer].clone())));
+        }
+        if attention {
+            parts.extend(self.layers.iter().map(|&layer| {
+                let shares = trace.attention[layer].clone();
+                let mass = shares.clone().sum_dim(2);
+                row((shares / mass).mul_scalar(self.shape.tokens as f64))
+            }));
+        }
+        Tensor::cat(parts, 1)
+    }
+}
+
+const NEITHER: &str = "it is neither .safetensors of ours nor PP-TinyPose's .onnx file; turn a published \
+                       checkpoint into weights with `tmpose import`";
+
+impl Form {
+    /// For each joint of the student the teacher's of the same name; the reason when there is none or the
+    /// maps differ.
+    fn joints_of(&self, student: &ModelConfig, skeleton: &Skeleton) -> Result<Vec<usize>, String> {
+        if (self.input, self.heatmap) != (student.input, student.heatmap) {
+            let text =
+                |[h, w]: [usize; 2], [mh, mw]: [usize; 2]| format!("{mw}x{mh} heatmaps of {w}x{h} crops");
+            let (theirs, ours) = (text(self.input, self.heatmap), text(student.input, student.heatmap));
+            return Err(format!("it draws {theirs}, the student {ours}; choose a teacher of the same size"));
+        }
+        let known = &self.skeleton.joints;
+        let missing: Vec<&str> =
+            skeleton.joints.iter().filter(|joint| !known.contains(joint)).map(String::as_str).collect();
+        if !missing.is_empty() {
+            let (of, missing) = (&self.skeleton.name, missing.join(", "));
+            return Err(format!(
+                "it knows the joints of {of}, which lacks {missing}; choose a teacher that has all joints"
+            ));
+        }
+        Ok(skeleton.joints.iter().filter_map(|joint| known.iter().position(|k| k == joint)).collect())
+    }
+}
+
+/// For each layer of the student the teacher's at the same part of its depth, the last with the last;
+/// empty when nobody looks inside. The reason when the insides cannot be compared.
+fn layers_of(
+    teacher: Option<&ModelConfig>,
+    student: &ModelConfig,
+    by: Imitation,
+) -> Result<Vec<usize>, String> {
+    if !by.looks_inside() {
+        return Ok(Vec::new());
+    }
+    let off = "set distillation.tokens and distillation.attention to 0";
+    let Some(teacher) = teacher else {
+        return Err(format!("an .onnx file teaches heatmaps only; {off}"));
+    };
+    if by.tokens > 0.0 && teacher.dim != student.dim {
+        let (theirs, ours) = (teacher.dim, student.dim);
+        return Err(format!(
+            "its tokens are {theirs} wide, the student's {ours}; set distillation.tokens to 0"
+        ));
+    }
+    if by.attention > 0.0 && (teacher.grid, teacher.patch) != (student.grid, student.patch) {
+        let text = |c: &ModelConfig| format!("{}x{}", c.grid[1], c.grid[0]);
+        let (theirs, ours) = (text(teacher), text(student));
+        return Err(format!(
+            "its tokens lie in a grid of {theirs}, the student's in one of {ours}; set distillation.attention to 0"
+        ));
+    }
+    let (theirs, ours) = (teacher.transformers * teacher.depth, student.transformers * student.depth);
+    Ok((1..=ours).map(|layer| (layer * theirs).div_ceil(ours) - 1).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Variant;
+    use crate::weights::{Precision, TrainingRecord, WeightsInfo};
+    use burn::tensor::Distribution;
+
+    const EVERYTHING: Imitation = Imitation { sandwich: 0.0, heatmaps: 1.0, tokens: 1.0, attention: 1.0 };
+
+    fn config(skeleton: &Skeleton) -> ModelConfig {
+        let mut config = ModelConfig::new(Variant::T, skeleton);
+        config.depth = 2;
+        config
+    }
+
+    fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().iter::<f32>().collect()
+    }
+
+    fn near(a: &[f32], b: &[f32]) {
+        let size = b.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert_eq!(a.len(), b.len());
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-3 * size), "{:?} {:?}", &a[..4], &b[..4]);
+    }
+
+    #[test]
+    fn a_teacher_says_what_its_network_says_in_the_order_of_the_students_joints() {
+        let device = Device::flex();
+        let (dir, coco) = (tempfile::tempdir().unwrap(), Skeleton::coco17());
+        let path = dir.path().join("teacher.safetensors");
+        let model = config(coco).init(&device);
+        let info = WeightsInfo::new(config(coco), coco.clone(), TrainingRecord::default());
+        weights::save(&path, &model, &info, Precision::F32).unwrap();
+        let mut reversed = coco.clone();
+        reversed.name = "reversed".into();
+        reversed.joints.reverse();
+        let student = config(&reversed);
+        let teacher = Teacher::open(&path, &student, &reversed, EVERYTHING, &device).unwrap();
+        assert_eq!(teacher.origin, "teacher.safetensors: random weights");
+
+        let images = Tensor::<4>::random([2, 3, 256, 192], Distribution::Default, &device);
+        let rows = numbers(teacher.lessons(images.clone()));
+        let shape = &teacher.shape;
+        assert_eq!(rows.len(), 2 * shape.len());
+        let mut trace = Trace::new(17, true);
+        let patches = model.patches(model.backbone(images));
+        let maps = numbers(model.forward_patches_traced(patches, &Keep::all(), &mut trace));
+        let cells = 64 * 48;
+        // The student's joint 2 is the teacher's 14.
+        near(&rows[shape.maps()][2 * cells..3 * cells], &maps[14 * cells..15 * cells]);
+        let second = &rows[shape.len()..];
+        let tokens = numbers(trace.keypoints[1].clone());
+        near(&second[shape.keypoints()][(17 + 2) * 192..][..192], &tokens[(17 + 14) * 192..][..192]);
+        let shares = numbers(trace.attention[0].clone());
+        let mass: f32 = shares[(17 + 14) * 256..][..256].iter().sum();
+        let shares: Vec<f32> = shares[(17 + 14) * 256..][..256].iter().map(|s| s / mass * 256.0).collect();
+        near(&second[shape.attention()][2 * 256..][..256], &shares);
+    }
+
+    #[test]
+    fn the_published_network_teaches_its_heatmaps() {
+        let device = Device::flex();
+        let network = TinyPose::new(&device);
+        let images = Tensor::<4>::random([1, 3, 256, 192], Distribution::Default, &device);
+        let whole = numbers(network.forward(images.clone()));
+        let shape = LessonShape {
+            joints: 17,
+            hw: [64, 48],
+            layers: 1,
+            dim: 192,
+            tokens: 256,
+            parts: [true, false, false],
+        };
+        let teacher = Teacher {
+            network: Source::Published(Box::new(network)),
+            joints: (0..17).collect(),
+            layers: Vec::new(),
+            shape,
+            print: String::new(),
+            origin: String::new(),
+        };
+        near(&numbers(teacher.lessons(images)), &whole[40 * 64 * 48..]);
+    }
+
+    #[test]
+    fn layers_are_matched_by_their_part_of_the_depth() {
+        let with = |depth, student| {
+            let (mut a, mut b) = (config(Skeleton::coco17()), config(Skeleton::coco17()));
+            (a.depth, b.depth) = (depth, student);
+            layers_of(Some(&a), &b, EVERYTHING).unwrap()
+        };
+        assert_eq!(with(3, 3), [0, 1, 2]);
+        assert_eq!(with(6, 4), [1, 2, 4, 5]);
+        assert_eq!(with(2, 6), [0, 0, 0, 1, 1, 1]);
+        let heatmaps = Imitation { tokens: 0.0, attention: 0.0, ..EVERYTHING };
+        assert_eq!(layers_of(None, &config(Skeleton::coco17()), heatmaps), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_cannot_teach_is_refused_with_the_reason() {
+        let student = config(Skeleton::coco17());
+        let mut other = student.clone();
+        (other.dim, other.grid) = (128, [32, 24]);
+        let tokens = Imitation { attention: 0.0, ..EVERYTHING };
+        let attention = Imitation { tokens: 0.0, ..EVERYTHING };
+        let reason = |teacher, by| layers_of(teacher, &student, by).unwrap_err();
+        assert!(reason(None, tokens).contains(".onnx file teaches heatmaps only"));
+        assert!(reason(Some(&other), tokens).contains("128 wide, the student's 192"));
+        assert!(reason(Some(&other), attention).contains("a grid of 24x32"));
+
+        let (coco, mpii) = (Skeleton::coco17(), Skeleton::mpii16());
+        let form = Form { skeleton: coco.clone(), input: [256, 192], heatmap: [64, 48] };
+        let reason = form.joints_of(&config(mpii), mpii).unwrap_err();
+        assert!(reason.contains("48x64 heatmaps of 192x256 crops, the student 64x64"), "{reason}");
+        let mut more = coco.clone();
+        more.joints[3] = "tail".into();
+        let reason = form.joints_of(&config(&more), &more).unwrap_err();
+        assert!(reason.contains("lacks tail"), "{reason}");
+
+        let path = Path::new("somewhere/teacher.pth");
+        let error =
+            Teacher::open(path, &student, coco, EVERYTHING, &Device::flex()).err().unwrap().to_string();
+        assert!(error.starts_with("teacher.pth cannot teach") && error.contains("tmpose import"), "{error}");
+    }
+}

@@ -1,0 +1,88 @@
+//! The gradient of a step's loss through Burn's autodiff: for whatever has no hand-written pass.
+
+use super::distill::{LessonBatch, pull, recorded_terms};
+use super::loss::{Goal, LossParts, loss_and_gradient};
+use super::parameters::Layout;
+use super::step::Objective;
+use crate::model::{Keep, TmPose, Trace};
+use burn::prelude::*;
+
+/// A batch's input for autodiff.
+pub enum Input {
+    /// Normalised features token by token, [B, N, patch values].
+    Features(Vec<f32>),
+    /// Normalised pictures, [B, 3, H, W].
+    Pictures(Vec<f32>),
+}
+
+/// Loss of a batch through Burn's autodiff; the gradient is added to `out`. The backbone runs once, what
+/// follows it once for each pass. `lesson` is what a teacher says about the batch; a person whose targets
+/// teach nothing learns nothing from it either.
+#[allow(clippy::too_many_arguments)] // Two callers; a struct would only repeat these names.
+pub fn recorded_gradient(
+    model: &TmPose,
+    layout: &Layout,
+    input: Input,
+    keep: &[Vec<usize>],
+    goal: Goal,
+    objective: &Objective,
+    lesson: Option<&LessonBatch>,
+    out: &mut [f32],
+) -> LossParts {
+    let config = model.config();
+    let (batch, joints) = (keep.len(), config.joints);
+    let device = model.patch.weight.val().device().without_autodiff();
+    let patches = match input {
+        Input::Pictures(values) => {
+            let shape = [batch, 3, config.input[0], config.input[1]];
+            let images = Tensor::<4>::from_data(TensorData::new(values, shape), &device).autodiff();
+            model.patches(model.backbone(images))
+        }
+        Input::Features(values) => {
+            let shape = [batch, config.tokens(), config.patch_values()];
+            Tensor::<3>::from_data(TensorData::new(values, shape), &device).autodiff()
+        }
+    };
+    let taught: Vec<f32> = (0..batch).map(|p| f32::from(u8::from(goal.targets.teaches(p)))).collect();
+    let taught = Tensor::<4>::from_data(TensorData::new(taught, [batch, 1, 1, 1]), &device);
+    let passes = objective.passes.of_batch(keep);
+    let by = goal.by.shared_by(passes.len());
+    let imitation = objective.imitation.factors(by, config);
+
+    let (mut parts, mut total, mut full) = (LossParts::default(), None::<Tensor<1>>, None::<Tensor<4>>);
+    for keep in &passes {
+        let kept = Keep::per_person(keep, &device);
+        let mut trace = Trace::new(joints, imitation.attention > 0.0);
+        let maps = if imitation.looks_inside() {
+            model.forward_patches_traced(patches.clone(), &kept, &mut trace)
+        } else {
+            model.forward_patches(patches.clone(), &kept)
+        };
+        let drawn = maps.clone().inner();
+        let (truth, mut gradient) = loss_and_gradient(drawn.clone(), goal.targets, by, &objective.loss);
+        parts += truth;
+        if let Some(full) = &full {
+            let (loss, more) = pull(&drawn, full.clone(), &taught, imitation.sandwich);
+            parts.sandwich += loss;
+            gradient = gradient + more;
+        }
+        if let Some(goal) = lesson.and_then(LessonBatch::maps) {
+            let (loss, more) = pull(&drawn, goal, &taught, imitation.heatmaps);
+            parts.teacher += loss;
+            gradient = gradient + more;
+        }
+        // The sum of maps x gradient has exactly that gradient with respect to the maps.
+        let mut sum = (maps * gradient.autodiff()).sum();
+        let taught = taught.clone().reshape([batch, 1, 1]);
+        if let Some(inside) = lesson.and_then(|l| recorded_terms(&trace, l, &kept, &taught, &imitation)) {
+            parts.teacher += f64::from(inside.clone().inner().into_scalar::<f32>());
+            sum = sum + inside;
+        }
+        total = Some(total.map_or(sum.clone(), |total| total + sum));
+        full.get_or_insert(drawn);
+    }
+    if let Some(total) = total {
+        layout.gather(model, total.backward(), out);
+    }
+    parts
+}
