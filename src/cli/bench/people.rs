@@ -44,13 +44,13 @@ pub fn write(folder: &Path, count: usize, skeleton: &Skeleton) -> anyhow::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::CocoSet;
+    use crate::data::PoseSet;
 
     #[test]
     fn every_person_can_be_trained_on() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), 3, Skeleton::coco17()).unwrap();
-        let set = CocoSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
+        let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
         assert_eq!(set.persons.len(), 3);
         assert!(set.persons.iter().all(|p| p.labelled() == 17 && set.picture(p).path.is_file()));
         assert_eq!(set.report.summary(), "");
