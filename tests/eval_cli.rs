@@ -41,7 +41,8 @@ fn read_json(path: &Path) -> Value {
 fn write_weights(folder: &Path, skeleton: &Skeleton, sets: &[&str]) {
     let device = Device::flex();
     device.seed(7);
-    let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, skeleton) };
+    // Without the head that draws from the feature itself, only the bias below draws.
+    let config = ModelConfig { depth: 1, feature_head: false, ..ModelConfig::new(Variant::T, skeleton) };
     let mut model = config.init(&device);
     let [height, width] = config.heatmap;
     let mut middle = vec![0.0f32; height * width];

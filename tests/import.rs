@@ -142,7 +142,7 @@ fn tinypose_gives_a_tmpose_t_to_train_where_the_published_file_is() {
     let (model, info, report) = import(&file, &ImportOptions::default(), &cpu()).unwrap();
     assert_eq!(info.config.variant, Variant::T);
     assert!(info.record.start.contains("Apache-2.0"), "{}", info.record.start);
-    assert_eq!(report.mapped.len(), 2 * 266);
+    assert_eq!(report.mapped.len(), 2 * 269);
     assert!(report.untrained.contains(&"feature_norm.gamma".to_owned()));
     let heatmaps = model.forward(Tensor::zeros([1, 3, 256, 192], &cpu()), &Keep::all());
     assert_eq!(heatmaps.dims(), [1, 17, 64, 48]);

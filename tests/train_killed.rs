@@ -138,7 +138,7 @@ fn a_full_disk_keeps_the_last_checkpoint_and_says_so() {
     let before = std::fs::read(&checkpoint).unwrap();
 
     // No file may grow beyond some hundred kilobytes: to the program it is as if the disk were full.
-    let line = "trap '' XFSZ; ulimit -f 400; exec \"$0\" train --resume run --steps 14";
+    let line = "trap '' XFSZ; ulimit -f 400; exec \"$0\" train --resume run --steps 21";
     let output = Command::new("sh")
         .args(["-c", line, env!("CARGO_BIN_EXE_tmpose")])
         .current_dir(here)
@@ -153,6 +153,6 @@ fn a_full_disk_keeps_the_last_checkpoint_and_says_so() {
     let left = std::fs::read_dir(here.join("run")).unwrap().map(|e| e.unwrap().file_name());
     assert!(!left.into_iter().any(|name| name.to_string_lossy().starts_with(".tmp")));
 
-    succeed(here, "train --resume run --steps 14");
-    assert!(course(&here.join("run")).contains_key(&("step".into(), 14)));
+    succeed(here, "train --resume run --steps 21");
+    assert!(course(&here.join("run")).contains_key(&("step".into(), 21)));
 }

@@ -265,7 +265,7 @@ fn tensors_that_do_not_fit_the_header_are_named() {
             Some((name.into(), shape))
         },
     );
-    mismatch(&turned, "`patch.weight` is [192, 480], [480, 192] is needed");
+    mismatch(&turned, "`patch.weight` is [192, 684], [684, 192] is needed");
     // The header of a larger variant over the tensors of a small one.
     let config = serde_json::to_string(&ModelConfig::new(Variant::S, Skeleton::coco17())).unwrap();
     let larger =

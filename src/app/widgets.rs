@@ -183,7 +183,16 @@ pub enum Icon {
 
 /// A square button with a drawn icon and a name for tooltips, screen readers and tests.
 pub fn icon_button(ui: &mut Ui, icon: Icon, name: &str, tip: &str, lit: bool) -> Response {
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(26.0), Sense::click());
+    sized_icon_button(ui, 26.0, icon, name, tip, lit)
+}
+
+/// An icon button as high as the fields of a row beside it.
+pub fn row_icon_button(ui: &mut Ui, icon: Icon, name: &str, tip: &str) -> Response {
+    sized_icon_button(ui, theme::ROW, icon, name, tip, false)
+}
+
+fn sized_icon_button(ui: &mut Ui, size: f32, icon: Icon, name: &str, tip: &str, lit: bool) -> Response {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(size), Sense::click());
     let enabled = ui.is_enabled();
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, enabled, lit, name));
     let visuals = *ui.style().interact(&response);

@@ -71,10 +71,10 @@ subcommands! {
     Train => train,
     /// Measure the accuracy of weights on labelled pictures
     Eval => eval,
-    /// Look over a set of labelled people before training on it
-    Data => data,
     /// Compare masks and keep ratios on an annotated set: accuracy, arithmetic and time
     Ablate => ablate,
+    /// Look over a set of labelled people before training on it
+    Data => data,
     /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose) into a weights file
     Import => import,
     /// Measure how long each stage takes, for every variant, keep ratio and device

@@ -180,7 +180,8 @@ fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<Ignored> 
 
 /// Adds one person, or counts why not.
 fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usize) {
-    if a.keypoints.0.chunks(3).all(|k| k.get(2).is_none_or(|v| *v <= 0.0)) {
+    let (triples, rest) = a.keypoints.0.as_chunks::<3>();
+    if rest.is_empty() && triples.iter().all(|k| k[2] <= 0.0) {
         set.report.unlabelled += 1;
         set.ignored.extend(ignored(&a, picture, joints));
         return;

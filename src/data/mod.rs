@@ -24,6 +24,5 @@ pub use health::Health;
 pub use locate::{Place, locate, splits};
 pub use mixture::{Mixture, SampleRef, SetSpec};
 pub use samples::{Samples, read_picture};
-/// The set's name from the time when every set was in COCO's layout.
 pub use set::{Ignored, Layout, LoadReport, Person, Picture, PoseSet};
 pub use teacher::{TeacherLabels, TeacherReport, TeacherRules};

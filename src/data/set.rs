@@ -61,6 +61,20 @@ pub struct Ignored {
     pub crowd: bool,
 }
 
+impl Ignored {
+    /// Somebody none of whose labelled joints is of use.
+    fn unlabelled(person: &Person) -> Ignored {
+        let b = &person.bbox;
+        Ignored {
+            picture: person.picture,
+            bbox: [b.x, b.y, b.w, b.h].map(f64::from),
+            area: person.area,
+            keypoints: vec![[0.0; 3]; person.keypoints.len()],
+            crowd: false,
+        }
+    }
+}
+
 /// What the reader left out, and why. Nothing is skipped silently.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadReport {
@@ -177,7 +191,7 @@ impl PoseSet {
         PoseSet::load(&PoseSet::find(wanted, split)?, expected)
     }
 
-    /// The annotation file and the pictures that [`PoseSet::open`] would read, without reading them.
+    /// The files that [`PoseSet::open`] would read, without reading them.
     ///
     /// # Errors
     /// There is no such set.
@@ -219,18 +233,18 @@ impl PoseSet {
         if !map.is_identity() && !says_nothing {
             let note = format!("as {}: {}", skeleton.name, map.summary(skeleton));
             self.report.joints = Some(note);
+            for ignored in &mut self.ignored {
+                ignored.keypoints = map.apply_to_labels(&ignored.keypoints);
+            }
             self.persons.retain_mut(|person| {
                 (person.keypoints, person.weights) = map.apply(&person.keypoints, &person.weights);
                 let useful = person.labelled() > 0;
-                self.report.unlabelled += usize::from(!useful);
+                if !useful {
+                    self.report.unlabelled += 1;
+                    self.ignored.push(Ignored::unlabelled(person));
+                }
                 useful
             });
-            for ignored in &mut self.ignored {
-                let joint = |&[x, y, v]: &[f64; 3]| Keypoint { x: x as f32, y: y as f32, score: v as f32 };
-                let from: Vec<Keypoint> = ignored.keypoints.iter().map(joint).collect();
-                let (to, _) = map.apply(&from, &vec![1.0; from.len()]);
-                ignored.keypoints = to.iter().map(|k| [k.x, k.y, k.score].map(f64::from)).collect();
-            }
         }
         self.skeleton = skeleton.clone();
         self.unless_empty()

@@ -135,6 +135,7 @@ fn usable(entry: &Entry) -> Option<BBox> {
 mod tests {
     use super::*;
     use crate::data::{Layout, LoadReport, Picture};
+    use crate::pose::Skeleton;
     use serde_json::{Value, json};
 
     fn set() -> PoseSet {
@@ -142,7 +143,7 @@ mod tests {
         PoseSet {
             file: "people/annotations/person_keypoints_val.json".into(),
             layout: Layout::Coco,
-            skeleton: crate::pose::Skeleton::coco17().clone(),
+            skeleton: Skeleton::coco17().clone(),
             pictures: vec![picture(3), picture(1), picture(9)],
             persons: vec![],
             ignored: vec![],

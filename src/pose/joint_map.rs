@@ -92,6 +92,24 @@ impl JointMap {
         self.sources.iter().map(one).unzip()
     }
 
+    /// The same for annotations [x, y, v] without weights.
+    ///
+    /// # Panics
+    /// When there are fewer joints than the other skeleton has.
+    pub fn apply_to_labels(&self, joints: &[[f64; 3]]) -> Vec<[f64; 3]> {
+        let one = |source: &JointSource| match *source {
+            JointSource::Same(j) => joints[j],
+            JointSource::Middle(a, b) => match (joints[a], joints[b]) {
+                (p, q) if p[2] > 0.0 && q[2] > 0.0 => {
+                    [(p[0] + q[0]) / 2.0, (p[1] + q[1]) / 2.0, p[2].min(q[2])]
+                }
+                _ => [0.0; 3],
+            },
+            JointSource::Missing => [0.0; 3],
+        };
+        self.sources.iter().map(one).collect()
+    }
+
     /// What becomes of the joints, for a log: "12 joints mapped, 2 derived (pelvis, thorax), 2 masked
     /// (...)".
     pub fn summary(&self, to: &Skeleton) -> String {
@@ -159,6 +177,9 @@ mod tests {
         keypoints[12] = Keypoint { x: 20.0, y: 8.0, score: 1.0 };
         let (mapped, at) = map.apply(&keypoints, &weights);
         assert_eq!((mapped[6], at[6]), (Keypoint { x: 15.0, y: 6.0, score: 1.0 }, DERIVED_WEIGHT));
+        let labels: Vec<[f64; 3]> = keypoints.iter().map(|k| [k.x, k.y, k.score].map(f64::from)).collect();
+        assert_eq!(map.apply_to_labels(&labels)[6], [15.0, 6.0, 1.0]);
+        assert_eq!(map.apply_to_labels(&labels)[7], [0.0; 3]);
         // A hip that is not trusted makes no pelvis to be trusted.
         weights[12] = 0.0;
         assert_eq!(map.apply(&keypoints, &weights).1[6], 0.0);

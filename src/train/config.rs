@@ -83,6 +83,9 @@ pub struct LossSection {
     pub mse: f64,
     /// Factor of the softmax cross-entropy of the maps (0: left out).
     pub cross_entropy: f64,
+    /// Part of the training over which that factor falls evenly to 0 (0: it stays). The term helps random
+    /// weights off the ground and then costs precision.
+    pub cross_entropy_until: f64,
     /// The maps are multiplied by this before the softmax.
     pub temperature: f64,
     /// Standard deviation of the target in heatmap cells.
@@ -227,7 +230,22 @@ impl Default for DataSection {
 
 impl Default for LossSection {
     fn default() -> Self {
-        LossSection { mse: 200.0, cross_entropy: 1.0, temperature: 20.0, sigma: 2.0 }
+        LossSection {
+            mse: 200.0,
+            cross_entropy: 1.0,
+            cross_entropy_until: 0.1,
+            temperature: 20.0,
+            sigma: 2.0,
+        }
+    }
+}
+
+impl LossSection {
+    /// The factors at a part of the training from 0 to 1.
+    pub fn at(&self, part: f64) -> LossSection {
+        let until = self.cross_entropy_until;
+        let left = if until > 0.0 { (1.0 - part / until).max(0.0) } else { 1.0 };
+        LossSection { cross_entropy: self.cross_entropy * left, ..self.clone() }
     }
 }
 
@@ -434,6 +452,10 @@ impl TrainConfig {
                 "above 0 when heatmaps of a teacher or a sandwich are learnt",
             );
         }
+        let until = self.loss.cross_entropy_until;
+        if !(0.0..=1.0).contains(&until) {
+            return range("loss.cross_entropy_until", until.to_string(), "from 0 to 1");
+        }
         if self.loss.sigma.is_nan() || self.loss.sigma <= 0.0 {
             return range("loss.sigma", self.loss.sigma.to_string(), "above 0");
         }
@@ -519,6 +541,16 @@ mod tests {
         assert!(error("[xyzzy]").contains("--print-config"));
         assert!(error("recipe = \"paper\"").contains("modern or tmpose"));
         assert!(error("[schedule]\n\nbatch = \"many\"").contains("line 3"));
+    }
+
+    #[test]
+    fn the_softmax_term_fades_out() {
+        let loss = LossSection { cross_entropy: 2.0, cross_entropy_until: 0.2, ..LossSection::default() };
+        let at = |part| loss.at(part).cross_entropy;
+        assert_eq!((at(0.0), at(0.1), at(0.2), at(1.0)), (2.0, 1.0, 0.0, 0.0));
+        let stays = LossSection { cross_entropy_until: 0.0, ..loss.clone() };
+        assert_eq!(stays.at(0.9).cross_entropy, 2.0);
+        assert_eq!(loss.at(0.9).mse, loss.mse, "the squared error never fades");
     }
 
     #[test]

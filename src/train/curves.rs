@@ -14,11 +14,20 @@ const CHART: [u32; 2] = [1200, 420];
 /// More points than this would only blacken a line.
 const POINTS: usize = 400;
 
+/// The loss and its terms: their names in the log and in the picture.
+const LOSSES: [[&str; 2]; 5] = [
+    ["loss", "loss"],
+    ["mse", "squared error"],
+    ["cross_entropy", "cross-entropy"],
+    ["sandwich", "sandwich"],
+    ["teacher", "teacher"],
+];
+
 /// What a log tells about a run, by step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// Whole loss, squared error and cross-entropy.
-    pub loss: BTreeMap<u64, [f64; 3]>,
+    /// In the order of [`LOSSES`].
+    pub loss: BTreeMap<u64, [f64; LOSSES.len()]>,
     pub learning_rate: BTreeMap<u64, f64>,
     /// AP and PCK@0.1 of the validations.
     pub accuracy: BTreeMap<u64, [f64; 2]>,
@@ -35,8 +44,7 @@ impl History {
             let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
             match event["event"].as_str() {
                 Some("step") => {
-                    let parts = ["loss", "mse", "cross_entropy"].map(|name| number(&event[name]));
-                    history.loss.insert(step, parts);
+                    history.loss.insert(step, LOSSES.map(|[name, _]| number(&event[name])));
                     history.learning_rate.insert(step, number(&event["learning_rate"]));
                 }
                 Some("validated") if event["keep_ratio"].as_f64() == Some(keep_ratio) => {
@@ -52,10 +60,14 @@ impl History {
 
     /// The three charts.
     pub fn draw(&self) -> RgbImage {
-        let losses = ["loss", "squared error", "cross-entropy"];
-        let parts = if self.loss.values().all(|l| l[2] == 0.0) { 1 } else { 3 };
-        let curves = (0..parts).map(|i| curve(losses[i], self.loss.iter().map(|(s, l)| (*s, l[i]))));
-        let loss = chart("Loss", curves.collect());
+        let used = |i: &usize| self.loss.values().any(|l| l[*i] > 0.0);
+        let mut shown: Vec<usize> = (0..LOSSES.len()).filter(used).collect();
+        if shown.len() == 2 {
+            // A single term is the whole loss.
+            shown.pop();
+        }
+        let line = |&i: &usize| curve(LOSSES[i][1], self.loss.iter().map(|(s, l)| (*s, l[i])));
+        let loss = chart("Loss", shown.iter().map(line).collect());
         let rate = chart(
             "Learning rate, in thousandths",
             vec![curve("learning rate", self.learning_rate.iter().map(|(s, r)| (*s, 1e3 * r)))],

@@ -65,8 +65,10 @@ pub struct StepEvent {
     pub mse: f64,
     pub cross_entropy: f64,
     /// What the masked passes learn from the one with all tokens.
+    #[serde(default)]
     pub sandwich: f64,
     /// What is learnt from a teacher.
+    #[serde(default)]
     pub teacher: f64,
     pub learning_rate: f64,
     /// Length of the last gradient before clipping.

@@ -85,6 +85,7 @@ fn tmpose() -> TrainConfig {
             fixed_share: 0.0,
             shared: true,
             validation: 0.6,
+            sandwich: false,
             ..MaskSection::default()
         },
         schedule: ScheduleSection {

@@ -13,6 +13,7 @@ use super::parameters::Layout;
 use super::pictures::{Loader, PictureBatch};
 use super::plan::{Planner, StepPlan};
 use super::recorded::{Input, recorded_gradient};
+use super::schedule::total_steps;
 use super::start::{Start, calibrate, channel_scale, start};
 use super::step::{HandSteps, Objective};
 use super::validate::poses_by_hand;
@@ -201,7 +202,9 @@ impl Session {
     /// Loss of step `step` and its gradient at `weights`, written to `gradient`. The gradients of
     /// `schedule.accumulate` batches are added, each divided by what all of them hold together.
     pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome {
-        let sigma = self.config.loss.sigma;
+        let steps = total_steps(&self.config.schedule, self.samples.len());
+        let loss = self.config.loss.at(step as f64 / steps.max(1) as f64);
+        let sigma = loss.sigma;
         let hw = self.model.config().heatmap;
         let accumulate = self.config.schedule.accumulate;
         let mut outcome = StepOutcome {
@@ -212,12 +215,14 @@ impl Session {
         };
         match &mut self.engine {
             Engine::Hand(steps, sets) => {
+                steps.objective.loss = loss;
                 // Persons pass one by one, so that several batches need no more memory than one.
                 let plan = StepPlan::joined(self.planner.batches(step, accumulate));
                 outcome.loss = steps.gradient(sets, weights, &plan, gradient);
                 outcome.samples = plan.samples;
             }
             Engine::Cached(objective, sets) => {
+                objective.loss = loss;
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
                 let plans = self.planner.batches(step, accumulate);
@@ -246,6 +251,7 @@ impl Session {
                 }
             }
             Engine::Pictures(objective, loader, teacher) => {
+                objective.loss = loss;
                 let before = Instant::now();
                 let loader = loader.get_or_insert_with(|| {
                     let grid = self.model.config().grid;

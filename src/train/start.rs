@@ -7,9 +7,10 @@ use crate::model::backbone::TinyPose;
 use crate::model::{BackboneKind, ModelConfig, TmPose, fill_params, scale_and_shift};
 use crate::pose::Skeleton;
 use crate::weights::{self, ImportOptions, TrainingRecord};
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::prelude::*;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// A model on the device and what it started from.
 pub struct Start {
@@ -47,8 +48,7 @@ pub fn start(section: &ModelSection, seed: u64, device: &Device) -> Result<Start
     if section.depth > 0 {
         config.depth = section.depth;
     }
-    device.seed(seed);
-    let fresh = config.init(device);
+    let fresh = drawn(&config, seed, device);
     let (mut model, origin, fresh) = match &section.init {
         None => (fresh, String::new(), true),
         Some(path) => from_file(path, section, &config, &skeleton, fresh, device)?,
@@ -59,6 +59,23 @@ pub fn start(section: &ModelSection, seed: u64, device: &Device) -> Result<Start
         model.feature_norm = model.feature_norm.map(Module::freeze);
     }
     Ok(Start { model, skeleton, fresh, origin })
+}
+
+/// A new model whose numbers depend on `seed` alone, also when another training begins at the same time: the
+/// device has one generator, and a parameter is drawn when it is first looked at.
+fn drawn(config: &ModelConfig, seed: u64, device: &Device) -> TmPose {
+    struct LookAtAll;
+    impl ModuleVisitor for LookAtAll {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            param.val();
+        }
+    }
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    device.seed(seed);
+    let model = config.init(device);
+    model.visit(&mut LookAtAll);
+    model
 }
 
 fn from_file(

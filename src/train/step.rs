@@ -47,7 +47,7 @@ struct Shard {
 pub struct HandSteps {
     pub network: Network,
     shards: Vec<Shard>,
-    objective: Objective,
+    pub objective: Objective,
     config: ModelConfig,
 }
 

@@ -92,7 +92,7 @@ fn what_is_executed_is_less_by_the_dropped_tokens_and_the_last_layer() {
 fn tmpose_t_is_light_and_mostly_transformer() {
     for skeleton in [Skeleton::coco17(), Skeleton::mpii16()] {
         let macs = ModelConfig::new(Variant::T, skeleton).macs(256, Counting::Reference);
-        assert!(macs.total() <= 1_200_000_000, "{macs:?}");
+        assert!(macs.total() <= 1_300_000_000, "{macs:?}");
         assert!(2 * macs.transformer() >= macs.total(), "{macs:?}");
     }
 }

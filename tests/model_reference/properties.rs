@@ -8,6 +8,8 @@ use tmpose::model::{Keep, MaskKind, ModelConfig, PositionMode, TmPose, Variant, 
 use tmpose::pose::Skeleton;
 
 const TOLERANCE: f32 = 1e-4;
+/// Of the feature of tmpose-t.
+const CHANNELS: usize = 57;
 
 /// tmpose-t with two chained transformers of two layers and weights large enough to show every fault.
 fn small() -> TmPose {
@@ -28,8 +30,8 @@ fn small() -> TmPose {
 static MODEL: LazyLock<TmPose> = LazyLock::new(small);
 
 fn features(persons: usize) -> Tensor<4> {
-    let values = closed_form("feature", 0.2, 1.5, persons * 40 * 64 * 48);
-    Tensor::from_data(TensorData::new(values, [persons, 40, 64, 48]), &Device::flex())
+    let values = closed_form("feature", 0.2, 1.5, persons * CHANNELS * 64 * 48);
+    Tensor::from_data(TensorData::new(values, [persons, CHANNELS, 64, 48]), &Device::flex())
 }
 
 fn heatmaps(persons: usize, keep: &Keep) -> Vec<f32> {
@@ -92,7 +94,7 @@ fn dropped_tokens_have_no_influence() {
     let device = Device::flex();
     let keep = Keep::same(&kept_tokens(MaskKind::Block, 0.5, [16, 16], 0), 1, &device);
     let feature = features(1);
-    let top = feature.clone().slice([0..1, 0..40, 0..32]);
+    let top = feature.clone().slice([0..1, 0..CHANNELS, 0..32]);
     let other = Tensor::cat(vec![top.clone(), top.mul_scalar(3.0)], 2);
     assert_eq!(
         numbers(MODEL.forward_features(feature, &keep)),

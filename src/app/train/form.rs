@@ -110,9 +110,14 @@ impl Form {
     }
 
     /// Why the training cannot start, the first reason.
-    pub fn obstacle(&self) -> Option<&str> {
-        let fatal = || self.problems.iter().find(|p| p.fatal).map(|p| p.text.as_str());
-        self.unreadable.as_deref().or_else(fatal)
+    pub fn obstacle(&self) -> Option<String> {
+        let fatal = || self.problems.iter().find(|p| p.fatal).map(Problem::named);
+        self.unreadable.clone().or_else(fatal)
+    }
+
+    /// True while nothing is wrong but that no data was chosen yet.
+    pub fn is_empty(&self) -> bool {
+        self.unreadable.is_none() && self.problems.iter().filter(|p| p.fatal).all(|p| p.field == Field::Data)
     }
 
     /// Reads a settings file. Settings that cannot work are taken all the same, and said at their fields.

@@ -10,7 +10,7 @@ mod words;
 pub use curve::Point;
 pub use form::Form;
 pub use job::MANNEQUIN;
-pub use problems::Field;
+pub use problems::{Field, Problem};
 pub use progress::{Measurement, Phase, Progress};
 pub use words::sentence;
 

@@ -7,22 +7,38 @@ use crate::pose::Skeleton;
 use crate::train::{ConfigError, TrainConfig};
 use std::path::Path;
 
-/// A part of the form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A part of the form, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
-    /// The list of sets as a whole.
-    Data,
-    /// One set by its place in the list.
-    Set(usize),
-    Validation,
     Start,
     Backbone,
+    /// One set by its place in the list.
+    Set(usize),
+    /// The list of sets as a whole.
+    Data,
+    Validation,
     Length,
     Batch,
     LearningRate,
     Folder,
     /// A setting that only the text of all settings shows.
     Other,
+}
+
+impl Field {
+    /// Its label in the form; empty where the problem says it all.
+    fn label(self) -> &'static str {
+        match self {
+            Field::Start => "Start weights",
+            Field::Set(_) => "Train on",
+            Field::Validation => "Validate on",
+            Field::Length => "Length",
+            Field::Batch => "Batch",
+            Field::LearningRate => "Learning rate",
+            Field::Folder => "Run folder",
+            Field::Backbone | Field::Data | Field::Other => "",
+        }
+    }
 }
 
 /// Something to be said about a field.
@@ -35,7 +51,17 @@ pub struct Problem {
     pub fatal: bool,
 }
 
-/// Everything that is wrong with `config`. Looks at folders, but reads no data.
+impl Problem {
+    /// The problem with its field's name, for a place away from the field.
+    pub fn named(&self) -> String {
+        match self.field.label() {
+            "" => self.text.clone(),
+            label => format!("{label}: {}", self.text),
+        }
+    }
+}
+
+/// Everything that is wrong with `config`, in the order of the form. Looks at folders, but reads no data.
 pub fn problems(config: &TrainConfig) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut say = |field, text: String| found.push(Problem { field, text, fatal: true });
@@ -70,6 +96,7 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
         let text = "A frozen backbone without starting weights stays random and finds little.".into();
         found.push(Problem { field: Field::Backbone, text, fatal: false });
     }
+    found.sort_by_key(|problem| problem.field);
     found
 }
 
@@ -145,9 +172,11 @@ mod tests {
         wrong.data.val = Some(dir.path().into());
         wrong.model.init = Some("nowhere.onnx".into());
         wrong.schedule.batch = 0;
-        let all = [Field::Batch, Field::Set(1), Field::Validation, Field::Start];
+        let all = [Field::Start, Field::Set(1), Field::Validation, Field::Batch];
         assert_eq!(fields(&wrong), all);
         assert!(problems(&wrong).iter().all(|p| p.text.ends_with('.') && p.fatal));
+
+        assert_eq!(problems(&wrong)[3].named(), "Batch: This is 0; it must be 1 or more.");
 
         let nobody = TrainConfig { data: Default::default(), ..good.clone() };
         assert_eq!(fields(&nobody), [Field::Data]);

@@ -10,13 +10,12 @@ use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoints, Points};
 pub fn loss(ui: &mut Ui, progress: &Progress) {
     let points: Vec<_> = progress.curve.points().collect();
     let Some(newest) = points.last() else { return };
-    let value = |v: f64| format!("{v:.3}");
     legend(
         ui,
         &[
-            ("loss", theme::ACCENT, value(newest.loss)),
-            ("squared error", theme::STAGES[3], value(newest.mse)),
-            ("cross-entropy", theme::STAGES[2], value(newest.cross_entropy)),
+            ("loss", theme::ACCENT, short(newest.loss)),
+            ("squared error", theme::STAGES[3], short(newest.mse)),
+            ("cross-entropy", theme::STAGES[2], short(newest.cross_entropy)),
         ],
     );
     let end = newest.step;
@@ -31,7 +30,7 @@ pub fn loss(ui: &mut Ui, progress: &Progress) {
         }
     });
     ui.add_space(4.0);
-    legend(ui, &[("learning rate", theme::STAGES[4], short(newest.learning_rate))]);
+    legend(ui, &[("learning rate", theme::STAGES[4], rate_figures(newest.learning_rate).to_string())]);
     plot("learning rate over the steps", 64.0, end).show(ui, |plot| {
         let line: PlotPoints<'_> = points.iter().map(|p| [p.step, p.learning_rate]).collect();
         plot.line(Line::new("learning rate", line).color(theme::STAGES[4]).width(1.5));
@@ -47,7 +46,8 @@ pub fn accuracy(ui: &mut Ui, progress: &Progress) {
     }
     legend(ui, &entries);
     let end = progress.step() as f64;
-    plot("accuracy over the steps", 110.0, end).show(ui, |plot| {
+    // A network that finds nothing yet lies at the bottom, not in the middle.
+    plot("accuracy over the steps", 110.0, end).include_y(0.1).show(ui, |plot| {
         let points: Vec<[f64; 2]> = progress.validations.iter().map(|v| [v.step as f64, v.ap]).collect();
         plot.line(Line::new("AP", PlotPoints::from(points.clone())).color(theme::GOOD).width(1.5));
         plot.points(Points::new("AP", PlotPoints::from(points)).color(theme::GOOD).radius(2.5));
@@ -61,13 +61,15 @@ pub fn accuracy(ui: &mut Ui, progress: &Progress) {
 /// Names and newest values over a plot.
 fn legend(ui: &mut Ui, entries: &[(&str, Color32, String)]) {
     low_row(ui, |ui| {
-        for (name, color, value) in entries {
+        for (n, (name, color, value)) in entries.iter().enumerate() {
             ui.spacing_mut().item_spacing.x = 5.0;
+            if n > 0 {
+                ui.add_space(9.0);
+            }
             let (square, _) = ui.allocate_exact_size(Vec2::splat(8.0), Sense::hover());
             ui.painter().rect_filled(square, 2.0, *color);
             ui.label(RichText::new(*name).color(theme::MUTED));
             ui.label(RichText::new(value).color(theme::TEXT));
-            ui.add_space(9.0);
         }
     });
 }
@@ -81,6 +83,8 @@ fn plot<'a>(name: &'static str, height: f32, end: f64) -> Plot<'a> {
         .x_grid_spacer(few_marks)
         .x_axis_formatter(|mark, _| thousands(mark.value.max(0.0) as u64))
         .y_axis_formatter(|mark, _| rounded(mark))
+        // One width for all, so that their steps lie under each other.
+        .y_axis_min_width(50.0)
         .show_x(true)
         .label_formatter(|at| match at {
             HoverPosition::NearDataPoint { plot_name, position, .. } => {
@@ -93,8 +97,16 @@ fn plot<'a>(name: &'static str, height: f32, end: f64) -> Plot<'a> {
 
 /// A mark with as many decimals as its neighbours need.
 fn rounded(mark: GridMark) -> String {
+    if mark.value == 0.0 {
+        return "0".into();
+    }
     let decimals = (-mark.step_size.log10().floor()).clamp(0.0, 8.0) as usize;
     format!("{:.decimals$}", mark.value)
+}
+
+/// A learning rate with three figures and no empty ones: they are mostly round.
+fn rate_figures(rate: f64) -> f64 {
+    short(rate).parse().unwrap_or(rate)
 }
 
 /// A number with three figures.
@@ -114,6 +126,10 @@ mod tests {
     fn numbers_have_the_figures_that_matter() {
         let all = [0.0, 0.000_812_34, 0.5912, 6.02, 1234.5].map(short);
         assert_eq!(all, ["0", "0.000812", "0.591", "6.02", "1234"]);
+        assert_eq!(
+            [0.0, 0.001, 0.000_812_34].map(|r| rate_figures(r).to_string()),
+            ["0", "0.001", "0.000812"]
+        );
         let mark = |value, step_size| rounded(GridMark { value, step_size });
         assert_eq!(
             [mark(0.30000000000000004, 0.1), mark(20.0, 10.0), mark(0.0005, 0.0005)],

@@ -2,8 +2,8 @@
 
 use crate::app::background::Purpose;
 use crate::app::theme;
-use crate::app::train::{Field, Form, MANNEQUIN, Pick, sentence};
-use crate::app::widgets::{Icon, check, choice, closed_section, hint, icon_button, row, section};
+use crate::app::train::{Field, Form, MANNEQUIN, Pick, Problem, sentence};
+use crate::app::widgets::{Icon, check, choice, closed_section, hint, row, row_icon_button, section};
 use crate::app::window::Window;
 use crate::data::SetSpec;
 use crate::gpu::DeviceChoice;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Width of a field with a number.
 const NUMBER: f32 = 96.0;
 /// Width of a set's repeat count.
-const COUNT: f32 = 74.0;
+const COUNT: f32 = 92.0;
 /// Pictures of the mannequin that a new line asks for.
 const PICTURES: usize = 200;
 
@@ -82,7 +82,14 @@ fn data(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
         row(ui, label, "Folders with people in COCO's layout.", |ui| {
             let mut text = shown(Some(&spec.path));
             // Room for the count and the button that removes the line.
-            let field = path_field(ui, &mut text, "folder", wrong, COUNT + 34.0, Some((Pick::Set(n), pick)));
+            let field = path_field(
+                ui,
+                &mut text,
+                "folder",
+                wrong,
+                COUNT + theme::ROW + 8.0,
+                Some((Pick::Set(n), pick)),
+            );
             field.widget_info(|| {
                 egui::WidgetInfo::labeled(egui::Role::TextInput, true, format!("Training set {}", n + 1))
             });
@@ -99,11 +106,11 @@ fn data(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
             let (unit, tip) = if drawn {
                 (" drawn", "Pictures of the mannequin that are drawn before the training.")
             } else {
-                (" times", "How often an epoch passes this set.")
+                (if spec.repeat == 1 { " time" } else { " times" }, "How often an epoch passes this set.")
             };
             let count = DragValue::new(&mut spec.repeat).range(1..=1000).speed(0.1).suffix(unit);
             ui.add_sized(Vec2::new(COUNT, theme::ROW), count).on_hover_text(tip);
-            if icon_button(ui, Icon::Close, "Remove the set", "Do not train on this set.", false).clicked() {
+            if row_icon_button(ui, Icon::Close, "Remove the set", "Do not train on this set.").clicked() {
                 remove = Some(n);
             }
             field
@@ -250,7 +257,7 @@ fn path_field(
     dialog: Option<(Pick, &mut Option<Pick>)>,
 ) -> Response {
     ui.spacing_mut().item_spacing.x = 4.0;
-    let button = if dialog.is_some() { 30.0 } else { 0.0 };
+    let button = if dialog.is_some() { theme::ROW + 4.0 } else { 0.0 };
     let width = (ui.available_width() - room - button).max(40.0);
     let hint = RichText::new(empty.to_owned()).color(theme::MUTED);
     let field = TextEdit::singleline(text)
@@ -263,7 +270,7 @@ fn path_field(
         outline(ui, &field);
     }
     if let Some((what, pick)) = dialog
-        && icon_button(ui, Icon::Folder, "Choose…", "Choose it in a dialog.", false).clicked()
+        && row_icon_button(ui, Icon::Folder, "Choose…", "Choose it in a dialog.").clicked()
     {
         *pick = Some(what);
     }
@@ -294,8 +301,15 @@ fn is_wrong(form: &Form, field: Field) -> bool {
 /// What is wrong with a field, under it.
 fn problem(ui: &mut Ui, form: &Form, field: Field) {
     let Some(problem) = form.problem(field) else { return };
-    let color = if problem.fatal { theme::ERROR } else { theme::WARN };
-    indented(ui, |ui| {
+    // A form that nobody has filled in yet is not a mistake.
+    let color = match problem {
+        Problem { field: Field::Data, .. } => theme::MUTED,
+        Problem { fatal: true, .. } => theme::ERROR,
+        _ => theme::WARN,
+    };
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.add_space(theme::LABELS + ui.spacing().item_spacing.x);
         ui.add(Label::new(RichText::new(&problem.text).color(color).small()).wrap());
     });
 }

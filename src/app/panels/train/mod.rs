@@ -64,13 +64,14 @@ fn head(ui: &mut Ui, window: &mut Window) {
 /// What stands in the way, and Start.
 fn settings_foot(ui: &mut Ui, window: &mut Window) {
     let running = window.training.running();
-    let obstacle = window.training.form.obstacle().map(str::to_owned);
+    let obstacle = window.training.form.obstacle();
     let (text, color) = match (&window.training.refused, &obstacle) {
         _ if running => (
             "A training runs; its settings cannot be changed. They are shown as they were.".into(),
             theme::MUTED,
         ),
         (Some(refused), _) => (refused.clone(), theme::ERROR),
+        (None, Some(obstacle)) if window.training.form.is_empty() => (obstacle.clone(), theme::MUTED),
         (None, Some(obstacle)) => (obstacle.clone(), theme::ERROR),
         (None, None) => (summary(window), theme::MUTED),
     };
