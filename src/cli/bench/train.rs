@@ -150,6 +150,8 @@ impl Case<'_> {
             fixed: self.args.mask,
             ..config.masks
         };
+        // Both terms in every step, as PyTorch has them.
+        config.loss.cross_entropy_until = 0.0;
         config.schedule.batch = usize::from(match self.from {
             TrainFrom::Features => training.batch,
             TrainFrom::Pictures => training.picture_batch,
