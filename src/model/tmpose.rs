@@ -154,7 +154,8 @@ impl TmPose {
     /// [`TmPose::forward`] from the backbone's feature map `[B,C,H/4,W/4]` on: for several masks of one
     /// picture.
     pub fn forward_features(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<4> {
-        self.head(self.encode(self.tokens(feature.clone(), keep), keep), feature)
+        // One pass through the norm for tokens and feature head: in training it counts what it sees.
+        self.forward_patches(self.patches(feature), keep)
     }
 
     /// Heatmaps from a feature that went through the norm and was cut into tokens already, `[B,N,values]`:
