@@ -233,7 +233,7 @@ class TinyPose(nn.Module):
         return torch.cat([f, self.heatmaps(F.relu(self.hidden(f)))], 1)
 
 
-BACKBONES = {"hr-net": HrNet, "stem": Stem, "lite-hr-net": LiteHrNet, "tiny-pose": TinyPose}
+BACKBONES = {"hr-net": HrNet, "stem": Stem, "tiny-pose": TinyPose}
 
 
 class Layer(nn.Module):

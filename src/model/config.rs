@@ -1,6 +1,6 @@
 //! The variants and their dimensions (METHOD 1 and 2).
 
-use super::backbone::{Backbone, HrNet, LiteHrNet, StemNet, TinyPose};
+use super::backbone::{Backbone, HrNet, StemNet, TinyPose};
 use super::{Encoder, Head, TmPose, positions};
 use crate::pose::Skeleton;
 use burn::module::Param;
@@ -83,9 +83,7 @@ pub enum BackboneKind {
     HrNet { width: usize },
     /// HRNet's stem and layer1 only, 256 channels (METHOD 1.2).
     Stem,
-    /// PP-TinyPose's wide naive Lite-HRNet, 40 channels.
-    LiteHrNet,
-    /// All of PP-TinyPose: the 40 channels and its 17 heatmaps.
+    /// PP-TinyPose's wide naive Lite-HRNet: 40 channels and the 17 heatmaps that it draws from them.
     TinyPose,
 }
 
@@ -193,7 +191,6 @@ impl ModelConfig {
         let backbone = match self.backbone {
             BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, device)),
             BackboneKind::Stem => Backbone::Stem(StemNet::new(device)),
-            BackboneKind::LiteHrNet => Backbone::LiteHrNet(LiteHrNet::new(device)),
             BackboneKind::TinyPose => Backbone::TinyPose(TinyPose::new(device)),
         };
         TmPose {

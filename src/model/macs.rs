@@ -2,7 +2,7 @@
 
 use super::BackboneKind;
 use super::ModelConfig;
-use super::backbone::{Backbone, HrNet, LiteHrNet, StemNet, TinyPose};
+use super::backbone::{Backbone, HrNet, StemNet, TinyPose};
 use burn::prelude::*;
 use serde::Serialize;
 
@@ -102,7 +102,6 @@ impl ModelConfig {
         let backbone = match self.backbone {
             BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, &device)),
             BackboneKind::Stem => Backbone::Stem(StemNet::new(&device)),
-            BackboneKind::LiteHrNet => Backbone::LiteHrNet(LiteHrNet::new(&device)),
             BackboneKind::TinyPose => Backbone::TinyPose(TinyPose::new(&device)),
         };
         backbone.macs(self.input)

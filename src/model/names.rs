@@ -21,7 +21,7 @@ pub fn pytorch_name(path: &str, config: &ModelConfig, style: NameStyle) -> Optio
     let (backbone, rest) = match config.backbone {
         BackboneKind::HrNet { .. } => ("pre_feature.", "transformer."),
         BackboneKind::Stem => ("features.", "features."),
-        BackboneKind::LiteHrNet | BackboneKind::TinyPose => return None,
+        BackboneKind::TinyPose => return None,
     };
     if let Some(path) = path.strip_prefix("backbone.") {
         let name = backbone_name(path.strip_prefix("stem.").unwrap_or(path))?;

@@ -16,7 +16,6 @@ use burn::prelude::*;
 pub enum Backbone {
     HrNet(HrNet),
     Stem(StemNet),
-    LiteHrNet(LiteHrNet),
     TinyPose(TinyPose),
 }
 
@@ -26,7 +25,6 @@ impl Backbone {
         match self {
             Backbone::HrNet(net) => net.forward(images),
             Backbone::Stem(net) => net.forward(images),
-            Backbone::LiteHrNet(net) => net.forward(images),
             Backbone::TinyPose(net) => net.forward(images),
         }
     }
@@ -36,7 +34,6 @@ impl Backbone {
         match self {
             Backbone::HrNet(net) => Backbone::HrNet(net.fold()),
             Backbone::Stem(net) => Backbone::Stem(net.fold()),
-            Backbone::LiteHrNet(net) => Backbone::LiteHrNet(net.fold()),
             Backbone::TinyPose(net) => Backbone::TinyPose(net.fold()),
         }
     }
@@ -46,7 +43,6 @@ impl Backbone {
         match self {
             Backbone::HrNet(net) => net.macs(input),
             Backbone::Stem(net) => net.macs(input),
-            Backbone::LiteHrNet(net) => net.macs(input),
             Backbone::TinyPose(net) => net.macs(input),
         }
     }
