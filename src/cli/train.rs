@@ -189,15 +189,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// The command as it stands in the weights' training record. Weights are passed on to others, so what lies
-/// around a file or folder on this machine is left out.
+/// around a file or folder on this machine is left out. Words with spaces are quoted.
 pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
     let shorten = |text: &str| match Path::new(text).file_name() {
         Some(name) if Path::new(text).is_absolute() => name.to_string_lossy().into_owned(),
         _ => text.to_owned(),
     };
+    let quoted = |text: String| if text.contains(char::is_whitespace) { format!("{text:?}") } else { text };
     let shown = args.skip(1).map(|arg| match arg.split_once('=') {
-        Some((flag, value)) if flag.starts_with("--") => format!("{flag}={}", shorten(value)),
-        _ => shorten(&arg),
+        Some((flag, value)) if flag.starts_with("--") => format!("{flag}={}", quoted(shorten(value))),
+        _ => quoted(shorten(&arg)),
     });
     std::iter::once("tmpose".to_owned()).chain(shown).collect::<Vec<_>>().join(" ")
 }
@@ -341,5 +342,8 @@ mod tests {
             ["/opt/bin/tmpose", "train", "--data", "/home/me/people:2", "--out=/tmp/run", "--val", "a/b"];
         let command = command_line(args.into_iter().map(str::to_owned));
         assert_eq!(command, "tmpose train --data people:2 --out=run --val a/b");
+
+        let spaced = ["tmpose", "ablate", "--note", "two cores", "--out=my run"].map(str::to_owned);
+        assert_eq!(command_line(spaced.into_iter()), r#"tmpose ablate --note "two cores" --out="my run""#);
     }
 }
