@@ -24,7 +24,7 @@ pub struct Args {
     /// Go on with the training in this folder
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     resume: Option<PathBuf>,
-    /// A set to train on, COCO layout, passed N times an epoch; `mannequin:N` draws N pictures of the
+    /// A set to train on, COCO or MPII layout, passed N times an epoch; `mannequin:N` draws N pictures of the
     /// built-in figure. May be given several times
     #[arg(long, value_name = "FOLDER[:N]")]
     data: Vec<SetSpec>,
