@@ -1,21 +1,14 @@
 //! `tmpose ablate` from the outside: one command makes the table, the numbers and the chart.
 
+mod program;
+
 use burn::prelude::*;
+use program::tmpose;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
 use tmpose::model::{ModelConfig, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
-
-fn tmpose(folder: &Path, line: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tmpose"))
-        .args(line.split_whitespace())
-        .current_dir(folder)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
 
 fn succeed(folder: &Path, line: &str) {
     let output = tmpose(folder, line);

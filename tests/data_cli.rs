@@ -1,17 +1,10 @@
 //! `tmpose data` with the real program, on sets that the tests draw and write themselves.
 
+mod program;
+
+use program::tmpose;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn tmpose(folder: &Path, line: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tmpose"))
-        .args(line.split_whitespace())
-        .current_dir(folder)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
 
 fn succeed(folder: &Path, line: &str) -> String {
     let output = tmpose(folder, line);

@@ -1,23 +1,16 @@
 //! `tmpose eval` from the outside: which boxes it looks at, what it writes, and what it warns of.
 
+mod program;
+
 use burn::module::Param;
 use burn::prelude::*;
+use program::tmpose;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::{Command, Output};
 use tempfile::TempDir;
 use tmpose::model::{ModelConfig, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
-
-fn tmpose(folder: &Path, line: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tmpose"))
-        .args(line.split_whitespace())
-        .current_dir(folder)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
 
 /// What a command that must succeed said on stdout and on stderr.
 fn succeed(folder: &Path, line: &str) -> (String, String) {

@@ -1,18 +1,11 @@
 //! From drawn people to a skeleton, with the real program only: `tmpose mannequin`, `train`, `eval` and
 //! `predict`. A few steps teach nothing; these tests are about every part reaching the next one.
 
+mod program;
+
+use program::tmpose;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn tmpose(folder: &Path, line: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tmpose"))
-        .args(line.split_whitespace())
-        .current_dir(folder)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
 
 fn succeed(folder: &Path, line: &str) -> String {
     let output = tmpose(folder, line);

@@ -26,4 +26,4 @@ pub use oks::{DtPerson, GtPerson, oks, oks_between};
 pub use pass::{Subject, estimate_subjects};
 pub use pck::{PCKH_COLUMNS, Pck, PckPerson, Pckh, head_size, pck, pckh};
 pub use seen::{Seen, seen_in_training};
-pub use task::{CocoResult, Task};
+pub use task::{CocoResult, Task, ground_truth};

@@ -119,16 +119,20 @@ impl<'a> Task<'a> {
     }
 }
 
-fn true_person(person: &Person, picture: &Picture) -> TruePerson {
+/// A person of a set as AP and OKS compare it.
+pub fn ground_truth(person: &Person, picture: &Picture) -> GtPerson {
     let b = &person.bbox;
-    let gt = GtPerson {
+    GtPerson {
         image_id: picture.id,
         keypoints: person.keypoints.iter().map(|k| [k.x, k.y, k.score].map(f64::from)).collect(),
         bbox: [b.x, b.y, b.w, b.h].map(f64::from),
         area: person.area,
         crowd: false,
-    };
-    TruePerson { gt, head: person.head_size }
+    }
+}
+
+fn true_person(person: &Person, picture: &Picture) -> TruePerson {
+    TruePerson { gt: ground_truth(person, picture), head: person.head_size }
 }
 
 fn ignored_person(ignored: &Ignored, picture: &Picture) -> TruePerson {

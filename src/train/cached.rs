@@ -3,6 +3,7 @@
 use super::cpu::Network;
 use super::distill::{LessonBatch, LessonCache};
 use super::features::is_bad;
+use super::loss::TargetBatch;
 use super::plan::StepPlan;
 use crate::data::{ChannelScale, FeatureCache};
 use burn::prelude::*;
@@ -50,6 +51,13 @@ impl StepPlan {
     /// data takes the next.
     pub fn set<'a>(&self, sets: &'a [CachedSet], p: usize) -> &'a CachedSet {
         &sets[self.rounds[p] as usize % sets.len()]
+    }
+
+    /// Targets of the batch, for heatmaps of `hw` cells (height, width).
+    pub fn targets(&self, sets: &[CachedSet], hw: [usize; 2], sigma: f32) -> TargetBatch {
+        let joints = self.samples.iter().enumerate();
+        let joints = joints.map(|(p, &index)| self.set(sets, p).joints[index].as_slice());
+        TargetBatch::new(joints, hw, sigma)
     }
 
     /// The whole features of the batch one after the other, and what a teacher says about it.

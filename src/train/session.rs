@@ -226,12 +226,7 @@ impl Session {
                 self.model = self.layout.write(self.model.clone(), weights);
                 gradient.fill(0.0);
                 let plans = self.planner.batches(step, accumulate);
-                let joints = |plan: &StepPlan| {
-                    let joints = plan.samples.iter().enumerate();
-                    let joints = joints.map(|(p, &i)| plan.set(sets, p).joints[i].as_slice());
-                    TargetBatch::new(joints, hw, sigma)
-                };
-                let targets: Vec<TargetBatch> = plans.iter().map(joints).collect();
+                let targets: Vec<TargetBatch> = plans.iter().map(|p| p.targets(sets, hw, sigma)).collect();
                 let by = Normaliser::of(&targets);
                 for (plan, targets) in plans.into_iter().zip(&targets) {
                     let (values, lesson) = plan.batch(sets, &self.device.device);

@@ -4,7 +4,7 @@ use super::TrainError;
 use super::curves::write_png;
 use crate::data::Samples;
 use crate::data::samples::read_picture;
-use crate::eval::{GtPerson, oks};
+use crate::eval::{ground_truth, oks};
 use crate::pose::{Keypoint, Pose};
 use crate::vision::{Tile, contact_sheet, draw_pose};
 use image::{RgbImage, imageops};
@@ -56,15 +56,7 @@ fn tile(samples: &Samples, index: usize, estimate: &[Keypoint]) -> Result<Tile, 
     let mut both = RgbImage::new((2 * wh[0] + GAP) as u32, wh[1] as u32);
     imageops::replace(&mut both, &drawn(&person.keypoints), 0, 0);
     imageops::replace(&mut both, &drawn(estimate), (wh[0] + GAP) as i64, 0);
-    let b = &person.bbox;
-    let truth = GtPerson {
-        image_id: picture.id,
-        keypoints: person.keypoints.iter().map(|k| [k.x, k.y, k.score].map(f64::from)).collect(),
-        bbox: [b.x, b.y, b.w, b.h].map(f64::from),
-        area: person.area,
-        crowd: false,
-    };
-    let oks = oks(&truth, estimate, &samples.skeleton.sigmas);
+    let oks = oks(&ground_truth(person, picture), estimate, &samples.skeleton.sigmas);
     Ok(Tile { picture: both, caption: format!("true | estimated, OKS {oks:.2}") })
 }
 

@@ -69,9 +69,7 @@ impl HandSteps {
         plan: &StepPlan,
         out: &mut [f32],
     ) -> LossParts {
-        let joints = plan.samples.iter().enumerate();
-        let joints = joints.map(|(p, &i)| plan.set(sets, p).joints[i].as_slice());
-        let targets = TargetBatch::new(joints, self.config.heatmap, self.objective.loss.sigma);
+        let targets = plan.targets(sets, self.config.heatmap, self.objective.loss.sigma);
         let by = Normaliser::of(std::slice::from_ref(&targets));
         let HandSteps { network, shards, objective, config } = self;
         let work = Work { network, objective, config, sets, weights, plan, targets: &targets, by };

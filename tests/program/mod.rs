@@ -1,0 +1,14 @@
+//! Runs the real program for the tests of its commands.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// `tmpose` with the words of `line`, in `folder`.
+pub fn tmpose(folder: &Path, line: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tmpose"))
+        .args(line.split_whitespace())
+        .current_dir(folder)
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap()
+}
