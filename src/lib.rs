@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cli;
 pub mod data;
+pub mod detect;
 pub mod eval;
 pub mod gpu;
 pub mod infer;

@@ -1,6 +1,5 @@
 //! Walking over a model's parameters by name, for files in other formats.
 
-use super::TmPose;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::prelude::*;
 
@@ -57,7 +56,7 @@ impl ModuleVisitor for Lister {
 }
 
 /// Every float tensor of the model, in the order of its fields.
-pub fn list_params(model: &TmPose) -> Vec<ParamInfo> {
+pub fn list_params(model: &impl Module) -> Vec<ParamInfo> {
     let mut lister = Lister::default();
     model.visit(&mut lister);
     lister.found
@@ -95,6 +94,6 @@ impl<F: FnMut(&ParamInfo) -> Option<Vec<f32>>> ModuleMapper for Filler<F> {
 ///
 /// # Panics
 /// When `values` returns another count than the shape holds; check against [`ParamInfo::shape`] first.
-pub fn fill_params(model: TmPose, values: impl FnMut(&ParamInfo) -> Option<Vec<f32>>) -> TmPose {
+pub fn fill_params<M: Module>(model: M, values: impl FnMut(&ParamInfo) -> Option<Vec<f32>>) -> M {
     model.map(&mut Filler { path: Path::default(), values })
 }

@@ -8,12 +8,11 @@ mod layers;
 mod stage;
 mod tiny_pose;
 
-use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
-use burn::tensor::TensorData;
 use burn::tensor::activation::relu;
 
+use super::conv_weights::{ConvMismatch, ConvWeights, fill_convolutions};
 use layers::{Separable, Stem};
 use stage::HrModule;
 pub use tiny_pose::TinyPose;
@@ -38,23 +37,6 @@ pub struct LiteHrNet {
     pub stage4: Vec<HrModule>,
     /// Coarsest to finest: each halves the channels before they go up and are added to the next finer branch.
     pub gather: Vec<Separable>,
-}
-
-/// One convolution of a weight file: weight `[out, in / groups, kh, kw]` and bias `[out]`, f32.
-#[derive(Clone, Debug)]
-pub struct ConvWeights {
-    pub name: String,
-    pub weight: TensorData,
-    pub bias: TensorData,
-}
-
-/// The convolutions offered do not fit the network.
-#[derive(Debug, thiserror::Error, PartialEq)]
-pub enum ConvMismatch {
-    #[error("the network has {wanted} convolutions, {found} were given")]
-    Count { wanted: usize, found: usize },
-    #[error("convolution {index} ({name}) has weight {weight:?} and bias {bias:?}, {wanted:?} is needed")]
-    Shape { index: usize, name: String, weight: Vec<usize>, bias: Vec<usize>, wanted: Vec<usize> },
 }
 
 impl LiteHrNet {
@@ -161,7 +143,7 @@ impl LiteHrNet {
         if convolutions.len() != given.len() {
             return Err(ConvMismatch::Count { wanted: convolutions.len(), found: given.len() });
         }
-        fill(convolutions, given, 0)?;
+        fill_convolutions(convolutions, given, 0)?;
         let modules = self.stage2.iter_mut().chain(&mut self.stage3).chain(&mut self.stage4);
         modules.for_each(HrModule::double_finest);
         Ok(self)
@@ -180,20 +162,4 @@ impl LiteHrNet {
         self.gather.iter_mut().for_each(|link| link.convolutions(&mut list));
         list
     }
-}
-
-/// Puts the weights given into `convolutions`, one for one; `first` is the place of the first in its file.
-fn fill(convolutions: Vec<&mut Conv2d>, given: Vec<ConvWeights>, first: usize) -> Result<(), ConvMismatch> {
-    for (place, (conv, new)) in convolutions.into_iter().zip(given).enumerate() {
-        let wanted = conv.weight.dims().to_vec();
-        let (weight, bias) = (new.weight.shape().to_vec(), new.bias.shape().to_vec());
-        if weight != wanted || bias != wanted[..1] {
-            let index = first + place;
-            return Err(ConvMismatch::Shape { index, name: new.name, weight, bias, wanted });
-        }
-        let device = conv.weight.device();
-        conv.weight = Param::from_data(new.weight, &device);
-        conv.bias = Some(Param::from_data(new.bias, &device));
-    }
-    Ok(())
 }

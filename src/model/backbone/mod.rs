@@ -1,11 +1,13 @@
 //! Backbones: a picture to a feature map of a quarter of its size.
 
+mod conv_weights;
 mod hrnet;
 mod lite_hrnet;
 mod stem;
 
+pub use conv_weights::{ConvMismatch, ConvWeights, fill_convolutions};
 pub use hrnet::HrNet;
-pub use lite_hrnet::{ConvMismatch, ConvWeights, LiteHrNet, TinyPose};
+pub use lite_hrnet::{LiteHrNet, TinyPose};
 pub use stem::StemNet;
 
 use burn::prelude::*;

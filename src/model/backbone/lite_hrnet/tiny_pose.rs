@@ -1,8 +1,9 @@
 //! PP-TinyPose whole: the feature of [`LiteHrNet`] and, beside it, the heatmaps that the published network
 //! draws from that feature.
 
+use super::LiteHrNet;
 use super::layers::{Separable, pointwise};
-use super::{ConvMismatch, ConvWeights, LiteHrNet};
+use crate::model::backbone::{ConvMismatch, ConvWeights, fill_convolutions};
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -63,7 +64,7 @@ impl TinyPose {
         let mut convolutions = Vec::new();
         self.hidden.convolutions(&mut convolutions);
         convolutions.push(&mut self.heatmaps);
-        super::fill(convolutions, head, LiteHrNet::CONVOLUTIONS)?;
+        fill_convolutions(convolutions, head, LiteHrNet::CONVOLUTIONS)?;
         Ok(self)
     }
 }

@@ -1,0 +1,189 @@
+//! The building blocks of CSPNeXt: convolutions with their rectifier, and the layer that sends half of its channels
+//! through a row of blocks.
+//!
+//! Batch norms are folded into convolutions with bias, as in the published file; all of it stays trainable.
+
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Initializer, PaddingConfig2d};
+use burn::prelude::*;
+use burn::tensor::activation::{hard_sigmoid, silu};
+
+/// Random weights of this gain keep the size of a signal through a convolution and SiLU: 1 / sqrt(E[silu(z)^2])
+/// for normal z.
+const SILU_GAIN: f64 = 1.677;
+/// What the gate of a [`Csp`] layer lets through before it has learned anything.
+const FRESH_GATE: f64 = 0.5;
+
+/// Convolution with bias and SiLU.
+#[derive(Module, Debug)]
+pub struct ConvSilu {
+    pub conv: Conv2d,
+}
+
+impl ConvSilu {
+    /// A square kernel of odd size with zero padding, in `groups` groups.
+    pub(super) fn new(
+        [inputs, outputs]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        groups: usize,
+        device: &Device,
+    ) -> Self {
+        let config = Conv2dConfig::new([inputs, outputs], [kernel, kernel])
+            .with_stride([stride, stride])
+            .with_padding(PaddingConfig2d::Explicit(kernel / 2, kernel / 2, kernel / 2, kernel / 2))
+            .with_groups(groups)
+            .with_initializer(Initializer::KaimingNormal { gain: SILU_GAIN, fan_out_only: false });
+        Self { conv: with_bias(config.init(device), 0.0, device) }
+    }
+
+    /// A convolution of single pixels.
+    pub(super) fn pointwise(inputs: usize, outputs: usize, device: &Device) -> Self {
+        Self::new([inputs, outputs], 1, 1, 1, device)
+    }
+
+    /// `[B,inputs,H,W] -> [B,outputs,ceil(H/stride),ceil(W/stride)]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        silu(self.conv.forward(x))
+    }
+
+    /// Multiply-adds where the output has `cells` cells.
+    pub(super) fn macs(&self, cells: u64) -> u64 {
+        weights(&self.conv) * cells
+    }
+}
+
+/// A depthwise and a pointwise convolution, each with SiLU.
+#[derive(Module, Debug)]
+pub struct Separable {
+    pub depthwise: ConvSilu,
+    pub pointwise: ConvSilu,
+}
+
+impl Separable {
+    pub(super) fn new(inputs: usize, outputs: usize, kernel: usize, stride: usize, device: &Device) -> Self {
+        Self {
+            depthwise: ConvSilu::new([inputs, inputs], kernel, stride, inputs, device),
+            pointwise: ConvSilu::pointwise(inputs, outputs, device),
+        }
+    }
+
+    /// `[B,inputs,H,W] -> [B,outputs,ceil(H/stride),ceil(W/stride)]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.pointwise.forward(self.depthwise.forward(x))
+    }
+
+    pub(super) fn macs(&self, cells: u64) -> u64 {
+        self.depthwise.macs(cells) + self.pointwise.macs(cells)
+    }
+
+    pub(super) fn convolutions<'a>(&'a mut self, list: &mut Vec<&'a mut Conv2d>) {
+        list.extend([&mut self.depthwise.conv, &mut self.pointwise.conv]);
+    }
+}
+
+/// Two separable convolutions, of 3x3 and of 5x5, with or without a way around them.
+#[derive(Module, Debug)]
+pub struct Block {
+    pub near: Separable,
+    pub far: Separable,
+    pub residual: bool,
+}
+
+impl Block {
+    fn new(channels: usize, residual: bool, device: &Device) -> Self {
+        Self {
+            near: Separable::new(channels, channels, 3, 1, device),
+            far: Separable::new(channels, channels, 5, 1, device),
+            residual,
+        }
+    }
+
+    /// `[B,C,H,W] -> [B,C,H,W]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = self.far.forward(self.near.forward(x.clone()));
+        if self.residual { y + x } else { y }
+    }
+}
+
+/// Cross-stage partial layer: half of the channels go through the blocks, the other half around them. In the
+/// backbone a gate then weighs the channels by what they hold on average.
+#[derive(Module, Debug)]
+pub struct Csp {
+    pub short: ConvSilu,
+    pub main: ConvSilu,
+    pub blocks: Vec<Block>,
+    /// Means of all channels to the gate of each.
+    pub gate: Option<Conv2d>,
+    pub last: ConvSilu,
+}
+
+impl Csp {
+    /// Of the backbone: with a gate, and a way around the blocks if `residual`.
+    pub(super) fn gated(channels: usize, blocks: usize, residual: bool, device: &Device) -> Self {
+        let gate = Conv2dConfig::new([channels, channels], [1, 1]).init(device);
+        let mut layer = Self::new([channels, channels], blocks, residual, device);
+        layer.gate = Some(with_bias(gate, 0.0, device));
+        let last = Conv2dConfig::new([channels, channels], [1, 1]);
+        let gain = SILU_GAIN / FRESH_GATE;
+        let last = last.with_initializer(Initializer::KaimingNormal { gain, fan_out_only: false });
+        layer.last = ConvSilu { conv: with_bias(last.init(device), 0.0, device) };
+        layer
+    }
+
+    /// Of the neck: neither gate nor a way around the blocks.
+    pub(super) fn plain(inputs: usize, outputs: usize, device: &Device) -> Self {
+        Self::new([inputs, outputs], 1, false, device)
+    }
+
+    fn new([inputs, outputs]: [usize; 2], blocks: usize, residual: bool, device: &Device) -> Self {
+        let half = outputs / 2;
+        Self {
+            short: ConvSilu::pointwise(inputs, half, device),
+            main: ConvSilu::pointwise(inputs, half, device),
+            blocks: (0..blocks).map(|_| Block::new(half, residual, device)).collect(),
+            gate: None,
+            last: ConvSilu::pointwise(outputs, outputs, device),
+        }
+    }
+
+    /// `[B,inputs,H,W] -> [B,outputs,H,W]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let short = self.short.forward(x.clone());
+        let main = self.blocks.iter().fold(self.main.forward(x), |x, block| block.forward(x));
+        let mut both = Tensor::cat(vec![main, short], 1);
+        if let Some(gate) = &self.gate {
+            let mean = both.clone().mean_dims(&[2, 3]);
+            both = both * hard_sigmoid(gate.forward(mean), 1.0 / 6.0, 0.5);
+        }
+        self.last.forward(both)
+    }
+
+    pub(super) fn macs(&self, cells: u64) -> u64 {
+        let blocks = self.blocks.iter().map(|block| block.near.macs(cells) + block.far.macs(cells));
+        let gate = self.gate.as_ref().map_or(0, weights);
+        self.short.macs(cells) + self.main.macs(cells) + blocks.sum::<u64>() + gate + self.last.macs(cells)
+    }
+
+    pub(super) fn convolutions<'a>(&'a mut self, list: &mut Vec<&'a mut Conv2d>) {
+        list.extend([&mut self.short.conv, &mut self.main.conv]);
+        for block in &mut self.blocks {
+            block.near.convolutions(list);
+            block.far.convolutions(list);
+        }
+        list.extend(&mut self.gate);
+        list.push(&mut self.last.conv);
+    }
+}
+
+/// The convolution with all its biases at `value`; Burn would draw them like weights.
+pub(super) fn with_bias(mut conv: Conv2d, value: f64, device: &Device) -> Conv2d {
+    let [outputs, _, _, _] = conv.weight.lazy_shape().dims();
+    conv.bias = Some(Initializer::Constant { value }.init([outputs], device));
+    conv
+}
+
+/// Number of a convolution's weights, each used once for every cell of its output.
+pub(super) fn weights(conv: &Conv2d) -> u64 {
+    conv.weight.lazy_shape().iter().product::<usize>() as u64
+}
