@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod cpu;
 pub mod data;
 pub mod detect;
 pub mod eval;

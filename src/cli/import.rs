@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use burn::prelude::Device;
 
+use crate::detect;
 use crate::model::Variant;
 use crate::pose::Skeleton;
 use crate::weights::{self, ImportOptions, ImportReport, Precision};
@@ -12,7 +13,8 @@ use crate::weights::{self, ImportOptions, ImportReport, Precision};
 /// Turn a published checkpoint into a weight file.
 ///
 /// Reads PyTorch checkpoints of TokenPose, TMPose and PPT, HRNet's ImageNet backbones (the rest of the network
-/// stays untrained), and PP-TinyPose's .onnx file (the backbone of tmpose-t).
+/// stays untrained), PP-TinyPose's .onnx file (the backbone of tmpose-t), and RTMDet-nano's .onnx file with one class
+/// (the person detector).
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The checkpoint: .pth or .onnx
@@ -35,11 +37,13 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    if is_detector(&args)? {
+        return import_detector(&args);
+    }
     let skeleton = args.skeleton.as_deref().map(named_skeleton).transpose()?;
     let options = ImportOptions { variant: args.variant, skeleton };
     let (model, info, report) = weights::import(&args.file, &options, &Device::flex())?;
-    let precision = if args.f32 { Precision::F32 } else { Precision::F16 };
-    weights::save(&args.out, &model, &info, precision)?;
+    weights::save(&args.out, &model, &info, precision(&args))?;
     let shown = if args.all { usize::MAX } else { 5 };
     print!("{}", summary(&report, shown));
     println!(
@@ -49,6 +53,29 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         info.skeleton.name,
         args.out.display()
     );
+    Ok(())
+}
+
+fn precision(args: &Args) -> Precision {
+    if args.f32 { Precision::F32 } else { Precision::F16 }
+}
+
+fn is_detector(args: &Args) -> anyhow::Result<bool> {
+    let onnx = args.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
+    Ok(onnx && detect::fits(&weights::convolutions(&args.file)?))
+}
+
+fn import_detector(args: &Args) -> anyhow::Result<()> {
+    if args.variant.is_some() || args.skeleton.is_some() {
+        bail!(
+            "{} is a person detector, which has neither variant nor skeleton: leave out --variant and --skeleton",
+            args.file.display()
+        );
+    }
+    let (net, info) = detect::import(&args.file, &Device::flex())?;
+    detect::save(&args.out, &net, &info, precision(args))?;
+    println!("It is {}: {} convolutions mapped.", info.record.start, detect::DetectorNet::CONVOLUTIONS);
+    println!("Wrote the person detector ({0}x{0}) to {1}.", info.config.input, args.out.display());
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! behind the published tables.
 
 use super::model_args::keep_ratio;
+use crate::detect::DetectorConfig;
 use crate::model::{Counting, MaskKind, ModelConfig, Variant, keep_count};
 use crate::pose::Skeleton;
 
@@ -67,6 +68,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                 variant.name()
             );
         }
+    }
+    if args.count == Count::Executed {
+        let detector = DetectorConfig::default();
+        println!(
+            "\nThe person detector: {:.3} GMAC for one picture of {1}x{1} pixels.",
+            detector.macs() as f64 / unit,
+            detector.input
+        );
     }
     if args.count == Count::Paper {
         println!(

@@ -75,7 +75,7 @@ subcommands! {
     Ablate => ablate,
     /// Look over a set of labelled people before training on it
     Data => data,
-    /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose) into a weights file
+    /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose, RTMDet-nano) into a weights file
     Import => import,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,

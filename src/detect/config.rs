@@ -51,7 +51,7 @@ pub enum BadDetectorConfig {
 }
 
 impl DetectorConfig {
-    /// A network with random weights, ready to be trained from nothing.
+    /// A network with random weights; [`DetectorNet::settled`] makes it ready to be trained from nothing.
     ///
     /// # Panics
     /// When [`DetectorConfig::check`] refuses the configuration.

@@ -5,7 +5,27 @@
 //! (arXiv 2212.07784; OpenMMLab, Apache-2.0) with one class, whose public weights are where training may start.
 
 mod config;
+mod cpu;
+mod decode;
+mod detector;
+mod error;
+mod file;
+mod import;
+mod letterbox;
 mod net;
+mod nms;
+mod open;
+mod settings;
+mod times;
 
 pub use config::{BadDetectorConfig, DetectorConfig};
+pub use detector::Detector;
+pub use error::DetectError;
+pub use file::{DetectorInfo, load, read_info, save};
+pub use import::{fits, import};
+pub use letterbox::{Letterbox, PADDING};
 pub use net::{DetectorNet, Level, STRIDES};
+pub use nms::suppress;
+pub use open::open;
+pub use settings::DetectSettings;
+pub use times::DetectTimes;

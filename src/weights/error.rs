@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::container::Kind;
+
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     #[error("cannot read {}: {source}", path.display())]
@@ -26,6 +28,13 @@ pub enum WeightsError {
         path.display()
     )]
     Newer { path: PathBuf, found: u32, known: u32 },
+
+    /// A sound file of ours whose network does something else.
+    #[error(
+        "{} holds {found}, and {wanted} is needed here; name another file, such as {example}",
+        path.display()
+    )]
+    OtherKind { path: PathBuf, found: Kind, wanted: Kind, example: &'static str },
 
     /// The header and the tensors contradict each other, or the file is of another network.
     #[error("{} does not fit {network}: {reason}", path.display())]

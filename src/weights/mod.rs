@@ -1,6 +1,7 @@
 //! Weight files: our safetensors with its header, and the importers of published files.
 
 mod checkpoint;
+pub mod container;
 mod error;
 mod format;
 mod import;
@@ -8,11 +9,12 @@ mod onnx;
 mod record;
 mod search;
 
+pub use container::{FORMAT, Precision};
 pub use error::WeightsError;
-pub use format::{FORMAT, Precision, load, read_info, save};
+pub use format::{load, read_info, save};
 pub use import::{
     ImportOptions, ImportReport, import, import_checkpoint, import_tinypose, load_tinypose_backbone,
 };
 pub use onnx::convolutions;
 pub use record::{TrainingRecord, WeightsInfo};
-pub use search::{DEFAULT_FILE, default_weights};
+pub use search::{DEFAULT_FILE, DETECTOR_FILE, default_detector, default_weights};

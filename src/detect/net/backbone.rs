@@ -1,6 +1,6 @@
 //! CSPNeXt: a picture to three maps at 1/8, 1/16 and 1/32 of its size.
 
-use super::layers::{ConvSilu, Csp, Separable};
+use super::layers::{ConvSilu, Csp, Run, Separable};
 use crate::detect::DetectorConfig;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
@@ -51,12 +51,12 @@ impl Backbone {
     }
 
     /// `[B,3,H,W]` to the last three stages' maps, finest first.
-    pub fn forward(&self, images: Tensor<4>) -> [Tensor<4>; 3] {
-        let map = self.stem.iter().fold(images, |x, conv| conv.forward(x));
-        let first = self.stages[0].forward(map);
-        let second = self.stages[1].forward(first);
-        let third = self.stages[2].forward(second.clone());
-        let fourth = self.stages[3].forward(third.clone());
+    pub(super) fn pass(&self, images: Tensor<4>, run: Run) -> [Tensor<4>; 3] {
+        let map = self.stem.iter().fold(images, |x, conv| conv.pass(x, run));
+        let first = self.stages[0].pass(map, run);
+        let second = self.stages[1].pass(first, run);
+        let third = self.stages[2].pass(second.clone(), run);
+        let fourth = self.stages[3].pass(third.clone(), run);
         [second, third, fourth]
     }
 
@@ -79,12 +79,12 @@ impl Backbone {
 }
 
 impl Stage {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut x = self.down.forward(x);
+    fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
+        let mut x = self.down.pass(x, run);
         if let Some(pyramid) = &self.pyramid {
-            x = pyramid.forward(x);
+            x = pyramid.pass(x, run);
         }
-        self.csp.forward(x)
+        self.csp.pass(x, run)
     }
 
     fn macs(&self, cells: u64) -> u64 {
@@ -102,15 +102,15 @@ impl Pyramid {
     }
 
     /// `[B,C,H,W] -> [B,C,H,W]`.
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
         // The largest within 9x9 is the largest of 5x5 within 5x5, and so on.
         let near = |x: &Tensor<4>| {
             max_pool2d(x.clone(), MaxPoolOptions::new([5, 5]).with_stride([1, 1]).with_padding([2, 2]))
         };
-        let own = self.enter.forward(x);
+        let own = self.enter.pass(x, run);
         let five = near(&own);
         let nine = near(&five);
         let thirteen = near(&nine);
-        self.leave.forward(Tensor::cat(vec![own, five, nine, thirteen], 1))
+        self.leave.pass(Tensor::cat(vec![own, five, nine, thirteen], 1), run)
     }
 }

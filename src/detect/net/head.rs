@@ -1,7 +1,7 @@
 //! The heads, one for each map: scores and distances.
 
 use super::Level;
-use super::layers::{Separable, weights, with_bias};
+use super::layers::{Run, Separable, weights, with_bias};
 use burn::nn::Initializer;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::prelude::*;
@@ -41,10 +41,11 @@ impl Head {
     }
 
     /// The map at `stride` to what it says.
-    pub fn forward(&self, map: Tensor<4>, stride: usize) -> Level {
-        let run = |layers: &[Separable], map| layers.iter().fold(map, |x, layer| layer.forward(x));
-        let scores = self.score.forward(run(&self.score_layers, map.clone()));
-        let distances = self.distance.forward(run(&self.distance_layers, map)) * stride as f64;
+    pub(super) fn pass(&self, map: Tensor<4>, stride: usize, run: Run) -> Level {
+        let row =
+            |layers: &[Separable], map, run: Run| layers.iter().fold(map, |x, layer| layer.pass(x, run));
+        let scores = self.score.forward(row(&self.score_layers, map.clone(), run));
+        let distances = self.distance.forward(row(&self.distance_layers, map, run)) * stride as f64;
         Level { scores, distances: not_negative(distances), stride }
     }
 

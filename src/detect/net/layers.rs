@@ -8,11 +8,9 @@ use burn::nn::{Initializer, PaddingConfig2d};
 use burn::prelude::*;
 use burn::tensor::activation::{hard_sigmoid, silu};
 
-/// Random weights of this gain keep the size of a signal through a convolution and SiLU: 1 / sqrt(E[silu(z)^2])
-/// for normal z.
-const SILU_GAIN: f64 = 1.677;
-/// What the gate of a [`Csp`] layer lets through before it has learned anything.
-const FRESH_GATE: f64 = 0.5;
+/// How a pass runs a convolution that a rectifier follows. Inference and training just run it;
+/// [`super::DetectorNet::settled`] looks at what comes out.
+pub(super) type Run<'a> = &'a mut dyn FnMut(&Conv2d, Tensor<4>) -> Tensor<4>;
 
 /// Convolution with bias and SiLU.
 #[derive(Module, Debug)]
@@ -32,8 +30,7 @@ impl ConvSilu {
         let config = Conv2dConfig::new([inputs, outputs], [kernel, kernel])
             .with_stride([stride, stride])
             .with_padding(PaddingConfig2d::Explicit(kernel / 2, kernel / 2, kernel / 2, kernel / 2))
-            .with_groups(groups)
-            .with_initializer(Initializer::KaimingNormal { gain: SILU_GAIN, fan_out_only: false });
+            .with_groups(groups);
         Self { conv: with_bias(config.init(device), 0.0, device) }
     }
 
@@ -43,8 +40,8 @@ impl ConvSilu {
     }
 
     /// `[B,inputs,H,W] -> [B,outputs,ceil(H/stride),ceil(W/stride)]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        silu(self.conv.forward(x))
+    pub(super) fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
+        silu(run(&self.conv, x))
     }
 
     /// Multiply-adds where the output has `cells` cells.
@@ -69,8 +66,9 @@ impl Separable {
     }
 
     /// `[B,inputs,H,W] -> [B,outputs,ceil(H/stride),ceil(W/stride)]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.pointwise.forward(self.depthwise.forward(x))
+    pub(super) fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
+        let seen = self.depthwise.pass(x, run);
+        self.pointwise.pass(seen, run)
     }
 
     pub(super) fn macs(&self, cells: u64) -> u64 {
@@ -100,8 +98,9 @@ impl Block {
     }
 
     /// `[B,C,H,W] -> [B,C,H,W]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = self.far.forward(self.near.forward(x.clone()));
+    fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
+        let seen = self.near.pass(x.clone(), run);
+        let y = self.far.pass(seen, run);
         if self.residual { y + x } else { y }
     }
 }
@@ -122,13 +121,8 @@ impl Csp {
     /// Of the backbone: with a gate, and a way around the blocks if `residual`.
     pub(super) fn gated(channels: usize, blocks: usize, residual: bool, device: &Device) -> Self {
         let gate = Conv2dConfig::new([channels, channels], [1, 1]).init(device);
-        let mut layer = Self::new([channels, channels], blocks, residual, device);
-        layer.gate = Some(with_bias(gate, 0.0, device));
-        let last = Conv2dConfig::new([channels, channels], [1, 1]);
-        let gain = SILU_GAIN / FRESH_GATE;
-        let last = last.with_initializer(Initializer::KaimingNormal { gain, fan_out_only: false });
-        layer.last = ConvSilu { conv: with_bias(last.init(device), 0.0, device) };
-        layer
+        let gate = Some(with_bias(gate, 0.0, device));
+        Self { gate, ..Self::new([channels, channels], blocks, residual, device) }
     }
 
     /// Of the neck: neither gate nor a way around the blocks.
@@ -148,15 +142,16 @@ impl Csp {
     }
 
     /// `[B,inputs,H,W] -> [B,outputs,H,W]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let short = self.short.forward(x.clone());
-        let main = self.blocks.iter().fold(self.main.forward(x), |x, block| block.forward(x));
+    pub(super) fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
+        let short = self.short.pass(x.clone(), run);
+        let main = self.main.pass(x, run);
+        let main = self.blocks.iter().fold(main, |x, block| block.pass(x, run));
         let mut both = Tensor::cat(vec![main, short], 1);
         if let Some(gate) = &self.gate {
             let mean = both.clone().mean_dims(&[2, 3]);
             both = both * hard_sigmoid(gate.forward(mean), 1.0 / 6.0, 0.5);
         }
-        self.last.forward(both)
+        self.last.pass(both, run)
     }
 
     pub(super) fn macs(&self, cells: u64) -> u64 {

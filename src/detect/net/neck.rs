@@ -1,6 +1,6 @@
 //! CSPNeXt-PAFPN: what the coarse maps know goes down to the fine ones, and back up.
 
-use super::layers::{ConvSilu, Csp, Separable};
+use super::layers::{ConvSilu, Csp, Run, Separable};
 use crate::detect::DetectorConfig;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
@@ -31,15 +31,17 @@ impl Neck {
     }
 
     /// Maps at 1/8, 1/16 and 1/32 to maps of the head's width at the same sizes.
-    pub fn forward(&self, [fine, middle, coarse]: [Tensor<4>; 3]) -> [Tensor<4>; 3] {
+    pub(super) fn pass(&self, [fine, middle, coarse]: [Tensor<4>; 3], run: Run) -> [Tensor<4>; 3] {
         let join = |a: Tensor<4>, b: Tensor<4>| Tensor::cat(vec![a, b], 1);
-        let coarse = self.reduce[0].forward(coarse);
-        let middle = self.top_down[0].forward(join(double(coarse.clone()), middle));
-        let middle = self.reduce[1].forward(middle);
-        let fine = self.top_down[1].forward(join(double(middle.clone()), fine));
-        let middle = self.bottom_up[0].forward(join(self.down[0].forward(fine.clone()), middle));
-        let coarse = self.bottom_up[1].forward(join(self.down[1].forward(middle.clone()), coarse));
-        [self.out[0].forward(fine), self.out[1].forward(middle), self.out[2].forward(coarse)]
+        let coarse = self.reduce[0].pass(coarse, run);
+        let middle = self.top_down[0].pass(join(double(coarse.clone()), middle), run);
+        let middle = self.reduce[1].pass(middle, run);
+        let fine = self.top_down[1].pass(join(double(middle.clone()), fine), run);
+        let down = self.down[0].pass(fine.clone(), run);
+        let middle = self.bottom_up[0].pass(join(down, middle), run);
+        let down = self.down[1].pass(middle.clone(), run);
+        let coarse = self.bottom_up[1].pass(join(down, coarse), run);
+        [self.out[0].pass(fine, run), self.out[1].pass(middle, run), self.out[2].pass(coarse, run)]
     }
 
     pub(super) fn macs(&self, cells: impl Fn(usize) -> u64) -> u64 {

@@ -8,7 +8,6 @@
 
 #[allow(clippy::too_many_arguments)] // Kernels take plain slices; a struct would hide what they write.
 mod kernels;
-mod matrix;
 mod network;
 mod pass;
 

@@ -1,8 +1,8 @@
 //! One person's forward and backward pass.
 
 use super::kernels;
-use super::matrix::{Into, Mat, multiply};
 use super::network::{Line, Network, Norm};
+use crate::cpu::{Into, Mat, multiply};
 use crate::train::loss::LossParts;
 use std::ops::Range;
 
