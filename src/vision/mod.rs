@@ -8,6 +8,7 @@ mod bbox;
 mod chart;
 mod crop;
 mod decode;
+mod detection;
 mod draw;
 #[cfg(test)]
 pub(crate) mod fixture_tests;
@@ -26,6 +27,7 @@ pub use bbox::BBox;
 pub use chart::{Chart, Curve};
 pub use crop::{BOX_PADDING, CropBox};
 pub use decode::{Decoding, decode, keypoints_to_image};
+pub use detection::Detection;
 pub use draw::{bone_width, draw_box, draw_pose};
 pub use half_body::{half_body_crop, upper_body};
 pub use heatmaps::Heatmaps;

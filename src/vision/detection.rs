@@ -1,0 +1,12 @@
+//! What a person detector says.
+
+use super::BBox;
+
+/// A person box with its score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detection {
+    /// In pixels of the picture.
+    pub bbox: BBox,
+    /// How sure the detector is, 0 to 1.
+    pub score: f32,
+}
