@@ -33,7 +33,7 @@ const CLEARLY: f32 = 1.3;
 /// How far beside a box a click may be, as a part of its longer side.
 const BESIDE: f32 = 0.1;
 /// How far from where it was lost a person is taken up again, in its sizes.
-const NEAR: f32 = 1.0;
+const NEAR: f32 = 0.75;
 
 /// Those of `options` that the settings ask for, in a picture of `size`.
 pub(super) fn choose(options: Vec<Look>, settings: &FollowSettings, aim: Aim, size: [u32; 2]) -> Vec<Look> {
@@ -128,6 +128,6 @@ mod tests {
         assert!(chosen(&options, point, Aim::At([300.0, 10.0]), 9).is_empty());
         assert_eq!(chosen(&options, point, Aim::On(TrackId(2)), 9), [40.0]);
         assert!(chosen(&options, point, Aim::On(TrackId(7)), 9).is_empty());
-        assert_eq!(chosen(&options, point, Aim::Near([150.0, 90.0], 80.0), 9), [200.0]);
+        assert_eq!(chosen(&options, point, Aim::Near([170.0, 90.0], 80.0), 9), [200.0]);
     }
 }

@@ -36,7 +36,7 @@ pub struct SmoothingSettings {
 
 impl Default for SmoothingSettings {
     fn default() -> Self {
-        SmoothingSettings { on: true, min_cutoff: 1.0, beta: 20.0, derivative_cutoff: 1.0 }
+        SmoothingSettings { on: true, min_cutoff: 1.0, beta: 10.0, derivative_cutoff: 2.0 }
     }
 }
 

@@ -114,6 +114,14 @@ impl World {
         self.step(people).iter().map(|p| p.id.0).collect()
     }
 
+    /// The ids after that many frames.
+    fn ids_after(&mut self, frames: u32, people: &[Someone]) -> Vec<u32> {
+        for _ in 1..frames {
+            self.step(people);
+        }
+        self.ids(people)
+    }
+
     /// The id of whoever stands nearest to x.
     fn id_at(&mut self, people: &[Someone], x: f32) -> Option<u32> {
         let found = self.step(people);
@@ -152,13 +160,9 @@ fn who_comes_back_soon_has_the_old_id_and_later_a_new_one() {
     for _ in 0..20 {
         assert_eq!(world.ids(&[at(100.0)]), [1]);
     }
-    let back: Vec<Vec<u32>> = (0..6).map(|_| world.ids(&[at(100.0), at(226.0)])).collect();
-    assert_eq!(back[5], [1, 2]);
-    for _ in 0..50 {
-        world.ids(&[at(100.0)]);
-    }
-    let ids = (0..12).map(|_| world.ids(&[at(100.0), at(220.0)])).next_back();
-    assert_eq!(ids.unwrap(), [1, 3]);
+    assert_eq!(world.ids_after(6, &[at(100.0), at(226.0)]), [1, 2]);
+    assert_eq!(world.ids_after(50, &[at(100.0)]), [1]);
+    assert_eq!(world.ids_after(12, &[at(100.0), at(220.0)]), [1, 3]);
     world.follower.reset();
     assert_eq!(world.ids(&[at(100.0)]), [4], "ids are never given twice");
 }
@@ -248,7 +252,8 @@ fn limits_hold() {
     let mut world = World::new(FollowSettings { most_people: 2, min_size: 0.3, ..FollowSettings::default() });
     assert_eq!(world.step(&people).len(), 2);
     world.settings.most_people = 9;
-    let found = (0..12).map(|_| world.step(&people)).next_back().unwrap();
+    world.ids_after(12, &people);
+    let found = world.step(&people);
     assert_eq!(found.len(), 3);
     assert!(found.iter().all(|p| p.bbox.h > 100.0));
     world.settings.most_people = 1;
@@ -288,8 +293,11 @@ fn a_clicked_person_is_followed_while_others_pass_and_taken_up_again_where_it_wa
     for _ in 0..60 {
         assert!(world.ids(&[at(60.0)]).is_empty(), "nobody else is followed instead");
     }
-    let found = (0..6).map(|_| world.ids(&[at(60.0), at(250.0)])).next_back().unwrap();
-    assert_eq!(found, [3], "after so long it is a new one, but it is followed");
+    assert_eq!(
+        world.ids_after(6, &[at(60.0), at(250.0)]),
+        [3],
+        "after so long it is a new one, but it is followed"
+    );
     world.settings.mode = FollowMode::All;
     assert_eq!(world.ids(&[at(60.0), at(250.0)]), [3, 4]);
 }
@@ -304,7 +312,7 @@ fn a_drawn_box_needs_no_detector() {
         world.step(&[]);
     }
     let boxes = world.follower.boxes();
-    assert_eq!(boxes, [at(100.0).bbox()], "lost for good, the drawn place is watched");
+    assert!(boxes[0].iou(&at(100.0).bbox()) > 0.99, "lost for good, the drawn place is watched: {boxes:?}");
     assert!(world.asked.is_empty());
 }
 

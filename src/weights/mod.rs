@@ -15,4 +15,4 @@ pub use import::{
 };
 pub use onnx::convolutions;
 pub use record::{TrainingRecord, WeightsInfo};
-pub use search::{DEFAULT_FILE, default_weights};
+pub use search::{DEFAULT_FILE, DETECTOR_FILE, default_detector, default_weights};
