@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn place(seed: u64) -> RgbImage {
-        Mannequin::new(seed, [320, 180]).render(1.0).0
+        Mannequin::new(seed, [128, 72]).render(1.0).0
     }
 
     fn altered(img: &RgbImage, how: impl Fn(u32, u32, f64) -> f64) -> RgbImage {
@@ -128,7 +128,7 @@ mod tests {
             (0..15).map(|i| image::imageops::crop_imm(&wide, i * 16, 0, 320, 240).to_image()).collect();
         assert_eq!(cuts(&pan.iter().collect::<Vec<_>>()), 0);
         let actor = Mannequin::new(2, [160, 90]);
-        let acting: Vec<RgbImage> = (0..40).map(|i| actor.render(f64::from(i) / 10.0).0).collect();
+        let acting: Vec<RgbImage> = (0..20).map(|i| actor.render(f64::from(i) / 10.0).0).collect();
         assert_eq!(cuts(&acting.iter().collect::<Vec<_>>()), 0);
     }
 
