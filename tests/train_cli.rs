@@ -48,7 +48,11 @@ fn drawn_people_train_a_network_that_predicts() {
     std::fs::create_dir(here.join("photos")).unwrap();
     let drawn = std::fs::read_dir(here.join("people/images/val")).unwrap().next().unwrap().unwrap();
     std::fs::copy(drawn.path(), here.join("photos").join(drawn.file_name())).unwrap();
-    succeed(here, "predict photos --weights run/best.safetensors --device cpu --out result");
+    succeed(
+        here,
+        "predict photos --boxes people/annotations/person_keypoints_val.json --weights run/best.safetensors \
+         --device cpu --out result",
+    );
     let results: Value =
         serde_json::from_slice(&std::fs::read(here.join("result/keypoints.json")).unwrap()).unwrap();
     assert_eq!(results[0]["keypoints"].as_array().unwrap().len(), 51);

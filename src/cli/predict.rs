@@ -3,6 +3,7 @@
 mod boxes;
 mod ids;
 mod jobs;
+mod people;
 mod results;
 mod runner;
 
@@ -13,8 +14,9 @@ use boxes::BoxFile;
 use ids::Ids;
 use indicatif::{ProgressBar, ProgressStyle};
 use jobs::OutputNames;
+use people::PeopleArgs;
 use results::Results;
-use runner::Runner;
+use runner::{Runner, Who};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `tmpose predict`.
@@ -24,8 +26,8 @@ pub struct Args {
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Person boxes: a COCO instances or keypoints file (pictures are matched by file name), or a list of
-    /// detections (matched by the number in the file name). Without it, one person is looked for in the
-    /// whole picture, and in a video around where it was in the frame before
+    /// detections (matched by the number in the file name). Without it, people are looked for with the person
+    /// detector
     #[arg(long, value_name = "FILE")]
     boxes: Option<PathBuf>,
     /// Folder for the annotated pictures and videos, keypoints.json and images.json
@@ -38,6 +40,8 @@ pub struct Args {
     #[arg(long, default_value_t = 0.2, value_name = "SCORE")]
     min_score: f32,
     #[command(flatten)]
+    people: PeopleArgs,
+    #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]
     model: ModelArgs,
@@ -46,16 +50,19 @@ pub struct Args {
 /// Runs `tmpose predict`.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let jobs = jobs::collect(&args.inputs)?;
-    let boxes = args.boxes.as_deref().map(BoxFile::read).transpose()?;
     let stop = super::stop_flag()?;
     let mut estimator = args.model.estimator()?;
     estimator.set_timing(Timing::WholeOnly);
+    let who = match args.boxes.as_deref() {
+        Some(file) => Who::Boxes(BoxFile::read(file)?),
+        None => Who::Found(args.people.finder(estimator.device())?),
+    };
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
     let mut runner = Runner {
         estimator,
         settings: args.settings.settings(),
-        boxes,
+        who,
         outputs: (!args.no_pictures).then(|| OutputNames::new(args.out.clone())),
         min_score: args.min_score,
         results: Results::create(&args.out)?,
@@ -86,7 +93,7 @@ fn finish(runner: Runner, out: &Path, failures: &[String]) -> anyhow::Result<()>
     if images > 0 {
         println!("{}: {poses} poses in {images} pictures and frames", out.join("keypoints.json").display());
     }
-    if let (Some(boxes), missing @ 1..) = (&runner.boxes, runner.without_boxes) {
+    if let (Who::Boxes(boxes), missing @ 1..) = (&runner.who, runner.without_boxes) {
         let shown = boxes.shown();
         if images == 0 && failures.is_empty() {
             bail!(

@@ -22,7 +22,7 @@ pub use boxes::{Boxes, DetectedBox};
 pub use coco_ap::{CocoStats, THRESHOLDS, keypoint_ap};
 pub use error::EvalError;
 pub use nms::{NMS_THRESHOLD, NmsCandidate, RESCORE_MIN, oks_nms, rescore, soft_oks_nms};
-pub use oks::{DtPerson, GtPerson, oks, oks_between};
+pub use oks::{DtPerson, GtPerson, oks};
 pub use pass::{Subject, estimate_subjects};
 pub use pck::{PCKH_COLUMNS, Pck, PckPerson, Pckh, head_size, pck, pckh};
 pub use seen::{Seen, seen_in_training};

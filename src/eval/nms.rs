@@ -1,9 +1,8 @@
 //! The score of an estimated person, and removing estimates of one person found twice (METHOD 5,
 //! "COCO rescoring and NMS").
 
-use super::oks::oks_between;
 use super::order::descending;
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, oks_between};
 
 /// Joints above this count for a person's score.
 pub const RESCORE_MIN: f32 = 0.2;

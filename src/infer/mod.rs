@@ -1,14 +1,12 @@
 //! From a picture and person boxes to poses: crop, network, decode, with the persons of a frame as one
 //! batch.
 
-mod box_tracker;
 mod error;
 mod estimator;
 mod network;
 mod settings;
 mod times;
 
-pub use box_tracker::BoxTracker;
 pub use error::InferError;
 pub use estimator::{Estimate, Estimator, pose_score};
 pub use network::{Features, Network};

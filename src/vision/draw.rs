@@ -1,6 +1,6 @@
 //! Drawing skeletons and boxes into pictures, anti-aliased.
 
-use super::{BBox, edge_color, joint_color, joint_size};
+use super::{BBox, edge_color, joint_color, joint_size, person_edge_color, person_joint_color};
 use crate::pose::{Keypoint, Pose, Skeleton};
 use image::RgbImage;
 use tiny_skia::{Color, FillRule, LineCap, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform};
@@ -19,10 +19,39 @@ pub fn bone_width(extent: f32) -> f32 {
     (extent * BONE_PART).clamp(BONE_LIMITS[0], BONE_LIMITS[1])
 }
 
-/// Draws the joints whose score is above `min_score` and the bones between them. Widths follow the
-/// person's size, unsure joints are paler, and colours are those of [`joint_color`] and
-/// [`edge_color`].
+/// The colours of a skeleton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoseColors {
+    /// By left, right and limb: [`joint_color`].
+    Sides,
+    /// By the person's number: [`person_joint_color`].
+    Person(u32),
+}
+
+impl PoseColors {
+    fn joint(self, skeleton: &Skeleton, j: usize) -> [u8; 3] {
+        match self {
+            PoseColors::Sides => joint_color(skeleton, j),
+            PoseColors::Person(number) => person_joint_color(skeleton, j, number),
+        }
+    }
+
+    fn edge(self, skeleton: &Skeleton, edge: [usize; 2]) -> [u8; 3] {
+        match self {
+            PoseColors::Sides => edge_color(skeleton, edge),
+            PoseColors::Person(number) => person_edge_color(skeleton, edge, number),
+        }
+    }
+}
+
+/// Draws the joints whose score is above `min_score` and the bones between them, coloured by side. Widths
+/// follow the person's size, and unsure joints are paler.
 pub fn draw_pose(img: &mut RgbImage, pose: &Pose, skeleton: &Skeleton, min_score: f32) {
+    draw_person(img, pose, skeleton, min_score, PoseColors::Sides);
+}
+
+/// [`draw_pose`] in other colours.
+pub fn draw_person(img: &mut RgbImage, pose: &Pose, skeleton: &Skeleton, min_score: f32, colors: PoseColors) {
     let sure = |k: &&Keypoint| k.score > min_score && k.x.abs() < FARTHEST && k.y.abs() < FARTHEST;
     let shown: Vec<Option<Keypoint>> = pose.keypoints.iter().map(|k| Some(k).filter(sure).copied()).collect();
     let present: Vec<Keypoint> = shown.iter().flatten().copied().collect();
@@ -53,12 +82,12 @@ pub fn draw_pose(img: &mut RgbImage, pose: &Pose, skeleton: &Skeleton, min_score
         layer.stroke(line(a, b), width * bone_size(edge) + 2.0 * rim, RIM_COLOR, RIM_OPACITY);
     }
     for &(edge, a, b, score) in &bones {
-        layer.stroke(line(a, b), width * bone_size(edge), edge_color(skeleton, edge), opacity(score));
+        layer.stroke(line(a, b), width * bone_size(edge), colors.edge(skeleton, edge), opacity(score));
     }
     for &(j, at, score) in &joints {
         let radius = radius * joint_size(skeleton, j);
         layer.disc(at, radius + rim, RIM_COLOR, opacity(score));
-        layer.disc(at, radius, joint_color(skeleton, j), opacity(score));
+        layer.disc(at, radius, colors.joint(skeleton, j), opacity(score));
     }
     layer.blend_into(img);
 }
@@ -170,6 +199,14 @@ mod tests {
         assert_eq!(img.get_pixel(20, 20).0, [0; 3]);
         // As much ink to the left as to the right: the centre of the pixel is the place.
         assert_eq!(img.get_pixel(18, 10), img.get_pixel(22, 10));
+    }
+
+    #[test]
+    fn a_person_is_drawn_in_its_own_colour() {
+        let mut img = RgbImage::new(40, 40);
+        let nose = pose(&[(20.0, 10.0, 1.0)]);
+        draw_person(&mut img, &nose, Skeleton::coco17(), 0.2, PoseColors::Person(3));
+        assert_eq!(img.get_pixel(20, 10).0, person_joint_color(Skeleton::coco17(), 0, 3));
     }
 
     #[test]

@@ -38,18 +38,63 @@ pub fn edge_color(skeleton: &Skeleton, edge: [usize; 2]) -> [u8; 3] {
     let (Some(part_a), Some(part_b)) = (part(a), part(b)) else {
         return joint_color(skeleton, edge[1]);
     };
-    let side = match (side(a), side(b)) {
-        (x, y) if x == y => x,
-        (Side::Middle, x) | (x, Side::Middle) => x,
-        _ => Side::Middle,
-    };
     let part = match (part_a, part_b) {
         (x, y) if x == y => x,
         (Part::Head, _) | (_, Part::Head) => Part::Head,
         (Part::Trunk, x) | (x, Part::Trunk) => x,
         _ => Part::Trunk,
     };
-    color(side, part)
+    color(edge_side(a, b), part)
+}
+
+fn edge_side(a: &str, b: &str) -> Side {
+    match (side(a), side(b)) {
+        (x, y) if x == y => x,
+        (Side::Middle, x) | (x, Side::Middle) => x,
+        _ => Side::Middle,
+    }
+}
+
+/// Colours of people, far apart also beside each other.
+const PEOPLE: [[u8; 3]; 10] = [
+    [255, 168, 38],
+    [64, 190, 255],
+    [92, 214, 110],
+    [255, 112, 184],
+    [246, 226, 84],
+    [168, 132, 255],
+    [52, 212, 194],
+    [255, 98, 82],
+    [184, 226, 80],
+    [214, 222, 236],
+];
+
+/// Colour (R, G, B) of a person by its number, from 1: the same as long as the number is.
+pub fn person_color(number: u32) -> [u8; 3] {
+    PEOPLE[number.wrapping_sub(1) as usize % PEOPLE.len()]
+}
+
+/// A person's colour on joint `j`: lighter on the person's left, darker on the right.
+pub fn person_joint_color(skeleton: &Skeleton, j: usize, number: u32) -> [u8; 3] {
+    shaded(person_color(number), skeleton.joints.get(j).map_or(Side::Middle, |name| side(name)))
+}
+
+/// A person's colour on a bone, shaded as its joints are.
+pub fn person_edge_color(skeleton: &Skeleton, edge: [usize; 2], number: u32) -> [u8; 3] {
+    let side = match edge.map(|j| skeleton.joints.get(j)) {
+        [Some(a), Some(b)] => edge_side(a, b),
+        _ => Side::Middle,
+    };
+    shaded(person_color(number), side)
+}
+
+fn shaded(color: [u8; 3], side: Side) -> [u8; 3] {
+    let toward = |goal: f32, part: f32| color.map(|c| (f32::from(c) + (goal - f32::from(c)) * part) as u8);
+    match side {
+        Side::Left => toward(255.0, 0.38),
+        Side::Right => toward(0.0, 0.22),
+        Side::Middle => color,
+    }
 }
 
 /// Size of a joint's mark and of its bones relative to the rest: the face's joints lie close
@@ -127,6 +172,20 @@ mod tests {
         assert_eq!(edge_color(s, [5, 6]), joint_color(s, 0));
         assert_eq!(edge_color(s, [7, 9]), joint_color(s, 9));
         assert_eq!(edge_color(s, [0, 1]), joint_color(s, 1));
+    }
+
+    #[test]
+    fn a_person_has_one_colour_whose_left_is_lighter() {
+        let s = Skeleton::coco17();
+        let colors: std::collections::BTreeSet<_> = (1..=10).map(person_color).collect();
+        assert_eq!(colors.len(), 10);
+        assert_eq!(person_color(3), person_color(13));
+        for number in 0..=10 {
+            let sum = |c: [u8; 3]| c.iter().map(|&v| u32::from(v)).sum::<u32>();
+            let (left, right) = (person_edge_color(s, [5, 7], number), person_edge_color(s, [6, 8], number));
+            assert!(sum(left) > sum(person_color(number)) && sum(person_color(number)) > sum(right));
+            assert_eq!(person_joint_color(s, 9, number), left);
+        }
     }
 
     #[test]

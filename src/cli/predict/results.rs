@@ -19,6 +19,9 @@ struct PoseEntry {
     /// x, y and score of each joint.
     keypoints: Vec<f64>,
     score: f64,
+    /// Of a video: the same number for the same person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track_id: Option<u32>,
 }
 
 /// Says which file (and which frame of a video) an image id means, in the form of COCO's `images`.
@@ -52,15 +55,22 @@ impl Results {
         })
     }
 
-    /// Adds a person; `box_score` is the confidence of its box (METHOD 5, "COCO rescoring").
-    pub fn add_pose(&mut self, image_id: u64, pose: &Pose, box_score: f64) -> anyhow::Result<()> {
+    /// Adds a person; `box_score` is the confidence of its box (METHOD 5, "COCO rescoring"), `track_id` who it
+    /// is in a video.
+    pub fn add_pose(
+        &mut self,
+        image_id: u64,
+        pose: &Pose,
+        box_score: f64,
+        track_id: Option<u32>,
+    ) -> anyhow::Result<()> {
         let keypoints = pose
             .keypoints
             .iter()
             .flat_map(|k| [rounded(k.x, 1e3), rounded(k.y, 1e3), rounded(k.score, 1e5)])
             .collect();
         let score = f64::from(pose.score) * box_score;
-        self.keypoints.add(&PoseEntry { image_id, category_id: CATEGORY, keypoints, score })
+        self.keypoints.add(&PoseEntry { image_id, category_id: CATEGORY, keypoints, score, track_id })
     }
 
     pub fn add_image(&mut self, image: &ImageEntry) -> anyhow::Result<()> {
@@ -164,8 +174,8 @@ mod tests {
 
         let mut results = Results::create(dir.path()).unwrap();
         let pose = Pose { keypoints: vec![Keypoint { x: 1.23456, y: 2.0, score: 0.5 }; 17], score: 0.5 };
-        results.add_pose(3, &pose, 0.5).unwrap();
-        results.add_pose(3, &pose, 1.0).unwrap();
+        results.add_pose(3, &pose, 0.5, None).unwrap();
+        results.add_pose(3, &pose, 1.0, Some(7)).unwrap();
         results.add_image(&image(3, Some(0))).unwrap();
         results.finish().unwrap();
 
@@ -177,6 +187,8 @@ mod tests {
         assert_eq!(poses[0]["image_id"], 3);
         assert_eq!(poses[0]["category_id"], 1);
         assert_eq!(poses[0]["score"], 0.25);
+        assert!(poses[0].get("track_id").is_none());
+        assert_eq!(poses[1]["track_id"], 7);
         assert_eq!(poses[0]["keypoints"].as_array().unwrap().len(), 51);
         assert_eq!(poses[0]["keypoints"][0], 1.235);
         assert_eq!(read("images.json")["images"][0]["frame"], 0);

@@ -3,11 +3,13 @@
 use super::boxes::{BoxFile, PersonBox};
 use super::ids::{Ids, number_in_name};
 use super::jobs::{Job, OutputNames, file_name};
+use super::people::Finder;
 use super::results::{ImageEntry, Results};
-use crate::infer::{BoxTracker, Estimator, InferError, Settings};
-use crate::pose::{Pose, Skeleton};
+use crate::infer::{Estimator, Settings};
+use crate::pose::Pose;
 use crate::source::{Frame, Source, VideoSource, VideoWriter, load_picture};
-use crate::vision::{BBox, draw_pose};
+use crate::track::{Follower, Moment};
+use crate::vision::{BBox, PoseColors, draw_person};
 use anyhow::Context;
 use image::RgbImage;
 use indicatif::ProgressBar;
@@ -20,11 +22,21 @@ const JPEG_QUALITY: u8 = 92;
 /// Containers that videos are written in; the first one stands in for all others.
 const CONTAINERS: [&str; 4] = ["mp4", "m4v", "mov", "mkv"];
 
+/// Where the people are.
+// One of these exists.
+#[allow(clippy::large_enum_variant)]
+pub enum Who {
+    /// A file says it.
+    Boxes(BoxFile),
+    /// They are looked for.
+    Found(Finder),
+}
+
 /// What stays the same from job to job.
 pub struct Runner {
     pub estimator: Estimator,
     pub settings: Settings,
-    pub boxes: Option<BoxFile>,
+    pub who: Who,
     /// None: no annotated pictures and videos, only the result files.
     pub outputs: Option<OutputNames>,
     /// Joints below this score are not drawn.
@@ -53,12 +65,14 @@ impl Runner {
 
     fn picture(&mut self, path: &Path) -> anyhow::Result<()> {
         let mut img = load_picture(path)?;
-        let mut tracker = BoxTracker::new();
-        let found = self.find(&img, &mut tracker)?;
-        let Some((id, persons)) = self.look_up(path, None, found) else {
+        let mut follower = self.follower();
+        let moment = Moment { still: true, ..Moment::default() };
+        let Some((id, seen)) = self.estimate(&img, path, None, &moment, &mut follower)? else {
             return Ok(());
         };
-        let poses = self.estimate(&img, id, &persons)?;
+        for one in &seen {
+            self.results.add_pose(id, &one.pose, one.box_score, None)?;
+        }
         let name = file_name(path);
         let (width, height) = img.dimensions();
         self.results.add_image(&ImageEntry {
@@ -71,7 +85,7 @@ impl Runner {
         })?;
         if let Some(outputs) = &mut self.outputs {
             let out = outputs.path_for(path, None)?;
-            self.draw(&mut img, &poses);
+            self.draw(&mut img, &seen);
             save(&img, &out)?;
         }
         Ok(())
@@ -89,7 +103,7 @@ impl Runner {
             }
             None => None,
         };
-        let mut tracker = BoxTracker::new();
+        let mut follower = self.follower();
         let mut index = 0;
         // The writer is finished even after an error, so that a damaged end costs only the end.
         let outcome = loop {
@@ -101,7 +115,7 @@ impl Runner {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.into()),
             };
-            if let Err(error) = self.frame(path, &frame, index, &mut tracker, writer.as_mut()) {
+            if let Err(error) = self.frame(path, &frame, index, &mut follower, writer.as_mut()) {
                 break Err(error);
             }
             index += 1;
@@ -117,19 +131,17 @@ impl Runner {
         path: &Path,
         frame: &Frame,
         index: u64,
-        tracker: &mut BoxTracker,
+        follower: &mut Follower,
         writer: Option<&mut VideoWriter>,
     ) -> anyhow::Result<()> {
-        let (width, height) = frame.pixels.dimensions();
-        let found = self.find(&frame.pixels, tracker)?;
-        let mut poses = Vec::new();
-        if let Some((id, persons)) = self.look_up(path, Some(index), found) {
-            poses = self.estimate(&frame.pixels, id, &persons)?;
-            if self.boxes.is_none()
-                && let [pose] = poses.as_slice()
-            {
-                tracker.update(pose, width, height);
+        let moment = Moment { timestamp: frame.timestamp, ..Moment::default() };
+        let mut people = Vec::new();
+        if let Some((id, seen)) = self.estimate(&frame.pixels, path, Some(index), &moment, follower)? {
+            for one in &seen {
+                self.results.add_pose(id, &one.pose, one.box_score, one.number)?;
             }
+            people = seen;
+            let (width, height) = frame.pixels.dimensions();
             self.results.add_image(&ImageEntry {
                 id,
                 file_name: &file_name(path),
@@ -141,67 +153,81 @@ impl Runner {
         }
         if let Some(writer) = writer {
             let mut drawn = RgbImage::clone(&frame.pixels);
-            self.draw(&mut drawn, &poses);
+            self.draw(&mut drawn, &people);
             writer.push(&drawn, frame.timestamp)?;
         }
         Ok(())
     }
 
-    /// Where the one person is that is looked for without a box file.
-    fn find(&mut self, img: &RgbImage, tracker: &mut BoxTracker) -> anyhow::Result<BBox> {
-        let (width, height) = img.dimensions();
-        if self.boxes.is_none() && !tracker.is_following() {
-            tracker.search(width, height, |at| {
-                let (estimates, ..) = self.estimator.estimate(img, &[at], &self.settings, false)?;
-                Ok::<_, InferError>(estimates.into_iter().next().map(|e| e.pose))
-            })?;
-        }
-        Ok(tracker.next_box(width, height))
+    /// Follows the people of one input.
+    fn follower(&self) -> Follower {
+        Follower::new(self.estimator.info().skeleton.sigmas.clone())
     }
 
-    /// The image's id and the persons to look at; none if there is a box file that does not name it.
-    /// Without a box file the one person is looked for in `fallback`.
-    fn look_up(&mut self, path: &Path, frame: Option<u64>, fallback: BBox) -> Option<(u64, Vec<PersonBox>)> {
+    /// The id and the people of a picture, or of one frame of a video; none if there is a box file that does
+    /// not name it.
+    fn estimate(
+        &mut self,
+        img: &RgbImage,
+        path: &Path,
+        frame: Option<u64>,
+        moment: &Moment,
+        follower: &mut Follower,
+    ) -> anyhow::Result<Option<(u64, Vec<Seen>)>> {
         let number = || number_in_name(&file_name(path)).filter(|_| frame.is_none());
-        let Some(boxes) = &self.boxes else {
-            let person = PersonBox { bbox: fallback, score: 1.0, annotated: false };
-            return Some((self.ids.take(number()), vec![person]));
-        };
-        let id = if boxes.is_detections() { number() } else { boxes.image_id(path, frame) };
-        match id {
-            Some(id) => Some((id, boxes.persons(id).to_vec())),
-            None => {
-                self.without_boxes += 1;
-                None
+        match &mut self.who {
+            Who::Found(finder) => {
+                let people = finder.people(img, moment, follower, &mut self.estimator, &self.settings)?;
+                let seen = people.into_iter().map(|p| Seen {
+                    pose: p.pose,
+                    box_score: f64::from(p.box_score),
+                    number: Some(p.id.0),
+                });
+                Ok(Some((self.ids.take(number()), seen.collect())))
+            }
+            Who::Boxes(boxes) => {
+                let id = if boxes.is_detections() { number() } else { boxes.image_id(path, frame) };
+                let Some(id) = id else {
+                    self.without_boxes += 1;
+                    return Ok(None);
+                };
+                let (at, scores) = usable(boxes.persons(id), img.dimensions());
+                let (estimates, ..) = self.estimator.estimate(img, &at, &self.settings, false)?;
+                let seen = estimates.into_iter().zip(scores);
+                let seen = seen.map(|(e, box_score)| Seen { pose: e.pose, box_score, number: None });
+                Ok(Some((id, seen.collect())))
             }
         }
     }
 
-    /// Estimates the persons and adds them to the results.
-    fn estimate(&mut self, img: &RgbImage, id: u64, persons: &[PersonBox]) -> anyhow::Result<Vec<Pose>> {
-        let (width, height) = img.dimensions();
-        // A box that annotation or detector left without area holds nobody.
-        let (boxes, scores): (Vec<BBox>, Vec<f64>) = persons
-            .iter()
-            .filter_map(|p| {
-                let bbox = if p.annotated { p.bbox.clipped(width, height)? } else { p.bbox };
-                (bbox.w >= 1.0 && bbox.h >= 1.0).then_some((bbox, p.score))
-            })
-            .unzip();
-        let (estimates, ..) = self.estimator.estimate(img, &boxes, &self.settings, false)?;
-        let poses: Vec<Pose> = estimates.into_iter().map(|e| e.pose).collect();
-        for (pose, score) in poses.iter().zip(scores) {
-            self.results.add_pose(id, pose, score)?;
+    /// Draws the people, each in its own colour where several may be told apart.
+    fn draw(&self, img: &mut RgbImage, people: &[Seen]) {
+        let several = matches!(&self.who, Who::Found(finder) if finder.finds_several());
+        for one in people {
+            let colors = one.number.filter(|_| several).map_or(PoseColors::Sides, PoseColors::Person);
+            draw_person(img, &one.pose, &self.estimator.info().skeleton, self.min_score, colors);
         }
-        Ok(poses)
     }
+}
 
-    fn draw(&self, img: &mut RgbImage, poses: &[Pose]) {
-        let skeleton: &Skeleton = &self.estimator.info().skeleton;
-        for pose in poses {
-            draw_pose(img, pose, skeleton, self.min_score);
-        }
-    }
+/// A person in a picture.
+struct Seen {
+    pose: Pose,
+    box_score: f64,
+    /// Who it is, if it was found and not given by a file.
+    number: Option<u32>,
+}
+
+/// The boxes of a file that can be looked at, and their scores. A box that annotation or detector left without
+/// area holds nobody.
+fn usable(persons: &[PersonBox], (width, height): (u32, u32)) -> (Vec<BBox>, Vec<f64>) {
+    persons
+        .iter()
+        .filter_map(|p| {
+            let bbox = if p.annotated { p.bbox.clipped(width, height)? } else { p.bbox };
+            (bbox.w >= 1.0 && bbox.h >= 1.0).then_some((bbox, p.score))
+        })
+        .unzip()
 }
 
 /// The extension to change a video's name to, if it is not one that is written.

@@ -1,0 +1,183 @@
+//! Who is looked for, and with what: the flags, and a picture's people.
+
+use crate::detect::{DetectSettings, Detector};
+use crate::gpu::ComputeDevice;
+use crate::infer::{Estimator, Settings};
+use crate::pose::Pose;
+use crate::track::{FollowMode, FollowSettings, Follower, Moment, Person, SmoothingSettings};
+use crate::weights;
+use anyhow::bail;
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+
+/// The value of `--detector` that means none.
+const NONE: &str = "none";
+
+/// Which people, without a box file.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "People")]
+pub struct PeopleArgs {
+    /// The person detector's weights, or "none": one person is then looked for in the whole picture, and in a
+    /// video around where it was in the frame before [default: tmpose-detect.safetensors, looked for like the
+    /// weights]
+    #[arg(long, value_name = "FILE")]
+    detector: Option<PathBuf>,
+    /// Who is estimated and, in videos, followed
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    people: PeopleMode,
+    /// At most this many people at once
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    most: u32,
+    /// Leave out people who are lower than this share of the picture's height
+    #[arg(long, default_value_t = FollowSettings::default().min_size, value_name = "SHARE", value_parser = share)]
+    smallest: f32,
+    /// Videos: look for people anew every N frames; in between, boxes follow the keypoints
+    #[arg(long, default_value_t = FollowSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    detect_every: u32,
+    /// Videos: steady keypoints (this is so unless --no-smooth is given)
+    #[arg(long, overrides_with = "no_smooth")]
+    smooth: bool,
+    /// Videos: keypoints as the network finds them
+    #[arg(long)]
+    no_smooth: bool,
+}
+
+/// The value of `--people`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PeopleMode {
+    /// Everybody
+    #[default]
+    All,
+    /// The person with the largest box
+    Largest,
+    /// The person nearest to the middle of the picture
+    #[value(alias = "center")]
+    Centre,
+}
+
+impl PeopleArgs {
+    /// Loads the detector; none if that was asked for, or, which is said on stderr, if none is found.
+    pub fn finder(&self, device: &ComputeDevice) -> anyhow::Result<Finder> {
+        let file = match &self.detector {
+            Some(none) if none.as_os_str() == NONE => None,
+            Some(file) if !file.is_file() => bail!(
+                "the detector file {} does not exist: check the path, or give --detector none",
+                file.display()
+            ),
+            Some(file) => Some(file.clone()),
+            None => {
+                let found = weights::default_detector();
+                if found.is_none() {
+                    eprintln!(
+                        "note: no person detector was found, so one person is looked for in the whole picture; put {} \
+                         into ./weights, or name a file with --detector",
+                        weights::DETECTOR_FILE
+                    );
+                }
+                found
+            }
+        };
+        let load = |file: &Path| Detector::load(file, device.clone());
+        let detector = file.as_deref().map(load).transpose()?;
+        Ok(Finder { detector, detect: DetectSettings::default(), follow: self.settings() })
+    }
+
+    fn settings(&self) -> FollowSettings {
+        FollowSettings {
+            mode: match self.people {
+                PeopleMode::All => FollowMode::All,
+                PeopleMode::Largest => FollowMode::Largest,
+                PeopleMode::Centre => FollowMode::Centre,
+            },
+            most_people: self.most as usize,
+            min_size: self.smallest,
+            detect_every: self.detect_every,
+            smoothing: SmoothingSettings { on: !self.no_smooth, ..SmoothingSettings::default() },
+        }
+    }
+}
+
+/// Parses a share of the picture's height, so that a wrong one is a usage error.
+fn share(text: &str) -> Result<f32, String> {
+    text.parse::<f32>()
+        .ok()
+        .filter(|s| (0.0..=1.0).contains(s))
+        .ok_or_else(|| "it must be a number from 0 to 1".into())
+}
+
+/// Finds the people of pictures and videos.
+pub struct Finder {
+    detector: Option<Detector>,
+    detect: DetectSettings,
+    follow: FollowSettings,
+}
+
+impl Finder {
+    /// True when there may be several people to tell apart.
+    pub fn finds_several(&self) -> bool {
+        self.detector.is_some() && self.follow.mode == FollowMode::All
+    }
+
+    /// The people of the next frame of what `follower` follows.
+    pub fn people(
+        &mut self,
+        img: &RgbImage,
+        moment: &Moment,
+        follower: &mut Follower,
+        estimator: &mut Estimator,
+        settings: &Settings,
+    ) -> anyhow::Result<Vec<Person>> {
+        if follower.begin(img, moment, &self.follow) {
+            match &mut self.detector {
+                Some(detector) => follower.detected(&detector.detect(img, &self.detect)?.0),
+                None => follower.undetected(),
+            }
+        }
+        loop {
+            let (estimates, ..) = estimator.estimate(img, &follower.boxes(), settings, false)?;
+            let poses: Vec<Pose> = estimates.into_iter().map(|e| e.pose).collect();
+            let people = follower.estimated(&poses);
+            if !follower.is_searching() {
+                return Ok(people);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        people: PeopleArgs,
+    }
+
+    fn parsed(line: &str) -> Result<PeopleArgs, clap::Error> {
+        Line::try_parse_from(["x"].into_iter().chain(line.split_whitespace())).map(|l| l.people)
+    }
+
+    #[test]
+    fn the_flags_say_who_is_followed_and_how() {
+        let plain = parsed("").unwrap().settings();
+        assert_eq!(plain, FollowSettings { most_people: 20, ..FollowSettings::default() });
+        let line = "--people center --most 3 --smallest 0.25 --detect-every 4 --no-smooth";
+        let settings = parsed(line).unwrap().settings();
+        assert_eq!((settings.mode, settings.most_people), (FollowMode::Centre, 3));
+        assert_eq!((settings.min_size, settings.detect_every, settings.smoothing.on), (0.25, 4, false));
+        assert!(parsed("--no-smooth --smooth").unwrap().settings().smoothing.on, "the last one counts");
+        for wrong in ["--most 0", "--detect-every 0", "--smallest 2", "--people tallest"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_detector_that_is_not_there_is_named() {
+        let device = ComputeDevice::cpu();
+        let error = parsed("--detector nobody.safetensors").unwrap().finder(&device).err().unwrap();
+        assert!(error.to_string().contains("nobody.safetensors"), "{error}");
+        assert!(!parsed("--detector none").unwrap().finder(&device).unwrap().finds_several());
+    }
+}

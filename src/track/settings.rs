@@ -1,0 +1,67 @@
+//! What a user chooses: who is followed, how often people are looked for, how much keypoints are smoothed.
+
+use crate::vision::BBox;
+use serde::{Deserialize, Serialize};
+
+/// Who is followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FollowMode {
+    /// Everybody, as far as [`FollowSettings::most_people`] goes.
+    #[default]
+    All,
+    /// The person with the largest box.
+    Largest,
+    /// The person nearest to the middle of the picture.
+    Centre,
+    /// The person at this place (x, y in pixels) when the mode was chosen, from then on wherever it goes.
+    Point([f32; 2]),
+    /// Whoever is in this box when the mode was chosen, from then on wherever it goes. Needs no detector.
+    Drawn(BBox),
+}
+
+/// The One-Euro filter of each keypoint (Casiez, Roussel and Vogel, CHI 2012). Speeds are measured in the
+/// person's size a second, so that the same numbers suit people near and far.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SmoothingSettings {
+    pub on: bool,
+    /// Cutoff frequency in Hz of a keypoint at rest: lower is steadier.
+    pub min_cutoff: f64,
+    /// Hz by which the cutoff rises for each person's size a second: higher follows faster.
+    pub beta: f64,
+    /// Cutoff frequency in Hz of the speed itself.
+    pub derivative_cutoff: f64,
+}
+
+impl Default for SmoothingSettings {
+    fn default() -> Self {
+        SmoothingSettings { on: true, min_cutoff: 1.0, beta: 10.0, derivative_cutoff: 2.0 }
+    }
+}
+
+/// How people are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FollowSettings {
+    pub mode: FollowMode,
+    /// At most this many people are followed at once.
+    pub most_people: usize,
+    /// People lower than this share of the picture's height are left out.
+    pub min_size: f32,
+    /// Frames from one person detection to the next, at least 1, while nobody is lost.
+    pub detect_every: u32,
+    pub smoothing: SmoothingSettings,
+}
+
+impl Default for FollowSettings {
+    fn default() -> Self {
+        FollowSettings {
+            mode: FollowMode::All,
+            most_people: 10,
+            min_size: 0.05,
+            detect_every: 10,
+            smoothing: SmoothingSettings::default(),
+        }
+    }
+}
