@@ -4,7 +4,7 @@ use super::accuracy::LiveAccuracy;
 use super::automation::{Automation, Robot};
 use super::background::{Cameras, Dialogs, Purpose};
 use super::commands::Command;
-use super::focus::{Choice, Focus, Target};
+use super::focus::{Choice, Focus, Pointer, Target};
 use super::palette::Palette;
 use super::preferences::ShownKeypoints;
 use super::preferences::{HeatmapJoint, Preferences};
@@ -194,7 +194,12 @@ impl Window {
     pub fn update(&mut self, ctx: &Context) {
         self.rate.tick(Instant::now());
         for command in Command::pressed(ctx) {
-            self.run(ctx, command);
+            if command == Command::FollowAll && self.focus.pointer == Pointer::Draw {
+                // Who gives up drawing goes on with whoever was followed.
+                self.focus.pointer = Pointer::Free;
+            } else {
+                self.run(ctx, command);
+            }
         }
         let dropped: Vec<PathBuf> =
             ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
