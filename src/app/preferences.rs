@@ -122,7 +122,7 @@ pub struct People {
 
 impl People {
     /// The most people that can be asked for.
-    pub const MOST: usize = 50;
+    pub const MOST: usize = 20;
     /// The rarest detection that can be asked for, in frames.
     pub const RAREST: u32 = 120;
     /// Cutoff in Hz and beta of the filter go from no smoothing to speak of to hardly any movement.
