@@ -39,6 +39,8 @@ struct Current {
     before: Follower,
     /// What the detector found in this frame, if it was asked.
     found: Option<Arc<Vec<Detection>>>,
+    /// People were found in it, or looked for in vain.
+    looked: bool,
     /// Where poses were estimated. The same boxes serve when only the network's settings change, so that
     /// the difference is the settings'.
     boxes: Vec<BBox>,
@@ -178,6 +180,7 @@ impl<'a> Inference<'a> {
         self.found = Arc::default();
         if let Some(current) = &mut self.current {
             current.found = None;
+            current.looked = false;
             current.before = self.follower.clone();
         }
     }
@@ -191,9 +194,13 @@ impl<'a> Inference<'a> {
         if jump {
             self.found = Arc::default();
         }
+        if self.current.as_ref().is_some_and(|last| last.frame.source != frame.source) {
+            // What was measured belongs to the source on show.
+            *lock(&self.shared.measuring) = Measuring::default();
+        }
         let moment = Moment { timestamp: frame.frame.timestamp, jump, still: frame.frame.name.is_some() };
         let before = self.follower.clone();
-        self.current = Some(Current { frame, moment, before, found: None, boxes: Vec::new() });
+        self.current = Some(Current { frame, moment, before, found: None, looked: false, boxes: Vec::new() });
     }
 
     /// Finds the people of the current frame and their poses.
@@ -254,6 +261,7 @@ impl<'a> Inference<'a> {
             Some(last) if (last.0, last.1) == (at.0, at.1) => at.2.saturating_sub(last.2 + 1),
             _ => 0,
         };
+        current.looked = true;
         let frame = current.frame.clone();
         self.publish(frame, people, estimated, times);
         Ok(())
@@ -261,6 +269,9 @@ impl<'a> Inference<'a> {
 
     /// Estimates the current frame again with other settings of the network, in the same boxes.
     fn estimate_again(&mut self) -> Result<(), String> {
+        if !self.current.as_ref().is_some_and(|current| current.looked) {
+            return self.look();
+        }
         let (Some(estimator), Some(current)) = (&mut self.estimator, &self.current) else { return Ok(()) };
         let started = Instant::now();
         let (pixels, settings) = (&current.frame.frame.pixels, &self.settings);

@@ -138,7 +138,11 @@ fn told(
         if !detail.is_empty() {
             hint(ui, detail);
         }
-        ui.horizontal(|ui| actions.iter().position(|text| ui.button(*text).clicked())).inner
+        ui.horizontal(|ui| {
+            let pressed: Vec<bool> = actions.iter().map(|text| ui.button(*text).clicked()).collect();
+            pressed.iter().position(|pressed| *pressed)
+        })
+        .inner
     })
 }
 
