@@ -10,7 +10,8 @@
 # CAMERA_OUT  where the test pictures go, as seen on that machine (default /out).
 # PROGRAM     the program to test (default target/release/tmpose).
 #
-# Needs v4l2-ctl and ffmpeg. Emulated machines are slow: allow ten minutes.
+# Needs v4l2-ctl and ffmpeg; with xvfb-run the window is tested too: what it does when a camera goes away and
+# comes back. Emulated machines are slow: allow half an hour.
 set -u
 
 if [ "${1:-}" != "--inside" ]; then
@@ -63,6 +64,45 @@ while_grabbing() {
     rm -rf "$pictures"
 }
 
+# window CAMERA SECONDS COMMAND...: the window on a camera for so long; runs the command meanwhile. What it said is
+# the part of its report about the source.
+window() {
+    local camera=$1 seconds=$2 report watching
+    shift 2
+    report=$(mktemp)
+    timeout $((seconds + 240)) xvfb-run -a "$program" view "camera:$camera" --device cpu --fresh \
+        --exit-after "$seconds" --report "$report" >"$log" 2>&1 &
+    watching=$!
+    "$@"
+    wait "$watching"
+    code=$?
+    sed -n '/^  "source": {/,/^  }/p' "$report" >>"$log"
+    rm -f "$report"
+}
+
+feed() {
+    ffmpeg -v error -re -stream_loop -1 -i "$clip" -vf scale=640:480 -c:v mjpeg -q:v 3 -f v4l2 /dev/video10 &
+    feed=$!
+    for _ in $(seq 60); do v4l2-ctl -d10 --list-formats | grep -q MJPG && break; sleep 0.5; done
+}
+
+# The feed ends for a while, and comes back.
+interrupt() {
+    sleep 90
+    kill "$feed"
+    wait "$feed" 2>/dev/null
+    sleep 30
+    feed
+}
+
+# The driver lets go of the first camera and takes it again: as pulling a plug and putting it back.
+replug() {
+    sleep 90
+    echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind
+    sleep 30
+    echo vivid.0 >/sys/bus/platform/drivers/vivid/bind
+}
+
 run cameras
 check "list" 0 "vivid" "YUYV" "640x480"
 
@@ -113,9 +153,7 @@ fi
 run cameras --grab 3 --camera 10 --out "$out/none"
 check "no signal" 1 "gives no pictures" "no signal"
 
-ffmpeg -v error -re -stream_loop -1 -i "$clip" -vf scale=640:480 -c:v mjpeg -q:v 3 -f v4l2 /dev/video10 &
-feed=$!
-for _ in $(seq 60); do v4l2-ctl -d10 --list-formats | grep -q MJPG && break; sleep 0.5; done
+feed
 run cameras
 check "list, with MJPEG" 0 "MJPEG: 640x480"
 run cameras --grab 8 --camera 10 --out "$out/mjpeg"
@@ -124,6 +162,24 @@ check "MJPEG with people" 0 "MJPEG" "8 pictures"
 while_grabbing 100000 10 kill "$feed"
 check "the picture stops (a stall)" 1 "has sent no picture"
 wait "$feed" 2>/dev/null
+
+if command -v xvfb-run >/dev/null; then
+    feed
+    window 10 240 interrupt
+    check "the window: a feed that stops and comes back" 0 '"error": null' '"outage": null' '"returns": 1'
+    kill "$feed"
+    wait "$feed" 2>/dev/null
+
+    control percentage_of_dropped_buffers=30
+    window 0 60 true
+    check "the window: dropping 30 % of its pictures" 0 '"error": null' '"outage": null'
+    control percentage_of_dropped_buffers=0
+
+    window 0 240 replug
+    check "the window: unplugged and plugged in again" 0 '"error": null' '"outage": null' '"returns": 1'
+else
+    echo "== the window: skipped, xvfb-run is not installed"
+fi
 
 while_grabbing 40 0 control inject_fatal_streaming_error=1
 check "a fatal error while running, restarted" 0 "40 pictures"

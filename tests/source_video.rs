@@ -219,6 +219,27 @@ fn a_cut_video_gives_its_frames_and_then_says_what_is_wrong() {
     }
 }
 
+#[test]
+fn a_video_damaged_in_the_middle_is_played_to_its_end_and_then_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["hole.mkv", "hole.mp4", "hole.avi"] {
+        let path = folder.path().join(name);
+        assert!(make_video(&path, 40, "-c:v libx264 -g 5 -bf 0 -vf noise=alls=60:allf=t"));
+        let mut bytes = fs::read(&path).unwrap();
+        let (from, to) = (bytes.len() * 45 / 100, bytes.len() * 50 / 100);
+        bytes[from..to].fill(0x55);
+        fs::write(&path, bytes).unwrap();
+        let mut video = VideoSource::open(&path).unwrap_or_else(|e| panic!("{e}"));
+        let (seen, error) = play(&mut video);
+        let last = seen.last().unwrap().1;
+        assert!(last >= 3500, "{name}: it went on behind the damage, to {last} ms");
+        let error = error.unwrap_or_else(|| panic!("{name}: the damage was not noticed"));
+        let SourceError::VideoDamaged { seconds, .. } = error else { panic!("{name}: {error}") };
+        assert!((1.0..2.8).contains(&seconds), "{name}: {error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
 fn open_error(path: &Path) -> SourceError {
     VideoSource::open(path).err().unwrap_or_else(|| panic!("{} was opened", path.display()))
 }

@@ -36,11 +36,12 @@ impl LiveAccuracy {
         if skeleton.name != Skeleton::coco17().name {
             return;
         }
-        // The estimate is compared with the person it is nearest to.
+        // Of several people the one nearest to the truth counts; a frame without people says nothing about how
+        // near they are.
         let nearest = result
-            .estimates
+            .people
             .iter()
-            .flat_map(|e| truth.iter().filter_map(|person| measure(&e.pose.keypoints, person)));
+            .flat_map(|found| truth.iter().filter_map(|person| measure(&found.pose.keypoints, person)));
         if let Some(best) = nearest.min_by(|a, b| a.error.total_cmp(&b.error)) {
             self.recent.push(best);
         }

@@ -13,6 +13,7 @@ pub enum Purpose {
     Media,
     Folder,
     Weights,
+    Detector,
     Training(Pick),
 }
 
@@ -92,9 +93,9 @@ impl Dialogs {
                 let picked = dialog.set_title(title).pick_folder();
                 Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
             }
-            Purpose::Weights => {
-                let picked =
-                    dialog.set_title("Open weights").add_filter("Weights", &["safetensors"]).pick_file();
+            Purpose::Weights | Purpose::Detector => {
+                let title = if purpose == Purpose::Weights { "Open weights" } else { "Open detector" };
+                let picked = dialog.set_title(title).add_filter("Weights", &["safetensors"]).pick_file();
                 Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
             }
         };

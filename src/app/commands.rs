@@ -12,13 +12,23 @@ pub enum Command {
     NewMannequin,
     OpenWeights,
     ReopenSource,
+    CloseSource,
     Quit,
     PlayPause,
     StepForward,
     StepBack,
     ToStart,
     ToggleLoop,
+    FollowAll,
+    FollowLargest,
+    FollowCentre,
+    DrawBox,
+    ToggleSmoothing,
+    ToggleRaw,
+    ToggleDetector,
+    OpenDetector,
     ToggleSkeleton,
+    ToggleNumbers,
     ToggleHeatmaps,
     NextJoint,
     PreviousJoint,
@@ -40,20 +50,30 @@ pub enum Command {
 
 impl Command {
     /// Every command, in the order of the menus.
-    pub const ALL: [Command; 30] = [
+    pub const ALL: [Command; 40] = [
         Command::OpenFile,
         Command::OpenFolder,
         Command::OpenMannequin,
         Command::NewMannequin,
         Command::OpenWeights,
         Command::ReopenSource,
+        Command::CloseSource,
         Command::Quit,
         Command::PlayPause,
         Command::StepForward,
         Command::StepBack,
         Command::ToStart,
         Command::ToggleLoop,
+        Command::FollowAll,
+        Command::FollowLargest,
+        Command::FollowCentre,
+        Command::DrawBox,
+        Command::ToggleSmoothing,
+        Command::ToggleRaw,
+        Command::ToggleDetector,
+        Command::OpenDetector,
         Command::ToggleSkeleton,
+        Command::ToggleNumbers,
         Command::ToggleHeatmaps,
         Command::NextJoint,
         Command::PreviousJoint,
@@ -95,13 +115,33 @@ impl Command {
             }
             Command::OpenWeights => ("Open weights…", "Run another model from a .safetensors file."),
             Command::ReopenSource => ("Open the source again", "Close and open the camera or file anew."),
+            Command::CloseSource => ("Close the source", "Let go of the camera or file."),
             Command::Quit => ("Quit", "Close the window."),
             Command::PlayPause => ("Play or pause", "Play or pause; a paused camera shows its last frame."),
             Command::StepForward => ("Next frame", "Pause and show the next frame."),
             Command::StepBack => ("Previous frame", "Pause and show the frame before."),
             Command::ToStart => ("Go to the start", "Show the first frame."),
             Command::ToggleLoop => ("Loop", "Begin again at the end."),
+            Command::FollowAll => {
+                ("Follow everybody", "Follow all people, and give up a person that was clicked on.")
+            }
+            Command::FollowLargest => ("Follow the largest person", "Follow only who is largest."),
+            Command::FollowCentre => {
+                ("Follow the person in the middle", "Follow only who is nearest to the middle.")
+            }
+            Command::DrawBox => {
+                ("Draw a box to follow", "Drag a box around a person; needs no person detector.")
+            }
+            Command::ToggleSmoothing => {
+                ("Smooth keypoints", "Steady the keypoints from frame to frame; pictures stay as they are.")
+            }
+            Command::ToggleRaw => ("Raw keypoints", "Draw the keypoints as the network found them."),
+            Command::ToggleDetector => {
+                ("Person detector", "Look for people; without it one person is followed.")
+            }
+            Command::OpenDetector => ("Open detector…", "Find people with another detector's weights."),
             Command::ToggleSkeleton => ("Skeleton", "Draw joints and bones."),
+            Command::ToggleNumbers => ("Person numbers", "Write each person's number beside it."),
             Command::ToggleHeatmaps => ("Heatmaps", "Show where the network believes each joint to be."),
             Command::NextJoint => ("Next heatmap", "Show the heatmap of the next joint."),
             Command::PreviousJoint => ("Previous heatmap", "Show the heatmap of the joint before."),
@@ -121,7 +161,7 @@ impl Command {
                 ("Flip test", "Average with the mirrored picture: twice the time, a little more accurate.")
             }
             Command::FitPicture => ("Fit picture", "Show the whole picture."),
-            Command::ToggleLeftPanel => ("Left panel", "Show or hide source, model and layers."),
+            Command::ToggleLeftPanel => ("Left panel", "Show or hide source, model, people and layers."),
             Command::ToggleRightPanel => ("Right panel", "Show or hide tokens, timings and accuracy."),
             Command::ToggleFullscreen => ("Full screen", "Fill the screen with the window."),
             Command::Train => ("Train…", "Train a network on pictures of people, while the viewer goes on."),
@@ -144,13 +184,23 @@ impl Command {
             Command::NewMannequin => shifted(Key::M),
             Command::OpenWeights => command(Key::L),
             Command::ReopenSource => command(Key::R),
+            Command::CloseSource => command(Key::W),
             Command::Quit => command(Key::Q),
             Command::PlayPause => plain(Key::Space),
             Command::StepForward => plain(Key::ArrowRight),
             Command::StepBack => plain(Key::ArrowLeft),
             Command::ToStart => plain(Key::Home),
             Command::ToggleLoop => plain(Key::L),
+            Command::FollowAll => plain(Key::Escape),
+            Command::FollowLargest => plain(Key::A),
+            Command::FollowCentre => plain(Key::X),
+            Command::DrawBox => plain(Key::B),
+            Command::ToggleSmoothing => plain(Key::O),
+            Command::ToggleRaw => plain(Key::R),
+            Command::ToggleDetector => plain(Key::D),
+            Command::OpenDetector => shifted(Key::L),
             Command::ToggleSkeleton => plain(Key::S),
+            Command::ToggleNumbers => plain(Key::N),
             Command::ToggleHeatmaps => plain(Key::H),
             Command::NextJoint => plain(Key::Period),
             Command::PreviousJoint => plain(Key::Comma),
@@ -202,6 +252,9 @@ impl Command {
         let focused = ctx.memory(|m| m.focused().is_some());
         let moves = [Key::ArrowLeft, Key::ArrowRight, Key::Space, Key::Home];
         all.retain(|(_, keys)| !(focused && keys.modifiers.is_none() && moves.contains(&keys.logical_key)));
+        // Escape closes an open list first.
+        let popup = egui::Popup::is_any_open(ctx);
+        all.retain(|(_, keys)| !(popup && keys.logical_key == Key::Escape));
         ctx.input_mut(|input| {
             // A key that was pressed twice between two repaints counts twice.
             let mut times =

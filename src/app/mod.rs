@@ -5,6 +5,7 @@ mod accuracy;
 mod automation;
 mod background;
 mod commands;
+mod focus;
 mod overlay;
 mod palette;
 mod panels;
@@ -18,7 +19,8 @@ mod widgets;
 mod window;
 
 pub use automation::Automation;
-pub use run::{AppError, Start, StartTraining, run};
+pub use preferences::Everyone;
+pub use run::{AppError, Start, StartDetector, StartTraining, run};
 pub use window::MANNEQUIN_SIZE;
 
 #[cfg(test)]

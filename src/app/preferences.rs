@@ -1,9 +1,11 @@
 //! What the window remembers between runs.
 
+use super::focus::Target;
 use crate::gpu::DeviceChoice;
 use crate::infer::Settings;
 use crate::live::LiveSettings;
 use crate::model::{MaskKind, PositionMode};
+use crate::track::{FollowMode, FollowSettings, SmoothingSettings};
 use crate::vision::Decoding;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -24,11 +26,37 @@ pub enum HeatmapJoint {
     One(usize),
 }
 
+/// What the colours of a skeleton tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SkeletonColors {
+    /// Who it is: each person has a colour and keeps it.
+    #[default]
+    People,
+    /// Left, right and which limb.
+    Sides,
+}
+
+/// Which keypoints are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ShownKeypoints {
+    /// What the filter made of them, where it is on.
+    #[default]
+    Smoothed,
+    /// As the network found them.
+    Raw,
+    /// The raw ones pale behind the smoothed ones.
+    Both,
+}
+
 /// What is drawn over the picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Layers {
     pub skeleton: bool,
+    pub colors: SkeletonColors,
+    pub keypoints: ShownKeypoints,
+    /// Each person's number.
+    pub numbers: bool,
     /// Joints with a lower score are not drawn.
     pub min_score: f32,
     pub crop: bool,
@@ -47,6 +75,9 @@ impl Default for Layers {
     fn default() -> Self {
         Layers {
             skeleton: true,
+            colors: SkeletonColors::People,
+            keypoints: ShownKeypoints::Smoothed,
+            numbers: true,
             min_score: 0.2,
             crop: true,
             heatmaps: false,
@@ -55,6 +86,100 @@ impl Default for Layers {
             tokens: false,
             truth: false,
             mirror: false,
+        }
+    }
+}
+
+/// Who is followed when nobody was pointed at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Everyone {
+    #[default]
+    All,
+    Largest,
+    Centre,
+}
+
+/// Who is followed, how they are found, and how much their keypoints are smoothed: what of
+/// [`FollowSettings`] outlives the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct People {
+    pub mode: Everyone,
+    pub most: usize,
+    /// Share of the picture's height.
+    pub min_size: f32,
+    /// Use the person detector.
+    pub detect: bool,
+    /// Frames from one detection to the next.
+    pub detect_every: u32,
+    /// A detector's file that the user chose, in place of the one that is found.
+    pub detector: Option<PathBuf>,
+    pub smooth: bool,
+    /// Hz.
+    pub min_cutoff: f64,
+    pub beta: f64,
+}
+
+impl People {
+    /// The most people that can be asked for.
+    pub const MOST: usize = 20;
+    /// The rarest detection that can be asked for, in frames.
+    pub const RAREST: u32 = 120;
+    /// Cutoff in Hz and beta of the filter go from no smoothing to speak of to hardly any movement.
+    pub const CUTOFFS: std::ops::RangeInclusive<f64> = 0.05..=20.0;
+    pub const BETAS: std::ops::RangeInclusive<f64> = 0.0..=200.0;
+
+    /// A file written by hand may hold any number.
+    fn checked(mut self) -> People {
+        let default = People::default();
+        self.most = self.most.clamp(1, Self::MOST);
+        self.min_size = if self.min_size.is_finite() { self.min_size.clamp(0.0, 0.9) } else { 0.0 };
+        self.detect_every = self.detect_every.clamp(1, Self::RAREST);
+        let within = |value: f64, range: std::ops::RangeInclusive<f64>, other: f64| {
+            if value.is_finite() { value.clamp(*range.start(), *range.end()) } else { other }
+        };
+        self.min_cutoff = within(self.min_cutoff, Self::CUTOFFS, default.min_cutoff);
+        self.beta = within(self.beta, Self::BETAS, default.beta);
+        self
+    }
+
+    /// What the follower needs to know of it; `target` is whom the pointer chose.
+    pub fn follow(&self, target: Option<Target>) -> FollowSettings {
+        let mode = match (target, self.mode) {
+            (Some(Target::Place(at)), _) => FollowMode::Point(at),
+            (Some(Target::Box(drawn)), _) => FollowMode::Drawn(drawn),
+            (None, Everyone::All) => FollowMode::All,
+            (None, Everyone::Largest) => FollowMode::Largest,
+            (None, Everyone::Centre) => FollowMode::Centre,
+        };
+        FollowSettings {
+            mode,
+            most_people: self.most,
+            min_size: self.min_size,
+            detect_every: self.detect_every,
+            smoothing: SmoothingSettings {
+                on: self.smooth,
+                min_cutoff: self.min_cutoff,
+                beta: self.beta,
+                ..SmoothingSettings::default()
+            },
+        }
+    }
+}
+
+impl Default for People {
+    fn default() -> Self {
+        let follow = FollowSettings::default();
+        People {
+            mode: Everyone::All,
+            most: follow.most_people,
+            min_size: follow.min_size,
+            detect: true,
+            detect_every: follow.detect_every,
+            detector: None,
+            smooth: follow.smoothing.on,
+            min_cutoff: follow.smoothing.min_cutoff,
+            beta: follow.smoothing.beta,
         }
     }
 }
@@ -73,6 +198,7 @@ pub struct Preferences {
     /// DARK decoding instead of plain.
     pub dark: bool,
     pub layers: Layers,
+    pub people: People,
     pub device: DeviceChoice,
     /// A weights file the user chose, in place of the one that is found.
     pub weights: Option<PathBuf>,
@@ -100,6 +226,7 @@ impl Default for Preferences {
             flip_test: false,
             dark: true,
             layers: Layers::default(),
+            people: People::default(),
             device: DeviceChoice::Auto,
             weights: None,
             looping: true,
@@ -132,6 +259,7 @@ impl Preferences {
         self.keep_ratio = if self.keep_ratio.is_finite() { self.keep_ratio.clamp(0.01, 1.0) } else { 1.0 };
         self.layers.min_score = self.layers.min_score.clamp(0.0, 1.0);
         self.layers.heatmap_opacity = self.layers.heatmap_opacity.clamp(0.0, 1.0);
+        self.people = self.people.checked();
         self.recent.truncate(RECENT);
         self
     }
@@ -143,8 +271,8 @@ impl Preferences {
         self.recent.truncate(RECENT);
     }
 
-    /// What the inference thread needs to know of it.
-    pub fn live(&self) -> LiveSettings {
+    /// What the inference thread needs to know of it; `target` is whom the pointer chose.
+    pub fn live(&self, target: Option<Target>) -> LiveSettings {
         let decoding = if self.dark { Decoding::default() } else { Decoding::Plain };
         LiveSettings {
             infer: Settings {
@@ -156,6 +284,8 @@ impl Preferences {
                 decoding,
             },
             heatmaps: self.layers.heatmaps,
+            follow: self.people.follow(target),
+            detect: self.people.detect,
         }
     }
 }
@@ -168,9 +298,11 @@ mod tests {
     fn preferences_of_an_unknown_shape_still_load_with_defaults_for_the_rest() {
         let mut stored = serde_json::to_value(Preferences { keep_ratio: 7.0, ..Default::default() }).unwrap();
         stored.as_object_mut().unwrap().remove("layers");
+        stored["people"]["most"] = 0.into();
         let read: Preferences = serde_json::from_value(stored).unwrap();
         let read = read.checked();
         assert_eq!((read.keep_ratio, read.layers), (1.0, Layers::default()));
+        assert_eq!(read.people, People { most: 1, ..People::default() });
     }
 
     #[test]

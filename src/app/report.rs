@@ -1,16 +1,21 @@
 //! What a bug report needs to say, as JSON: versions, device, source, settings and measurements.
 
 use super::window::Window;
-use crate::live::ModelStatus;
+use crate::live::{FinderStatus, FrameTimes, ModelStatus, Spread, skipped_share};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// The state of the window now.
 pub fn report(window: &Window) -> Value {
     let measured = window.live.measured();
-    let last = measured.history.last().copied().unwrap_or_default();
-    let stages: serde_json::Map<String, Value> =
-        last.stages().iter().map(|(name, time)| ((*name).to_owned(), ms(*time))).collect();
+    let history = || measured.history.iter();
+    let names = FrameTimes::default().stages().map(|(name, _)| name);
+    let stages: serde_json::Map<String, Value> = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| ((*name).to_owned(), spread(history().filter_map(|t| t.stages()[n].1))))
+        .collect();
+    let whole = Spread::of(history().map(|t| t.whole));
     let result = window.viewer.result();
     json!({
         "program": format!("tmpose {}", env!("CARGO_PKG_VERSION")),
@@ -25,24 +30,37 @@ pub fn report(window: &Window) -> Value {
             "positions": window.preferences.positions,
             "flip_test": window.preferences.flip_test,
             "dark": window.preferences.dark,
+            "follow": window.preferences.people.follow(window.focus.target),
+            "detect": window.preferences.people.detect,
         },
+        "detector": finder(&window.live.finder()),
         "result": result.map(|r| json!({
             "number": r.number,
-            "people": r.estimates.len(),
-            "scores": r.estimates.iter().map(|e| e.pose.score).collect::<Vec<_>>(),
+            "people": r.people.len(),
+            "ids": r.people.iter().map(|p| p.id).collect::<Vec<_>>(),
+            "scores": r.people.iter().map(|p| p.pose.score).collect::<Vec<_>>(),
+            "looked_at": r.estimates.len(),
+            "detected": r.found.len(),
             "kept_tokens": r.kept.len(),
             "frame_time_s": r.frame.frame.timestamp.as_secs_f64(),
         })),
         "training": window.training.report(),
         "times_ms": stages,
-        "whole_ms": ms(last.whole),
+        "frames_with_detection": history().filter(|t| t.detect.is_some()).count(),
+        "frames_measured": history().len(),
+        "whole_ms": whole.map(|s| ms(s.p50)),
+        "whole_spread_ms": spread(history().map(|t| t.whole)),
         "rates": {
             "network": round(measured.rate),
             "pictures": round(window.viewer.picture_rate()),
             "window": round(window.rate.per_second(Instant::now())),
         },
-        "frame_age_ms": ms(window.viewer.age()),
+        "frame_age_ms": {
+            "to_people": spread(history().filter_map(|t| t.age)),
+            "to_screen": window.viewer.ages().map(percentiles),
+        },
         "dropped_frames": window.live.dropped_frames(),
+        "skipped_share": round(skipped_share(history())),
         "error": measured.error,
         "notice": window.notice.as_ref().map(|n| n.text.clone()),
     })
@@ -80,7 +98,38 @@ fn source(window: &Window) -> Value {
         "playing": window.live.transport().playing,
         "ended": status.ended,
         "error": status.error,
+        "error_at_s": status.error_at.map(|at| at.as_secs_f64()),
+        "outage": status.outage.as_ref().map(|o| json!({
+            "reason": o.reason,
+            "seconds": round(o.since.elapsed().as_secs_f64()),
+            "tries": o.tries,
+        })),
+        "returns": status.returns,
+        "silent_s": status.silent.map(|time| round(time.as_secs_f64())),
     })
+}
+
+fn finder(status: &FinderStatus) -> Value {
+    match status {
+        FinderStatus::None => json!({ "status": "none" }),
+        FinderStatus::Loading => json!({ "status": "loading" }),
+        FinderStatus::Failed(reason) => json!({ "status": "failed", "reason": reason }),
+        FinderStatus::Ready(summary) => json!({
+            "status": "ready",
+            "file": summary.path,
+            "adapter": summary.device.name,
+            "backend": summary.device.backend,
+        }),
+    }
+}
+
+/// Milliseconds that half, 95 % and 99 % of the values do not exceed; null of no values.
+fn spread(values: impl Iterator<Item = Duration>) -> Value {
+    Spread::of(values).map(percentiles).into()
+}
+
+fn percentiles(spread: Spread) -> Value {
+    json!({ "p50": ms(spread.p50), "p95": ms(spread.p95), "p99": ms(spread.p99) })
 }
 
 fn ms(time: Duration) -> Value {

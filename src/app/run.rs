@@ -1,7 +1,7 @@
 //! Starts the window: device, options, and what it begins with.
 
 use super::automation::Automation;
-use super::preferences::Preferences;
+use super::preferences::{Everyone, Preferences};
 use super::window::{Window, mannequin};
 use crate::gpu::{self, DeviceChoice};
 use crate::model::MaskKind;
@@ -19,6 +19,14 @@ pub struct Start {
     pub mask: Option<MaskKind>,
     /// In (0, 1].
     pub keep_ratio: Option<f64>,
+    /// The person detector's file.
+    pub detector: StartDetector,
+    pub people: Option<Everyone>,
+    /// At most this many people, at least 1.
+    pub most_people: Option<usize>,
+    /// Frames from one detection to the next, at least 1.
+    pub detect_every: Option<u32>,
+    pub smooth: Option<bool>,
     pub heatmaps: bool,
     pub tokens: bool,
     pub truth: bool,
@@ -27,6 +35,16 @@ pub struct Start {
     pub automation: Automation,
     /// Open the training panel.
     pub training: Option<StartTraining>,
+}
+
+/// Which person detector the window begins with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StartDetector {
+    /// The one that was chosen last, else the one that comes with the program.
+    #[default]
+    Remembered,
+    None,
+    File(PathBuf),
 }
 
 /// What the training panel begins with.
@@ -109,6 +127,22 @@ impl Shell {
         preferences.device = start.device.unwrap_or(preferences.device);
         preferences.mask = start.mask.unwrap_or(preferences.mask);
         preferences.keep_ratio = start.keep_ratio.unwrap_or(preferences.keep_ratio);
+        let people = &mut preferences.people;
+        people.mode = start.people.unwrap_or(people.mode);
+        people.most = start.most_people.unwrap_or(people.most);
+        people.detect_every = start.detect_every.unwrap_or(people.detect_every);
+        people.smooth = start.smooth.unwrap_or(people.smooth);
+        let detector = match start.detector {
+            StartDetector::None => None,
+            StartDetector::File(path) => {
+                people.detect = true;
+                Some(path)
+            }
+            StartDetector::Remembered => {
+                let chosen = people.detector.clone().filter(|path| path.exists());
+                chosen.or_else(crate::weights::default_detector)
+            }
+        };
         preferences.layers.heatmaps |= start.heatmaps;
         preferences.layers.tokens |= start.tokens;
         preferences.layers.truth |= start.truth;
@@ -117,6 +151,7 @@ impl Shell {
         let weights = start.weights.or(chosen).or_else(crate::weights::default_weights);
         let mut window = Window::new(&cc.egui_ctx, preferences, start.automation)?;
         window.load_model(weights);
+        window.load_detector(detector);
         let source = start.source.unwrap_or_else(|| mannequin(&window.preferences));
         window.open(source);
         window.cameras.scan(&cc.egui_ctx);

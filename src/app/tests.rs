@@ -1,13 +1,15 @@
 //! The window with a scripted source and a scripted network, read by its labels.
 
 use super::commands::Command;
-use super::preferences::Preferences;
+use super::focus::{Choice, Pointer, Target};
+use super::preferences::{Everyone, Preferences, ShownKeypoints};
 use super::theme;
 use super::window::Window;
 use crate::live::fakes::{self, Scripted, free, loader};
-use crate::live::{ModelStatus, Transport};
-use crate::source::{SourceError, SourceSpec};
-use egui::{Key, Modifiers};
+use crate::live::{FinderStatus, ModelStatus, Transport};
+use crate::source::{Source, SourceError, SourceSpec};
+use crate::track::FollowMode;
+use egui::{Key, Modifiers, PointerButton, Pos2, Rect, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use std::sync::Arc;
@@ -50,6 +52,52 @@ fn running() -> Harnessed {
     until(&mut harness, "the first result", |w| w.viewer.result().is_some());
     harness.step();
     harness
+}
+
+/// The same with a detector that finds three people side by side in the picture of 64 by 48 pixels.
+fn crowded() -> Harnessed {
+    let mut harness = running();
+    state(&mut harness).live.load_finder(Some(fakes::finder(
+        &[4.0, 24.0, 44.0],
+        &Arc::default(),
+        &Arc::default(),
+    )));
+    until(&mut harness, "three people", |w| w.viewer.result().is_some_and(|r| r.people.len() == 3));
+    harness.step();
+    harness
+}
+
+/// Where a pixel of the picture of 64 by 48 lies on the screen.
+fn on_screen(harness: &Harnessed, x: f32, y: f32) -> Pos2 {
+    let area = harness.get_by_label("picture").rect();
+    let shown = Vec2::new(64.0, 48.0) * (area.size() / Vec2::new(64.0, 48.0)).min_elem();
+    let picture = Rect::from_center_size(area.center(), shown);
+    picture.min + Vec2::new((x + 0.5) / 64.0, (y + 0.5) / 48.0) * picture.size()
+}
+
+/// Presses the mouse at one pixel of the picture and lets it go at another.
+fn drag(harness: &mut Harnessed, from: [f32; 2], to: [f32; 2]) {
+    let [from, to] = [from, to].map(|[x, y]| on_screen(harness, x, y));
+    let button = |pos, pressed| egui::Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(egui::Event::PointerMoved(from));
+    harness.step();
+    harness.event(button(from, true));
+    harness.step();
+    if from != to {
+        harness.event(egui::Event::PointerMoved(to));
+        harness.step();
+    }
+    harness.event(button(to, false));
+    harness.step();
+}
+
+fn click(harness: &mut Harnessed, x: f32, y: f32) {
+    drag(harness, [x, y], [x, y]);
 }
 
 /// Steps the window until something holds; fails after ten seconds.
@@ -197,4 +245,165 @@ fn the_report_names_device_source_and_settings() {
     assert_eq!(report["source"]["title"], "scripted");
     assert_eq!(report["settings"]["mask"], "progressive");
     assert_eq!(report["result"]["kept_tokens"], 256);
+    assert_eq!(report["detector"]["status"], "none");
+    assert_eq!(report["settings"]["follow"]["mode"], "all");
+    assert!(report["frame_age_ms"]["to_screen"]["p95"].is_number(), "{report:#}");
+    assert!(report["times_ms"]["track"]["p50"].is_number() && report["times_ms"]["detect"].is_null());
+}
+
+#[test]
+fn a_network_that_takes_five_seconds_a_frame_does_not_hold_up_the_window() {
+    let mut harness = window();
+    let alive = Arc::default();
+    let (entered, inside) = crossbeam_channel::bounded(1);
+    let mut slow = free(&alive);
+    (slow.pause, slow.entered) = (Duration::from_secs(5), Some(entered));
+    let window = state(&mut harness);
+    window.live.load(Some(loader(slow)));
+    let sources = Arc::default();
+    let playing = Transport { playing: true, looping: true };
+    window.source = window.live.open_with(Box::new(move || Ok(Scripted::boxed(300, &sources))), playing);
+    window.opened();
+    inside.recv_timeout(Duration::from_secs(10)).unwrap();
+    // The network is in a frame from here on, and the window is used as a user would.
+    let mut times = Vec::new();
+    for n in 0..100 {
+        if n % 10 == 0 {
+            let window = state(&mut harness);
+            window.preferences.keep_ratio = 0.6 + f64::from(n) / 1000.0;
+            window.live.seek(Duration::from_millis(n as u64));
+        }
+        let clock = Instant::now();
+        harness.step();
+        times.push(clock.elapsed());
+    }
+    assert!(state(&mut harness).viewer.result().is_none(), "the network was busy all the time");
+    times.sort_unstable();
+    let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
+    assert!(median < Duration::from_millis(16), "{median:?}");
+    // A busy machine may hold up one repaint, but nothing waits for the network.
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+}
+
+#[test]
+fn a_click_on_a_person_follows_it_and_a_click_beside_or_escape_follows_everybody() {
+    let mut harness = crowded();
+    harness.get_by_label("3");
+    harness.get_by_label("people");
+    click(&mut harness, 30.0, 24.0);
+    until(&mut harness, "one person", |w| w.viewer.result().is_some_and(|r| r.people.len() == 1));
+    let window = state(&mut harness);
+    assert!(matches!(window.focus.target, Some(Target::Place([x, _])) if (x - 30.0).abs() < 1.0));
+    assert_eq!(window.focus.choice(Everyone::All), Choice::Click);
+    // Another one, who is not followed now, can be clicked on as well: the detector knows it.
+    click(&mut harness, 50.0, 24.0);
+    until(&mut harness, "the other person", |w| {
+        w.viewer.result().is_some_and(|r| r.people.len() == 1 && r.people[0].bbox.x > 30.0)
+    });
+    click(&mut harness, 21.0, 2.0);
+    until(&mut harness, "everybody", |w| w.viewer.result().is_some_and(|r| r.people.len() == 3));
+    click(&mut harness, 30.0, 24.0);
+    assert!(state(&mut harness).focus.target.is_some());
+    harness.key_press(Key::Escape);
+    until(&mut harness, "everybody again", |w| w.focus.target.is_none());
+}
+
+#[test]
+fn a_box_is_drawn_by_hand_and_escape_gives_up_drawing_only() {
+    let mut harness = crowded();
+    harness.key_press(Key::B);
+    harness.step();
+    assert_eq!(state(&mut harness).focus.pointer, Pointer::Draw);
+    harness.get_by_label_contains("Drag a box");
+    drag(&mut harness, [22.0, 4.0], [38.0, 44.0]);
+    let Some(Target::Box(drawn)) = state(&mut harness).focus.target else { panic!("no box was drawn") };
+    assert!((drawn.x - 22.0).abs() < 1.0 && (drawn.w - 16.0).abs() < 1.0, "{drawn:?}");
+    until(&mut harness, "the drawn box", |w| {
+        w.viewer.result().is_some_and(|r| matches!(r.settings.follow.mode, FollowMode::Drawn(_)))
+    });
+    harness.key_press(Key::B);
+    harness.step();
+    harness.key_press(Key::Escape);
+    harness.step();
+    let focus = state(&mut harness).focus;
+    assert_eq!((focus.pointer, focus.target), (Pointer::Free, Some(Target::Box(drawn))));
+    // Outside draw mode the same movement moves the picture and chooses nobody.
+    drag(&mut harness, [22.0, 4.0], [38.0, 44.0]);
+    assert_eq!(state(&mut harness).focus.target, Some(Target::Box(drawn)));
+}
+
+#[test]
+fn the_people_panel_says_what_it_does_without_a_detector_and_its_switches_reach_the_follower() {
+    let mut harness = running();
+    harness.get_by_label_contains("tmpose-detect.safetensors was not found");
+    let ctx = harness.ctx.clone();
+    for command in [Command::FollowLargest, Command::ToggleSmoothing, Command::ToggleRaw] {
+        state(&mut harness).run(&ctx, command);
+    }
+    until(&mut harness, "the largest person without a filter", |w| {
+        w.viewer
+            .result()
+            .is_some_and(|r| r.settings.follow.mode == FollowMode::Largest && !r.settings.follow.smoothing.on)
+    });
+    assert_eq!(state(&mut harness).preferences.layers.keypoints, ShownKeypoints::Raw);
+    harness.step();
+    harness.get_by_label("Smoothing").click();
+    // The section unfolds.
+    (0..20).for_each(|_| harness.step());
+    harness.get_by_role_and_label(egui::Role::Slider, "Cutoff");
+}
+
+#[test]
+fn a_lost_camera_keeps_its_picture_and_says_that_it_is_tried_again() {
+    let mut harness = running();
+    let mut opened = 0;
+    let window = state(&mut harness);
+    window.source = window.live.open_with(
+        Box::new(move || -> Result<Box<dyn Source>, SourceError> {
+            opened += 1;
+            if opened > 1 {
+                return Err(SourceError::NoCamera);
+            }
+            let mut camera = Scripted::camera(&Arc::default());
+            camera.fail_at = Some(30);
+            Ok(Box::new(camera))
+        }),
+        Transport { playing: true, looping: false },
+    );
+    window.opened();
+    until(&mut harness, "the outage", |w| w.live.source().is_some_and(|s| s.outage.is_some()));
+    harness.step();
+    harness.get_by_label("Camera disconnected, trying again");
+    harness.get_by_label_contains("the last picture stays");
+    harness.get_by_label("Try now").click();
+    harness.step();
+    let window = state(&mut harness);
+    assert!(window.viewer.frame().is_some());
+    let report = super::report::report(window);
+    assert!(report["source"]["outage"]["reason"].is_string(), "{report:#}");
+    harness.get_by_label("Close the source").click();
+    harness.step();
+    harness.step();
+    let window = state(&mut harness);
+    assert!(window.live.source().is_none() && window.viewer.frame().is_none());
+    assert!(matches!(window.live.finder(), FinderStatus::None));
+}
+
+#[test]
+fn the_accuracy_is_that_of_the_person_nearest_to_the_truth_and_nobody_adds_nothing() {
+    use crate::source::TruePerson;
+    let mut harness = crowded();
+    let window = state(&mut harness);
+    let mut result = window.viewer.result().unwrap().clone();
+    let second = &result.people[1];
+    let keypoints =
+        second.pose.keypoints.iter().map(|k| crate::pose::Keypoint { score: 2.0, ..*k }).collect();
+    let truth = TruePerson { bbox: second.bbox, keypoints };
+    result.frame.frame.truth = Some(Arc::new(vec![truth]));
+    let mut accuracy = super::accuracy::LiveAccuracy::default();
+    accuracy.add(&result, crate::pose::Skeleton::coco17());
+    assert_eq!(accuracy.now().unwrap().error, 0.0);
+    result.people.clear();
+    accuracy.add(&result, crate::pose::Skeleton::coco17());
+    assert_eq!(accuracy.mean().unwrap().1, 1);
 }

@@ -33,14 +33,16 @@ pub const ERROR: Color32 = Color32::from_rgb(240, 98, 92);
 /// Things that are as they should be.
 pub const GOOD: Color32 = Color32::from_rgb(87, 196, 132);
 
-/// The stages of the network in the order of `StageTimes::stages`.
-pub const STAGES: [Color32; 6] = [
+/// The stages of a frame in the order of `FrameTimes::stages`.
+pub const STAGES: [Color32; 8] = [
+    Color32::from_rgb(240, 206, 92),
     Color32::from_rgb(128, 140, 153),
     Color32::from_rgb(64, 148, 255),
     Color32::from_rgb(72, 202, 188),
     Color32::from_rgb(168, 124, 255),
     Color32::from_rgb(240, 150, 90),
     Color32::from_rgb(226, 105, 156),
+    Color32::from_rgb(142, 204, 96),
 ];
 
 /// Height of a row of a panel.

@@ -1,15 +1,35 @@
-//! The picture in the middle: which frame is on show, its layers, zoom and pan.
+//! The picture in the middle: which frame is on show, its layers, zoom and pan, and what the pointer does in it.
 
-use super::overlay::{self, HeatmapLayer, Place};
-use super::preferences::Layers;
+use super::focus::{self, Pointer};
+use super::overlay::{self, HeatmapLayer, Paint, Place};
+use super::preferences::{Layers, ShownKeypoints, SkeletonColors};
 use super::theme;
-use crate::live::{LiveFrame, LiveResult, ModelStatus, Pipeline, Rate};
+use crate::live::{History, LiveFrame, LiveResult, ModelStatus, Pipeline, Rate, Spread};
 use crate::pose::Skeleton;
-use egui::{Color32, ColorImage, Pos2, Rect, Sense, TextureHandle, TextureOptions, Ui, Vec2};
+use crate::vision::BBox;
+use egui::{
+    Color32, ColorImage, CursorIcon, Painter, PointerButton, Pos2, Rect, Response, Sense, TextureHandle,
+    TextureOptions, Ui, Vec2,
+};
 use std::time::{Duration, Instant};
 
+/// Pictures whose age is kept.
+const AGES: usize = 240;
+/// A drawn box with a side below this, in pixels of the picture, was a slip of the hand.
+const LEAST_BOX: f32 = 8.0;
+
+/// What the user did in the picture, in its pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Gesture {
+    /// Clicked on a person.
+    Person([f32; 2]),
+    /// Clicked where nobody is.
+    Nobody,
+    /// Drew a box.
+    Box(BBox),
+}
+
 /// What the viewer shows.
-#[derive(Default)]
 pub struct Viewer {
     texture: Option<TextureHandle>,
     /// The frame in the texture.
@@ -23,8 +43,26 @@ pub struct Viewer {
     pan: Vec2,
     /// New pictures on the screen a second.
     pictures: Rate,
-    /// From a frame's capture to its way to the screen, for the last one.
-    age: Duration,
+    /// From a frame's capture to its way to the screen, for the last ones.
+    ages: History<Duration>,
+    /// Where the box that is being drawn began.
+    corner: Option<Pos2>,
+}
+
+impl Default for Viewer {
+    fn default() -> Self {
+        Viewer {
+            texture: None,
+            frame: None,
+            result: None,
+            heatmaps: HeatmapLayer::default(),
+            zoom: 1.0,
+            pan: Vec2::ZERO,
+            pictures: Rate::default(),
+            ages: History::new(AGES),
+            corner: None,
+        }
+    }
 }
 
 impl Viewer {
@@ -62,7 +100,7 @@ impl Viewer {
             .as_ref()
             .is_some_and(|old| std::sync::Arc::ptr_eq(&old.frame.pixels, &frame.frame.pixels));
         if !same {
-            self.age = frame.captured.elapsed();
+            self.ages.push(frame.captured.elapsed());
             self.pictures.tick(Instant::now());
             let pixels = &frame.frame.pixels;
             let size = [pixels.width() as usize, pixels.height() as usize];
@@ -97,9 +135,9 @@ impl Viewer {
         self.frame.as_ref()
     }
 
-    /// How old the frame was when it came to the screen.
-    pub fn age(&self) -> Duration {
-        self.age
+    /// How old the last frames were when they came to the screen; `None` before the first.
+    pub fn ages(&self) -> Option<Spread> {
+        Spread::of(self.ages.iter().copied())
     }
 
     /// New pictures on the screen a second.
@@ -107,23 +145,33 @@ impl Viewer {
         self.pictures.per_second(Instant::now())
     }
 
-    /// Draws picture and layers into the rest of `ui`.
-    pub fn draw(&mut self, ui: &mut Ui, layers: &Layers, model: &ModelStatus) {
+    /// Draws picture and layers into the rest of `ui`; says what the pointer did.
+    pub fn draw(
+        &mut self,
+        ui: &mut Ui,
+        layers: &Layers,
+        model: &ModelStatus,
+        pointer: Pointer,
+    ) -> Option<Gesture> {
         let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "picture"));
         let painter = ui.painter_at(area);
         painter.rect_filled(area, 0.0, theme::GROUND);
-        let (Some(texture), Some(frame)) = (self.texture.clone(), self.frame.clone()) else { return };
+        let texture = self.texture.clone()?;
+        let frame = self.frame.clone()?;
         let size = Vec2::new(frame.frame.pixels.width() as f32, frame.frame.pixels.height() as f32);
         self.zoom = self.zoom.max(1.0);
-        if response.double_clicked() {
+        let drawing = pointer == Pointer::Draw;
+        if response.double_clicked() && !drawing {
             self.zoom = 1.0;
             self.pan = Vec2::ZERO;
         }
-        self.pan += response.drag_delta();
-        if let Some(pointer) = response.hover_pos() {
+        if !(drawing && response.dragged_by(PointerButton::Primary)) {
+            self.pan += response.drag_delta();
+        }
+        if let Some(at) = response.hover_pos() {
             let scroll = ui.input(|i| (i.smooth_scroll_delta().y / 240.0).exp() * i.zoom_delta());
-            self.zoom_around(area, pointer, scroll);
+            self.zoom_around(area, at, scroll);
         }
         let place = self.place(area, size, layers.mirror);
         painter.image(texture.id(), place.rect, place.uv(), Color32::WHITE);
@@ -131,15 +179,39 @@ impl Viewer {
         if let (true, Some(truth)) = (layers.truth, &frame.frame.truth) {
             overlay::draw_truth(&painter, &place, truth);
         }
-        let (Some(result), ModelStatus::Ready(summary)) = (&self.result, model) else { return };
-        let (config, skeleton): (_, &Skeleton) = (&summary.info.config, &summary.info.skeleton);
-        let heatmap_wh = [config.heatmap[1], config.heatmap[0]];
-        // The crop may reach beyond the picture; what the network makes of nothing is not worth showing.
-        let inside = painter.with_clip_rect(area.intersect(place.rect));
+        if let ModelStatus::Ready(summary) = model {
+            let config = &summary.info.config;
+            // The crop may reach beyond the picture; what the network makes of nothing is not worth showing.
+            let inside = painter.with_clip_rect(area.intersect(place.rect));
+            let heatmap_wh = [config.heatmap[1], config.heatmap[0]];
+            self.network(&inside, &painter, &place, layers, &summary.info.skeleton, heatmap_wh, config.grid);
+            self.people(&painter, &place, layers, &summary.info.skeleton);
+        }
+        if drawing {
+            self.draw_box(ui, &response, &painter, &place)
+        } else {
+            self.corner = None;
+            self.point(ui, &response, &painter, &place)
+        }
+    }
+
+    /// Heatmaps, kept tokens and crops.
+    #[allow(clippy::too_many_arguments)] // One call site; a struct for it would only rename the fields.
+    fn network(
+        &mut self,
+        inside: &Painter,
+        painter: &Painter,
+        place: &Place,
+        layers: &Layers,
+        skeleton: &Skeleton,
+        heatmap_wh: [usize; 2],
+        grid: [usize; 2],
+    ) {
+        let Some(result) = &self.result else { return };
         if layers.heatmaps {
             self.heatmaps.draw(
-                &inside,
-                &place,
+                inside,
+                place,
                 &result.estimates,
                 skeleton,
                 result.number,
@@ -149,17 +221,76 @@ impl Viewer {
         }
         for estimate in &result.estimates {
             if layers.tokens {
-                overlay::draw_tokens(&inside, &place, &estimate.crop, heatmap_wh, config.grid, &result.kept);
+                overlay::draw_tokens(inside, place, &estimate.crop, heatmap_wh, grid, &result.kept);
             }
             if layers.crop {
-                overlay::draw_crop(&painter, &place, &estimate.crop, heatmap_wh);
+                overlay::draw_crop(painter, place, &estimate.crop, heatmap_wh);
             }
         }
-        if layers.skeleton {
-            for estimate in &result.estimates {
-                overlay::draw_pose(&painter, &place, &estimate.pose, skeleton, layers.min_score);
+    }
+
+    /// Skeletons and numbers.
+    fn people(&self, painter: &Painter, place: &Place, layers: &Layers, skeleton: &Skeleton) {
+        let Some(result) = &self.result else { return };
+        let pose = |pose, paint| overlay::draw_pose(painter, place, pose, skeleton, layers.min_score, paint);
+        for person in &result.people {
+            if !layers.skeleton {
+                break;
+            }
+            let paint = match layers.colors {
+                SkeletonColors::People => Paint::Person(person.id.0),
+                SkeletonColors::Sides => Paint::Sides,
+            };
+            match layers.keypoints {
+                ShownKeypoints::Smoothed => pose(&person.pose, paint),
+                ShownKeypoints::Raw => pose(&person.raw, paint),
+                ShownKeypoints::Both => {
+                    pose(&person.pose, paint);
+                    pose(&person.raw, Paint::Ghost);
+                }
             }
         }
+        for person in result.people.iter().filter(|_| layers.numbers) {
+            overlay::draw_number(painter, place, &focus::extent(person), person.id);
+        }
+    }
+
+    /// A click on a person follows it; who would be followed is outlined under the pointer.
+    fn point(&self, ui: &Ui, response: &Response, painter: &Painter, place: &Place) -> Option<Gesture> {
+        let at = response.hover_pos().filter(|at| place.rect.contains(*at))?;
+        let person = focus::person_at(self.result.as_ref()?, place.picture(at));
+        if let Some(person) = person.filter(|_| !response.dragged()) {
+            overlay::draw_outline(painter, overlay::box_rect(place, &person));
+            ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
+        }
+        let clicked = response.clicked() && !response.double_clicked();
+        clicked.then(|| person.map_or(Gesture::Nobody, |_| Gesture::Person(place.picture(at))))
+    }
+
+    /// The box that is being drawn; ready when the button is let go.
+    fn draw_box(
+        &mut self,
+        ui: &Ui,
+        response: &Response,
+        painter: &Painter,
+        place: &Place,
+    ) -> Option<Gesture> {
+        if response.hovered() || response.dragged() {
+            ui.ctx().set_cursor_icon(CursorIcon::Crosshair);
+        }
+        if response.drag_started_by(PointerButton::Primary) {
+            self.corner = ui.input(|i| i.pointer.press_origin());
+        }
+        let (from, to) = (self.corner?, response.interact_pointer_pos()?);
+        overlay::draw_outline(painter, Rect::from_two_pos(from, to));
+        if !response.drag_stopped() {
+            return None;
+        }
+        self.corner = None;
+        let ([ax, ay], [bx, by]) = (place.picture(from), place.picture(to));
+        let drawn = BBox { x: ax.min(bx), y: ay.min(by), w: (ax - bx).abs(), h: (ay - by).abs() };
+        let inside = drawn.intersected(place.size.x as u32, place.size.y as u32)?;
+        (inside.w >= LEAST_BOX && inside.h >= LEAST_BOX).then_some(Gesture::Box(inside))
     }
 
     fn zoom_around(&mut self, area: Rect, pointer: Pos2, factor: f32) {
@@ -190,7 +321,7 @@ mod tests {
     #[test]
     fn zooming_keeps_the_point_under_the_pointer() {
         let area = Rect::from_min_size(Pos2::ZERO, Vec2::new(800.0, 600.0));
-        let mut viewer = Viewer { zoom: 1.0, ..Viewer::default() };
+        let mut viewer = Viewer::default();
         let size = Vec2::new(400.0, 300.0);
         let pointer = Pos2::new(600.0, 200.0);
         let under = |place: Place| (pointer - place.rect.min) / place.rect.size();

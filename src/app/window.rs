@@ -4,14 +4,16 @@ use super::accuracy::LiveAccuracy;
 use super::automation::{Automation, Robot};
 use super::background::{Cameras, Dialogs, Purpose};
 use super::commands::Command;
+use super::focus::{Choice, Focus, Pointer, Target};
 use super::palette::Palette;
+use super::preferences::ShownKeypoints;
 use super::preferences::{HeatmapJoint, Preferences};
 use super::train::Training;
-use super::viewer::Viewer;
+use super::viewer::{Gesture, Viewer};
 use super::{panels, report, theme};
 use crate::gpu;
 use crate::infer::{Estimator, InferError};
-use crate::live::{LiveSettings, Loader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
+use crate::live::{self, LiveSettings, Loader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
 use crate::source::{self, SourceSpec};
 use egui::{Context, Ui, ViewportCommand};
 use std::path::{Path, PathBuf};
@@ -31,6 +33,9 @@ pub struct Notice {
 
 /// How long a note stays that is not an error.
 const NOTE_TIME: Duration = Duration::from_secs(15);
+
+/// The window looks this often at a source that is to play.
+const IDLE_REPAINT: Duration = Duration::from_millis(500);
 
 impl Notice {
     fn new(text: String, error: bool) -> Notice {
@@ -53,8 +58,14 @@ pub struct Window {
     pub spec: Option<SourceSpec>,
     /// Number of the source whose frames are shown.
     pub source: u64,
+    /// Whom the pointer chose.
+    pub focus: Focus,
     /// The weights file that is loaded or was tried.
     pub weights: Option<PathBuf>,
+    /// The person detector's file that is loaded or was tried.
+    pub detector: Option<PathBuf>,
+    /// A source's error that was put away.
+    pub dismissed: Option<String>,
     /// Repaints a second.
     pub rate: Rate,
     /// The device's note is said once.
@@ -74,7 +85,7 @@ impl Window {
             let ctx = ctx.clone();
             Arc::new(move || ctx.request_repaint())
         };
-        let settings = preferences.live();
+        let settings = preferences.live(None);
         Ok(Window {
             live: Pipeline::new(settings.clone(), wake)?,
             training: Training::remembered(&preferences.training),
@@ -87,7 +98,10 @@ impl Window {
             notice: None,
             spec: None,
             source: 0,
+            focus: Focus::default(),
             weights: None,
+            detector: None,
+            dismissed: None,
             rate: Rate::default(),
             device_note_said: false,
             last_settings: settings,
@@ -111,6 +125,15 @@ impl Window {
         self.viewer.clear();
         self.accuracy.clear();
         self.notice = None;
+        self.dismissed = None;
+        self.focus = Focus::default();
+    }
+
+    /// Lets go of the source.
+    fn close_source(&mut self) {
+        self.live.close();
+        self.spec = None;
+        self.opened();
     }
 
     /// Opens a file or folder by what it is.
@@ -156,6 +179,13 @@ impl Window {
         }));
     }
 
+    /// Loads a person detector on the chosen device, on the inference thread.
+    pub fn load_detector(&mut self, weights: Option<PathBuf>) {
+        self.detector = weights.clone();
+        let device = self.preferences.device;
+        self.live.load_finder(weights.map(|path| live::detector(path, device)));
+    }
+
     pub fn fail(&mut self, text: String) {
         self.notice = Some(Notice::new(text, true));
     }
@@ -164,7 +194,12 @@ impl Window {
     pub fn update(&mut self, ctx: &Context) {
         self.rate.tick(Instant::now());
         for command in Command::pressed(ctx) {
-            self.run(ctx, command);
+            if command == Command::FollowAll && self.focus.pointer == Pointer::Draw {
+                // Who gives up drawing goes on with whoever was followed.
+                self.focus.pointer = Pointer::Free;
+            } else {
+                self.run(ctx, command);
+            }
         }
         let dropped: Vec<PathBuf> =
             ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
@@ -174,6 +209,10 @@ impl Window {
         match self.dialogs.answer() {
             Some((Purpose::Weights | Purpose::Folder, paths)) => self.open_path(&paths[0]),
             Some((Purpose::Media, paths)) => self.open_paths(paths),
+            Some((Purpose::Detector, paths)) => {
+                self.preferences.people.detector = Some(paths[0].clone());
+                self.load_detector(Some(paths[0].clone()));
+            }
             Some((Purpose::Training(pick), mut paths)) => {
                 self.training.picked(ctx, pick, paths.swap_remove(0))
             }
@@ -181,7 +220,7 @@ impl Window {
         }
         self.training.update();
         self.close(ctx);
-        let settings = self.preferences.live();
+        let settings = self.preferences.live(self.focus.target);
         if settings != self.last_settings {
             // Accuracy under other settings is another accuracy.
             if settings.infer != self.last_settings.infer {
@@ -192,6 +231,10 @@ impl Window {
         }
         if self.notice.as_ref().is_some_and(|n| !n.error && n.since.elapsed() > NOTE_TIME) {
             self.notice = None;
+        }
+        // A source that sends nothing wakes nobody.
+        if self.live.transport().playing {
+            ctx.request_repaint_after(IDLE_REPAINT);
         }
         let newest = self.preferences.newest_picture;
         let fresh = self.viewer.update(ctx, &self.live, self.source, newest);
@@ -242,6 +285,21 @@ impl Window {
         self.robot = robot;
     }
 
+    /// Follows whom the pointer chose.
+    pub fn gesture(&mut self, gesture: Gesture) {
+        match gesture {
+            Gesture::Person(at) => self.focus.follow(Target::Place(at)),
+            Gesture::Box(drawn) => self.focus.follow(Target::Box(drawn)),
+            Gesture::Nobody if self.focus.target.is_some() => self.choose(Choice::All),
+            Gesture::Nobody => {}
+        }
+    }
+
+    /// Chooses whom to follow.
+    pub fn choose(&mut self, choice: Choice) {
+        self.focus.choose(choice, &mut self.preferences.people.mode);
+    }
+
     /// Carries out a command.
     pub fn run(&mut self, ctx: &Context, command: Command) {
         let layers = &mut self.preferences.layers;
@@ -259,6 +317,7 @@ impl Window {
                     self.open(spec);
                 }
             }
+            Command::CloseSource => self.close_source(),
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
             Command::PlayPause => {
                 let transport = self.live.transport();
@@ -272,7 +331,21 @@ impl Window {
                 let transport = self.live.transport();
                 self.live.set_transport(Transport { looping: self.preferences.looping, ..transport });
             }
+            Command::FollowAll => self.choose(Choice::All),
+            Command::FollowLargest => self.choose(Choice::Largest),
+            Command::FollowCentre => self.choose(Choice::Centre),
+            Command::DrawBox => self.choose(Choice::Draw),
+            Command::ToggleSmoothing => self.preferences.people.smooth = !self.preferences.people.smooth,
+            Command::ToggleRaw => {
+                layers.keypoints = match layers.keypoints {
+                    ShownKeypoints::Raw => ShownKeypoints::Smoothed,
+                    _ => ShownKeypoints::Raw,
+                }
+            }
+            Command::ToggleDetector => self.preferences.people.detect = !self.preferences.people.detect,
+            Command::OpenDetector => self.dialogs.open(ctx, Purpose::Detector),
             Command::ToggleSkeleton => layers.skeleton = !layers.skeleton,
+            Command::ToggleNumbers => layers.numbers = !layers.numbers,
             Command::ToggleHeatmaps => layers.heatmaps = !layers.heatmaps,
             Command::NextJoint => self.turn_joint(1),
             Command::PreviousJoint => self.turn_joint(-1),
@@ -301,7 +374,15 @@ impl Window {
         let layers = &self.preferences.layers;
         Some(match command {
             Command::ToggleLoop => self.preferences.looping,
+            Command::FollowAll => self.chosen(Choice::All),
+            Command::FollowLargest => self.chosen(Choice::Largest),
+            Command::FollowCentre => self.chosen(Choice::Centre),
+            Command::DrawBox => self.chosen(Choice::Draw),
+            Command::ToggleSmoothing => self.preferences.people.smooth,
+            Command::ToggleRaw => layers.keypoints == ShownKeypoints::Raw,
+            Command::ToggleDetector => self.preferences.people.detect,
             Command::ToggleSkeleton => layers.skeleton,
+            Command::ToggleNumbers => layers.numbers,
             Command::ToggleHeatmaps => layers.heatmaps,
             Command::ToggleTokens => layers.tokens,
             Command::ToggleCrop => layers.crop,
@@ -313,6 +394,10 @@ impl Window {
             Command::Train => self.training.open,
             _ => return None,
         })
+    }
+
+    fn chosen(&self, choice: Choice) -> bool {
+        self.focus.choice(self.preferences.people.mode) == choice
     }
 
     fn open_mannequin(&mut self) {

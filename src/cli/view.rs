@@ -1,6 +1,6 @@
 //! `tmpose view`: the window.
 
-use crate::app::{self, Automation, Start, StartTraining};
+use crate::app::{self, Automation, Everyone, Start, StartDetector, StartTraining};
 use crate::gpu::DeviceChoice;
 use crate::model::MaskKind;
 use crate::source::{self, SourceSpec};
@@ -26,6 +26,22 @@ pub struct Args {
     /// Share of the visual tokens that is kept, above 0 and at most 1
     #[arg(long, value_name = "RATIO")]
     pub keep: Option<f64>,
+    /// The person detector's file, or "none": one person is then looked for in the whole picture [default: the
+    /// one that comes with tmpose]
+    #[arg(long, value_name = "FILE")]
+    pub detector: Option<PathBuf>,
+    /// Who is followed [default: what was chosen last, at first all]
+    #[arg(long, value_name = "MODE")]
+    pub people: Option<PeopleArg>,
+    /// Follow at most this many people
+    #[arg(long, value_name = "N")]
+    pub most: Option<usize>,
+    /// Look for people anew every N frames; in between, boxes follow the keypoints
+    #[arg(long, value_name = "N")]
+    pub detect_every: Option<u32>,
+    /// Show the keypoints as the network finds them, without smoothing
+    #[arg(long)]
+    pub no_smooth: bool,
     /// Show the heatmaps
     #[arg(long)]
     pub heatmaps: bool,
@@ -58,6 +74,28 @@ pub struct Args {
     pub report: Option<PathBuf>,
 }
 
+/// The value of `--people`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PeopleArg {
+    /// Everybody
+    All,
+    /// The person with the largest box
+    Largest,
+    /// The person nearest to the middle of the picture
+    #[value(alias = "center")]
+    Centre,
+}
+
+impl PeopleArg {
+    fn everyone(self) -> Everyone {
+        match self {
+            PeopleArg::All => Everyone::All,
+            PeopleArg::Largest => Everyone::Largest,
+            PeopleArg::Centre => Everyone::Centre,
+        }
+    }
+}
+
 /// Opens the window and returns when it is closed.
 ///
 /// # Errors
@@ -69,6 +107,22 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(file) = args.weights.as_ref().filter(|f| !f.is_file()) {
         bail!("the weights file {} does not exist: check the path, or leave --weights out", file.display());
     }
+    for (flag, number) in [("--most", args.most), ("--detect-every", args.detect_every.map(|n| n as usize))] {
+        if number == Some(0) {
+            bail!("{flag} 0 is not possible: give a number from 1");
+        }
+    }
+    let detector = match args.detector {
+        None => StartDetector::Remembered,
+        Some(none) if none.as_os_str() == "none" => StartDetector::None,
+        Some(file) if !file.is_file() => {
+            bail!(
+                "the detector file {} does not exist: check the path, or use --detector none",
+                file.display()
+            )
+        }
+        Some(file) => StartDetector::File(file),
+    };
     if let Some(file) = args.train_config.as_ref().filter(|f| !f.is_file()) {
         bail!("the settings file {} does not exist: check the path", file.display());
     }
@@ -85,6 +139,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         device: args.device,
         mask: args.mask,
         keep_ratio: args.keep,
+        detector,
+        people: args.people.map(PeopleArg::everyone),
+        most_people: args.most,
+        detect_every: args.detect_every,
+        smooth: args.no_smooth.then_some(false),
         heatmaps: args.heatmaps,
         tokens: args.tokens,
         truth: args.truth,
@@ -136,6 +195,11 @@ mod tests {
     fn impossible_numbers_are_refused_with_the_way_out() {
         let error = run(Args { keep: Some(0.0), ..Args::default() }).unwrap_err();
         assert!(error.to_string().contains("above 0 and at most 1"));
+        let error = run(Args { detect_every: Some(0), ..Args::default() }).unwrap_err();
+        assert!(error.to_string().contains("--detect-every 0"), "{error}");
+        let detector = Some(PathBuf::from("nobody.safetensors"));
+        let error = run(Args { detector, ..Args::default() }).unwrap_err();
+        assert!(error.to_string().contains("nobody.safetensors"), "{error}");
         let weights = Some(PathBuf::from("nowhere.safetensors"));
         assert!(
             run(Args { weights, ..Args::default() }).unwrap_err().to_string().contains("nowhere.safetensors")

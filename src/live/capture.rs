@@ -1,11 +1,13 @@
 //! The thread that reads a source, and what it shares with the window. How it paces and obeys is in
-//! `playback`.
+//! `playback`; a camera that is lost is opened again and again, with growing pauses (`outage`).
 
 use super::ending;
+use super::outage::{Outage, Pauses};
 use super::playback::Playback;
 use super::rate::Rate;
 use super::slot::{Bell, Slot, lock};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +18,9 @@ pub struct LiveFrame {
     pub frame: Frame,
     /// Which opened source it came from; rises by one with each source.
     pub source: u64,
+    /// Rises when a frame does not follow the one before it: after a seek, at the start of a loop, and when
+    /// a lost camera is back.
+    pub run: u64,
     /// When it was due (files) or arrived (cameras): the beginning of its age.
     pub captured: Instant,
 }
@@ -36,6 +41,14 @@ pub struct SourceStatus {
     pub opening: bool,
     /// What went wrong last; the frames so far stay on show.
     pub error: Option<String>,
+    /// Where in a video that was.
+    pub error_at: Option<Duration>,
+    /// A camera that was lost and is tried again, until it is back.
+    pub outage: Option<Outage>,
+    /// Times that a lost camera came back.
+    pub returns: u64,
+    /// How long the source has sent nothing although it was asked, once that is long.
+    pub silent: Option<Duration>,
     /// True when the last frame was shown and nothing loops.
     pub ended: bool,
     /// Timestamp of the frame shown last.
@@ -50,8 +63,12 @@ pub struct SourceStatus {
     pub rate: f64,
 }
 
-/// Opens the source on the capture thread, since a camera may take seconds to answer.
-pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn Source>, SourceError> + Send>;
+/// Opens the source on the capture thread, since a camera may take seconds to answer; called again for a
+/// camera that was lost.
+pub type Opener = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
+
+/// A source that sends nothing for so long has stalled: said then, while it is still waited for.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// What the window wants of the capture thread.
 #[derive(Clone, Copy, Default)]
@@ -60,6 +77,8 @@ pub(super) struct Control {
     pub seek: Option<Duration>,
     /// Frames to step: +1 forward, -1 back.
     pub step: i32,
+    /// Try a lost camera now.
+    pub retry: bool,
     pub stop: bool,
 }
 
@@ -68,6 +87,8 @@ struct Shared {
     bell: Bell,
     status: Mutex<SourceStatus>,
     rate: Mutex<Rate>,
+    /// Since when the thread has been inside a call of the source.
+    asked: Mutex<Option<Instant>>,
 }
 
 impl Shared {
@@ -109,6 +130,7 @@ impl Capture {
             bell: Bell::default(),
             status: Mutex::new(SourceStatus { opening: true, ..SourceStatus::default() }),
             rate: Mutex::default(),
+            asked: Mutex::default(),
         });
         if let Some(previous) = &previous {
             previous.shared.change(|control| control.stop = true);
@@ -117,8 +139,7 @@ impl Capture {
             let shared = shared.clone();
             move || {
                 drop(previous);
-                let desk = Desk { shared: &shared, outlets: &outlets, number };
-                desk.run(open);
+                Desk { shared: &shared, outlets: &outlets, number, run: Cell::new(0) }.run(open);
             }
         };
         let thread = std::thread::Builder::new().name("tmpose-capture".into()).spawn(run);
@@ -135,7 +156,23 @@ impl Capture {
     pub fn status(&self) -> SourceStatus {
         let mut status = lock(&self.shared.status).clone();
         status.rate = lock(&self.shared.rate).per_second(Instant::now());
+        let waited = lock(&self.shared.asked).map(|since| since.elapsed());
+        status.silent = waited.filter(|time| *time >= SILENCE && !status.opening && status.outage.is_none());
         status
+    }
+
+    /// Tries a lost camera now, instead of after the pause.
+    pub fn retry(&self) {
+        self.shared.change(|control| control.retry = true);
+    }
+
+    /// Ends the thread without waiting for it.
+    pub fn retire(self) {
+        self.shared.change(|control| control.stop = true);
+        let farewell = std::thread::Builder::new().name("tmpose-farewell".into());
+        if let Err(error) = farewell.spawn(move || drop(self)) {
+            log::warn!("a source was closed without a thread of its own: {error}");
+        }
     }
 
     pub fn transport(&self) -> Transport {
@@ -172,28 +209,94 @@ pub(super) struct Desk<'a> {
     shared: &'a Shared,
     outlets: &'a Outlets,
     number: u64,
+    /// See [`LiveFrame::run`].
+    run: Cell<u64>,
 }
 
 impl Desk<'_> {
-    fn run(&self, open: Opener) {
-        if lock(&self.shared.control).stop {
-            return;
-        }
+    fn run(&self, mut open: Opener) {
         let _guard = PanicGuard(self);
-        match open() {
-            Ok(mut source) => {
-                let info = source.info().clone();
+        let mut pauses = Pauses::default();
+        loop {
+            if lock(&self.shared.control).stop {
+                return;
+            }
+            let lost = match self.ask(&mut open) {
+                Ok(mut source) => {
+                    let info = source.info().clone();
+                    self.opened(info.clone());
+                    pauses = Pauses::default();
+                    // The source is dropped before the pause: a camera that is held cannot be opened.
+                    Playback::new(self, info).run(source.as_mut())
+                }
+                Err(error) => Some(error),
+            };
+            let Some(error) = lost else { return };
+            if lock(&self.shared.status).info.is_none() {
+                // It never was there: trying again is the user's choice.
                 self.status(|s| {
                     s.opening = false;
-                    s.info = Some(info.clone());
+                    s.error = Some(error.to_string());
                 });
-                Playback::new(self, info).run(source.as_mut());
+                return;
             }
-            Err(error) => self.status(|s| {
-                s.opening = false;
-                s.error = Some(error.to_string());
-            }),
+            self.lost(&error);
+            if !self.pause(pauses.next()) {
+                return;
+            }
         }
+    }
+
+    /// The source is open, for the first time or again.
+    fn opened(&self, info: SourceInfo) {
+        self.new_run();
+        self.status(|s| {
+            s.opening = false;
+            s.info = Some(info);
+            s.returns += u64::from(s.outage.take().is_some());
+        });
+    }
+
+    /// A source that was open is gone.
+    fn lost(&self, error: &SourceError) {
+        self.status(|s| {
+            let reason = error.to_string();
+            s.outage = Some(match s.outage.take() {
+                Some(outage) => Outage { reason, tries: outage.tries + 1, ..outage },
+                None => Outage { reason, since: Instant::now(), tries: 0 },
+            });
+        });
+    }
+
+    /// Waits before the next try; false when the thread is to end.
+    fn pause(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        let mut heard = 0;
+        loop {
+            {
+                let mut control = lock(&self.shared.control);
+                if control.stop {
+                    return false;
+                }
+                if std::mem::take(&mut control.retry) || Instant::now() >= until {
+                    return true;
+                }
+            }
+            heard = self.wait(heard, Some(until));
+        }
+    }
+
+    /// Asks something of the source, which may take its time: a silent one is noticed by the window.
+    pub fn ask<T>(&self, question: impl FnOnce() -> T) -> T {
+        *lock(&self.shared.asked) = Some(Instant::now());
+        let answer = question();
+        *lock(&self.shared.asked) = None;
+        answer
+    }
+
+    /// What follows does not follow what was shown last.
+    pub fn new_run(&self) {
+        self.run.set(self.run.get() + 1);
     }
 
     /// What the window asked for since the last call; a seek or step is handed out once.
@@ -212,7 +315,7 @@ impl Desk<'_> {
     /// Hands a frame on. `missed` frames came before it and were never seen.
     pub fn show(&self, frame: Frame, captured: Instant, missed: u64) {
         lock(&self.shared.rate).tick(Instant::now());
-        let live = LiveFrame { frame, source: self.number, captured };
+        let live = LiveFrame { frame, source: self.number, run: self.run.get(), captured };
         {
             let mut status = lock(&self.shared.status);
             status.position = live.frame.timestamp;
@@ -230,8 +333,9 @@ impl Desk<'_> {
         self.status(|s| s.ended = true);
     }
 
-    pub fn fail(&self, error: SourceError) {
-        self.status(|s| s.error = Some(error.to_string()));
+    /// Says what went wrong, and where.
+    pub fn fail(&self, error: SourceError, at: Option<Duration>) {
+        self.status(|s| (s.error, s.error_at) = (Some(error.to_string()), at));
     }
 
     pub fn status(&self, change: impl FnOnce(&mut SourceStatus)) {
@@ -249,6 +353,7 @@ impl Drop for PanicGuard<'_, '_> {
             self.0.status(|s| {
                 s.opening = false;
                 s.ended = true;
+                s.outage = None;
                 s.error = Some("the source stopped by an internal error: open it again".into());
             });
         }

@@ -1,4 +1,5 @@
-//! A scripted source and a scripted network, for the tests of the pipeline and of the window.
+//! A scripted source, a scripted network and a scripted detector, for the tests of the pipeline and of the
+//! window.
 
 use super::*;
 use crate::gpu::ComputeDevice;
@@ -6,7 +7,7 @@ use crate::infer::{Estimate, InferError, Settings, StageTimes};
 use crate::model::{ModelConfig, Variant};
 use crate::pose::{Keypoint, Pose, Skeleton};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
-use crate::vision::{BBox, CropBox};
+use crate::vision::{BBox, CropBox, Detection};
 use crate::weights::{TrainingRecord, WeightsInfo};
 use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;
@@ -21,6 +22,8 @@ pub struct Scripted {
     next: u64,
     sent: u64,
     pub fail_at: Option<u64>,
+    /// Waits here before each frame, once it is set: a source that has stalled.
+    pub hold: Option<Receiver<()>>,
     alive: Arc<AtomicUsize>,
 }
 
@@ -42,7 +45,16 @@ impl Scripted {
             live: false,
             seekable: true,
         };
-        Scripted { info, next: 0, sent: 0, fail_at: None, alive: alive.clone() }
+        Scripted { info, next: 0, sent: 0, fail_at: None, hold: None, alive: alive.clone() }
+    }
+
+    /// A camera: it has no length, cannot be wound, and fails when it is unplugged.
+    pub fn camera(alive: &Arc<AtomicUsize>) -> Scripted {
+        let mut camera = Scripted::new(1_000_000, alive);
+        camera.info.title = "Fake camera".into();
+        (camera.info.frames, camera.info.duration) = (None, None);
+        (camera.info.live, camera.info.seekable) = (true, false);
+        camera
     }
 }
 
@@ -58,8 +70,14 @@ impl Source for Scripted {
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+        if let Some(hold) = &self.hold {
+            let _ = hold.recv();
+        }
+        if self.info.live {
+            std::thread::sleep(TICK / 5);
+        }
         if self.fail_at == Some(self.next) {
-            return Err(SourceError::NoCamera);
+            return Err(unplugged());
         }
         if Some(self.next) == self.info.frames {
             return Ok(None);
@@ -78,8 +96,15 @@ impl Source for Scripted {
     }
 }
 
-/// Estimates at once, or when the test opens the gate; a keep ratio of 0.5 makes it panic.
+/// What a camera says that is gone.
+pub fn unplugged() -> SourceError {
+    SourceError::CameraUnplugged { camera: "Fake camera".into() }
+}
+
+/// Estimates at once, after a pause, or when the test opens the gate; a keep ratio of 0.5 makes it panic.
 pub struct Fake {
+    /// How long each frame takes.
+    pub pause: Duration,
     pub gate: Option<Receiver<()>>,
     pub entered: Option<Sender<()>>,
     alive: Arc<AtomicUsize>,
@@ -107,15 +132,63 @@ impl PoseEstimator for Fake {
             if let Some(gate) = &self.gate {
                 let _ = gate.recv();
             }
+            std::thread::sleep(self.pause);
         }
         assert!(settings.keep_ratio != 0.5, "half of the tokens is too few");
-        let keypoints = vec![Keypoint { x: 1.0, y: 2.0, score: 0.1 }; 17];
-        let crop = CropBox::from_bbox(&boxes[0], 0.75, 1.25);
-        let estimate = Estimate { pose: Pose { keypoints, score: 0.1 }, crop, heatmaps: None };
+        let estimates = boxes
+            .iter()
+            .map(|at| {
+                let crop = CropBox::from_bbox(at, 0.75, 1.25);
+                Estimate { pose: standing_in(at), crop, heatmaps: None }
+            })
+            .collect();
         let kept = (0..(settings.keep_ratio * 256.0) as usize).collect();
         assert!(img.width() > 0);
-        Ok((vec![estimate], StageTimes { whole: TICK, ..StageTimes::default() }, kept))
+        Ok((estimates, StageTimes { whole: TICK, ..StageTimes::default() }, kept))
     }
+}
+
+/// Seventeen sure joints of somebody who stands there: people stand 20 pixels apart, so that however a box lies, it
+/// shows the one who is nearest to its middle.
+fn standing_in(at: &BBox) -> Pose {
+    let middle = ((at.center()[0] - 10.0) / 20.0).round() * 20.0 + 10.0;
+    let joint = |j: usize| Keypoint {
+        x: middle + if j % 2 == 0 { -5.0 } else { 5.0 },
+        y: 6.0 + 36.0 * j as f32 / 16.0,
+        score: 0.9,
+    };
+    Pose { keypoints: (0..17).map(joint).collect(), score: 0.9 }
+}
+
+/// Finds the same people in every picture, and counts how often it was asked.
+pub struct FakeFinder {
+    people: Vec<Detection>,
+    asked: Arc<AtomicUsize>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Drop for FakeFinder {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl PersonFinder for FakeFinder {
+    fn find(&mut self, _img: &RgbImage) -> Result<Vec<Detection>, FinderError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(self.people.clone())
+    }
+}
+
+/// A detector that finds people with these left edges, 12 pixels wide and 40 high.
+pub fn finder(at: &[f32], asked: &Arc<AtomicUsize>, alive: &Arc<AtomicUsize>) -> FinderLoader {
+    alive.fetch_add(1, Ordering::SeqCst);
+    let bbox = |&x: &f32| BBox { x, y: 4.0, w: 12.0, h: 40.0 };
+    let people = at.iter().map(bbox).map(|bbox| Detection { bbox, score: 0.8 }).collect();
+    let fake = FakeFinder { people, asked: asked.clone(), alive: alive.clone() };
+    let summary =
+        FinderSummary { path: PathBuf::from("fake-detect.safetensors"), device: ComputeDevice::cpu() };
+    Box::new(move || Ok((Box::new(fake), summary)))
 }
 
 pub fn summary() -> ModelSummary {
@@ -135,7 +208,7 @@ pub fn loader(fake: Fake) -> Loader {
 }
 
 pub fn free(alive: &Arc<AtomicUsize>) -> Fake {
-    Fake { gate: None, entered: None, alive: alive.clone(), warm: false }
+    Fake { pause: Duration::ZERO, gate: None, entered: None, alive: alive.clone(), warm: false }
 }
 
 /// Polls as the window does; fails after ten seconds.

@@ -2,6 +2,7 @@
 
 use super::capture::{Capture, LiveFrame, Opener, Outlets, SourceStatus, Transport};
 use super::estimator::{Loader, ModelStatus};
+use super::finder::{FinderLoader, FinderStatus};
 use super::slot::{Bell, Slot, lock};
 use super::worker::{LiveResult, LiveSettings, Measured, Worker};
 use crate::source::{self, SourceSpec};
@@ -16,6 +17,8 @@ pub struct Pipeline {
     worker: Worker,
     outlets: Outlets,
     opened: u64,
+    /// Frames that were dropped before the source that runs was opened.
+    dropped_before: u64,
     settings: LiveSettings,
 }
 
@@ -30,21 +33,42 @@ impl Pipeline {
         let frames = Arc::new(Slot::new(bell.clone()));
         let worker = Worker::start(bell, frames.clone(), settings.clone(), wake.clone())?;
         let outlets = Outlets { frames, preview: Arc::new(Slot::new(Arc::default())), wake };
-        Ok(Pipeline { capture: None, worker, outlets, opened: 0, settings })
+        Ok(Pipeline { capture: None, worker, outlets, opened: 0, dropped_before: 0, settings })
     }
 
     /// Opens a source on its own thread, in place of the one that runs. Returns its number, which its
     /// frames carry.
     pub fn open(&mut self, spec: SourceSpec, transport: Transport) -> u64 {
-        self.open_with(Box::new(move || source::open(&spec)), transport)
+        self.open_with(reopener(spec), transport)
     }
 
     /// Like [`Pipeline::open`], with the way to open the source given.
     pub fn open_with(&mut self, open: Opener, transport: Transport) -> u64 {
         self.opened += 1;
+        self.dropped_before = self.outlets.frames.dropped();
         let previous = self.capture.take();
         self.capture = Some(Capture::start(open, self.opened, transport, self.outlets.clone(), previous));
         self.opened
+    }
+
+    /// The number of the source that was opened last.
+    #[cfg(test)]
+    pub fn source_number(&self) -> u64 {
+        self.opened
+    }
+
+    /// Closes the source; what it showed last is the window's.
+    pub fn close(&mut self) {
+        if let Some(capture) = self.capture.take() {
+            capture.retire();
+        }
+    }
+
+    /// Tries a camera that was lost now, instead of after the pause.
+    pub fn retry(&self) {
+        if let Some(capture) = &self.capture {
+            capture.retry();
+        }
     }
 
     /// Replaces the model (`None`: unloads it). The picture goes on meanwhile.
@@ -53,6 +77,13 @@ impl Pipeline {
         *lock(&self.worker.shared.status) =
             if loader.is_some() { ModelStatus::Loading } else { ModelStatus::None };
         self.worker.shared.model.put(loader);
+    }
+
+    /// Replaces the person detector (`None`: unloads it; one person is then looked for in the whole picture).
+    pub fn load_finder(&mut self, loader: Option<FinderLoader>) {
+        *lock(&self.worker.shared.finder_status) =
+            if loader.is_some() { FinderStatus::Loading } else { FinderStatus::None };
+        self.worker.shared.finder.put(loader);
     }
 
     /// Changes the settings; the next result has them, also when the source is paused.
@@ -77,13 +108,18 @@ impl Pipeline {
         lock(&self.worker.shared.status).clone()
     }
 
+    /// Where the person detector stands.
+    pub fn finder(&self) -> FinderStatus {
+        lock(&self.worker.shared.finder_status).clone()
+    }
+
     pub fn measured(&self) -> Measured {
         self.worker.shared.measured()
     }
 
-    /// Frames that the network never saw because a newer one came first.
+    /// Frames of this source that the network never saw because a newer one came first.
     pub fn dropped_frames(&self) -> u64 {
-        self.outlets.frames.dropped()
+        self.outlets.frames.dropped() - self.dropped_before
     }
 
     /// `None` while no source is open.
@@ -115,4 +151,25 @@ impl Pipeline {
             capture.seek(to);
         }
     }
+}
+
+/// Opens a source, and opens it again when it was lost: a camera that is plugged in again may have another
+/// number, which perhaps is another camera's now, but it has its name.
+fn reopener(spec: SourceSpec) -> Opener {
+    let mut name: Option<String> = None;
+    Box::new(move || {
+        let opened = source::open(&spec);
+        let (SourceSpec::Camera { format, .. }, Some(known)) = (&spec, &name) else {
+            let source = opened?;
+            name = Some(source.info().title.clone());
+            return Ok(source);
+        };
+        match opened {
+            Ok(source) if source.info().title == *known => Ok(source),
+            other => {
+                drop(other);
+                source::open(&SourceSpec::Camera { camera: known.clone(), format: *format })
+            }
+        }
+    })
 }

@@ -45,12 +45,12 @@ impl<'a> Playback<'a> {
         }
     }
 
-    /// Plays until told to stop, or until a camera fails.
-    pub fn run(&mut self, source: &mut dyn Source) {
+    /// Plays until told to stop. Returns early when a camera fails, with what happened.
+    pub fn run(&mut self, source: &mut dyn Source) -> Option<SourceError> {
         loop {
             let orders = self.desk.orders();
             if orders.stop {
-                return;
+                return None;
             }
             self.obey(source, orders);
             let running = orders.transport.playing && !self.ended;
@@ -63,17 +63,13 @@ impl<'a> Playback<'a> {
             }
             let next = match self.pending.take() {
                 Some(frame) => Ok(Some(frame)),
-                None => source.next_frame(),
+                None => self.desk.ask(|| source.next_frame()),
             };
             match next {
                 Ok(Some(frame)) => self.frame(source, frame, running),
                 Ok(None) => self.end(source, orders.transport.looping),
-                Err(error) => {
-                    self.error(error);
-                    if self.ended && self.info.live {
-                        return;
-                    }
-                }
+                Err(error) if self.info.live => return Some(error),
+                Err(error) => self.error(source, error, orders.transport.looping),
             }
         }
     }
@@ -96,10 +92,15 @@ impl<'a> Playback<'a> {
         self.clock = None;
         self.show_one = true;
         self.ended = false;
-        self.desk.status(|s| (s.ended, s.error) = (false, None));
-        if let Err(error) = source.seek(to) {
-            self.desk.fail(error);
-        }
+        self.desk.status(|s| (s.ended, s.error, s.error_at) = (false, None, None));
+        self.seek(source, to);
+    }
+
+    /// Goes elsewhere; false when that failed, which is said.
+    fn seek(&mut self, source: &mut dyn Source, to: Duration) -> bool {
+        self.desk.new_run();
+        let sought = self.desk.ask(|| source.seek(to));
+        sought.map_err(|error| self.desk.fail(error, Some(to))).is_ok()
     }
 
     /// Shows a frame when it is due, or keeps it when the window asks for something before that.
@@ -145,7 +146,7 @@ impl<'a> Playback<'a> {
             let to = media + now.saturating_duration_since(start);
             match source.seek(to) {
                 Ok(()) => self.clock = Some((now, to)),
-                Err(error) => self.desk.fail(error),
+                Err(error) => self.desk.fail(error, Some(to)),
             }
         }
         now
@@ -159,8 +160,7 @@ impl<'a> Playback<'a> {
         self.show_one = false;
         self.clock = None;
         self.ended = !again;
-        if again && let Err(error) = source.seek(Duration::ZERO) {
-            self.desk.fail(error);
+        if again && !self.seek(source, Duration::ZERO) {
             self.ended = true;
         }
         if self.ended {
@@ -168,12 +168,13 @@ impl<'a> Playback<'a> {
         }
     }
 
-    /// A folder goes on with its next picture; other sources are over.
-    fn error(&mut self, error: SourceError) {
-        self.desk.fail(error);
-        if self.info.fps.is_some() || self.info.live {
-            self.ended = true;
-            self.desk.end();
+    /// A folder goes on with its next picture. Of a damaged video that is all that can be read, and with the
+    /// loop on it is played again.
+    fn error(&mut self, source: &mut dyn Source, error: SourceError, looping: bool) {
+        let timed = self.info.fps.is_some();
+        self.desk.fail(error, timed.then_some(self.position));
+        if timed {
+            self.end(source, looping);
         }
     }
 

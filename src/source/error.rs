@@ -41,6 +41,11 @@ pub enum SourceError {
          copy or convert it again for the rest", path.display()
     )]
     VideoCut { path: PathBuf, frames: u64, reason: String },
+    #[error(
+        "the video {} is damaged at about {seconds:.1} s ({reason}): what can be decoded of it is shown; copy or \
+         convert it again for the rest", path.display()
+    )]
+    VideoDamaged { path: PathBuf, seconds: f64, reason: String },
     #[error("the video {} cannot be written ({reason}): check the folder and the free space", path.display())]
     VideoWrite { path: PathBuf, reason: String },
     #[error("{title} is live and cannot be wound to another time: use a video file for that")]

@@ -1,11 +1,13 @@
 //! What is drawn over the picture, and where a point of the picture lies on the screen.
 
 mod heatmap;
+mod person;
 mod skeleton;
 mod tokens;
 
 pub use heatmap::HeatmapLayer;
-pub use skeleton::{draw_pose, draw_truth};
+pub use person::{box_rect, draw_number, draw_outline};
+pub use skeleton::{Paint, draw_pose, draw_truth};
 pub use tokens::{draw_crop, draw_tokens};
 
 use egui::{Pos2, Rect, Vec2, pos2};
@@ -35,6 +37,13 @@ impl Place {
         pos2(self.rect.left() + across * self.rect.width(), self.rect.top() + down * self.rect.height())
     }
 
+    /// The point of the picture that lies at a place on the screen.
+    pub fn picture(&self, at: Pos2) -> [f32; 2] {
+        let part = (at - self.rect.min) / self.rect.size().max(Vec2::splat(1e-3));
+        let across = if self.mirror { 1.0 - part.x } else { part.x };
+        [across * self.size.x - 0.5, part.y * self.size.y - 0.5]
+    }
+
     /// The texture coordinates of the whole picture, left and right swapped in a mirror.
     pub fn uv(&self) -> Rect {
         let (left, right) = if self.mirror { (1.0, 0.0) } else { (0.0, 1.0) };
@@ -56,5 +65,10 @@ mod tests {
         place.mirror = true;
         assert_eq!(place.at(0.0, 0.0), pos2(739.0, 51.0));
         assert_eq!(place.at(319.5, 239.5), pos2(100.0, 530.0));
+        for mirror in [false, true] {
+            place.mirror = mirror;
+            let [x, y] = place.picture(place.at(12.0, 34.0));
+            assert!((x - 12.0).abs() < 1e-3 && (y - 34.0).abs() < 1e-3);
+        }
     }
 }

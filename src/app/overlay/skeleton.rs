@@ -4,33 +4,79 @@ use super::Place;
 use crate::app::theme;
 use crate::pose::{Keypoint, Pose, Skeleton};
 use crate::source::TruePerson;
-use crate::vision::{BBox, bone_width, edge_color, joint_color};
+use crate::vision::{BBox, bone_width, edge_color, joint_color, person_edge_color, person_joint_color};
 use egui::{Color32, Painter, Stroke};
 
+/// The colours of a skeleton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// By left, right and limb.
+    Sides,
+    /// By the person's number.
+    Person(u32),
+    /// Pale and thin, behind another one.
+    Ghost,
+}
+
+impl Paint {
+    fn joint(self, skeleton: &Skeleton, j: usize) -> [u8; 3] {
+        match self {
+            Paint::Sides => joint_color(skeleton, j),
+            Paint::Person(number) => person_joint_color(skeleton, j, number),
+            Paint::Ghost => [GHOST; 3],
+        }
+    }
+
+    fn edge(self, skeleton: &Skeleton, edge: [usize; 2]) -> [u8; 3] {
+        match self {
+            Paint::Sides => edge_color(skeleton, edge),
+            Paint::Person(number) => person_edge_color(skeleton, edge, number),
+            Paint::Ghost => [GHOST; 3],
+        }
+    }
+}
+
+/// Grey of a ghost.
+const GHOST: u8 = 225;
+
 /// Draws the joints whose score is above `min_score` and the bones between them.
-pub fn draw_pose(painter: &Painter, place: &Place, pose: &Pose, skeleton: &Skeleton, min_score: f32) {
+pub fn draw_pose(
+    painter: &Painter,
+    place: &Place,
+    pose: &Pose,
+    skeleton: &Skeleton,
+    min_score: f32,
+    paint: Paint,
+) {
     let shown = |j: usize| pose.keypoints.get(j).filter(|k| k.score > min_score);
     let Some(around) = BBox::around(&pose.keypoints, min_score) else { return };
+    let ghost = paint == Paint::Ghost;
     let width = (bone_width(around.w.max(around.h)) * place.scale()).clamp(1.5, 12.0);
+    let width = if ghost { (width * 0.4).max(1.0) } else { width };
     let rim = (width * 0.3).max(0.8);
     let at = |k: &Keypoint| place.at(k.x, k.y);
     let rgb = |[r, g, b]: [u8; 3], score: f32| {
         // Unsure joints are paler, as in the pictures that predict writes.
-        Color32::from_rgb(r, g, b).gamma_multiply((0.45 + 0.55 * score).clamp(0.45, 1.0))
+        let strength = if ghost { 0.6 } else { (0.45 + 0.55 * score).clamp(0.45, 1.0) };
+        Color32::from_rgb(r, g, b).gamma_multiply(strength)
     };
     let dark = Color32::from_rgba_unmultiplied(12, 14, 20, 130);
     let bones = || skeleton.edges.iter().filter_map(|&edge| Some((edge, shown(edge[0])?, shown(edge[1])?)));
-    for (_, a, b) in bones() {
-        painter.line_segment([at(a), at(b)], Stroke::new(width + 2.0 * rim, dark));
+    if !ghost {
+        for (_, a, b) in bones() {
+            painter.line_segment([at(a), at(b)], Stroke::new(width + 2.0 * rim, dark));
+        }
     }
     for (edge, a, b) in bones() {
-        let color = rgb(edge_color(skeleton, edge), a.score.min(b.score));
+        let color = rgb(paint.edge(skeleton, edge), a.score.min(b.score));
         painter.line_segment([at(a), at(b)], Stroke::new(width, color));
     }
     for j in 0..skeleton.len() {
         if let Some(k) = shown(j) {
-            painter.circle_filled(at(k), width * 1.05 + rim, dark);
-            painter.circle_filled(at(k), width * 1.05, rgb(joint_color(skeleton, j), k.score));
+            if !ghost {
+                painter.circle_filled(at(k), width * 1.05 + rim, dark);
+            }
+            painter.circle_filled(at(k), width * 1.05, rgb(paint.joint(skeleton, j), k.score));
         }
     }
 }

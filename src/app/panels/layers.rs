@@ -1,9 +1,9 @@
 //! What is drawn over the picture.
 
 use crate::app::commands::Command;
-use crate::app::preferences::HeatmapJoint;
+use crate::app::preferences::{HeatmapJoint, SkeletonColors};
 use crate::app::theme;
-use crate::app::widgets::{check, row};
+use crate::app::widgets::{check, choice, row};
 use crate::app::window::Window;
 use crate::live::ModelStatus;
 use crate::pose::Skeleton;
@@ -26,7 +26,21 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         row(ui, "Least score", "Joints that the network is less sure of are not drawn.", |ui| {
             slider(ui, Slider::new(&mut layers.min_score, 0.0..=1.0).fixed_decimals(2).step_by(0.01))
         });
+        let help = "People: each has a colour and keeps it, lighter on the left side. Sides: warm on the left, \
+                    cool on the right.";
+        row(ui, "Colours", help, |ui| {
+            let all = [SkeletonColors::People, SkeletonColors::Sides];
+            choice(ui, "skeleton colours", &mut layers.colors, &all, |colors| {
+                match colors {
+                    SkeletonColors::People => "people",
+                    SkeletonColors::Sides => "left and right",
+                }
+                .into()
+            })
+        });
     });
+    let (text, tip) = named(Command::ToggleNumbers);
+    check(ui, &mut layers.numbers, text, &tip);
 
     let (text, tip) = named(Command::ToggleHeatmaps);
     check(ui, &mut layers.heatmaps, text, &tip);

@@ -8,8 +8,9 @@ use egui::{Align, Button, Frame, Layout, Margin, MenuBar, Panel, RichText, Ui};
 
 const PLAYBACK: [Command; 5] =
     [Command::PlayPause, Command::StepForward, Command::StepBack, Command::ToStart, Command::ToggleLoop];
-const LAYERS: [Command; 6] = [
+const LAYERS: [Command; 7] = [
     Command::ToggleSkeleton,
+    Command::ToggleNumbers,
     Command::ToggleHeatmaps,
     Command::ToggleTokens,
     Command::ToggleCrop,
@@ -34,6 +35,18 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
                 item(ui, window, Command::ToggleLeftPanel);
                 item(ui, window, Command::ToggleRightPanel);
                 item(ui, window, Command::ToggleFullscreen);
+            });
+            ui.menu_button("People", |ui| {
+                item(ui, window, Command::FollowAll);
+                item(ui, window, Command::FollowLargest);
+                item(ui, window, Command::FollowCentre);
+                item(ui, window, Command::DrawBox);
+                ui.separator();
+                item(ui, window, Command::ToggleSmoothing);
+                item(ui, window, Command::ToggleRaw);
+                ui.separator();
+                item(ui, window, Command::ToggleDetector);
+                item(ui, window, Command::OpenDetector);
             });
             ui.menu_button("Network", |ui| {
                 item(ui, window, Command::FewerTokens);
@@ -74,6 +87,7 @@ fn file(ui: &mut Ui, window: &mut Window) {
     item(ui, window, Command::OpenMannequin);
     item(ui, window, Command::NewMannequin);
     item(ui, window, Command::ReopenSource);
+    item(ui, window, Command::CloseSource);
     ui.separator();
     item(ui, window, Command::OpenWeights);
     ui.separator();

@@ -10,16 +10,17 @@ pub mod transport;
 mod accuracy;
 mod layers;
 mod model;
+mod people;
 mod source;
 mod timings;
 mod tokens;
 
 use super::theme;
-use super::widgets::section;
+use super::widgets::{closed_section, section};
 use super::window::Window;
 use egui::{Frame, Panel, ScrollArea, Ui};
 
-/// What goes in: source, model and layers.
+/// What goes in: source, model, people and layers.
 pub fn left(ui: &mut Ui, window: &mut Window) {
     if !window.preferences.left_panel {
         return;
@@ -27,6 +28,8 @@ pub fn left(ui: &mut Ui, window: &mut Window) {
     side(Panel::left("left"), 264.0, ui, |ui| {
         section(ui, "Source", |ui| source::show(ui, window));
         section(ui, "Model", |ui| model::show(ui, window));
+        section(ui, "People", |ui| people::show(ui, window));
+        closed_section(ui, "Smoothing", |ui| people::smoothing(ui, window));
         section(ui, "Layers", |ui| layers::show(ui, window));
     });
 }

@@ -32,6 +32,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     .changed();
     if changed {
         window.load_model(window.weights.clone());
+        window.load_detector(window.detector.clone());
     }
     let tip = Command::OpenWeights.hint(ui.ctx());
     let size = egui::vec2(ui.available_width(), 26.0);

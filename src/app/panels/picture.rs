@@ -1,10 +1,11 @@
 //! The middle: the picture with its layers, and messages over it.
 
 use crate::app::commands::Command;
+use crate::app::focus::Pointer;
 use crate::app::theme;
-use crate::app::widgets::{Icon, card, icon_button};
+use crate::app::widgets::{Icon, card, clock, hint, icon_button, span};
 use crate::app::window::Window;
-use crate::live::ModelStatus;
+use crate::live::{ModelStatus, SourceStatus};
 use crate::weights;
 use egui::{Align, Align2, Area, CentralPanel, Color32, Id, Layout, Order, Rect, RichText, Stroke, Ui, Vec2};
 
@@ -14,7 +15,9 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         let area = ui.max_rect();
         let model = window.live.model();
         let layers = window.preferences.layers.clone();
-        window.viewer.draw(ui, &layers, &model);
+        if let Some(gesture) = window.viewer.draw(ui, &layers, &model, window.focus.pointer) {
+            window.gesture(gesture);
+        }
         messages(ui, area, window, &model);
         if ui.ctx().input(|i| !i.raw.hovered_files.is_empty()) {
             drop_target(ui, area);
@@ -50,18 +53,10 @@ fn messages(ui: &mut Ui, area: Rect, window: &mut Window, model: &ModelStatus) {
                     window.notice = None;
                 }
             }
-            if let Some(error) = source.as_ref().and_then(|s| s.error.as_ref()) {
-                card(ui, width, theme::ERROR, |ui| {
-                    ui.label(error);
-                    if ui.button(Command::ReopenSource.text()).clicked() {
-                        let ctx = ui.ctx().clone();
-                        window.run(&ctx, Command::ReopenSource);
-                    }
-                });
+            if let Some(status) = &source {
+                trouble(ui, width, window, status);
             }
-            if source.is_some_and(|s| s.opening) {
-                card(ui, width, theme::ACCENT, |ui| ui.label("Opening the source…"));
-            }
+            pointer(ui, width, window);
             match model {
                 ModelStatus::None => no_weights(ui, width, window),
                 ModelStatus::Failed(reason) => {
@@ -84,6 +79,78 @@ fn messages(ui: &mut Ui, area: Rect, window: &mut Window, model: &ModelStatus) {
         });
 }
 
+/// What is wrong with the source, and what can be done.
+fn trouble(ui: &mut Ui, width: f32, window: &mut Window, status: &SourceStatus) {
+    let lost = status.info.as_ref().map_or("The source", |info| info.title.as_str());
+    if let Some(outage) = &status.outage {
+        let since = span(outage.since.elapsed());
+        let headline = "Camera disconnected, trying again";
+        let detail = format!("{}. Lost {since} ago; the last picture stays.", outage.reason);
+        let retry = told(ui, width, theme::WARN, headline, &detail, &["Try now", "Close the source"]);
+        match retry {
+            Some(0) => window.live.retry(),
+            Some(_) => run(ui, window, Command::CloseSource),
+            None => {}
+        }
+    } else if let Some(silent) = status.silent {
+        let headline = format!("{lost} has sent nothing for {}", span(silent));
+        let actions = [Command::ReopenSource, Command::CloseSource];
+        let texts = actions.map(Command::text);
+        if let Some(n) = told(ui, width, theme::WARN, &headline, "It is still waited for.", &texts) {
+            run(ui, window, actions[n]);
+        }
+    }
+    if let Some(error) = status.error.as_ref().filter(|e| window.dismissed.as_ref() != Some(*e)) {
+        let at = status.error_at.map(|at| format!("The last good picture is at {}.", clock(at)));
+        let actions = [Command::ReopenSource.text(), "Dismiss"];
+        match told(ui, width, theme::ERROR, error, at.as_deref().unwrap_or_default(), &actions) {
+            Some(0) => run(ui, window, Command::ReopenSource),
+            Some(_) => window.dismissed = Some(error.clone()),
+            None => {}
+        }
+    }
+    if status.opening {
+        card(ui, width, theme::ACCENT, |ui| ui.label("Opening the source…"));
+    }
+}
+
+/// What the pointer is expected to do.
+fn pointer(ui: &mut Ui, width: f32, window: &Window) {
+    let text = match window.focus.pointer {
+        Pointer::Free => return,
+        Pointer::Click => "Click on the person to follow. Esc follows everybody.",
+        Pointer::Draw => "Drag a box around the person to follow. Esc gives up.",
+    };
+    card(ui, width, theme::ACCENT, |ui| ui.label(text));
+}
+
+/// A message with buttons; the one that was pressed.
+fn told(
+    ui: &mut Ui,
+    width: f32,
+    color: Color32,
+    headline: &str,
+    detail: &str,
+    actions: &[&str],
+) -> Option<usize> {
+    card(ui, width, color, |ui| {
+        ui.label(RichText::new(headline).color(theme::BRIGHT));
+        if !detail.is_empty() {
+            hint(ui, detail);
+        }
+        ui.horizontal(|ui| {
+            let pressed: Vec<bool> = actions.iter().map(|text| ui.button(*text).clicked()).collect();
+            pressed.iter().position(|pressed| *pressed)
+        })
+        .inner
+    })
+}
+
+fn run(ui: &Ui, window: &mut Window, command: Command) {
+    let ctx = ui.ctx().clone();
+    window.run(&ctx, command);
+}
+
 /// What to do without weights.
 fn no_weights(ui: &mut Ui, width: f32, window: &mut Window) {
     card(ui, width, theme::ACCENT, |ui| {
@@ -101,8 +168,7 @@ fn no_weights(ui: &mut Ui, width: f32, window: &mut Window) {
 
 fn open_weights(ui: &mut Ui, window: &mut Window) {
     if ui.button(Command::OpenWeights.text()).clicked() {
-        let ctx = ui.ctx().clone();
-        window.run(&ctx, Command::OpenWeights);
+        run(ui, window, Command::OpenWeights);
     }
 }
 

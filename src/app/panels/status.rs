@@ -4,9 +4,8 @@
 use crate::app::theme;
 use crate::app::widgets::{chip, milliseconds};
 use crate::app::window::Window;
-use crate::live::ModelStatus;
+use crate::live::{ModelStatus, skipped_share};
 use egui::{Align, Color32, Frame, Layout, Margin, Panel, RichText, Ui};
-use std::time::Instant;
 
 /// Draws the bar.
 pub fn show(ui: &mut Ui, window: &mut Window) {
@@ -84,21 +83,19 @@ fn rates(ui: &mut Ui, window: &Window) {
         ui.label(RichText::new(name).color(theme::MUTED)).on_hover_text(help);
     };
     let per_second = |rate: f64| format!("{rate:.1} /s");
-    value(
-        ui,
-        "window",
-        per_second(window.rate.per_second(Instant::now())),
-        "Repaints of this window a second.",
-    );
     value(ui, "network", per_second(measured.rate), "Frames that went through the network a second.");
     let rate = source.map_or(0.0, |s| s.rate);
     value(ui, "source", per_second(rate), "Frames that the source gave a second.");
-    value(
-        ui,
-        "age",
-        milliseconds(window.viewer.age()),
-        "Time from a frame's capture to its way to the screen.",
-    );
+    let skipped = skipped_share(measured.history.iter()) * 100.0;
+    let help = "Share of the source's frames that were replaced by a newer one before the network took them.";
+    value(ui, "skipped", format!("{skipped:.0} %"), help);
+    let people = window.viewer.result().map_or(0, |r| r.people.len());
+    let name = if people == 1 { "person" } else { "people" };
+    value(ui, name, people.to_string(), "People with a skeleton in the picture.");
+    if let Some(ages) = window.viewer.ages() {
+        let help = "Time from a frame's capture to its way to the screen, in the middle of the last frames.";
+        value(ui, "old", milliseconds(ages.p50), help);
+    }
 }
 
 fn dot(ui: &mut Ui, color: Color32) {

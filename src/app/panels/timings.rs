@@ -3,78 +3,71 @@
 use crate::app::theme;
 use crate::app::widgets::{hint, history_plot, low_row, milliseconds, value_row};
 use crate::app::window::Window;
-use crate::infer::StageTimes;
-use egui::{Align, Label, Layout, Rect, RichText, Sense, Ui, Vec2};
+use crate::live::{FrameTimes, History, Measured, Spread, skipped_share};
+use egui::{Align, Color32, Label, Layout, Rect, RichText, Sense, Ui, Vec2};
 use egui_plot::{Line, PlotPoints};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Width of a column of milliseconds.
+const COLUMN: f32 = 56.0;
 
 /// Draws the section.
 pub fn show(ui: &mut Ui, window: &mut Window) {
     let measured = window.live.measured();
-    let Some(median) = median(measured.history.iter().rev().take(30)) else {
+    let Some(whole) = Spread::of(measured.history.iter().map(|t| t.whole)) else {
         hint(ui, "Measured as soon as the network runs.");
         return;
     };
+    headline(ui, &measured, whole);
+    ui.add_space(2.0);
+    let stages = stages(&measured.history);
+    let middle = |n: usize| stages[n].1.map_or(Duration::ZERO, |s| s.p50);
+    let middles: [Duration; FrameTimes::STAGES] = std::array::from_fn(middle);
+    bar(ui, &middles);
+    heading(ui, measured.history.iter().len());
+    let longest = middles.into_iter().max().unwrap_or_default();
+    for ((name, times), color) in stages.into_iter().zip(theme::STAGES) {
+        stage(ui, name, times, longest, color);
+    }
+    ui.add_space(4.0);
+    plot(ui, &measured.history);
+    around(ui, window, &measured);
+}
+
+/// The middle of all frames, and how many a second.
+fn headline(ui: &mut Ui, measured: &Measured, whole: Spread) {
+    let count = measured.history.iter().len();
     ui.horizontal(|ui| {
-        let whole =
-            RichText::new(milliseconds(median.whole)).font(theme::strong_font(20.0)).color(theme::BRIGHT);
-        ui.add(Label::new(whole)).on_hover_text("Median over the last 30 frames, from picture to pose.");
+        let text = RichText::new(milliseconds(whole.p50)).font(theme::strong_font(20.0)).color(theme::BRIGHT);
+        let help = format!(
+            "From picture to people, over the last {count} frames. Half of them took at most {}, 95 % at most {}, \
+             99 % at most {}.",
+            milliseconds(whole.p50),
+            milliseconds(whole.p95),
+            milliseconds(whole.p99)
+        );
+        ui.add(Label::new(text)).on_hover_text(help);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let rate = format!("{:.1} frames/s", measured.rate);
             ui.label(RichText::new(rate).color(theme::TEXT))
                 .on_hover_text("Frames through the network a second.");
         });
     });
-    ui.add_space(2.0);
-    bar(ui, &median);
-    let longest = median.stages().iter().map(|s| s.1).max().unwrap_or_default();
-    for ((name, time), color) in median.stages().into_iter().zip(theme::STAGES) {
-        stage(ui, name, time, longest, color);
-    }
-    ui.add_space(4.0);
-    plot(ui, &measured.history);
-    let source = window.live.source();
-    let dropped = window.live.dropped_frames() + source.as_ref().map_or(0, |s| s.missed);
-    value_row(
-        ui,
-        "Frame age",
-        milliseconds(window.viewer.age()),
-        "From a frame's capture to its way to the screen.",
-    );
-    let help = "Frames that were replaced by a newer one before the network took them. Nothing queues.";
-    value_row(ui, "Skipped", format!("{dropped} frames"), help);
 }
 
-/// Medians stage by stage: one slow frame does not move them.
-fn median<'a>(times: impl Iterator<Item = &'a StageTimes>) -> Option<StageTimes> {
-    let times: Vec<&StageTimes> = times.collect();
-    if times.is_empty() {
-        return None;
-    }
-    let of = |part: fn(&StageTimes) -> Duration| {
-        let mut all: Vec<Duration> = times.iter().map(|t| part(t)).collect();
-        all.sort_unstable();
-        all[all.len() / 2]
-    };
-    Some(StageTimes {
-        crop: of(|t| t.crop),
-        backbone: of(|t| t.backbone),
-        mask: of(|t| t.mask),
-        transformer: of(|t| t.transformer),
-        head: of(|t| t.head),
-        network: of(|t| t.network),
-        decode: of(|t| t.decode),
-        whole: of(|t| t.whole),
-    })
+/// The spread of each stage over the frames in which it ran.
+fn stages(history: &History<FrameTimes>) -> [(&'static str, Option<Spread>); FrameTimes::STAGES] {
+    let names = FrameTimes::default().stages().map(|(name, _)| name);
+    std::array::from_fn(|n| (names[n], Spread::of(history.iter().filter_map(|t| t.stages()[n].1))))
 }
 
 /// The stages' shares of their sum (medians do not add up to the whole's median).
-fn bar(ui: &mut Ui, times: &StageTimes) {
+fn bar(ui: &mut Ui, middles: &[Duration]) {
     let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 8.0), Sense::hover());
     ui.painter().rect_filled(rect, 4.0, theme::GROUND);
-    let whole = times.stages().iter().map(|s| s.1).sum::<Duration>().as_secs_f32().max(1e-9);
+    let whole = middles.iter().sum::<Duration>().as_secs_f32().max(1e-9);
     let mut left = rect.left();
-    for ((_, time), color) in times.stages().into_iter().zip(theme::STAGES) {
+    for (time, color) in middles.iter().zip(theme::STAGES) {
         let width = rect.width() * (time.as_secs_f32() / whole).min(1.0);
         let right = (left + width).min(rect.right());
         ui.painter().rect_filled(Rect::from_x_y_ranges(left..=right, rect.y_range()), 0.0, color);
@@ -82,23 +75,43 @@ fn bar(ui: &mut Ui, times: &StageTimes) {
     }
 }
 
-fn stage(ui: &mut Ui, name: &str, time: Duration, longest: Duration, color: egui::Color32) {
+fn heading(ui: &mut Ui, count: usize) {
+    low_row(ui, |ui| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let help = format!("Over the last {count} frames.");
+            for text in ["95 %", "50 %"] {
+                column(ui, text, theme::MUTED).on_hover_text(&help);
+            }
+        });
+    });
+}
+
+/// A right-aligned cell.
+fn column(ui: &mut Ui, text: &str, color: Color32) -> egui::Response {
+    let size = Vec2::new(COLUMN, theme::LOW_ROW);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        ui.set_min_size(size);
+        ui.label(RichText::new(text).color(color))
+    })
+    .inner
+}
+
+fn stage(ui: &mut Ui, name: &str, times: Option<Spread>, longest: Duration, color: Color32) {
     low_row(ui, |ui| {
         let (square, _) = ui.allocate_exact_size(Vec2::splat(8.0), Sense::hover());
         ui.painter().rect_filled(square, 2.0, color);
-        let size = Vec2::new(76.0, theme::LOW_ROW);
+        let size = Vec2::new(70.0, theme::LOW_ROW);
         let label = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
             ui.set_min_size(size);
             ui.add(Label::new(RichText::new(name).color(theme::MUTED)).selectable(false)).id
         });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let size = Vec2::new(58.0, theme::LOW_ROW);
-            ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-                ui.set_min_size(size);
-                ui.label(RichText::new(milliseconds(time)).color(theme::TEXT)).labelled_by(label.inner);
-            });
+            let text = |part: fn(Spread) -> Duration| times.map_or("–".into(), |t| milliseconds(part(t)));
+            column(ui, &text(|t| t.p95), theme::MUTED);
+            column(ui, &text(|t| t.p50), theme::TEXT).labelled_by(label.inner);
             let (track, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());
             ui.painter().rect_filled(track, 2.0, theme::GROUND);
+            let time = times.map_or(Duration::ZERO, |t| t.p50);
             let part = time.as_secs_f32() / longest.as_secs_f32().max(1e-9);
             let filled =
                 Rect::from_min_size(track.min, Vec2::new(track.width() * part.min(1.0), track.height()));
@@ -107,13 +120,34 @@ fn stage(ui: &mut Ui, name: &str, time: Duration, longest: Duration, color: egui
     });
 }
 
-/// The whole's milliseconds over the last frames.
-fn plot(ui: &mut Ui, history: &crate::live::History<StageTimes>) {
-    let points: PlotPoints<'_> =
-        history.iter().enumerate().map(|(n, t)| [n as f64, t.whole.as_secs_f64() * 1e3]).collect();
-    history_plot("milliseconds", 84.0, "ms")
-        .include_x(0.0)
-        .show(ui, |plot| plot.line(Line::new("whole", points).color(theme::ACCENT).width(1.5).fill(0.0)));
+/// The whole's milliseconds over the last frames, and how old the frames were when their people were known.
+fn plot(ui: &mut Ui, history: &History<FrameTimes>) {
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let whole: PlotPoints<'_> = history.iter().enumerate().map(|(n, t)| [n as f64, ms(t.whole)]).collect();
+    let age: PlotPoints<'_> =
+        history.iter().enumerate().filter_map(|(n, t)| Some([n as f64, ms(t.age?)])).collect();
+    history_plot("milliseconds", 84.0, "ms").include_x(0.0).show(ui, |plot| {
+        plot.line(Line::new("age", age).color(theme::MUTED).width(1.0));
+        plot.line(Line::new("whole", whole).color(theme::ACCENT).width(1.5).fill(0.0));
+    });
+}
+
+/// What happens before and after the network.
+fn around(ui: &mut Ui, window: &Window, measured: &Measured) {
+    if let Some(ages) = window.viewer.ages() {
+        let text = format!("{} (95 %: {})", milliseconds(ages.p50), milliseconds(ages.p95));
+        let help = "From a frame's capture to its way to the screen: half of the last frames, and 95 % of them. \
+                    The grey line is the age when the people were known.";
+        value_row(ui, "Frame age", text, help);
+    }
+    let source = window.live.source();
+    let skipped = window.live.dropped_frames() + source.as_ref().map_or(0, |s| s.missed);
+    let share = skipped_share(measured.history.iter()) * 100.0;
+    let help = "Frames that were replaced by a newer one before the network took them: share of the last frames, \
+                and all since the source was opened. Nothing queues.";
+    value_row(ui, "Skipped", format!("{share:.0} % ({skipped} frames)"), help);
+    let rate = window.rate.per_second(Instant::now());
+    value_row(ui, "Window", format!("{rate:.1} /s"), "Repaints of this window a second.");
 }
 
 #[cfg(test)]
@@ -121,10 +155,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_slow_frame_does_not_move_the_medians() {
-        let frame = |ms| StageTimes { whole: Duration::from_millis(ms), ..StageTimes::default() };
-        let times = [frame(10), frame(500), frame(11)];
-        assert_eq!(median(times.iter()).unwrap().whole, Duration::from_millis(11));
-        assert_eq!(median([].iter()), None);
+    fn a_stage_that_runs_now_and_then_is_measured_over_the_frames_in_which_it_ran() {
+        let mut history = History::new(9);
+        for n in 0..9 {
+            let detect = (n % 3 == 0).then_some(Duration::from_millis(30));
+            history.push(FrameTimes { detect, ..FrameTimes::default() });
+        }
+        let stages = stages(&history);
+        assert_eq!((stages[0].0, stages[0].1.unwrap().p50), ("detect", Duration::from_millis(30)));
+        assert_eq!((stages[7].0, stages[7].1.unwrap().p50), ("track", Duration::ZERO));
     }
 }

@@ -122,6 +122,11 @@ impl Decoder {
         Err(self.ending(false))
     }
 
+    /// True when ffmpeg has complained about something in the file.
+    pub fn has_complained(&self) -> bool {
+        !self.complaints.is_empty()
+    }
+
     fn read(&mut self, stamp: Stamp) -> Result<Decoded, Ending> {
         let [width, height] = stamp.size;
         let Some(time_base) = self.time_base else { return Err(self.ending(true)) };

@@ -39,6 +39,8 @@ pub struct VideoSource {
     counted: Option<u64>,
     /// A cut that was found while a seek read ahead, to be reported after the waiting frames.
     found_cut: Option<SourceError>,
+    /// Time of the frame at which ffmpeg complained first.
+    damaged: Option<Duration>,
     sequence: u64,
 }
 
@@ -82,6 +84,7 @@ impl VideoSource {
             newest: None,
             counted: Some(0),
             found_cut: None,
+            damaged: None,
             sequence: 0,
         };
         match source.decode() {
@@ -105,8 +108,12 @@ impl VideoSource {
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
         match decoder.next() {
             Ok(decoded) => {
+                let complained = decoder.has_complained();
                 let timestamp = self.timestamp(&decoded);
                 self.newest = Some(timestamp);
+                if complained && self.damaged.is_none() {
+                    self.damaged = Some(timestamp);
+                }
                 if let Some(count) = &mut self.counted {
                     *count += 1;
                 }
@@ -152,6 +159,11 @@ impl VideoSource {
             }
             None => return Ok(None),
         };
+        // It was decoded well beyond the damage: more is lost there than at the end.
+        if let Some(at) = self.damaged.filter(|at| *at + CUT_TOLERANCE < reached && !early) {
+            let seconds = at.as_secs_f64();
+            return Err(SourceError::VideoDamaged { path: self.path.clone(), seconds, reason });
+        }
         let frames = self.counted.unwrap_or(self.sequence);
         Err(SourceError::VideoCut { path: self.path.clone(), frames, reason })
     }
@@ -161,6 +173,7 @@ impl VideoSource {
         self.decoder = None;
         self.waiting.clear();
         self.found_cut = None;
+        self.damaged = None;
         self.newest = None;
         self.counted = (start == Start::Beginning).then_some(0);
         self.decoder = Some(Decoder::start(&self.path, self.probe.stream, start, &self.programs)?);
@@ -180,7 +193,9 @@ impl VideoSource {
                 Some(frame) => Some(frame),
                 None => match self.decode() {
                     Ok(frame) => frame,
-                    Err(cut @ SourceError::VideoCut { .. }) if shown.is_some() => {
+                    Err(cut @ (SourceError::VideoCut { .. } | SourceError::VideoDamaged { .. }))
+                        if shown.is_some() =>
+                    {
                         self.found_cut = Some(cut);
                         None
                     }

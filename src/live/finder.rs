@@ -1,0 +1,51 @@
+//! Who looks for people in a frame, behind a small trait so that the pipeline can be tested without a
+//! detector.
+
+use crate::gpu::{ComputeDevice, DeviceError};
+use crate::vision::Detection;
+use image::RgbImage;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Finds the people in a picture.
+pub trait PersonFinder {
+    /// Boxes around the people, best first, in pixels of `img`.
+    ///
+    /// # Errors
+    /// One sentence for the user.
+    fn find(&mut self, img: &RgbImage) -> Result<Vec<Detection>, FinderError>;
+}
+
+/// The person detector could not be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum FinderError {
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error("{} is no detector that this program can read", .0.display())]
+    Unreadable(PathBuf),
+}
+
+/// The person detector that runs, as the window shows it.
+#[derive(Clone, Debug)]
+pub struct FinderSummary {
+    /// The weights file.
+    pub path: PathBuf,
+    pub device: ComputeDevice,
+}
+
+/// A detector and its description, made on the inference thread: Burn orders work by thread.
+pub type LoadedFinder = (Box<dyn PersonFinder>, FinderSummary);
+/// Loads a detector on the inference thread.
+pub type FinderLoader = Box<dyn FnOnce() -> Result<LoadedFinder, FinderError> + Send>;
+
+/// Where the detector stands.
+#[derive(Clone, Debug, Default)]
+pub enum FinderStatus {
+    /// None was asked for: one person is looked for in the whole picture.
+    #[default]
+    None,
+    Loading,
+    Ready(Arc<FinderSummary>),
+    /// One sentence that says why not.
+    Failed(String),
+}

@@ -1,0 +1,365 @@
+//! What the inference thread does with a frame: who is in it, where, and in which pose.
+
+use super::capture::LiveFrame;
+use super::estimator::{Estimated, Loader, ModelStatus, PoseEstimator};
+use super::finder::{FinderLoader, FinderStatus, PersonFinder};
+use super::slot::lock;
+use super::times::FrameTimes;
+use super::worker::{LiveResult, LiveSettings, Measuring, Shared};
+use crate::pose::{Pose, Skeleton};
+use crate::track::{FollowSettings, Follower, Moment, Person};
+use crate::vision::{BBox, Detection};
+use image::RgbImage;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The state of the inference thread.
+pub(super) struct Inference<'a> {
+    shared: &'a Shared,
+    settings: LiveSettings,
+    estimator: Option<Box<dyn PoseEstimator>>,
+    finder: Option<Box<dyn PersonFinder>>,
+    follower: Follower,
+    /// What the detector found last, perhaps some frames ago.
+    found: Arc<Vec<Detection>>,
+    current: Option<Current>,
+    /// Source, run and the source's own number of the frame of the last result.
+    last: Option<(u64, u64, u64)>,
+    number: u64,
+}
+
+/// The frame on show.
+struct Current {
+    frame: LiveFrame,
+    moment: Moment,
+    /// The follower as it was before this frame: when another person is to be followed, the frame is looked
+    /// at as if that had been so from its beginning.
+    before: Follower,
+    /// What the detector found in this frame, if it was asked.
+    found: Option<Arc<Vec<Detection>>>,
+    /// People were found in it, or looked for in vain.
+    looked: bool,
+    /// Where poses were estimated. The same boxes serve when only the network's settings change, so that
+    /// the difference is the settings'.
+    boxes: Vec<BBox>,
+}
+
+/// What a change asks of the frame on show.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Again {
+    Nothing,
+    /// Other poses in the same boxes; nobody moves on by it.
+    Poses,
+    /// Other people.
+    People,
+}
+
+impl<'a> Inference<'a> {
+    pub fn new(shared: &'a Shared, settings: LiveSettings) -> Self {
+        Inference {
+            shared,
+            settings,
+            estimator: None,
+            finder: None,
+            follower: follower(Skeleton::coco17()),
+            found: Arc::default(),
+            current: None,
+            last: None,
+            number: 0,
+        }
+    }
+
+    /// Works until the thread is told to stop.
+    pub fn run(&mut self) {
+        let mut heard = 0;
+        while !self.shared.stopped() {
+            let mut again = Again::Nothing;
+            if let Some(request) = self.shared.model.take() {
+                self.load(request);
+                again = Again::People;
+            }
+            if let Some(request) = self.shared.finder.take() {
+                self.load_finder(request);
+                again = Again::People;
+            }
+            if let Some(settings) = self.shared.settings.take() {
+                again = again.max(self.change(settings));
+            }
+            if let Some(frame) = self.shared.frames.take() {
+                self.begin(frame);
+                self.report(Inference::look);
+            } else {
+                match again {
+                    Again::People => self.report(Inference::look),
+                    Again::Poses => self.report(Inference::estimate_again),
+                    Again::Nothing => heard = self.shared.bell.wait(heard, None),
+                }
+            }
+        }
+    }
+
+    /// Replaces the model. The old one goes first: two may not fit into a GPU's memory.
+    fn load(&mut self, request: Option<Loader>) {
+        self.estimator = None;
+        let Some(loader) = request else {
+            self.shared.set_status(ModelStatus::None);
+            return;
+        };
+        self.shared.set_status(ModelStatus::Loading);
+        let status = match guarded(|| {
+            let (mut estimator, summary) = loader()?;
+            // The first pass compiles kernels and tunes them; it must not count as a frame.
+            let [height, width] = summary.info.config.input;
+            let blank = RgbImage::new(width as u32, height as u32);
+            let whole = BBox::whole(width as u32, height as u32);
+            estimator.estimate(&blank, &[whole], &self.settings.infer, false)?;
+            Ok::<_, crate::infer::InferError>((estimator, summary))
+        }) {
+            Ok((estimator, summary)) => {
+                self.estimator = Some(estimator);
+                self.forget(Some(&summary.info.skeleton));
+                ModelStatus::Ready(Arc::new(summary))
+            }
+            Err(sentence) => ModelStatus::Failed(sentence),
+        };
+        *lock(&self.shared.measuring) = Measuring::default();
+        self.shared.set_status(status);
+    }
+
+    /// Replaces the person detector.
+    fn load_finder(&mut self, request: Option<FinderLoader>) {
+        self.finder = None;
+        self.forget(None);
+        let Some(loader) = request else {
+            self.shared.set_finder_status(FinderStatus::None);
+            return;
+        };
+        self.shared.set_finder_status(FinderStatus::Loading);
+        let status = match guarded(|| {
+            let (mut finder, summary) = loader()?;
+            finder.find(&RgbImage::new(64, 64))?;
+            Ok::<_, super::FinderError>((finder, summary))
+        }) {
+            Ok((finder, summary)) => {
+                self.finder = Some(finder);
+                FinderStatus::Ready(Arc::new(summary))
+            }
+            Err(sentence) => FinderStatus::Failed(sentence),
+        };
+        self.shared.set_finder_status(status);
+    }
+
+    /// Takes other settings; says what they ask of the frame on show.
+    fn change(&mut self, settings: LiveSettings) -> Again {
+        let old = std::mem::replace(&mut self.settings, settings);
+        let new = &self.settings;
+        if new.detect != old.detect {
+            self.forget(None);
+            return Again::People;
+        }
+        // How often people are looked for matters from the next frame on.
+        let FollowSettings { smoothing, detect_every, .. } = new.follow;
+        if new.follow != (FollowSettings { smoothing, detect_every, ..old.follow }) {
+            return Again::People;
+        }
+        if (smoothing, &new.infer, new.heatmaps) != (old.follow.smoothing, &old.infer, old.heatmaps) {
+            self.follower.set_smoothing(smoothing);
+            return Again::Poses;
+        }
+        Again::Nothing
+    }
+
+    /// Nobody is known any more, also not in the frame on show; with a skeleton, people have its joints.
+    fn forget(&mut self, skeleton: Option<&Skeleton>) {
+        match skeleton {
+            Some(skeleton) => self.follower = follower(skeleton),
+            None => self.follower.reset(),
+        }
+        self.found = Arc::default();
+        if let Some(current) = &mut self.current {
+            current.found = None;
+            current.looked = false;
+            current.before = self.follower.clone();
+        }
+    }
+
+    /// Takes a frame that was not seen before.
+    fn begin(&mut self, frame: LiveFrame) {
+        let jump = self.current.as_ref().is_none_or(|last| {
+            let follows = (last.frame.source, last.frame.run) == (frame.source, frame.run);
+            !follows || frame.frame.timestamp < last.frame.frame.timestamp
+        });
+        if jump {
+            self.found = Arc::default();
+        }
+        if self.current.as_ref().is_some_and(|last| last.frame.source != frame.source) {
+            // What was measured belongs to the source on show.
+            *lock(&self.shared.measuring) = Measuring::default();
+        }
+        let moment = Moment { timestamp: frame.frame.timestamp, jump, still: frame.frame.name.is_some() };
+        let before = self.follower.clone();
+        self.current = Some(Current { frame, moment, before, found: None, looked: false, boxes: Vec::new() });
+    }
+
+    /// Finds the people of the current frame and their poses.
+    fn look(&mut self) -> Result<(), String> {
+        let (Some(estimator), Some(current)) = (&mut self.estimator, &mut self.current) else {
+            return Ok(());
+        };
+        let started = Instant::now();
+        let pixels = &current.frame.frame.pixels;
+        let settings = &self.settings;
+        let mut times = FrameTimes::default();
+        let mut tracking = Stopwatch::default();
+        self.follower = current.before.clone();
+        let follower = &mut self.follower;
+
+        let wanted = tracking.time(|| follower.begin(pixels, &current.moment, &settings.follow));
+        if let (true, None, true, Some(finder)) = (wanted, &current.found, settings.detect, &mut self.finder)
+        {
+            let clock = Instant::now();
+            match guarded(|| finder.find(pixels)) {
+                Ok(found) => current.found = Some(Arc::new(found)),
+                Err(sentence) => {
+                    // It goes on as without a detector.
+                    self.finder = None;
+                    self.shared.set_finder_status(FinderStatus::Failed(sentence));
+                }
+            }
+            times.detect = Some(clock.elapsed());
+        }
+        let blind = current.found.is_none();
+        match &current.found {
+            _ if !wanted => {}
+            None => tracking.time(|| follower.undetected()),
+            Some(found) => {
+                self.found = found.clone();
+                tracking.time(|| follower.detected(found));
+            }
+        }
+        let (estimated, people) = loop {
+            current.boxes = tracking.time(|| follower.boxes());
+            let boxes = &current.boxes;
+            let estimated =
+                guarded(|| estimator.estimate(pixels, boxes, &settings.infer, settings.heatmaps))?;
+            let poses = poses(&estimated);
+            let people = tracking.time(|| follower.estimated(&poses));
+            // A picture gets no second chance in a next frame: who was just found is looked at closer.
+            if !(blind && current.moment.still && follower.is_searching()) {
+                break (estimated, people);
+            }
+        };
+        times.network = estimated.1;
+        times.track = tracking.sum;
+        times.whole = started.elapsed();
+        let at = (current.frame.source, current.frame.run, current.frame.frame.sequence);
+        let last = self.last.replace(at);
+        times.age = (last != Some(at)).then(|| current.frame.captured.elapsed());
+        times.skipped = match last {
+            Some(last) if (last.0, last.1) == (at.0, at.1) => at.2.saturating_sub(last.2 + 1),
+            _ => 0,
+        };
+        current.looked = true;
+        let frame = current.frame.clone();
+        self.publish(frame, people, estimated, times);
+        Ok(())
+    }
+
+    /// Estimates the current frame again with other settings of the network, in the same boxes.
+    fn estimate_again(&mut self) -> Result<(), String> {
+        if !self.current.as_ref().is_some_and(|current| current.looked) {
+            return self.look();
+        }
+        let (Some(estimator), Some(current)) = (&mut self.estimator, &self.current) else { return Ok(()) };
+        let started = Instant::now();
+        let (pixels, settings) = (&current.frame.frame.pixels, &self.settings);
+        let estimated =
+            guarded(|| estimator.estimate(pixels, &current.boxes, &settings.infer, settings.heatmaps))?;
+        let people = self.follower.again(&poses(&estimated));
+        let times = FrameTimes { network: estimated.1, whole: started.elapsed(), ..FrameTimes::default() };
+        let frame = current.frame.clone();
+        self.publish(frame, people, estimated, times);
+        Ok(())
+    }
+
+    /// Does something with the current frame, and says it when that failed.
+    fn report(&mut self, work: fn(&mut Self) -> Result<(), String>) {
+        if let Err(sentence) = work(self) {
+            self.forget(None);
+            lock(&self.shared.measuring).error = Some(sentence);
+            self.shared.wake();
+        }
+    }
+
+    fn publish(
+        &mut self,
+        frame: LiveFrame,
+        people: Vec<Person>,
+        (estimates, _, kept): Estimated,
+        times: FrameTimes,
+    ) {
+        {
+            let mut measuring = lock(&self.shared.measuring);
+            measuring.history.push(times);
+            measuring.rate.tick(Instant::now());
+            measuring.error = None;
+        }
+        self.number += 1;
+        let (settings, found, number) = (self.settings.clone(), self.found.clone(), self.number);
+        self.shared.results.put(LiveResult {
+            frame,
+            people,
+            estimates,
+            found,
+            kept,
+            times,
+            settings,
+            number,
+        });
+        self.shared.wake();
+    }
+}
+
+fn follower(skeleton: &Skeleton) -> Follower {
+    Follower::new(skeleton.sigmas.iter().copied())
+}
+
+fn poses((estimates, ..): &Estimated) -> Vec<Pose> {
+    estimates.iter().map(|e| e.pose.clone()).collect()
+}
+
+/// Adds up what several pieces of work took.
+#[derive(Default)]
+struct Stopwatch {
+    sum: Duration,
+}
+
+impl Stopwatch {
+    fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let value = work();
+        self.sum += started.elapsed();
+        value
+    }
+}
+
+/// Runs a network's code; Burn panics when a GPU goes away, and that must not end the program.
+fn guarded<T, E: Display>(work: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(panic) => {
+            let said = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no reason was given");
+            let first = said.lines().next().unwrap_or_default();
+            Err(format!(
+                "the device failed while the network ran ({first}): choose the CPU, or load the model again"
+            ))
+        }
+    }
+}
