@@ -10,6 +10,10 @@ pub enum DataError {
     #[error("{path} is not in {layout}: {source}")]
     Parse { path: String, layout: &'static str, source: serde_json::Error },
     #[error(
+        "{path} is a MATLAB file, which is not read; write MPII's as JSON with scripts/mpii_from_mat.py (docs/DATA.md)"
+    )]
+    Matlab { path: String },
+    #[error(
         "no annotations for {wanted}; give an annotation file, or a folder that has annotations/person_keypoints_{split}.json (COCO) or annot/{split}.json (MPII, whose val is named valid)"
     )]
     NotFound { wanted: String, split: String },
