@@ -114,6 +114,7 @@ fn progress_foot(ui: &mut Ui, window: &mut Window) {
     let training = &window.training;
     let (running, stopping, resumable) = (training.running(), training.stopping(), training.can_resume());
     let refused = training.refused.clone().filter(|_| !running);
+    let unsaved = resumable && training.failed() && training.progress.saved.is_none();
     let best = training.best_weights();
     if let Some(refused) = refused {
         said(ui, refused, theme::ERROR);
@@ -129,14 +130,14 @@ fn progress_foot(ui: &mut Ui, window: &mut Window) {
                     window.training.stop();
                 }
             });
+        } else if unsaved {
+            let tip = "Set the training up anew; no step of this one is saved.";
+            if ui.add_sized(half, main_button("Change the settings")).on_hover_text(tip).clicked() {
+                window.training.again();
+            }
         } else if resumable {
-            let anew = window.training.progress.saved.is_none() && window.training.failed();
-            let (text, tip) = if anew {
-                ("Start again", "Start anew with the same settings.")
-            } else {
-                ("Resume", "Go on exactly where it was stopped.")
-            };
-            if ui.add_sized(half, main_button(text)).on_hover_text(tip).clicked() {
+            let tip = "Go on exactly where it was stopped.";
+            if ui.add_sized(half, main_button("Resume")).on_hover_text(tip).clicked() {
                 window.training.resume(&ctx);
             }
         } else {
@@ -147,7 +148,14 @@ fn progress_foot(ui: &mut Ui, window: &mut Window) {
         }
         show_best(ui, window, half, best);
     });
-    if resumable {
+    if unsaved {
+        ui.horizontal(|ui| {
+            let tip = "With the same settings, when the cause lies elsewhere.";
+            if ui.add_sized(halves(ui), Button::new("Try again")).on_hover_text(tip).clicked() {
+                window.training.resume(&ctx);
+            }
+        });
+    } else if resumable {
         ui.horizontal(|ui| {
             let tip = "Leave this run as it is and set up another one.";
             if ui.add_sized(halves(ui), Button::new("New training")).on_hover_text(tip).clicked() {
