@@ -134,13 +134,15 @@ pub fn chip(ui: &mut Ui, text: &str, color: Color32) -> Response {
 
 /// A message on a dark ground with a coloured edge.
 pub fn card<R>(ui: &mut Ui, width: f32, color: Color32, content: impl FnOnce(&mut Ui) -> R) -> R {
+    // Margins left and right, and the line on both sides.
+    const EDGES: f32 = 16.0 + 12.0 + 2.0;
     let frame = egui::Frame::new()
         .fill(theme::PANEL.gamma_multiply(0.96))
         .stroke(egui::Stroke::new(1.0, theme::LINE))
         .corner_radius(6)
         .inner_margin(egui::Margin { left: 16, right: 12, top: 10, bottom: 10 });
     let shown = frame.show(ui, |ui| {
-        ui.set_width(width - 28.0);
+        ui.set_width(width - EDGES);
         content(ui)
     });
     let edge = egui::Rect::from_min_size(

@@ -120,7 +120,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             info.config.depth * info.config.transformers,
             info.config.skeleton
         ),
-        device: format!("{} ({})", estimator.device().name, estimator.device().backend),
+        device: estimator.device().title(),
         note: args.note.clone(),
         set: title,
         persons: samples.len(),

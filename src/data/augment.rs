@@ -245,17 +245,7 @@ mod tests {
         let keypoints: Vec<Keypoint> = (0..17)
             .map(|j| Keypoint { x: 40.0 + 3.0 * (j % 5) as f32, y: 20.0 + 6.0 * j as f32, score: 2.0 })
             .collect();
-        Person {
-            id: 1,
-            picture: 0,
-            bbox: BBox { x: 30.0, y: 15.0, w: 40.0, h: 110.0 },
-            outside: 0.0,
-            area: 3000.0,
-            weights: vec![1.0; 17],
-            keypoints,
-            source: None,
-            head_size: None,
-        }
+        Person::for_test(BBox { x: 30.0, y: 15.0, w: 40.0, h: 110.0 }, keypoints)
     }
 
     fn draw(how: &Augmentation, index: u64) -> Sample {

@@ -10,10 +10,14 @@ pub enum DataError {
     #[error("{path} is not in {layout}: {source}")]
     Parse { path: String, layout: &'static str, source: serde_json::Error },
     #[error(
+        "{path} is a MATLAB file, which is not read; write MPII's as JSON with scripts/mpii_from_mat.py (docs/DATA.md)"
+    )]
+    Matlab { path: String },
+    #[error(
         "no annotations for {wanted}; give an annotation file, or a folder that has annotations/person_keypoints_{split}.json (COCO) or annot/{split}.json (MPII, whose val is named valid)"
     )]
     NotFound { wanted: String, split: String },
-    #[error("{path} has no usable person with {joints} joints{left_out}")]
+    #[error("{path} has no usable person with {joints} joints{left_out}; `tmpose data check` shows what is in it")]
     Empty { path: String, joints: usize, left_out: String },
     #[error(transparent)]
     Skeleton(#[from] SkeletonError),

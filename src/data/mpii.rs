@@ -233,6 +233,15 @@ mod tests {
     }
 
     #[test]
+    fn the_official_mat_file_is_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mpii_human_pose_v1_u12_1.mat");
+        std::fs::write(&file, b"MATLAB 5.0 MAT-file, Platform: GLNXA64 \0\x01IM").unwrap();
+        let error = PoseSet::open(&file, "train", Skeleton::mpii16()).unwrap_err().to_string();
+        assert!(error.contains("u12_1.mat") && error.contains("mpii_from_mat.py"), "{error}");
+    }
+
+    #[test]
     fn what_cannot_be_used_is_counted_and_named() {
         let dir = tempfile::tempdir().unwrap();
         write_set(

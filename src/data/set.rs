@@ -45,6 +45,15 @@ impl Person {
     pub fn labelled(&self) -> usize {
         self.keypoints.iter().filter(|k| k.score > 0.0).count()
     }
+
+    /// Somebody for a test: every joint with a score is labelled, and the area is the box's.
+    #[cfg(test)]
+    pub fn for_test(bbox: BBox, keypoints: Vec<Keypoint>) -> Person {
+        let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
+        let area = f64::from(bbox.area());
+        let (source, head_size) = (None, None);
+        Person { id: 1, picture: 0, bbox, outside: 0.0, area, keypoints, weights, source, head_size }
+    }
 }
 
 /// An annotation that the evaluation counts neither as found nor as missed (METHOD 6.1): a crowd region, or a
@@ -208,6 +217,9 @@ impl PoseSet {
         let path = place.file.display().to_string();
         let bytes =
             std::fs::read(&place.file).map_err(|source| DataError::Read { path: path.clone(), source })?;
+        if bytes.starts_with(b"MATLAB ") {
+            return Err(DataError::Matlab { path });
+        }
         let set = match bytes.iter().find(|b| !b.is_ascii_whitespace()) {
             Some(b'[') => mpii::read(bytes, place)?,
             _ => coco::read(bytes, place, expected)?,

@@ -132,17 +132,7 @@ mod tests {
             put(row, 50.0 + half, y);
             put(row + 1, 50.0 - half, y);
         }
-        Person {
-            id: 1,
-            picture: 0,
-            bbox: BBox { x: 20.0, y: 10.0, w: 60.0, h: 120.0 },
-            outside: 0.0,
-            area: 3000.0,
-            weights: vec![1.0; 17],
-            keypoints,
-            source: None,
-            head_size: None,
-        }
+        Person::for_test(BBox { x: 20.0, y: 10.0, w: 60.0, h: 120.0 }, keypoints)
     }
 
     fn swapped(rows: &[usize]) -> Person {

@@ -121,17 +121,9 @@ mod tests {
     #[test]
     fn missing_joints_are_filled_and_swapped_ones_mistrusted() {
         let labelled = Keypoint { x: 10.0, y: 10.0, score: 2.0 };
-        let person = Person {
-            id: 7,
-            picture: 0,
-            bbox: BBox { x: 0.0, y: 0.0, w: 50.0, h: 100.0 },
-            outside: 0.0,
-            area: 2500.0,
-            keypoints: vec![Keypoint::default(), Keypoint::default(), labelled, labelled],
-            weights: vec![0.0, 0.0, 1.0, 1.0],
-            source: None,
-            head_size: None,
-        };
+        let keypoints = vec![Keypoint::default(), Keypoint::default(), labelled, labelled];
+        let bbox = BBox { x: 0.0, y: 0.0, w: 50.0, h: 100.0 };
+        let person = Person { id: 7, ..Person::for_test(bbox, keypoints) };
         let mut set = PoseSet {
             file: "x".into(),
             layout: Layout::Coco,

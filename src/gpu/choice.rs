@@ -82,6 +82,15 @@ impl ComputeDevice {
         }
     }
 
+    /// Name and backend in words, e.g. "NVIDIA H200 (Vulkan)".
+    pub fn title(&self) -> String {
+        if self.is_gpu() {
+            format!("{} ({})", self.name, self.backend)
+        } else {
+            format!("{} (flex)", self.name)
+        }
+    }
+
     /// True when tensors live behind wgpu, so that a window can draw from them.
     pub fn is_gpu(&self) -> bool {
         self.backend != "CPU (flex)"

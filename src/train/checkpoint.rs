@@ -115,9 +115,10 @@ pub fn load(
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let failed = |source: Error| {
         let shown = path.display().to_string();
-        match source.kind() {
+        let kind = source.kind();
+        match kind {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge if path.exists() => {
-                TrainError::Full { path: shown, megabytes: bytes.len() as f64 / 1e6, source }
+                TrainError::Full { path: shown, megabytes: bytes.len() as f64 / 1e6, kind }
             }
             _ => TrainError::Write { path: shown, source },
         }

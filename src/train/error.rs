@@ -27,9 +27,9 @@ pub enum TrainError {
     #[error("cannot write {path}: {source}; choose a folder that can be written to with --out")]
     Write { path: String, source: std::io::Error },
     #[error(
-        "there is no room for a new {path} ({megabytes:.1} MB: {source}); the earlier one is kept: free some space and go on with `tmpose train --resume`"
+        "there is no room for a new {path} ({megabytes:.1} MB: {kind}); the earlier one is kept: free some space and go on with `tmpose train --resume`"
     )]
-    Full { path: String, megabytes: f64, source: std::io::Error },
+    Full { path: String, megabytes: f64, kind: std::io::ErrorKind },
     #[error(
         "{folder} has {free} of free space, the training needs about {needed} ({what}); free some space, or choose another place with {flags}"
     )]

@@ -3,6 +3,7 @@
 mod cached;
 mod card;
 mod checkpoint;
+mod checks;
 pub mod config;
 mod cpu;
 mod curves;

@@ -1,7 +1,7 @@
 //! The gradient of a step's loss through Burn's autodiff: for whatever has no hand-written pass.
 
 use super::distill::{LessonBatch, pull, recorded_terms};
-use super::loss::{Goal, LossParts, loss_and_gradient};
+use super::loss::{Goal, LossParts, Normaliser, TargetBatch, loss_and_gradient};
 use super::parameters::Layout;
 use super::step::Objective;
 use crate::model::{Keep, TmPose, Trace};
@@ -15,20 +15,45 @@ pub enum Input {
     Pictures(Vec<f32>),
 }
 
-/// Loss of a batch through Burn's autodiff; the gradient is added to `out`. The backbone runs once, what
-/// follows it once for each pass. `lesson` is what a teacher says about the batch; a person whose targets
-/// teach nothing learns nothing from it either.
-#[allow(clippy::too_many_arguments)] // Two callers; a struct would only repeat these names.
-pub fn recorded_gradient(
+/// What autodiff is given of a batch.
+pub struct Batch {
+    pub input: Input,
+    /// Kept tokens of each person, all of one length.
+    pub keep: Vec<Vec<usize>>,
+    /// What a teacher says about the batch.
+    pub lesson: Option<LessonBatch>,
+}
+
+/// Loss of a step of several batches and its gradient, written to `out`. Batches are made one by one, so
+/// that several need no more memory than one; `targets` has those of each.
+pub fn recorded_step(
     model: &TmPose,
     layout: &Layout,
-    input: Input,
-    keep: &[Vec<usize>],
-    goal: Goal,
+    batches: impl Iterator<Item = Batch>,
+    targets: &[TargetBatch],
     objective: &Objective,
-    lesson: Option<&LessonBatch>,
     out: &mut [f32],
 ) -> LossParts {
+    out.fill(0.0);
+    let by = Normaliser::of(targets);
+    let mut sum = LossParts::default();
+    for (batch, targets) in batches.zip(targets) {
+        sum += batch_gradient(model, layout, batch, Goal { targets, by }, objective, out);
+    }
+    sum
+}
+
+/// Loss of a batch; the gradient is added to `out`. The backbone runs once, what follows it once for each
+/// pass. A person whose targets teach nothing learns nothing from a teacher either.
+fn batch_gradient(
+    model: &TmPose,
+    layout: &Layout,
+    batch: Batch,
+    goal: Goal,
+    objective: &Objective,
+    out: &mut [f32],
+) -> LossParts {
+    let Batch { input, keep, lesson } = batch;
     let config = model.config();
     let (batch, joints) = (keep.len(), config.joints);
     let device = model.patch.weight.val().device().without_autodiff();
@@ -45,7 +70,7 @@ pub fn recorded_gradient(
     };
     let taught: Vec<f32> = (0..batch).map(|p| f32::from(u8::from(goal.targets.teaches(p)))).collect();
     let taught = Tensor::<4>::from_data(TensorData::new(taught, [batch, 1, 1, 1]), &device);
-    let passes = objective.passes.of_batch(keep);
+    let passes = objective.passes.of_batch(&keep);
     let by = goal.by.shared_by(passes.len());
     let imitation = objective.imitation.factors(by, config);
 
@@ -66,7 +91,7 @@ pub fn recorded_gradient(
             parts.sandwich += loss;
             gradient = gradient + more;
         }
-        if let Some(goal) = lesson.and_then(LessonBatch::maps) {
+        if let Some(goal) = lesson.as_ref().and_then(LessonBatch::maps) {
             let (loss, more) = pull(&drawn, goal, &taught, imitation.heatmaps);
             parts.teacher += loss;
             gradient = gradient + more;
@@ -74,7 +99,8 @@ pub fn recorded_gradient(
         // The sum of maps x gradient has exactly that gradient with respect to the maps.
         let mut sum = (maps * gradient.autodiff()).sum();
         let taught = taught.clone().reshape([batch, 1, 1]);
-        if let Some(inside) = lesson.and_then(|l| recorded_terms(&trace, l, &kept, &taught, &imitation)) {
+        let inside = lesson.as_ref().and_then(|l| recorded_terms(&trace, l, &kept, &taught, &imitation));
+        if let Some(inside) = inside {
             parts.teacher += f64::from(inside.clone().inner().into_scalar::<f32>());
             sum = sum + inside;
         }

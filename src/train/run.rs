@@ -143,7 +143,7 @@ impl<'a> Training<'a> {
             steps: self.steps,
             samples: samples as usize,
             parameters: self.optimizer.weights.len(),
-            device: format!("{} ({}), {}", device.name, device.backend, self.session.engine_name()),
+            device: format!("{}, {}", device.title(), self.session.engine_name()),
         });
         let mut gradient = vec![0.0; self.optimizer.weights.len()];
         let (mut meter, mut bad) = (Meter::default(), 0usize);

@@ -8,11 +8,11 @@ use super::distill::{Imitation, LessonBatch, LessonCache, Teacher};
 use super::events::TrainEvent;
 use super::features::{Networking, cached_features, is_bad};
 use super::folder;
-use super::loss::{Goal, LossParts, Normaliser, TargetBatch};
+use super::loss::{LossParts, TargetBatch};
 use super::parameters::Layout;
 use super::pictures::{Loader, PictureBatch};
 use super::plan::{Planner, StepPlan};
-use super::recorded::{Input, recorded_gradient};
+use super::recorded::{Batch, Input, recorded_step};
 use super::schedule::total_steps;
 use super::start::{Start, calibrate, channel_scale, start};
 use super::step::{HandSteps, Objective};
@@ -224,26 +224,15 @@ impl Session {
             Engine::Cached(objective, sets) => {
                 objective.loss = loss;
                 self.model = self.layout.write(self.model.clone(), weights);
-                gradient.fill(0.0);
                 let plans = self.planner.batches(step, accumulate);
                 let targets: Vec<TargetBatch> = plans.iter().map(|p| p.targets(sets, hw, sigma)).collect();
-                let by = Normaliser::of(&targets);
-                for (plan, targets) in plans.into_iter().zip(&targets) {
+                outcome.samples = plans.iter().flat_map(|plan| plan.samples.clone()).collect();
+                let batches = plans.into_iter().map(|plan| {
                     let (values, lesson) = plan.batch(sets, &self.device.device);
-                    let (input, goal) = (Input::Features(values), Goal { targets, by });
-                    let (model, layout, keep) = (&self.model, &self.layout, &plan.keep);
-                    outcome.loss += recorded_gradient(
-                        model,
-                        layout,
-                        input,
-                        keep,
-                        goal,
-                        objective,
-                        lesson.as_ref(),
-                        gradient,
-                    );
-                    outcome.samples.extend(plan.samples);
-                }
+                    Batch { input: Input::Features(values), keep: plan.keep, lesson }
+                });
+                let (model, layout) = (&self.model, &self.layout);
+                outcome.loss = recorded_step(model, layout, batches, &targets, objective, gradient);
             }
             Engine::Pictures(objective, loader, teacher) => {
                 objective.loss = loss;
@@ -257,7 +246,7 @@ impl Session {
                     let first = step * accumulate as u64;
                     Loader::start(self.samples.clone(), planner, first, 2 * accumulate, threads)
                 });
-                let batches: Vec<PictureBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
+                let mut batches: Vec<PictureBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
                 outcome.waited = before.elapsed();
                 if batches.len() < accumulate {
                     // A loader's thread only ends before its loader when it panicked.
@@ -265,34 +254,25 @@ impl Session {
                     return outcome;
                 }
                 self.model = self.layout.write(self.model.clone(), weights);
-                gradient.fill(0.0);
                 let target = |batch: &PictureBatch| {
                     TargetBatch::new(batch.joints.iter().map(Vec::as_slice), hw, sigma)
                 };
                 let targets: Vec<TargetBatch> = batches.iter().map(target).collect();
-                let by = Normaliser::of(&targets);
-                for (batch, targets) in batches.into_iter().zip(&targets) {
+                for batch in &mut batches {
+                    outcome.samples.extend(&batch.plan.samples);
+                    outcome.bad.append(&mut batch.bad);
+                }
+                let batches = batches.into_iter().map(|batch| {
                     let lesson = teacher.as_ref().map(|teacher| {
                         let [h, w] = self.model.config().input;
-                        let pixels = TensorData::new(batch.pixels.clone(), [targets.persons, 3, h, w]);
+                        let pixels = TensorData::new(batch.pixels.clone(), [batch.joints.len(), 3, h, w]);
                         let rows = teacher.lessons(Tensor::from_data(pixels, &self.device.device));
                         LessonBatch { rows, shape: teacher.shape.clone() }
                     });
-                    let (input, goal) = (Input::Pictures(batch.pixels), Goal { targets, by });
-                    let (model, layout, keep) = (&self.model, &self.layout, &batch.plan.keep);
-                    outcome.loss += recorded_gradient(
-                        model,
-                        layout,
-                        input,
-                        keep,
-                        goal,
-                        objective,
-                        lesson.as_ref(),
-                        gradient,
-                    );
-                    outcome.samples.extend(batch.plan.samples);
-                    outcome.bad.extend(batch.bad);
-                }
+                    Batch { input: Input::Pictures(batch.pixels), keep: batch.plan.keep, lesson }
+                });
+                let (model, layout) = (&self.model, &self.layout);
+                outcome.loss = recorded_step(model, layout, batches, &targets, objective, gradient);
             }
         }
         outcome

@@ -179,9 +179,8 @@ mod tests {
     use crate::model::{TmPose, Variant};
     use crate::pose::Skeleton;
     use crate::train::distill::{LessonCache, LessonShape};
-    use crate::train::loss::Goal;
     use crate::train::parameters::Layout;
-    use crate::train::recorded::{Input, recorded_gradient};
+    use crate::train::recorded::{Batch, Input, recorded_step};
     use burn::prelude::*;
     use half::f16;
 
@@ -287,13 +286,11 @@ mod tests {
             let lesson = lesson.filter(|_| config.distillation.teacher.is_some());
             let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
             let targets = TargetBatch::new(joints, shape.heatmap, config.loss.sigma);
-            let by = Normaliser::of(std::slice::from_ref(&targets));
-            let (goal, objective) = (Goal { targets: &targets, by }, Objective::new(config, shape.grid));
+            let batch = Batch { input: Input::Features(values), keep: plan.keep.clone(), lesson };
+            let (objective, batches) = (Objective::new(config, shape.grid), std::iter::once(batch));
             let mut gradient = vec![0.0; self.layout.count()];
-            let input = Input::Features(values);
             let (model, layout, out) = (&self.model, &self.layout, &mut gradient);
-            let parts =
-                recorded_gradient(model, layout, input, &plan.keep, goal, &objective, lesson.as_ref(), out);
+            let parts = recorded_step(model, layout, batches, &[targets], &objective, out);
             (parts, gradient)
         }
 

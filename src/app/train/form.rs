@@ -142,6 +142,12 @@ impl Form {
         });
     }
 
+    /// The run folder, where it holds a training that can be gone on with.
+    pub fn taken_folder(&self) -> Option<&Path> {
+        let out = &self.config.run.out;
+        (self.problem(Field::Folder).is_some() && holds_training(out)).then_some(out)
+    }
+
     /// Puts a folder that holds no training yet in the place of one that does.
     pub fn take_free_folder(&mut self) {
         self.config.run.out = free_folder(&self.config.run.out);

@@ -10,7 +10,7 @@ use crate::train::TrainConfig;
 use egui_kittest::kittest::{NodeT, Queryable};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(240);
 
@@ -86,6 +86,37 @@ fn a_wrong_setting_is_said_at_its_field_until_it_is_put_right() {
 }
 
 #[test]
+fn the_panel_keeps_its_width_whatever_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut harness = panel(tiny(dir.path(), 40));
+    let left = |harness: &Harnessed| harness.get_by_label("Train").rect().left();
+    let before = left(&harness);
+    let training = &mut state(&mut harness).training;
+    training.run = Some(training.form.config.clone());
+    training.tab = Tab::Progress;
+    for step in 1..4 {
+        let event = serde_json::json!({
+            "event": "step", "step": step, "steps": 40, "epoch": 0.1, "loss": 0.000351, "mse": 0.000123,
+            "cross_entropy": 0.000228, "learning_rate": 2.743e-6, "gradient": 0.5, "milliseconds_a_step": 100.0,
+            "samples_a_second": 320.0, "waiting": 0.0, "seconds_left": 60.0,
+        });
+        training.progress.tell(&serde_json::from_value(event).unwrap(), Instant::now());
+    }
+    let long = "A sentence that is much longer than the panel is wide, and breaks into several lines.";
+    for phase in [
+        Phase::Training,
+        Phase::Stopped { step: 3 },
+        Phase::Finished { step: 3, seconds: 1.0 },
+        Phase::Failed(long.into()),
+    ] {
+        state(&mut harness).training.progress.phase = phase;
+        (0..8).for_each(|_| harness.step());
+        assert_eq!(left(&harness), before);
+    }
+    harness.get_by_label("learning rate 2.74e-6");
+}
+
+#[test]
 fn a_training_runs_beside_the_viewer_stops_and_goes_on_to_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let mut harness = panel(tiny(dir.path(), 40));
@@ -156,7 +187,11 @@ fn a_run_is_gone_on_with_from_its_folder_with_its_curves() {
     harness.step();
     harness.step();
     harness.get_by_label_contains("holds no training");
-    state(&mut harness).training.resume_folder(&ctx, &dir.path().join("run"));
+    // Its folder in the form is enough; the other settings are the run's own.
+    state(&mut harness).training.form = super::Form::new(tiny(dir.path(), 99));
+    harness.step();
+    harness.step();
+    click(&mut harness, "Resume this run");
     until_within(&mut harness, LONG, "the end", |w| !w.training.running());
     let progress = &state(&mut harness).training.progress;
     assert!(matches!(progress.phase, Phase::Finished { step: 12, .. }), "{:?}", progress.phase);
@@ -179,6 +214,11 @@ fn an_error_is_a_sentence_in_the_panel() {
     harness.get_by_label_contains("broken.safetensors");
     assert!(matches!(state(&mut harness).training.progress.phase, Phase::Failed(_)));
     assert!(state(&mut harness).training.best_weights().is_none());
+    harness.get_by_label("The training could not begin");
+    // Nothing was made, so the form comes back with the folder it had.
+    click(&mut harness, "Change the settings");
+    assert_eq!(state(&mut harness).training.tab, Tab::Settings);
+    assert!(state(&mut harness).training.form.config.run.out.ends_with("run"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `tmpose data check`: what sets hold and what looks wrong in them.
 
 use super::{make_folder_of, table};
+use crate::cli::errors::sentence;
 use crate::cli::stop_flag;
 use crate::data::health::pick;
 use crate::data::samples::read_picture;
@@ -60,7 +61,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                 tiles.extend(of_set);
             }
             Err(error) => {
-                eprintln!("{}: cannot be used: {error:#}", part.display());
+                eprintln!("{}: cannot be used: {}", part.display(), sentence(&error));
                 unusable.push(part.display().to_string());
             }
         }

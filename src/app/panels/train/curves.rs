@@ -2,8 +2,9 @@
 
 use crate::app::theme;
 use crate::app::train::Progress;
-use crate::app::widgets::{few_marks, history_plot, low_row, thousands};
-use egui::{Color32, RichText, Sense, Ui, Vec2};
+use crate::app::widgets::{few_marks, history_plot, thousands};
+use egui::text::{LayoutJob, TextFormat};
+use egui::{Color32, Rect, Sense, TextStyle, Ui, Vec2, WidgetInfo};
 use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoints, Points};
 
 /// The loss with its parts, and under it the learning rate.
@@ -30,7 +31,7 @@ pub fn loss(ui: &mut Ui, progress: &Progress) {
         }
     });
     ui.add_space(4.0);
-    legend(ui, &[("learning rate", theme::STAGES[4], rate_figures(newest.learning_rate).to_string())]);
+    legend(ui, &[("learning rate", theme::STAGES[4], rate_figures(newest.learning_rate))]);
     plot("learning rate over the steps", 64.0, end).show(ui, |plot| {
         let line: PlotPoints<'_> = points.iter().map(|p| [p.step, p.learning_rate]).collect();
         plot.line(Line::new("learning rate", line).color(theme::STAGES[4]).width(1.5));
@@ -58,19 +59,30 @@ pub fn accuracy(ui: &mut Ui, progress: &Progress) {
     });
 }
 
-/// Names and newest values over a plot.
+/// Names and newest values over a plot; in a narrow panel the last ones stand in a second row.
 fn legend(ui: &mut Ui, entries: &[(&str, Color32, String)]) {
-    low_row(ui, |ui| {
-        for (n, (name, color, value)) in entries.iter().enumerate() {
-            ui.spacing_mut().item_spacing.x = 5.0;
-            if n > 0 {
-                ui.add_space(9.0);
+    const SQUARE: f32 = 8.0;
+    let font = TextStyle::Body.resolve(ui.style());
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = theme::LOW_ROW;
+        ui.spacing_mut().item_spacing = Vec2::new(14.0, 0.0);
+        ui.horizontal_wrapped(|ui| {
+            for (name, color, value) in entries {
+                let mut text = LayoutJob::default();
+                text.append(name, SQUARE + 5.0, TextFormat::simple(font.clone(), theme::MUTED));
+                text.append(value, 5.0, TextFormat::simple(font.clone(), theme::TEXT));
+                let text = ui.fonts_mut(|fonts| fonts.layout_job(text));
+                // One widget, so that a row breaks between entries and not inside one.
+                let (rect, entry) = ui.allocate_exact_size(text.size(), Sense::hover());
+                let square = Rect::from_min_size(
+                    rect.left_center() - Vec2::new(0.0, SQUARE / 2.0),
+                    Vec2::splat(SQUARE),
+                );
+                ui.painter().rect_filled(square, 2.0, *color);
+                ui.painter().galley(rect.min, text, theme::TEXT);
+                entry.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, format!("{name} {value}")));
             }
-            let (square, _) = ui.allocate_exact_size(Vec2::splat(8.0), Sense::hover());
-            ui.painter().rect_filled(square, 2.0, *color);
-            ui.label(RichText::new(*name).color(theme::MUTED));
-            ui.label(RichText::new(value).color(theme::TEXT));
-        }
+        });
     });
 }
 
@@ -104,9 +116,12 @@ fn rounded(mark: GridMark) -> String {
     format!("{:.decimals$}", mark.value)
 }
 
-/// A learning rate with three figures and no empty ones: they are mostly round.
-fn rate_figures(rate: f64) -> f64 {
-    short(rate).parse().unwrap_or(rate)
+/// A learning rate with three figures and no empty ones: they are mostly round. Small ones as 2.74e-6.
+fn rate_figures(rate: f64) -> String {
+    if rate > 0.0 && rate < 1e-4 {
+        return format!("{rate:.2e}");
+    }
+    short(rate).parse().unwrap_or(rate).to_string()
 }
 
 /// A number with three figures.

@@ -79,7 +79,7 @@ fn data(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
         let wrong = is_wrong(form, Field::Set(n));
         let spec = &mut form.config.data.train[n];
         let label = if n == 0 { "Train on" } else { "" };
-        row(ui, label, "Folders with people in COCO's layout.", |ui| {
+        row(ui, label, "Folders with people in COCO's or MPII's layout.", |ui| {
             let mut text = shown(Some(&spec.path));
             // Room for the count and the button that removes the line.
             let field = path_field(

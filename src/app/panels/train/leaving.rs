@@ -4,7 +4,7 @@ use crate::app::theme;
 use crate::app::train::{Leaving, Phase};
 use crate::app::widgets::{main_button, thousands};
 use crate::app::window::Window;
-use egui::{Button, Context, Id, Label, Modal, RichText, Ui, Vec2, ViewportCommand};
+use egui::{Button, Context, Frame, Id, Label, Modal, RichText, Ui, Vec2, ViewportCommand};
 
 /// Draws the question while the window is to close.
 pub fn closing(ctx: &Context, window: &mut Window) {
@@ -16,7 +16,8 @@ pub fn closing(ctx: &Context, window: &mut Window) {
         window.training.leaving = Leaving::No;
         return;
     }
-    Modal::new(Id::unique("leaving")).show(ctx, |ui| {
+    let frame = Frame::popup(&ctx.global_style()).inner_margin(18);
+    Modal::new(Id::unique("leaving")).frame(frame).show(ctx, |ui| {
         ui.set_width(400.0);
         match window.training.leaving {
             Leaving::Asked => ask(ui, window),
@@ -30,7 +31,7 @@ fn ask(ui: &mut Ui, window: &mut Window) {
     let text = "Closing the window stops it. The step that runs is finished and saved, and the training can be \
                 resumed another day.";
     ui.add(Label::new(text).wrap());
-    ui.add_space(6.0);
+    ui.add_space(10.0);
     ui.horizontal(|ui| {
         let half = halves(ui);
         if ui.add_sized(half, main_button("Stop, save and close")).clicked() {
@@ -54,7 +55,7 @@ fn wait(ui: &mut Ui, window: &mut Window) {
         None => "Closing at once loses what was learned: nothing is saved yet.".into(),
     };
     ui.add(Label::new(RichText::new(lost).color(theme::MUTED)).wrap());
-    ui.add_space(6.0);
+    ui.add_space(10.0);
     ui.horizontal(|ui| {
         let half = halves(ui);
         if ui.add_sized(half, Button::new("Close at once")).clicked() {
@@ -66,7 +67,7 @@ fn wait(ui: &mut Ui, window: &mut Window) {
 
 fn title(ui: &mut Ui, text: &str) {
     ui.label(RichText::new(text).font(theme::strong_font(15.0)).color(theme::BRIGHT));
-    ui.add_space(2.0);
+    ui.add_space(4.0);
 }
 
 fn halves(ui: &Ui) -> Vec2 {

@@ -13,6 +13,7 @@ use crate::app::train::{Phase, Pick, Tab};
 use crate::app::widgets::{Icon, icon_button, main_button};
 use crate::app::window::Window;
 use egui::{Align, Button, Frame, Label, Layout, Margin, Panel, RichText, ScrollArea, Ui, Vec2};
+use std::path::{Path, PathBuf};
 
 /// Height of the buttons along the bottom.
 const BUTTON: f32 = 28.0;
@@ -86,12 +87,24 @@ fn settings_foot(ui: &mut Ui, window: &mut Window) {
             let ctx = ui.ctx().clone();
             window.training.start(&ctx);
         }
-        let tip = "Go on with a training that was stopped, in this window or in a terminal.";
-        ui.add_enabled_ui(!running, |ui| {
-            if ui.add_sized(half, Button::new("Resume a run…")).on_hover_text(tip).clicked() {
-                window.dialogs.open(ui.ctx(), Purpose::Training(Pick::Resume));
+        let taken = window.training.form.taken_folder().map(Path::to_path_buf);
+        let (text, tip) = match taken {
+            Some(_) => {
+                ("Resume this run", "Go on with the training in the run folder, with its own settings.")
             }
-        });
+            None => {
+                ("Resume a run…", "Go on with a training that was stopped, in this window or in a terminal.")
+            }
+        };
+        let resume =
+            ui.add_enabled_ui(!running, |ui| ui.add_sized(half, Button::new(text)).on_hover_text(tip));
+        if resume.inner.clicked() {
+            let ctx = ui.ctx().clone();
+            match taken {
+                Some(folder) => window.training.resume_folder(&ctx, &folder),
+                None => window.dialogs.open(&ctx, Purpose::Training(Pick::Resume)),
+            }
+        }
     });
 }
 
@@ -114,6 +127,7 @@ fn progress_foot(ui: &mut Ui, window: &mut Window) {
     let training = &window.training;
     let (running, stopping, resumable) = (training.running(), training.stopping(), training.can_resume());
     let refused = training.refused.clone().filter(|_| !running);
+    let unsaved = resumable && training.failed() && training.progress.saved.is_none();
     let best = training.best_weights();
     if let Some(refused) = refused {
         said(ui, refused, theme::ERROR);
@@ -129,14 +143,14 @@ fn progress_foot(ui: &mut Ui, window: &mut Window) {
                     window.training.stop();
                 }
             });
+        } else if unsaved {
+            let tip = "Set the training up anew; no step of this one is saved.";
+            if ui.add_sized(half, main_button("Change the settings")).on_hover_text(tip).clicked() {
+                window.training.again();
+            }
         } else if resumable {
-            let anew = window.training.progress.saved.is_none() && window.training.failed();
-            let (text, tip) = if anew {
-                ("Start again", "Start anew with the same settings.")
-            } else {
-                ("Resume", "Go on exactly where it was stopped.")
-            };
-            if ui.add_sized(half, main_button(text)).on_hover_text(tip).clicked() {
+            let tip = "Go on exactly where it was stopped.";
+            if ui.add_sized(half, main_button("Resume")).on_hover_text(tip).clicked() {
                 window.training.resume(&ctx);
             }
         } else {
@@ -147,7 +161,14 @@ fn progress_foot(ui: &mut Ui, window: &mut Window) {
         }
         show_best(ui, window, half, best);
     });
-    if resumable {
+    if unsaved {
+        ui.horizontal(|ui| {
+            let tip = "With the same settings, when the cause lies elsewhere.";
+            if ui.add_sized(halves(ui), Button::new("Try again")).on_hover_text(tip).clicked() {
+                window.training.resume(&ctx);
+            }
+        });
+    } else if resumable {
         ui.horizontal(|ui| {
             let tip = "Leave this run as it is and set up another one.";
             if ui.add_sized(halves(ui), Button::new("New training")).on_hover_text(tip).clicked() {
@@ -157,7 +178,7 @@ fn progress_foot(ui: &mut Ui, window: &mut Window) {
     }
 }
 
-fn show_best(ui: &mut Ui, window: &mut Window, size: Vec2, best: Option<std::path::PathBuf>) {
+fn show_best(ui: &mut Ui, window: &mut Window, size: Vec2, best: Option<PathBuf>) {
     let finished = matches!(window.training.progress.phase, Phase::Finished { .. });
     let text = "Show the best weights";
     let button = if finished { main_button(text) } else { Button::new(text) };

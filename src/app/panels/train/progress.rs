@@ -63,6 +63,7 @@ fn state(ui: &mut Ui, training: &Training) {
             (format!("{what}, {}", of(done, total)), None)
         }
         (Phase::Preparing | Phase::Idle, _) => ("Preparing data and network…".into(), Some(0.0)),
+        (Phase::Failed(_), _) if progress.step() == 0 => ("The training could not begin".into(), Some(0.0)),
         _ => {
             let of = steps.map(|steps| format!(" of {}", thousands(steps))).unwrap_or_default();
             (format!("Step {}{of}", thousands(progress.step())), Some(training.part()))
