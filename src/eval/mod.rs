@@ -5,9 +5,11 @@ pub mod ablation;
 mod accuracy;
 mod boxes;
 mod coco_ap;
+mod detection;
 mod error;
 #[cfg(test)]
 mod fixture_tests;
+mod matching;
 mod nms;
 mod oks;
 mod order;
@@ -19,8 +21,10 @@ mod task;
 
 pub use accuracy::{Accuracy, Found, JointAccuracy, Suppression, TruePerson, measure, suppressed};
 pub use boxes::{Boxes, DetectedBox};
-pub use coco_ap::{CocoStats, THRESHOLDS, keypoint_ap};
+pub use coco_ap::{CocoStats, keypoint_ap};
+pub use detection::{BoxStats, FoundBox, TallRecall, TrueBox, box_ap, tall_recall};
 pub use error::EvalError;
+pub use matching::THRESHOLDS;
 pub use nms::{NMS_THRESHOLD, NmsCandidate, RESCORE_MIN, oks_nms, rescore, soft_oks_nms};
 pub use oks::{DtPerson, GtPerson, oks, oks_between};
 pub use pass::{Subject, estimate_subjects};
