@@ -1,6 +1,8 @@
 //! Average precision and recall of keypoints, exactly as pycocotools (METHOD 6.1).
 
-use super::matching::{ANY_AREA, Curves, Estimate, Image, LARGE_AREA, MEDIUM_AREA, THRESHOLDS, Truth, accumulate, mean};
+use super::matching::{
+    ANY_AREA, Curves, Estimate, Image, LARGE_AREA, MEDIUM_AREA, THRESHOLDS, Truth, accumulate, mean,
+};
 use super::oks::{DtPerson, GtPerson, oks};
 use super::order::descending;
 use std::collections::BTreeMap;

@@ -225,7 +225,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn truth(image_id: u64, x: f64, size: f64) -> TrueBox {
-        TrueBox { image_id, bbox: [x, 0.0, size, size], area: size * size, crowd: false, height: size / 300.0 }
+        TrueBox {
+            image_id,
+            bbox: [x, 0.0, size, size],
+            area: size * size,
+            crowd: false,
+            height: size / 300.0,
+        }
     }
 
     fn found(gt: &TrueBox, score: f64) -> FoundBox {

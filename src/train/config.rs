@@ -2,10 +2,11 @@
 //! know it.
 
 use super::recipe::Recipe;
-use super::settings;
+use super::settings::{self, Catalogue};
 use crate::data::{Augmentation, SetSpec, TeacherRules};
 use crate::gpu::DeviceChoice;
 use crate::model::{MaskKind, Variant};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -305,6 +306,34 @@ impl Default for RunSection {
     }
 }
 
+impl ScheduleSection {
+    /// Refuses a schedule that cannot work; `validated` says whether there is a set to validate on.
+    pub(super) fn check(&self, validated: bool) -> Result<(), ConfigError> {
+        let s = self;
+        for (name, value) in [("schedule.batch", s.batch), ("schedule.accumulate", s.accumulate)] {
+            if value == 0 {
+                return refused(name, "0".into(), "1 or more");
+            }
+        }
+        if s.patience > 0 && !validated {
+            return refused("schedule.patience", s.patience.to_string(), "0 when there is no data.val");
+        }
+        if s.steps == 0 && !(s.epochs.is_finite() && s.epochs > 0.0) {
+            return refused("schedule.epochs", s.epochs.to_string(), "above 0 when schedule.steps is 0");
+        }
+        if !(s.learning_rate.is_finite() && s.learning_rate > 0.0) {
+            return refused("schedule.learning_rate", s.learning_rate.to_string(), "above 0");
+        }
+        if s.betas.iter().any(|b| !(0.0..1.0).contains(b)) {
+            return refused("schedule.betas", format!("{:?}", s.betas), "two numbers from 0 to below 1");
+        }
+        if !(0.0..1.0).contains(&s.ema) {
+            return refused("schedule.ema", s.ema.to_string(), "from 0 to below 1");
+        }
+        Ok(())
+    }
+}
+
 impl RunSection {
     /// Number of threads that read and crop pictures.
     pub fn loader_threads(&self, on_gpu: bool) -> usize {
@@ -322,8 +351,8 @@ impl RunSection {
 pub enum ConfigError {
     #[error("cannot read the settings {path}: {source}")]
     Read { path: String, source: std::io::Error },
-    #[error("{path} is not a settings file of `tmpose train`: {reason}")]
-    Parse { path: String, reason: String },
+    #[error("{path} is not a settings file of `{command}`: {reason}")]
+    Parse { path: String, command: &'static str, reason: String },
     #[error("unknown setting {name} in {path}{hint}")]
     Unknown { path: String, name: String, hint: String },
     #[error("the setting {name} is {value}; it must be {must}")]
@@ -338,11 +367,7 @@ impl TrainConfig {
     /// The file cannot be read, is no TOML, or has a setting that does not exist or holds something
     /// else than it should.
     pub fn load(path: &Path, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
-        let shown = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => TrainConfig::parse(&text, &shown, recipe),
-            Err(source) => Err(ConfigError::Read { path: shown, source }),
-        }
+        TrainConfig::parse(&read_text(path)?, &path.display().to_string(), recipe)
     }
 
     /// [`TrainConfig::load`] for text that came from `path`.
@@ -350,73 +375,41 @@ impl TrainConfig {
     /// # Errors
     /// As for [`TrainConfig::load`].
     pub fn parse(text: &str, path: &str, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
-        let wrong = |reason: String| ConfigError::Parse { path: path.into(), reason: reason.trim().into() };
-        let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-        if let Some(name) = settings::unknown_key(&table) {
-            let hint = match settings::nearest(&name) {
-                Some(near) => format!("; did you mean {near}?"),
-                None => "; `tmpose train --print-config` lists all settings".into(),
-            };
-            return Err(ConfigError::Unknown { path: path.into(), name, hint });
-        }
-        // Read as it stands first: such an error knows its line.
-        let alone: TrainConfig = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-        let recipe = recipe.unwrap_or(alone.recipe);
-        table.insert("recipe".into(), recipe.name().into());
-        let mut whole =
-            toml::Table::try_from(TrainConfig::recipe(recipe)).map_err(|e| wrong(e.to_string()))?;
-        lay_over(&mut whole, table);
-        whole.try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
+        read_over(text, path, settings::catalogue(), |alone: &TrainConfig, table| {
+            let recipe = recipe.unwrap_or(alone.recipe);
+            table.insert("recipe".into(), recipe.name().into());
+            TrainConfig::recipe(recipe)
+        })
     }
 
     /// The same settings as a TOML file, each with its meaning above it.
     pub fn to_toml(&self) -> String {
         // Every field is a plain number, text or list, which TOML can always hold.
-        settings::documented(self).unwrap_or_default()
+        settings::catalogue().documented(self).unwrap_or_default()
     }
 
     /// Refuses settings that cannot work, before anything is computed.
     pub fn check(&self) -> Result<(), ConfigError> {
         let s = &self.schedule;
         let m = &self.masks;
-        let range = |name, value: String, must| Err(ConfigError::Range { name, value, must });
         if self.data.train.is_empty() {
-            return range("data.train", "empty".into(), "a list of sets, e.g. [\"data/people:2\"]");
+            return refused("data.train", "empty".into(), "a list of sets, e.g. [\"data/people:2\"]");
         }
-        for (name, value) in [("schedule.batch", s.batch), ("schedule.accumulate", s.accumulate)] {
-            if value == 0 {
-                return range(name, "0".into(), "1 or more");
-            }
-        }
-        if s.patience > 0 && self.data.val.is_none() {
-            return range("schedule.patience", s.patience.to_string(), "0 when there is no data.val");
-        }
-        if s.steps == 0 && !(s.epochs.is_finite() && s.epochs > 0.0) {
-            return range("schedule.epochs", s.epochs.to_string(), "above 0 when schedule.steps is 0");
-        }
-        if !(s.learning_rate.is_finite() && s.learning_rate > 0.0) {
-            return range("schedule.learning_rate", s.learning_rate.to_string(), "above 0");
-        }
-        if s.betas.iter().any(|b| !(0.0..1.0).contains(b)) {
-            return range("schedule.betas", format!("{:?}", s.betas), "two numbers from 0 to below 1");
-        }
-        if !(0.0..1.0).contains(&s.ema) {
-            return range("schedule.ema", s.ema.to_string(), "from 0 to below 1");
-        }
+        s.check(self.data.val.is_some())?;
         let [low, high] = m.ratio;
         if !(low > 0.0 && low <= high && high <= 1.0) {
-            return range("masks.ratio", format!("{:?}", m.ratio), "[low, high] with 0 < low <= high <= 1");
+            return refused("masks.ratio", format!("{:?}", m.ratio), "[low, high] with 0 < low <= high <= 1");
         }
         if !(m.validation > 0.0 && m.validation <= 1.0) {
-            return range("masks.validation", m.validation.to_string(), "above 0 and at most 1");
+            return refused("masks.validation", m.validation.to_string(), "above 0 and at most 1");
         }
         for (name, value) in [("masks.full", m.full), ("masks.fixed_share", m.fixed_share)] {
             if !(0.0..=1.0).contains(&value) {
-                return range(name, value.to_string(), "from 0 to 1");
+                return refused(name, value.to_string(), "from 0 to 1");
             }
         }
         if let Some((name, value, must)) = self.augmentation.fault() {
-            return range(name, value, must);
+            return refused(name, value, must);
         }
         let d = &self.distillation;
         let weights = [
@@ -427,26 +420,26 @@ impl TrainConfig {
         ];
         for (name, value) in weights {
             if !(value.is_finite() && value >= 0.0) {
-                return range(name, value.to_string(), "0 or more");
+                return refused(name, value.to_string(), "0 or more");
             }
         }
         let heatmaps = d.teacher.is_some() && d.heatmaps > 0.0;
         if d.teacher.is_some() && !heatmaps && d.tokens == 0.0 && d.attention == 0.0 {
-            return range(
+            return refused(
                 "distillation.heatmaps",
                 "0".into(),
                 "above 0 when nothing else is learnt from the teacher",
             );
         }
         if d.teacher.is_none() && d.tokens.max(d.attention) > 0.0 {
-            return range(
+            return refused(
                 "distillation.teacher",
                 "missing".into(),
                 "a file when tokens or attention are learnt from it",
             );
         }
         if (heatmaps || m.sandwich && m.sandwich_weight > 0.0) && self.loss.mse <= 0.0 {
-            return range(
+            return refused(
                 "loss.mse",
                 self.loss.mse.to_string(),
                 "above 0 when heatmaps of a teacher or a sandwich are learnt",
@@ -454,13 +447,54 @@ impl TrainConfig {
         }
         let until = self.loss.cross_entropy_until;
         if !(0.0..=1.0).contains(&until) {
-            return range("loss.cross_entropy_until", until.to_string(), "from 0 to 1");
+            return refused("loss.cross_entropy_until", until.to_string(), "from 0 to 1");
         }
         if self.loss.sigma.is_nan() || self.loss.sigma <= 0.0 {
-            return range("loss.sigma", self.loss.sigma.to_string(), "above 0");
+            return refused("loss.sigma", self.loss.sigma.to_string(), "above 0");
         }
         Ok(())
     }
+}
+
+/// A setting's value that cannot work.
+pub(super) fn refused(name: &'static str, value: String, must: &'static str) -> Result<(), ConfigError> {
+    Err(ConfigError::Range { name, value, must })
+}
+
+/// The text of a settings file.
+pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.display().to_string(), source })
+}
+
+/// The settings in `text`, which came from `path`. What it leaves out is taken from `base`, which is shown the file
+/// read by itself and may change its table.
+///
+/// # Errors
+/// The text is no TOML, or has a setting that does not exist or holds something else than it should.
+pub(super) fn read_over<C: Serialize + DeserializeOwned>(
+    text: &str,
+    path: &str,
+    known: &Catalogue,
+    base: impl FnOnce(&C, &mut toml::Table) -> C,
+) -> Result<C, ConfigError> {
+    let command = known.command;
+    let wrong =
+        |reason: String| ConfigError::Parse { path: path.into(), command, reason: reason.trim().into() };
+    let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+    if let Some(name) = known.unknown_key(&table) {
+        let hint = match known.nearest(&name) {
+            Some(near) => format!("; did you mean {near}?"),
+            None => format!("; `{command} --print-config` lists all settings"),
+        };
+        return Err(ConfigError::Unknown { path: path.into(), name, hint });
+    }
+    // Read as it stands first: such an error knows its line.
+    let alone: C = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+    let base = base(&alone, &mut table);
+    let mut whole = toml::Table::try_from(base).map_err(|e| wrong(e.to_string()))?;
+    lay_over(&mut whole, table);
+    whole.try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
 }
 
 /// Puts the values of `over` in the place of those in `base`, section by section.
@@ -476,7 +510,7 @@ fn lay_over(base: &mut toml::Table, over: toml::Table) {
 }
 
 /// Words such as `tmpose-t` in the file, parsed by the type's own `FromStr`.
-mod as_text {
+pub(super) mod as_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use std::fmt::Display;
     use std::str::FromStr;

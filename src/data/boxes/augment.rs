@@ -106,7 +106,10 @@ pub(super) mod tests {
         let name = |a: BoxAugmentation| a.fault().unwrap().0;
         let plain = none;
         assert_eq!(name(BoxAugmentation { scale: [1.5, 0.5], ..plain() }), "augmentation.scale");
-        assert_eq!(name(BoxAugmentation { mosaic_scale: [0.0, 1.0], ..plain() }), "augmentation.mosaic_scale");
+        assert_eq!(
+            name(BoxAugmentation { mosaic_scale: [0.0, 1.0], ..plain() }),
+            "augmentation.mosaic_scale"
+        );
         assert_eq!(name(BoxAugmentation { mosaic: 1.5, ..plain() }), "augmentation.mosaic");
         assert_eq!(name(BoxAugmentation { min_side: f64::NAN, ..plain() }), "augmentation.min_side");
     }

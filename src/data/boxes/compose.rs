@@ -129,7 +129,8 @@ impl Composition {
             for label in labels(placed.sample) {
                 let Some((seen, share)) = placed.seen(label.bbox, size) else { continue };
                 let short = (seen[2] - seen[0]).min(seen[3] - seen[1]) < how.min_side;
-                let list = if label.crowd || short || share < how.min_visible { &mut ignored } else { &mut people };
+                let list =
+                    if label.crowd || short || share < how.min_visible { &mut ignored } else { &mut people };
                 list.push(seen.map(|v| v as f32));
             }
         }
@@ -186,7 +187,12 @@ impl Placed {
             [left, right] = [size[0] - right, size[0] - left];
         }
         let [ox, oy] = self.offset;
-        let full = [left * self.scale + ox, top * self.scale + oy, right * self.scale + ox, bottom * self.scale + oy];
+        let full = [
+            left * self.scale + ox,
+            top * self.scale + oy,
+            right * self.scale + ox,
+            bottom * self.scale + oy,
+        ];
         let [x0, y0, x1, y1] = self.window;
         let seen = [full[0].max(x0), full[1].max(y0), full[2].min(x1), full[3].min(y1)];
         let area = |b: [f64; 4]| (b[2] - b[0]) * (b[3] - b[1]);
@@ -206,7 +212,8 @@ impl Placed {
         let (pixels, stride) = (picture.as_raw(), canvas.width() as usize * 3);
         let out: &mut [u8] = canvas;
         for row in &rows {
-            let [top, bottom] = [&pixels[row.first * w * 3..][..w * 3], &pixels[row.second * w * 3..][..w * 3]];
+            let [top, bottom] =
+                [&pixels[row.first * w * 3..][..w * 3], &pixels[row.second * w * 3..][..w * 3]];
             for column in &columns {
                 let rgb: [f32; 3] = std::array::from_fn(|c| {
                     let mix = |line: &[u8]| {
@@ -297,7 +304,8 @@ mod tests {
         let how = BoxAugmentation { mosaic: 1.0, ..BoxAugmentation::default() };
         let mosaic = draw(&how, 7);
         assert_eq!(mosaic.layers[0].len(), 4);
-        let area: f64 = mosaic.placed().map(|p| (p.window[2] - p.window[0]) * (p.window[3] - p.window[1])).sum();
+        let area: f64 =
+            mosaic.placed().map(|p| (p.window[2] - p.window[0]) * (p.window[3] - p.window[1])).sum();
         assert_eq!(area, (SIDE * SIDE) as f64);
     }
 

@@ -164,9 +164,9 @@ mod tests {
         let sample = mixture.show(&composition, &how);
         let offset = composition.layers[0][0].offset[1] as f32;
         assert_eq!(sample.people, [[4.0, 2.0 + offset, 12.0, 12.0 + offset]]);
-        let reds = sample.pixels[..1024].iter().filter(|v| {
-            (*v - (1.0 - IMAGENET_MEAN[0]) / IMAGENET_STD[0]).abs() < 1e-5
-        });
+        let reds = sample.pixels[..1024]
+            .iter()
+            .filter(|v| (*v - (1.0 - IMAGENET_MEAN[0]) / IMAGENET_STD[0]).abs() < 1e-5);
         assert_eq!(reds.count(), 512, "half of the square is the picture");
         let broken = mixture.show(&mixture.compose(1, 0, 32, &how, true, 1), &how);
         assert!(broken.people.is_empty() && broken.bad[0].contains("b.png"), "{:?}", broken.bad);

@@ -53,9 +53,10 @@ impl BoxReport {
     /// One line for a terminal or a log; empty when nothing was left out.
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
-        for (count, what) in
-            [(self.other_category, "boxes that are no persons"), (self.empty_box, "persons with an empty box")]
-        {
+        for (count, what) in [
+            (self.other_category, "boxes that are no persons"),
+            (self.empty_box, "persons with an empty box"),
+        ] {
             if count > 0 {
                 parts.push(format!("{count} {what}"));
             }
