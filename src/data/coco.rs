@@ -4,7 +4,7 @@ use super::error::DataError;
 use super::lenient::{Number, Numbers};
 use super::locate::Place;
 use super::pictures::{Listed, RawImage, list};
-use super::set::{Ignored, Layout, LoadReport, Person, Picture, PoseSet};
+use super::set::{Ignored, Layout, LoadReport, Person, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
 use serde::Deserialize;

@@ -45,44 +45,50 @@ struct Shard {
     targets: Targets,
 }
 
-/// Losses of the batches of one step and their gradient, which is added to `out`. Each batch is cut into `shards`
-/// parts that are worked on at once; the sums do not depend on which is done first.
-pub fn gradient(
-    net: &DetectorNet,
-    layout: &Layout,
-    weights: &[f32],
-    anchors: &[Anchor],
-    batch: &[BoxSample],
-    shards: usize,
-    by: &BoxLossSection,
-    device: &Device,
-    out: &mut [f32],
-) -> DetectorLoss {
-    let size = batch.len().div_ceil(shards.max(1)).max(1);
-    let forward = |part: &[BoxSample]| {
-        // Parameters of its own, so that each part records a graph of its own.
-        let net = layout.write(net.clone(), weights);
-        look(net, anchors, part, device)
-    };
-    let parts: Vec<Shard> = batch.par_chunks(size).map(forward).collect();
-    let weight = parts.iter().map(|shard| shard.targets.weight()).sum::<f64>().max(1.0);
-    let backward = |shard: Shard| {
-        let positives = shard.targets.positives() as f64;
-        let [scores, boxes] = losses(shard.scores, shard.distances, &shard.targets, device);
-        let (scores, boxes) = (scores * (by.scores / weight), boxes * (by.boxes / weight));
-        let value = |t: &Tensor<1>| f64::from(t.clone().inner().into_scalar::<f32>());
-        let loss = DetectorLoss { scores: value(&scores), boxes: value(&boxes), positives };
-        let mut gradient = vec![0.0; layout.count()];
-        layout.gather(&shard.net, (scores + boxes).backward(), &mut gradient);
-        (loss, gradient)
-    };
-    let done: Vec<(DetectorLoss, Vec<f32>)> = parts.into_par_iter().map(backward).collect();
-    let mut sum = DetectorLoss::default();
-    for (loss, gradient) in done {
-        sum += loss;
-        out.iter_mut().zip(&gradient).for_each(|(o, g)| *o += g);
+/// What stays the same from step to step.
+pub struct Work<'a> {
+    /// The network, whose trained numbers are replaced.
+    pub net: &'a DetectorNet,
+    pub layout: &'a Layout,
+    pub anchors: &'a [Anchor],
+    /// Parts that a batch is cut into; they are worked on at once.
+    pub shards: usize,
+    pub loss: BoxLossSection,
+    /// Without autodiff.
+    pub device: &'a Device,
+}
+
+impl Work<'_> {
+    /// Losses of a batch at `weights` and their gradient, which is added to `out`. The sums do not depend on which part
+    /// is done first.
+    pub fn gradient(&self, weights: &[f32], batch: &[BoxSample], out: &mut [f32]) -> DetectorLoss {
+        let Work { net, layout, anchors, shards, loss: by, device } = self;
+        let size = batch.len().div_ceil((*shards).max(1)).max(1);
+        let forward = |part: &[BoxSample]| {
+            // Parameters of its own, so that each part records a graph of its own.
+            let net = layout.write((*net).clone(), weights);
+            look(net, anchors, part, device)
+        };
+        let parts: Vec<Shard> = batch.par_chunks(size).map(forward).collect();
+        let weight = parts.iter().map(|shard| shard.targets.weight()).sum::<f64>().max(1.0);
+        let backward = |shard: Shard| {
+            let positives = shard.targets.positives() as f64;
+            let [scores, boxes] = losses(shard.scores, shard.distances, &shard.targets, device);
+            let (scores, boxes) = (scores * (by.scores / weight), boxes * (by.boxes / weight));
+            let value = |t: &Tensor<1>| f64::from(t.clone().inner().into_scalar::<f32>());
+            let loss = DetectorLoss { scores: value(&scores), boxes: value(&boxes), positives };
+            let mut gradient = vec![0.0; layout.count()];
+            layout.gather(&shard.net, (scores + boxes).backward(), &mut gradient);
+            (loss, gradient)
+        };
+        let done: Vec<(DetectorLoss, Vec<f32>)> = parts.into_par_iter().map(backward).collect();
+        let mut sum = DetectorLoss::default();
+        for (loss, gradient) in done {
+            sum += loss;
+            out.iter_mut().zip(&gradient).for_each(|(o, g)| *o += g);
+        }
+        sum
     }
-    sum
 }
 
 /// The forward pass, and the lessons that follow from what it says.

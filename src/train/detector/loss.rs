@@ -119,7 +119,7 @@ pub(super) mod tests {
         let all = anchors(f.side, &[8, 16, 32]);
         let (n, a) = (f.pictures.len(), all.len());
         let mut targets = Targets::default();
-        let (mut logits, mut distances) = (Vec::new(), Vec::new());
+        let (mut logits, mut distances) = (Vec::new(), Vec::<f32>::new());
         for p in &f.pictures {
             let lessons = assign(&all, &p.logits, &p.distances, &p.people, &p.ignored);
             targets.push(&all, &lessons, &p.people);

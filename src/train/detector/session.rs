@@ -4,7 +4,7 @@ use super::assign::{Anchor, anchors};
 use super::batch::{BoxBatch, batches};
 use super::config::DetectorTraining;
 use super::events::{DetectorEvent, DetectorScore};
-use super::gradient::{DetectorLoss, gradient};
+use super::gradient::{DetectorLoss, Work};
 use super::start::{Start, start};
 use crate::data::{BoxMixture, BoxSet};
 use crate::detect::{DetectorNet, STRIDES};
@@ -92,12 +92,9 @@ impl Session {
     /// Losses of step `step` and their gradient at `weights`, written to `gradient`: the mean over the step's
     /// `schedule.accumulate` batches.
     pub fn step(&mut self, step: u64, weights: &[f32], out: &mut [f32]) -> Outcome {
-        let Session { config, start, mixture, steps, .. } = &*self;
         let before = Instant::now();
-        let threads = config.run.loader_threads(self.device.is_gpu());
-        let first = || batches(mixture, config, start.config.input, step, *steps, threads);
-        let loader = self.loader.take().unwrap_or_else(first);
-        let accumulate = config.schedule.accumulate;
+        let loader = self.loader.take().unwrap_or_else(|| self.load_from(step));
+        let accumulate = self.config.schedule.accumulate;
         let given: Vec<BoxBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
         let mut outcome = Outcome {
             loss: DetectorLoss::default(),
@@ -111,26 +108,29 @@ impl Session {
             outcome.loss.scores = f64::NAN;
             return outcome;
         }
-        let mut by = config.loss.clone();
-        by.scores /= accumulate as f64;
-        by.boxes /= accumulate as f64;
+        let mut loss = self.config.loss.clone();
+        loss.scores /= accumulate as f64;
+        loss.boxes /= accumulate as f64;
+        let work = Work {
+            net: &self.start.net,
+            layout: &self.layout,
+            anchors: &self.anchors,
+            shards: self.shards,
+            loss,
+            device: &self.device.device,
+        };
         for batch in given {
-            outcome.loss += gradient(
-                &start.net,
-                &self.layout,
-                weights,
-                &self.anchors,
-                &batch.shown,
-                self.shards,
-                &by,
-                &self.device.device,
-                out,
-            );
+            outcome.loss += work.gradient(weights, &batch.shown, out);
             outcome.samples.extend(batch.samples);
             outcome.bad.extend(batch.shown.into_iter().flat_map(|sample| sample.bad));
         }
         self.loader = Some(loader);
         outcome
+    }
+
+    fn load_from(&self, step: u64) -> Loader<BoxBatch> {
+        let threads = self.config.run.loader_threads(self.device.is_gpu());
+        batches(&self.mixture, &self.config, self.start.config.input, step, self.steps, threads)
     }
 
     /// The network with `weights`, for inference or saving.
