@@ -79,7 +79,8 @@ fn prepared() -> TempDir {
         DetectorConfig { input: 64, stem: 8, widths: [8, 16, 16, 32], head: 16, ..DetectorConfig::default() };
     let record = TrainingRecord { start: "drawn for a test".into(), ..TrainingRecord::default() };
     let info = DetectorInfo::new(config.clone(), record);
-    detect::save(&dir.path().join("start.safetensors"), &config.init(&device), &info, Precision::F32).unwrap();
+    detect::save(&dir.path().join("start.safetensors"), &config.init(&device), &info, Precision::F32)
+        .unwrap();
     dir
 }
 
@@ -134,8 +135,11 @@ fn a_killed_training_ends_with_the_same_bits_and_its_weights_find_people() {
     let here = dir.path();
     succeed(here, "train detector --config train.toml --out whole");
     for step in [12, 40] {
-        let line =
-            if step == 12 { "train detector --config train.toml --out run" } else { "train detector --resume run" };
+        let line = if step == 12 {
+            "train detector --config train.toml --out run"
+        } else {
+            "train detector --resume run"
+        };
         let mut command = Command::new(env!("CARGO_BIN_EXE_tmpose"));
         let command = command.args(line.split_whitespace()).current_dir(here).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
@@ -177,11 +181,16 @@ fn a_killed_training_ends_with_the_same_bits_and_its_weights_find_people() {
     let report: Value = serde_json::from_slice(&std::fs::read(here.join("eval.json")).unwrap()).unwrap();
     let last = events(&here.join("whole"));
     let last = last.iter().rfind(|e| e["event"] == "validated").unwrap();
-    assert_eq!(report["boxes"]["ap"], last["score"]["ap"], "the training measured the same weights on the same set");
+    assert_eq!(
+        report["boxes"]["ap"], last["score"]["ap"],
+        "the training measured the same weights on the same set"
+    );
     assert!(report["warning"].is_null());
     assert!(std::fs::read_to_string(here.join("eval.md")).unwrap().contains("| AP | AP50 |"));
     let boxes: Value = serde_json::from_slice(&std::fs::read(here.join("boxes.json")).unwrap()).unwrap();
-    assert!(boxes.as_array().unwrap().iter().all(|b| b["category_id"] == 1 && b["bbox"][2].as_f64() > Some(0.0)));
+    assert!(
+        boxes.as_array().unwrap().iter().all(|b| b["category_id"] == 1 && b["bbox"][2].as_f64() > Some(0.0))
+    );
 
     let again = tmpose(here, "eval detector set/train --weights whole/best.safetensors --device cpu");
     assert!(String::from_utf8_lossy(&again.stderr).contains("were trained on these pictures"));

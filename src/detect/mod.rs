@@ -15,7 +15,6 @@ mod letterbox;
 mod net;
 mod nms;
 mod open;
-mod open;
 mod settings;
 mod times;
 
@@ -27,7 +26,6 @@ pub use import::{fits, import};
 pub use letterbox::{Letterbox, PADDING};
 pub use net::{DetectorNet, Level, STRIDES};
 pub use nms::suppress;
-pub use open::open;
 pub use open::open;
 pub use settings::DetectSettings;
 pub use times::DetectTimes;

@@ -16,6 +16,8 @@ use crate::train::parameters::Layout;
 use crate::train::pictures::Loader;
 use crate::train::schedule::total_steps;
 use burn::module::Module;
+use burn::prelude::*;
+use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,9 @@ pub struct Outcome {
     /// Pictures that could not be decoded in this step.
     pub bad: Vec<String>,
 }
+
+/// Pictures that a random network is settled on.
+const SETTLING: usize = 16;
 
 /// A prepared training.
 pub struct Session {
@@ -56,12 +61,15 @@ impl Session {
         if let Some(text) = &device.note {
             tell(DetectorEvent::Note { text: text.clone() });
         }
-        let start = start(&config.model, config.run.seed, &device.device.clone().autodiff())?;
+        let mut start = start(&config.model, config.run.seed, &device.device.clone().autodiff())?;
         let mut mixture = BoxMixture::open(&config.data.train, config.data.bad_limit)?;
         for text in mixture.notes() {
             tell(DetectorEvent::Note { text });
         }
         mixture.thin_to(config.data.limit);
+        if start.fresh {
+            start.net = settled(start.net, &mixture, start.config.input, config, &device);
+        }
         let mut quick = None;
         if let Some(path) = &config.data.val {
             let mut set = BoxSet::open(path, "val")?;
@@ -163,4 +171,22 @@ impl Session {
         };
         samples.iter().map(name).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// A random network made ready for the pictures that it will see first.
+fn settled(
+    net: DetectorNet,
+    mixture: &BoxMixture,
+    side: usize,
+    config: &DetectorTraining,
+    device: &ComputeDevice,
+) -> DetectorNet {
+    let (how, seed) = (&config.augmentation, config.run.seed);
+    let shown = SETTLING.min(mixture.len());
+    let pictures = (0..shown).into_par_iter().map(|i| i * mixture.len() / shown);
+    let pixels: Vec<Vec<f32>> = pictures
+        .map(|sample| mixture.show(&mixture.compose(sample, 0, side, how, true, seed), how).pixels)
+        .collect();
+    let images = TensorData::new(pixels.concat(), [shown, 3, side, side]);
+    net.settled(Tensor::from_data(images, &device.device).autodiff())
 }

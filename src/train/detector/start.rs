@@ -13,6 +13,8 @@ pub struct Start {
     pub config: DetectorConfig,
     /// For the model card: starting point with its source and licence; empty for random weights.
     pub origin: String,
+    /// Random, not yet settled on pictures ([`DetectorNet::settled`]).
+    pub fresh: bool,
 }
 
 /// Builds the network; random weights depend on `seed` alone. `device` has autodiff.
@@ -38,5 +40,5 @@ pub fn start(section: &StartSection, seed: u64, device: &Device) -> Result<Start
     if section.freeze == Frozen::Neck {
         net.neck = net.neck.freeze();
     }
-    Ok(Start { net, config, origin })
+    Ok(Start { net, config, origin, fresh: section.init.is_none() })
 }
