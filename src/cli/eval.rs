@@ -1,5 +1,6 @@
 //! `tmpose eval`: accuracy of weights on annotated sets.
 
+mod detector;
 mod report;
 
 use super::model_args::{DecodingArg, ModelArgs, keep_ratio};
@@ -14,9 +15,26 @@ use indicatif::{ProgressBar, ProgressStyle};
 use report::{Report, Row, SetReport};
 use std::path::{Path, PathBuf};
 
-/// Arguments of `tmpose eval`.
+/// Measures a pose network, or the network that a subcommand names.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
+    #[command(flatten)]
+    poses: PoseArgs,
+}
+
+/// What else can be measured.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Measure the person detector on pictures with boxes around people
+    Detector(detector::Args),
+}
+
+/// Arguments of `tmpose eval` for poses.
+#[derive(clap::Args)]
+struct PoseArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; may be given several times
@@ -81,6 +99,13 @@ pub struct Args {
 
 /// Runs `tmpose eval`.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    match args.other {
+        Some(Other::Detector(args)) => detector::run(args),
+        None => run_poses(args.poses),
+    }
+}
+
+fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     if args.boxes.is_some() && args.data.len() > 1 {
         bail!("--boxes belong to the pictures of one set; give --data once, or measure the sets one by one");
     }
@@ -107,7 +132,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 /// One set with all keep ratios; the backbone sees each person once.
 fn measure_set(
-    args: &Args,
+    args: &PoseArgs,
     estimator: &Estimator,
     suppression: Suppression,
     folder: &Path,

@@ -1,5 +1,8 @@
 //! `tmpose train`: settings from a file and flags, a progress bar for the events.
 
+mod bars;
+mod detector;
+
 use crate::cli::stop_flag;
 use crate::data::SetSpec;
 use crate::gpu::DeviceChoice;
@@ -7,14 +10,34 @@ use crate::model::Variant;
 use crate::source::mannequin::training_set;
 use crate::train::{self, Recipe, StepEvent, TrainConfig, TrainEvent};
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use bars::{Bars, remaining};
+use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, OnceLock};
+
+/// Trains a pose network, or the network that a subcommand names.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
+    #[command(flatten)]
+    poses: PoseArgs,
+}
+
+/// What else can be trained.
+#[derive(clap::Subcommand)]
+// Parsed once, moved once: the size of the largest variant costs nothing.
+#[allow(clippy::large_enum_variant)]
+enum Other {
+    /// Train the person detector on pictures with boxes around people
+    Detector(detector::Args),
+}
 
 /// Flags; each one overrides its setting in the file.
 #[derive(clap::Args)]
-pub struct Args {
+struct PoseArgs {
     /// Settings file (TOML); what it does not name keeps its default
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -102,18 +125,13 @@ pub struct Args {
     print_config: bool,
 }
 
-impl Args {
+impl PoseArgs {
     fn settings(&self) -> anyhow::Result<TrainConfig> {
         let mut c = match (&self.config, &self.resume) {
             (Some(path), _) => TrainConfig::load(path, self.recipe)?,
             (None, Some(run)) => TrainConfig::load(&run.join("config.toml"), None)?,
             (None, None) => TrainConfig::recipe(self.recipe.unwrap_or_default()),
         };
-        fn set<T: Clone>(setting: &mut T, flag: &Option<T>) {
-            if let Some(value) = flag {
-                *setting = value.clone();
-            }
-        }
         if !self.data.is_empty() {
             c.data.train = self.data.clone();
         }
@@ -155,21 +173,19 @@ impl Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
+    match args.other {
+        Some(Other::Detector(args)) => detector::run(args),
+        None => run_poses(args.poses),
+    }
+}
+
+fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     let mut config = args.settings()?;
     if args.print_config {
         print!("{}", config.to_toml());
         return Ok(());
     }
-    if let Some(run) = &args.resume {
-        if args.out.as_ref().is_some_and(|out| out != run) {
-            bail!("--resume {} goes on in that folder; leave --out away", run.display());
-        }
-    } else if config.run.out.join("checkpoint.safetensors").exists() {
-        let out = config.run.out.display();
-        bail!(
-            "{out} holds a training already; go on with --resume {out}, or choose another folder with --out"
-        );
-    }
+    check_folder(&config.run.out, args.resume.as_deref(), args.out.as_deref())?;
     let stop = stop_flag()?;
     for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new("mannequin")) {
         *spec = drawn(&config.run.out, spec.repeat, &stop)?;
@@ -178,13 +194,42 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let command = command_line(std::env::args());
     train::run(&config, args.resume.is_some(), &command, &|event| screen.show(event), &stop)
         .with_context(|| format!("training in {}", config.run.out.display()))?;
-    let out = config.run.out.display();
-    match screen.stopped_at() {
+    ended(screen.stopped_at(), "train", &config.run.out)
+}
+
+/// Puts a flag that was given in the place of its setting.
+fn set<T: Clone>(setting: &mut T, flag: &Option<T>) {
+    if let Some(value) = flag {
+        *setting = value.clone();
+    }
+}
+
+/// Refuses to begin a training where another one lies, and to go on with one elsewhere.
+fn check_folder(run: &Path, resume: Option<&Path>, out: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(resume) = resume {
+        if out.is_some_and(|out| out != resume) {
+            bail!("--resume {} goes on in that folder; leave --out away", resume.display());
+        }
+    } else if run.join("checkpoint.safetensors").exists() {
+        let out = run.display();
+        bail!(
+            "{out} holds a training already; go on with --resume {out}, or choose another folder with --out"
+        );
+    }
+    Ok(())
+}
+
+/// The outcome of a training that was perhaps stopped after a step.
+fn ended(stopped: Option<u64>, command: &str, run: &Path) -> anyhow::Result<()> {
+    let out = run.display();
+    match stopped {
         None => Ok(()),
         Some(0) => {
             bail!("stopped before the first step; the same command goes on with what is computed so far")
         }
-        Some(step) => bail!("stopped after step {step}; `tmpose train --resume {out}` goes on from there"),
+        Some(step) => {
+            bail!("stopped after step {step}; `tmpose {command} --resume {out}` goes on from there")
+        }
     }
 }
 
@@ -219,10 +264,10 @@ fn drawn(run: &Path, count: usize, stop: &AtomicBool) -> anyhow::Result<SetSpec>
     Ok(SetSpec { path: folder, repeat: 1 })
 }
 
-/// One bar at a time, lines above it.
+/// Shows the events of a training.
 #[derive(Default)]
 struct Screen {
-    bar: Mutex<Option<(String, ProgressBar)>>,
+    bars: Bars,
     stopped: OnceLock<u64>,
 }
 
@@ -234,18 +279,18 @@ impl Screen {
 
     fn show(&self, event: &TrainEvent) {
         match event {
-            TrainEvent::Note { text } => self.line(text),
+            TrainEvent::Note { text } => self.bars.line(text),
             TrainEvent::Features { set, done, total } => {
-                self.advance(&format!("features of {set}"), *done as u64, *total as u64, "");
+                self.bars.advance(&format!("features of {set}"), *done as u64, *total as u64, "");
             }
-            TrainEvent::Started { step, steps, samples, parameters, device } => self.line(&format!(
+            TrainEvent::Started { step, steps, samples, parameters, device } => self.bars.line(&format!(
                 "step {step} of {steps}, {samples} samples an epoch, {parameters} parameters; {device}"
             )),
-            TrainEvent::Step(e) => self.advance("training", e.step, e.steps, &step_text(e)),
+            TrainEvent::Step(e) => self.bars.advance("training", e.step, e.steps, &step_text(e)),
             TrainEvent::Validating { done, total } => {
-                self.advance("validating", *done as u64, *total as u64, "");
+                self.bars.advance("validating", *done as u64, *total as u64, "");
             }
-            TrainEvent::Validated { step, epoch, keep_ratio, score, best } => self.line(&format!(
+            TrainEvent::Validated { step, epoch, keep_ratio, score, best } => self.bars.line(&format!(
                 "step {step}, epoch {epoch:.2}, kept {keep_ratio}: AP {:.4} AP50 {:.4} AP75 {:.4} AR {:.4} PCK@0.1 {:.4} @0.2 {:.4} ({} persons){}",
                 score.ap, score.ap50, score.ap75, score.ar, score.pck01, score.pck02, score.persons,
                 if *best { ", best so far" } else { "" }
@@ -254,51 +299,12 @@ impl Screen {
             TrainEvent::Stopped { step } => {
                 // It can only be stopped once.
                 let _ = self.stopped.set(*step);
-                if let Some((_, bar)) = self.lock().take() {
-                    bar.finish_and_clear();
-                }
+                self.bars.clear();
             }
             TrainEvent::Finished { step, seconds, .. } => {
-                self.line(&format!("finished: {step} steps in {:.1} minutes", seconds / 60.0));
+                self.bars.line(&format!("finished: {step} steps in {:.1} minutes", seconds / 60.0));
             }
         }
-    }
-
-    fn line(&self, text: &str) {
-        // Above the bar when one is drawn; a terminal that is a file has none.
-        match self.lock().as_ref().filter(|(_, bar)| !bar.is_hidden()) {
-            Some((_, bar)) => bar.println(text),
-            None => eprintln!("{text}"),
-        }
-    }
-
-    fn advance(&self, title: &str, done: u64, total: u64, text: &str) {
-        let mut held = self.lock();
-        if held.as_ref().is_none_or(|(shown, _)| shown != title) {
-            if let Some((_, old)) = held.take() {
-                old.finish_and_clear();
-            }
-            // A training tells its remaining time itself: it knows how long its own steps take.
-            let left = if text.is_empty() { "{eta} left" } else { "{msg}" };
-            let template = format!("{{prefix}} {{wide_bar}} {{pos}}/{{len}} {left}");
-            let style = ProgressStyle::with_template(&template);
-            let bar = ProgressBar::new(total).with_prefix(title.to_string());
-            // Both templates parse; the plain bar would do too.
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            *held = Some((title.to_string(), bar));
-        }
-        if let Some((_, bar)) = held.as_ref() {
-            bar.set_message(text.to_string());
-            bar.set_position(done);
-            // A log file gets a line now and then instead of a bar.
-            if bar.is_hidden() && !text.is_empty() && (done.is_multiple_of(50) || done == total) {
-                eprintln!("step {done}/{total} {text}");
-            }
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(String, ProgressBar)>> {
-        self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -320,15 +326,6 @@ fn step_text(e: &StepEvent) -> String {
         text += &format!(", {:.0}% waiting for data", e.waiting * 100.0);
     }
     text
-}
-
-fn remaining(seconds: f64) -> String {
-    let minutes = (seconds / 60.0).round() as u64;
-    match minutes {
-        0 | 1 => format!("{seconds:.0} s"),
-        2..120 => format!("{minutes} min"),
-        _ => format!("{} h {} min", minutes / 60, minutes % 60),
-    }
 }
 
 #[cfg(test)]

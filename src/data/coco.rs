@@ -3,12 +3,12 @@
 use super::error::DataError;
 use super::lenient::{Number, Numbers};
 use super::locate::Place;
-use super::pictures::{PictureFolder, read_sizes};
-use super::set::{Ignored, Layout, LoadReport, Person, Picture, PoseSet};
+use super::pictures::{Listed, RawImage, list};
+use super::set::{Ignored, Layout, LoadReport, Person, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
 use serde::Deserialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 #[derive(Deserialize)]
@@ -26,17 +26,6 @@ struct RawCategory {
     keypoints: Vec<String>,
     #[serde(default)]
     skeleton: Vec<Numbers>,
-}
-
-#[derive(Deserialize)]
-struct RawImage {
-    #[serde(default)]
-    id: Number,
-    file_name: String,
-    #[serde(default)]
-    width: Number,
-    #[serde(default)]
-    height: Number,
 }
 
 #[derive(Deserialize)]
@@ -72,31 +61,14 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -
         file: place.file.clone(),
         layout: Layout::Coco,
         skeleton,
-        pictures: Vec::with_capacity(raw.images.len()),
+        pictures: Vec::new(),
         persons: Vec::with_capacity(raw.annotations.len()),
         ignored: Vec::new(),
         report: LoadReport { annotations: raw.annotations.len(), ..LoadReport::default() },
     };
-    let mut folder = PictureFolder::open(&place.images)?;
-    let mut index = HashMap::with_capacity(raw.images.len());
-    let mut absent = HashMap::new();
-    for image in raw.images {
-        let Some(id) = image.id.id() else {
-            set.report.bad.push(format!("{}: the picture has no id", image.file_name));
-            continue;
-        };
-        match folder.find(&image.file_name) {
-            Some(path) => {
-                index.insert(id, set.pictures.len());
-                let size = [image.width.pixels(), image.height.pixels()];
-                set.pictures.push(Picture { id, path, size });
-            }
-            None => {
-                absent.insert(id, image.file_name);
-            }
-        }
-    }
-    let unreadable: HashMap<usize, String> = read_sizes(&mut set.pictures).into_iter().collect();
+    let Listed { pictures, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;
+    set.pictures = pictures;
+    set.report.bad = nameless;
     let (mut named, mut ids) = (HashSet::new(), HashSet::with_capacity(raw.annotations.len()));
     for (number, a) in raw.annotations.into_iter().enumerate() {
         let (Some(id), Some(image)) = (a.id.id(), a.image_id.id()) else {

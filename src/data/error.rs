@@ -17,7 +17,15 @@ pub enum DataError {
         "no annotations for {wanted}; give an annotation file, or a folder that has annotations/person_keypoints_{split}.json (COCO) or annot/{split}.json (MPII, whose val is named valid)"
     )]
     NotFound { wanted: String, split: String },
-    #[error("{path} has no usable person with {joints} joints{left_out}; `tmpose data check` shows what is in it")]
+    #[error(
+        "no boxes for {wanted}; give an annotation file, or a folder that has annotations/instances_{split}.json (COCO)"
+    )]
+    NoBoxes { wanted: String, split: String },
+    #[error("{path} has no usable picture{left_out}")]
+    NoPictures { path: String, left_out: String },
+    #[error(
+        "{path} has no usable person with {joints} joints{left_out}; `tmpose data check` shows what is in it"
+    )]
     Empty { path: String, joints: usize, left_out: String },
     #[error(transparent)]
     Skeleton(#[from] SkeletonError),

@@ -15,6 +15,15 @@ pub struct Place {
 /// `split`, "train" or "val", is meant), or `FOLDER/train`, `FOLDER/val`, which name the split
 /// themselves.
 pub fn locate(wanted: &Path, split: &str) -> Option<Place> {
+    locate_by(wanted, split, split_of)
+}
+
+/// As [`locate`] for sets of boxes, `annotations/instances_{split}.json`.
+pub fn locate_boxes(wanted: &Path, split: &str) -> Option<Place> {
+    locate_by(wanted, split, |root, split| coco_split(root, "instances", split))
+}
+
+fn locate_by(wanted: &Path, split: &str, split_of: fn(&Path, &str) -> Option<Place>) -> Option<Place> {
     if wanted.is_file() {
         let stem = wanted.file_stem()?.to_string_lossy().into_owned();
         let split = stem.rsplit('_').next().unwrap_or(split).to_string();
@@ -42,14 +51,23 @@ pub fn splits(wanted: &Path) -> Vec<PathBuf> {
 
 /// COCO's names before MPII's: a folder that has both is a COCO set that was converted.
 fn split_of(root: &Path, split: &str) -> Option<Place> {
-    let coco = [split.to_string(), format!("{split}2017")].into_iter().map(|name| {
-        let file = root.join("annotations").join(format!("person_keypoints_{name}.json"));
-        (file, name)
-    });
+    if let Some(coco) = coco_split(root, "person_keypoints", split) {
+        return Some(coco);
+    }
     let mpii_name = if split == "val" { "valid" } else { split };
     let mpii = [format!("annot/{mpii_name}.json"), format!("annotations/mpii_{split}.json")];
-    let mpii = mpii.into_iter().map(|file| (root.join(file), mpii_name.to_string()));
-    coco.chain(mpii).find_map(|(file, name)| {
+    place(root, mpii.into_iter().map(|file| (root.join(file), mpii_name.to_string())))
+}
+
+/// COCO's files: `annotations/{kind}_train.json`, or with the year.
+fn coco_split(root: &Path, kind: &str, split: &str) -> Option<Place> {
+    let names = [split.to_string(), format!("{split}2017")].into_iter();
+    place(root, names.map(|name| (root.join("annotations").join(format!("{kind}_{name}.json")), name)))
+}
+
+/// The first file that is there and has a folder of pictures.
+fn place(root: &Path, mut files: impl Iterator<Item = (PathBuf, String)>) -> Option<Place> {
+    files.find_map(|(file, name)| {
         file.is_file().then_some(())?;
         Some(Place { images: image_folder(root, &name)?, file })
     })

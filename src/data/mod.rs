@@ -1,6 +1,7 @@
 //! Training and test data: readers, teacher labels, augmentation, batches, cached features.
 
 pub mod augment;
+pub mod boxes;
 mod coco;
 mod error;
 pub mod features;
@@ -17,6 +18,7 @@ mod sides;
 pub mod teacher;
 
 pub use augment::{Augmentation, Sample, generator};
+pub use boxes::{BoxAugmentation, BoxLabel, BoxMixture, BoxPicture, BoxSample, BoxSet};
 pub use error::DataError;
 pub use features::{CacheKey, ChannelScale, FeatureCache};
 pub use findings::{Finding, FindingKind};

@@ -1,11 +1,67 @@
 //! The pictures that a set's annotations name: which are there, and how large they are.
 
 use super::error::DataError;
+use super::lenient::Number;
 use super::set::Picture;
 use rayon::prelude::*;
+use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// A picture as COCO's layout lists it.
+#[derive(Deserialize)]
+pub struct RawImage {
+    #[serde(default)]
+    id: Number,
+    file_name: String,
+    #[serde(default)]
+    width: Number,
+    #[serde(default)]
+    height: Number,
+}
+
+/// The pictures of an annotation file, sorted by what became of them.
+pub struct Listed {
+    /// Those that are there.
+    pub pictures: Vec<Picture>,
+    /// Their places in `pictures` by id.
+    pub index: HashMap<u64, usize>,
+    /// Names of those that are not there, by id.
+    pub absent: HashMap<u64, String>,
+    /// What is wrong with those whose size is neither stated nor readable, by place.
+    pub unreadable: HashMap<usize, String>,
+    /// A sentence on each entry without an id.
+    pub nameless: Vec<String>,
+}
+
+/// Looks for the pictures `images` in the folder `root`.
+///
+/// # Errors
+/// The folder cannot be listed.
+pub fn list(images: Vec<RawImage>, root: &Path) -> Result<Listed, DataError> {
+    let mut folder = PictureFolder::open(root)?;
+    let mut pictures = Vec::with_capacity(images.len());
+    let mut index = HashMap::with_capacity(images.len());
+    let (mut absent, mut nameless) = (HashMap::new(), Vec::new());
+    for image in images {
+        let Some(id) = image.id.id() else {
+            nameless.push(format!("{}: the picture has no id", image.file_name));
+            continue;
+        };
+        match folder.find(&image.file_name) {
+            Some(path) => {
+                index.insert(id, pictures.len());
+                pictures.push(Picture { id, path, size: [image.width.pixels(), image.height.pixels()] });
+            }
+            None => {
+                absent.insert(id, image.file_name);
+            }
+        }
+    }
+    let unreadable = read_sizes(&mut pictures).into_iter().collect();
+    Ok(Listed { pictures, index, absent, unreadable, nameless })
+}
 
 /// A picture folder and its subfolders, each listed once. 150,000 persons must load in seconds, on
 /// network disks too, so there is no question to the file system for each picture.

@@ -110,10 +110,6 @@ pub struct LoadReport {
 impl LoadReport {
     /// One line for a terminal or a log; empty when nothing was left out or changed.
     pub fn summary(&self) -> String {
-        let named = |names: &[String]| {
-            let shown: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
-            format!("{}{}", shown.join(", "), if names.len() > 3 { ", ..." } else { "" })
-        };
         let mut parts = Vec::new();
         for (count, what) in [
             (self.crowd, "crowd regions"),
@@ -129,11 +125,11 @@ impl LoadReport {
                 "{} persons of {} missing pictures ({})",
                 self.persons_without_picture,
                 self.missing_pictures.len(),
-                named(&self.missing_pictures)
+                first_few(&self.missing_pictures)
             ));
         }
         if !self.bad.is_empty() {
-            parts.push(format!("{} bad annotations ({})", self.bad.len(), named(&self.bad)));
+            parts.push(format!("{} bad annotations ({})", self.bad.len(), first_few(&self.bad)));
         }
         let mut lines = Vec::new();
         if !parts.is_empty() {
@@ -145,6 +141,27 @@ impl LoadReport {
         lines.extend(self.joints.clone());
         lines.join("; ")
     }
+}
+
+/// The first of many names, for a line of text.
+pub(super) fn first_few(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+    format!("{}{}", shown.join(", "), if names.len() > 3 { ", ..." } else { "" })
+}
+
+/// A short name of a set: its folder and what `split` makes of its file's name.
+pub(super) fn title_of(file: &Path, split: impl Fn(&str) -> String) -> String {
+    let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = file.parent().and_then(Path::parent).and_then(Path::file_name);
+    match folder {
+        Some(folder) => format!("{}/{}", folder.to_string_lossy(), split(&stem)),
+        None => stem,
+    }
+}
+
+/// The split in the name of a file in COCO's layout: what stands behind the last `_`.
+pub(super) fn coco_split(stem: &str) -> String {
+    stem.rsplit('_').next().unwrap_or(stem).into()
 }
 
 /// How an annotation file is written.
@@ -280,15 +297,9 @@ impl PoseSet {
     /// A short name for tables: the folder of the set and its split, e.g. `people_coco/val` or
     /// `mpii/valid`.
     pub fn title(&self) -> String {
-        let stem = self.file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let split = match self.layout {
-            Layout::Coco => stem.rsplit('_').next().unwrap_or(&stem),
-            Layout::Mpii => stem.strip_prefix("mpii_").unwrap_or(&stem),
-        };
-        let folder = self.file.parent().and_then(Path::parent).and_then(Path::file_name);
-        match folder {
-            Some(folder) => format!("{}/{split}", folder.to_string_lossy()),
-            None => stem,
-        }
+        title_of(&self.file, |stem| match self.layout {
+            Layout::Coco => coco_split(stem),
+            Layout::Mpii => stem.strip_prefix("mpii_").unwrap_or(stem).into(),
+        })
     }
 }

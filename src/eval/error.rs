@@ -1,6 +1,7 @@
 //! Why a set cannot be measured, each as one sentence.
 
 use crate::data::DataError;
+use crate::detect::DetectError;
 use crate::infer::InferError;
 
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +10,8 @@ pub enum EvalError {
     Data(#[from] DataError),
     #[error(transparent)]
     Infer(#[from] InferError),
+    #[error(transparent)]
+    Detect(#[from] DetectError),
     #[error("cannot read the boxes {path}: {source}")]
     ReadBoxes { path: String, source: std::io::Error },
     #[error(

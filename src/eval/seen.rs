@@ -1,6 +1,6 @@
 //! Whether weights were trained on the pictures that they are measured on.
 
-use crate::data::{Picture, PoseSet};
+use crate::data::{BoxSet, Picture, PoseSet};
 use crate::pose::Skeleton;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -46,16 +46,36 @@ impl std::fmt::Display for Seen {
 /// looked for where it usually lies, in the measured set's folder and beside it, and compared picture by
 /// picture, byte by byte. One that is elsewhere cannot be compared.
 pub fn seen_in_training(set: &PoseSet, trained_on: &[String], skeleton: &Skeleton) -> Option<Seen> {
-    let title = set.title();
-    let of = set.pictures.len();
+    let open =
+        |wanted: &Path, split: &str| PoseSet::open(wanted, split, skeleton).ok().map(|set| set.pictures);
+    seen(set.title(), &set.file, &set.pictures, trained_on, open)
+}
+
+/// As [`seen_in_training`] for sets of boxes.
+pub fn boxes_seen_in_training(set: &BoxSet, trained_on: &[String]) -> Option<Seen> {
+    let pictures =
+        |set: &BoxSet| -> Vec<Picture> { set.pictures.iter().map(|p| p.picture.clone()).collect() };
+    let open = |wanted: &Path, split: &str| BoxSet::open(wanted, split).ok().map(|set| pictures(&set));
+    seen(set.title(), &set.file, &pictures(set), trained_on, open)
+}
+
+/// The pictures of a measured set that are among those of the sets `trained_on`, which `open` opens.
+fn seen(
+    title: String,
+    file: &Path,
+    pictures: &[Picture],
+    trained_on: &[String],
+    open: impl Fn(&Path, &str) -> Option<Vec<Picture>>,
+) -> Option<Seen> {
+    let of = pictures.len();
     if trained_on.contains(&title) {
         return Some(Seen { in_sets: vec![title.clone()], set: title, pictures: of, of });
     }
     let mut seen = HashSet::new();
     let mut in_sets = Vec::new();
     for name in trained_on {
-        let Some(trained) = find(set, name, skeleton) else { continue };
-        let common = common_pictures(&set.pictures, &trained.pictures);
+        let Some(trained) = find(file, name, &open) else { continue };
+        let common = common_pictures(pictures, &trained);
         if !common.is_empty() {
             in_sets.push(name.clone());
             seen.extend(common);
@@ -64,13 +84,17 @@ pub fn seen_in_training(set: &PoseSet, trained_on: &[String], skeleton: &Skeleto
     (!seen.is_empty()).then_some(Seen { set: title, pictures: seen.len(), of, in_sets })
 }
 
-/// The set called `name` (FOLDER/SPLIT), if it lies in the folder of `set` or beside that.
-fn find(set: &PoseSet, name: &str, skeleton: &Skeleton) -> Option<PoseSet> {
+/// The pictures of the set called `name` (FOLDER/SPLIT), if it lies in the folder of the set of `file` or beside that.
+fn find(
+    file: &Path,
+    name: &str,
+    open: &impl Fn(&Path, &str) -> Option<Vec<Picture>>,
+) -> Option<Vec<Picture>> {
     let (folder, split) = name.split_once('/')?;
-    let root = set.file.parent()?.parent()?;
+    let root = file.parent()?.parent()?;
     let same = (root.file_name()? == folder).then(|| root.to_path_buf());
     let places: [Option<PathBuf>; 2] = [same, root.parent().map(|beside| beside.join(folder))];
-    places.into_iter().flatten().find_map(|place| PoseSet::open(&place.join(split), split, skeleton).ok())
+    places.into_iter().flatten().find_map(|place| open(&place.join(split), split))
 }
 
 /// Indices of the pictures whose files are also among `others`.

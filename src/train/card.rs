@@ -12,25 +12,32 @@ pub struct CardRow {
     pub score: SetScore,
 }
 
+/// How weights came about, line by line.
+pub fn history(record: &TrainingRecord) -> Vec<String> {
+    let start = if record.start.is_empty() { "random weights" } else { &record.start };
+    let mut lines = vec![
+        format!("- Starting point: {start}"),
+        format!("- Data: {}", record.sets.join("; ")),
+        format!("- Command: `{}`", record.command),
+        format!(
+            "- Training: {} steps, {:.2} epochs, {:.0} minutes of wall-clock time",
+            record.steps,
+            record.epochs,
+            record.seconds / 60.0
+        ),
+    ];
+    let notes = record.notes.iter().filter(|(key, _)| !key.starts_with("AP "));
+    lines.extend(notes.map(|(key, value)| format!("- {key}: {value}")));
+    lines
+}
+
 /// The card's text. `network` is e.g. "tmpose-t, 4 layers, coco17".
 pub fn model_card(network: &str, parameters: usize, record: &TrainingRecord, rows: &[CardRow]) -> String {
     let mut text = format!("# {network}\n\n");
     // Writing to a String cannot fail.
     let mut line = |s: String| writeln!(text, "{s}").unwrap_or_default();
     line(format!("- Parameters: {parameters}"));
-    let start = if record.start.is_empty() { "random weights" } else { &record.start };
-    line(format!("- Starting point: {start}"));
-    line(format!("- Data: {}", record.sets.join("; ")));
-    line(format!("- Command: `{}`", record.command));
-    line(format!(
-        "- Training: {} steps, {:.2} epochs, {:.0} minutes of wall-clock time",
-        record.steps,
-        record.epochs,
-        record.seconds / 60.0
-    ));
-    for (key, value) in record.notes.iter().filter(|(key, _)| !key.starts_with("AP ")) {
-        line(format!("- {key}: {value}"));
-    }
+    history(record).into_iter().for_each(&mut line);
     line("\n## Accuracy\n".into());
     line("Ground-truth boxes, progressive mask, no flip test, DARK decoding. OKS AP as pycocotools computes it; PCK at a part of the box's longer side.\n".into());
     line("| set | persons | kept | AP | AP50 | AP75 | AR | PCK@0.1 | PCK@0.2 |".into());

@@ -3,7 +3,7 @@
 use super::TrainError;
 use super::optimizer::Optimizer;
 use super::parameters::Layout;
-use crate::model::{TmPose, fill_params};
+use crate::model::fill_params;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -35,7 +35,7 @@ pub fn save(
     folder: &Path,
     at: &Position,
     optimizer: &Optimizer,
-    model: &TmPose,
+    model: &impl Module,
     layout: &Layout,
 ) -> Result<(), TrainError> {
     let path = folder.join(FILE);
@@ -66,11 +66,11 @@ pub fn save(
 }
 
 /// Reads the state back; `model` gets what it holds besides the trained parameters.
-pub fn load(
+pub fn load<M: Module>(
     folder: &Path,
-    model: TmPose,
+    model: M,
     layout: &Layout,
-) -> Result<(Position, Optimizer, TmPose), TrainError> {
+) -> Result<(Position, Optimizer, M), TrainError> {
     let path = folder.join(FILE);
     let wrong = |reason: String| TrainError::Checkpoint { path: path.display().to_string(), reason };
     let bytes = std::fs::read(&path).map_err(|e| wrong(e.to_string()))?;
@@ -131,7 +131,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 }
 
 /// Every float of the model that is not trained, by path.
-fn buffers(model: &TmPose, layout: &Layout) -> Vec<(String, Vec<f32>)> {
+fn buffers(model: &impl Module, layout: &Layout) -> Vec<(String, Vec<f32>)> {
     struct Walk<'a> {
         layout: &'a Layout,
         path: Vec<Option<String>>,

@@ -2,10 +2,11 @@
 //! know it.
 
 use super::recipe::Recipe;
-use super::settings;
+use super::settings::{self, Catalogue};
 use crate::data::{Augmentation, SetSpec, TeacherRules};
 use crate::gpu::DeviceChoice;
 use crate::model::{MaskKind, Variant};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -322,8 +323,8 @@ impl RunSection {
 pub enum ConfigError {
     #[error("cannot read the settings {path}: {source}")]
     Read { path: String, source: std::io::Error },
-    #[error("{path} is not a settings file of `tmpose train`: {reason}")]
-    Parse { path: String, reason: String },
+    #[error("{path} is not a settings file of `{command}`: {reason}")]
+    Parse { path: String, command: &'static str, reason: String },
     #[error("unknown setting {name} in {path}{hint}")]
     Unknown { path: String, name: String, hint: String },
     #[error("the setting {name} is {value}; it must be {must}")]
@@ -338,11 +339,7 @@ impl TrainConfig {
     /// The file cannot be read, is no TOML, or has a setting that does not exist or holds something
     /// else than it should.
     pub fn load(path: &Path, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
-        let shown = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => TrainConfig::parse(&text, &shown, recipe),
-            Err(source) => Err(ConfigError::Read { path: shown, source }),
-        }
+        TrainConfig::parse(&read_text(path)?, &path.display().to_string(), recipe)
     }
 
     /// [`TrainConfig::load`] for text that came from `path`.
@@ -350,30 +347,54 @@ impl TrainConfig {
     /// # Errors
     /// As for [`TrainConfig::load`].
     pub fn parse(text: &str, path: &str, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
-        let wrong = |reason: String| ConfigError::Parse { path: path.into(), reason: reason.trim().into() };
-        let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-        if let Some(name) = settings::unknown_key(&table) {
-            let hint = match settings::nearest(&name) {
-                Some(near) => format!("; did you mean {near}?"),
-                None => "; `tmpose train --print-config` lists all settings".into(),
-            };
-            return Err(ConfigError::Unknown { path: path.into(), name, hint });
-        }
-        // Read as it stands first: such an error knows its line.
-        let alone: TrainConfig = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-        let recipe = recipe.unwrap_or(alone.recipe);
-        table.insert("recipe".into(), recipe.name().into());
-        let mut whole =
-            toml::Table::try_from(TrainConfig::recipe(recipe)).map_err(|e| wrong(e.to_string()))?;
-        lay_over(&mut whole, table);
-        whole.try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
+        read_over(text, path, settings::catalogue(), |alone: &TrainConfig, table| {
+            let recipe = recipe.unwrap_or(alone.recipe);
+            table.insert("recipe".into(), recipe.name().into());
+            TrainConfig::recipe(recipe)
+        })
     }
 
     /// The same settings as a TOML file, each with its meaning above it.
     pub fn to_toml(&self) -> String {
         // Every field is a plain number, text or list, which TOML can always hold.
-        settings::documented(self).unwrap_or_default()
+        settings::catalogue().documented(self).unwrap_or_default()
     }
+}
+
+/// The text of a settings file.
+pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.display().to_string(), source })
+}
+
+/// The settings in `text`, which came from `path`. What it leaves out is taken from `base`, which is shown the file
+/// read by itself and may change its table.
+///
+/// # Errors
+/// The text is no TOML, or has a setting that does not exist or holds something else than it should.
+pub(super) fn read_over<C: Serialize + DeserializeOwned>(
+    text: &str,
+    path: &str,
+    known: &Catalogue,
+    base: impl FnOnce(&C, &mut toml::Table) -> C,
+) -> Result<C, ConfigError> {
+    let command = known.command;
+    let wrong =
+        |reason: String| ConfigError::Parse { path: path.into(), command, reason: reason.trim().into() };
+    let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+    if let Some(name) = known.unknown_key(&table) {
+        let hint = match known.nearest(&name) {
+            Some(near) => format!("; did you mean {near}?"),
+            None => format!("; `{command} --print-config` lists all settings"),
+        };
+        return Err(ConfigError::Unknown { path: path.into(), name, hint });
+    }
+    // Read as it stands first: such an error knows its line.
+    let alone: C = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+    let base = base(&alone, &mut table);
+    let mut whole = toml::Table::try_from(base).map_err(|e| wrong(e.to_string()))?;
+    lay_over(&mut whole, table);
+    whole.try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
 }
 
 /// Puts the values of `over` in the place of those in `base`, section by section.
@@ -389,7 +410,7 @@ fn lay_over(base: &mut toml::Table, over: toml::Table) {
 }
 
 /// Words such as `tmpose-t` in the file, parsed by the type's own `FromStr`.
-mod as_text {
+pub(super) mod as_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use std::fmt::Display;
     use std::str::FromStr;

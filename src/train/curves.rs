@@ -14,43 +14,56 @@ const CHART: [u32; 2] = [1200, 420];
 /// More points than this would only blacken a line.
 const POINTS: usize = 400;
 
-/// The loss and its terms: their names in the log and in the picture.
-const LOSSES: [[&str; 2]; 5] = [
-    ["loss", "loss"],
-    ["mse", "squared error"],
-    ["cross_entropy", "cross-entropy"],
-    ["sandwich", "sandwich"],
-    ["teacher", "teacher"],
-];
+/// What of a log is drawn: names in the log and in the picture.
+pub struct Drawn {
+    /// The loss and its terms, in the log's step events.
+    pub losses: &'static [[&'static str; 2]],
+    /// Of the score of its validations.
+    pub accuracy: &'static [[&'static str; 2]],
+}
+
+/// The training of poses.
+pub const POSES: Drawn = Drawn {
+    losses: &[
+        ["loss", "loss"],
+        ["mse", "squared error"],
+        ["cross_entropy", "cross-entropy"],
+        ["sandwich", "sandwich"],
+        ["teacher", "teacher"],
+    ],
+    accuracy: &[["ap", "AP"], ["pck01", "PCK@0.1"]],
+};
 
 /// What a log tells about a run, by step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// In the order of [`LOSSES`].
-    pub loss: BTreeMap<u64, [f64; LOSSES.len()]>,
+    /// In the order of [`Drawn::losses`].
+    pub loss: BTreeMap<u64, Vec<f64>>,
     pub learning_rate: BTreeMap<u64, f64>,
-    /// AP and PCK@0.1 of the validations.
-    pub accuracy: BTreeMap<u64, [f64; 2]>,
+    /// In the order of [`Drawn::accuracy`], of the validations.
+    pub accuracy: BTreeMap<u64, Vec<f64>>,
 }
 
 impl History {
     /// Reads the lines of `log.jsonl`. Steps that a resumed run repeated count once; a line that a
-    /// crash cut short is left out. `keep_ratio` is the one that validations use: the table at a run's
-    /// end has others too.
-    pub fn read(log: &str, keep_ratio: f64) -> History {
+    /// crash cut short is left out. `keep_ratio` is the one that validations use, if they have one: the table at a
+    /// run's end has others too.
+    pub fn read(log: &str, drawn: &Drawn, keep_ratio: Option<f64>) -> History {
         let mut history = History::default();
         for event in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             let Some(step) = event["step"].as_u64() else { continue };
             let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
             match event["event"].as_str() {
                 Some("step") => {
-                    history.loss.insert(step, LOSSES.map(|[name, _]| number(&event[name])));
+                    let losses = drawn.losses.iter().map(|[name, _]| number(&event[name])).collect();
+                    history.loss.insert(step, losses);
                     history.learning_rate.insert(step, number(&event["learning_rate"]));
                 }
-                Some("validated") if event["keep_ratio"].as_f64() == Some(keep_ratio) => {
+                Some("validated") if event["keep_ratio"].as_f64() == keep_ratio => {
                     // The first of a step: the final table measures the best weights once more.
-                    let score = ["ap", "pck01"].map(|name| number(&event["score"][name]));
-                    history.accuracy.entry(step).or_insert(score);
+                    let score =
+                        || drawn.accuracy.iter().map(|[name, _]| number(&event["score"][name])).collect();
+                    history.accuracy.entry(step).or_insert_with(score);
                 }
                 _ => {}
             }
@@ -59,28 +72,26 @@ impl History {
     }
 
     /// The three charts.
-    pub fn draw(&self) -> RgbImage {
+    pub fn draw(&self, drawn: &Drawn) -> RgbImage {
         let used = |i: &usize| self.loss.values().any(|l| l[*i] > 0.0);
-        let mut shown: Vec<usize> = (0..LOSSES.len()).filter(used).collect();
+        let mut shown: Vec<usize> = (0..drawn.losses.len()).filter(used).collect();
         if shown.len() == 2 {
             // A single term is the whole loss.
             shown.pop();
         }
-        let line = |&i: &usize| curve(LOSSES[i][1], self.loss.iter().map(|(s, l)| (*s, l[i])));
+        let line = |&i: &usize| curve(drawn.losses[i][1], self.loss.iter().map(|(s, l)| (*s, l[i])));
         let loss = chart("Loss", shown.iter().map(line).collect());
         let rate = chart(
             "Learning rate, in thousandths",
             vec![curve("learning rate", self.learning_rate.iter().map(|(s, r)| (*s, 1e3 * r)))],
         );
         let of = |i: usize| self.accuracy.iter().map(move |(s, a)| (*s, a[i]));
-        let dotted = |name, points: Vec<(u64, f64)>| {
-            let points: Vec<[f64; 2]> = points.into_iter().map(|(s, a)| [s as f64, a]).collect();
-            Curve { name: String::from(name), points, spread: Vec::new(), dots: true }
+        let dotted = |(i, name): (usize, &[&str; 2])| {
+            let points: Vec<[f64; 2]> = of(i).map(|(s, a)| [s as f64, a]).collect();
+            Curve { name: String::from(name[1]), points, spread: Vec::new(), dots: true }
         };
-        let accuracy = chart(
-            "Accuracy on the validation set",
-            vec![dotted("AP", of(0).collect()), dotted("PCK@0.1", of(1).collect())],
-        );
+        let accuracy = drawn.accuracy.iter().enumerate().map(dotted).collect();
+        let accuracy = chart("Accuracy on the validation set", accuracy);
         let mut sheet = RgbImage::new(CHART[0], 3 * CHART[1]);
         for (i, chart) in [loss, rate, accuracy].into_iter().enumerate() {
             imageops::replace(&mut sheet, &chart.draw(CHART), 0, i64::from(CHART[1]) * i as i64);
@@ -106,12 +117,12 @@ fn curve(name: &str, values: impl ExactSizeIterator<Item = (u64, f64)>) -> Curve
 }
 
 /// Draws `curves.png` in the run's folder anew.
-pub fn write_curves(folder: &Path, keep_ratio: f64) -> Result<(), TrainError> {
+pub fn write_curves(folder: &Path, drawn: &Drawn, keep_ratio: Option<f64>) -> Result<(), TrainError> {
     let log = folder.join("log.jsonl");
     let failed = |source| TrainError::Write { path: log.display().to_string(), source };
     let text = std::fs::read(&log).map_err(failed)?;
-    let history = History::read(&String::from_utf8_lossy(&text), keep_ratio);
-    write_png(&folder.join("curves.png"), &history.draw())
+    let history = History::read(&String::from_utf8_lossy(&text), drawn, keep_ratio);
+    write_png(&folder.join("curves.png"), &history.draw(drawn))
 }
 
 /// Writes a picture as a whole.
@@ -140,7 +151,7 @@ mod tests {
 
     #[test]
     fn repeated_steps_count_once_and_the_final_table_does_not_count() {
-        let history = History::read(LOG, 1.0);
+        let history = History::read(LOG, &POSES, Some(1.0));
         assert_eq!(history.loss.keys().copied().collect::<Vec<_>>(), [10, 20]);
         assert_eq!(history.accuracy[&20], [0.3, 0.6]);
     }
@@ -154,6 +165,6 @@ mod tests {
 
     #[test]
     fn an_empty_log_is_a_picture_too() {
-        assert_eq!(History::default().draw().dimensions(), (CHART[0], 3 * CHART[1]));
+        assert_eq!(History::default().draw(&POSES).dimensions(), (CHART[0], 3 * CHART[1]));
     }
 }

@@ -1,5 +1,6 @@
 //! What a training tells its listener: the terminal, the log file, later the window.
 
+use super::log::Event;
 use super::loss::LossParts;
 use crate::eval::set::SetScore;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,12 @@ pub enum TrainEvent {
         seconds: f64,
         best_ap: Option<f64>,
     },
+}
+
+impl Event for TrainEvent {
+    fn passing(&self) -> bool {
+        matches!(self, TrainEvent::Features { .. } | TrainEvent::Validating { .. })
+    }
 }
 
 /// Means over the steps since the last such event.

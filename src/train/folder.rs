@@ -4,6 +4,7 @@ use super::TrainError;
 use super::checkpoint;
 use super::config::TrainConfig;
 use crate::model::{TmPose, list_params};
+use burn::module::Module;
 use std::path::{Path, PathBuf};
 
 /// Room for the log, the pictures and the model card.
@@ -43,16 +44,7 @@ pub fn check_room(
     lesson: usize,
 ) -> Result<(), TrainError> {
     let run = &config.run.out;
-    let numbers: u64 = list_params(model).iter().map(|p| p.shape.iter().product::<usize>() as u64).sum();
-    let held = |path: PathBuf| path.metadata().map_or(0, |m| m.len());
-    let files = [checkpoint::FILE, "best.safetensors", "last.safetensors"];
-    let held_weights: u64 = files.map(|name| held(run.join(name))).into_iter().sum();
-    // Four numbers a weight in the checkpoint, two bytes in each of two files of weights; while one is
-    // written the old one is still there.
-    let weights = 2 * 16 * numbers + 3 * 2 * numbers + SMALL_FILES;
-    let what = format!("{} for checkpoints and weights", shown(weights));
-    let bytes = weights.saturating_sub(held_weights);
-    let mut needs = vec![Need { folder: run.clone(), bytes, what, flag: "--out" }];
+    let mut needs = vec![weights_need(run, model)];
     if config.model.freeze_backbone {
         let shape = model.config();
         let record = (shape.tokens() * shape.patch_values() * 2) as u64;
@@ -60,7 +52,7 @@ pub fn check_room(
         let draws = config.data.draws.max(1);
         let parts = std::iter::once("val".to_owned())
             .chain((0..draws).flat_map(|draw| [draw_folder("train", draw), draw_folder("teacher", draw)]));
-        let there: u64 = parts.map(|part| held(folder.join(part).join("features.bin"))).sum();
+        let there: u64 = parts.map(|part| held(&folder.join(part).join("features.bin"))).sum();
         let all = record * (train as u64 * draws + val as u64) + 2 * lesson as u64 * train as u64 * draws;
         let bytes = all.saturating_sub(there);
         let what = match lesson {
@@ -70,6 +62,27 @@ pub fn check_room(
         needs.push(Need { folder, bytes, what, flag: "--cache" });
     }
     compare(&needs, disk)
+}
+
+/// As [`check_room`] for a training that keeps nothing but its checkpoints and weights.
+pub fn check_room_for_weights(run: &Path, model: &impl Module) -> Result<(), TrainError> {
+    compare(&[weights_need(run, model)], disk)
+}
+
+fn weights_need(run: &Path, model: &impl Module) -> Need {
+    let numbers: u64 = list_params(model).iter().map(|p| p.shape.iter().product::<usize>() as u64).sum();
+    let files = [checkpoint::FILE, "best.safetensors", "last.safetensors"];
+    let there: u64 = files.map(|name| held(&run.join(name))).into_iter().sum();
+    // Four numbers a weight in the checkpoint, two bytes in each of two files of weights; while one is
+    // written the old one is still there.
+    let weights = 2 * 16 * numbers + 3 * 2 * numbers + SMALL_FILES;
+    let what = format!("{} for checkpoints and weights", shown(weights));
+    Need { folder: run.into(), bytes: weights.saturating_sub(there), what, flag: "--out" }
+}
+
+/// Bytes of a file; 0 when it is not there.
+fn held(path: &Path) -> u64 {
+    path.metadata().map_or(0, |m| m.len())
 }
 
 fn compare(needs: &[Need], disk: impl Fn(&Path) -> Option<Disk>) -> Result<(), TrainError> {

@@ -1,7 +1,6 @@
-//! A model's trained parameters as one flat vector, and back.
+//! A network's trained parameters as one flat vector, and back.
 
 use super::cpu::Slot;
-use crate::model::TmPose;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::prelude::*;
 use burn::tensor::Gradients;
@@ -17,7 +16,7 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of a model on an autodiff device.
-    pub fn of(model: &TmPose) -> Layout {
+    pub fn of(model: &impl Module) -> Layout {
         let mut collector = Collector::default();
         model.visit(&mut collector);
         let Collector { slots, index, .. } = collector;
@@ -41,19 +40,19 @@ impl Layout {
     }
 
     /// The model's parameters.
-    pub fn read(&self, model: &TmPose) -> Vec<f32> {
+    pub fn read(&self, model: &impl Module) -> Vec<f32> {
         let mut reader = Reader { layout: self, out: vec![0.0; self.count()] };
         model.visit(&mut reader);
         reader.out
     }
 
     /// The model with `values` for its parameters.
-    pub fn write(&self, model: TmPose, values: &[f32]) -> TmPose {
+    pub fn write<M: Module>(&self, model: M, values: &[f32]) -> M {
         model.map(&mut Writer { layout: self, values })
     }
 
     /// Adds a backward pass's gradients to `out`.
-    pub fn gather(&self, model: &TmPose, gradients: Gradients, out: &mut [f32]) {
+    pub fn gather(&self, model: &impl Module, gradients: Gradients, out: &mut [f32]) {
         model.visit(&mut Gatherer { layout: self, gradients, out });
     }
 

@@ -38,20 +38,49 @@ impl StepPlan {
     }
 }
 
+/// Which sample comes when: an epoch shows every sample once, each in an order of its own.
+pub struct Order {
+    seed: u64,
+    samples: usize,
+    /// The order of the epoch that was asked for last.
+    epoch: (u64, Vec<usize>),
+}
+
+impl Order {
+    pub fn new(seed: u64, samples: usize) -> Order {
+        Order { seed, samples, epoch: (u64::MAX, Vec::new()) }
+    }
+
+    /// The sample at a position counted from the training's start, and how many passes over the data came before.
+    pub fn at(&mut self, position: u64) -> (usize, u64) {
+        let epoch = position / self.samples as u64;
+        if self.epoch.0 != epoch {
+            let mut order: Vec<usize> = (0..self.samples).collect();
+            order.shuffle(&mut generator(self.seed, ORDER, epoch, 0));
+            self.epoch = (epoch, order);
+        }
+        (self.epoch.1[(position % self.samples as u64) as usize], epoch)
+    }
+
+    /// Samples and rounds of batch number `step` of `batch` samples.
+    pub fn batch(&mut self, step: u64, batch: usize) -> (Vec<usize>, Vec<u64>) {
+        let first = step * batch as u64;
+        (first..first + batch as u64).map(|position| self.at(position)).unzip()
+    }
+}
+
 /// Makes the plans of all steps.
 pub struct Planner {
     seed: u64,
     batch: usize,
     grid: [usize; 2],
     masks: MaskSection,
-    samples: usize,
-    /// The order of the epoch that was asked for last.
-    order: (u64, Vec<usize>),
+    order: Order,
 }
 
 impl Planner {
     pub fn new(seed: u64, batch: usize, grid: [usize; 2], masks: MaskSection, samples: usize) -> Planner {
-        Planner { seed, batch, grid, masks, samples, order: (u64::MAX, Vec::new()) }
+        Planner { seed, batch, grid, masks, order: Order::new(seed, samples) }
     }
 
     /// The `accumulate` batches of a step.
@@ -62,18 +91,7 @@ impl Planner {
 
     /// Batch number `step`.
     pub fn plan(&mut self, step: u64) -> StepPlan {
-        let first = step * self.batch as u64;
-        let (mut samples, mut rounds) = (Vec::new(), Vec::new());
-        for position in first..first + self.batch as u64 {
-            let epoch = position / self.samples as u64;
-            if self.order.0 != epoch {
-                let mut order: Vec<usize> = (0..self.samples).collect();
-                order.shuffle(&mut generator(self.seed, ORDER, epoch, 0));
-                self.order = (epoch, order);
-            }
-            samples.push(self.order.1[(position % self.samples as u64) as usize]);
-            rounds.push(epoch);
-        }
+        let (samples, rounds) = self.order.batch(step, self.batch);
         StepPlan { step, keep: self.masks(step), samples, rounds }
     }
 

@@ -4,9 +4,10 @@ use super::TrainError;
 use super::card::{CardRow, model_card};
 use super::checkpoint::{self, Position, write_whole};
 use super::config::TrainConfig;
-use super::curves::write_curves;
+use super::curves::{POSES, write_curves};
 use super::events::{StepEvent, TrainEvent};
 use super::folder;
+use super::log::Log;
 use super::loss::LossParts;
 use super::optimizer::Optimizer;
 use super::schedule::{learning_rate, persons_a_step, total_steps};
@@ -15,10 +16,6 @@ use super::snapshot::write_samples;
 use crate::data::PoseSet;
 use crate::eval::set::{SetScore, estimate, plain_samples, score};
 use crate::weights::{self, Precision, TrainingRecord, WeightsInfo};
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -49,62 +46,13 @@ pub fn run(
     Training::new(session, resume, command, &log)?.run(stop)
 }
 
-/// Sends events to the listener and, except for the many of a progress bar, to RUN/log.jsonl.
-struct Log<'a> {
-    file: Mutex<File>,
-    listen: &'a (dyn Fn(&TrainEvent) + Sync),
-}
-
-impl<'a> Log<'a> {
-    fn open(
-        out: &Path,
-        resume: bool,
-        listen: &'a (dyn Fn(&TrainEvent) + Sync),
-    ) -> Result<Log<'a>, TrainError> {
-        let path = out.join("log.jsonl");
-        let failed = |source| TrainError::Write { path: path.display().to_string(), source };
-        if resume {
-            drop_broken_line(&path).map_err(failed)?;
-        }
-        let mut how = File::options();
-        how.create(true);
-        let how = if resume { how.append(true) } else { how.write(true).truncate(true) };
-        let file = how.open(&path).map_err(failed)?;
-        Ok(Log { file: Mutex::new(file), listen })
-    }
-
-    fn tell(&self, event: TrainEvent) {
-        (self.listen)(&event);
-        if matches!(event, TrainEvent::Features { .. } | TrainEvent::Validating { .. }) {
-            return;
-        }
-        // A log that cannot be written must not end a training; its weights still can be saved.
-        if let (Ok(text), Ok(mut file)) = (serde_json::to_string(&event), self.file.lock()) {
-            let _ = writeln!(file, "{text}");
-        }
-    }
-}
-
-/// Removes a last line that a killed run could not finish.
-fn drop_broken_line(path: &Path) -> std::io::Result<()> {
-    let text = match std::fs::read(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        text => text?,
-    };
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    if whole < text.len() {
-        File::options().write(true).open(path)?.set_len(whole as u64)?;
-    }
-    Ok(())
-}
-
 struct Training<'a> {
     session: Session,
     optimizer: Optimizer,
     at: Position,
     steps: u64,
     command: &'a str,
-    log: &'a Log<'a>,
+    log: &'a Log<'a, TrainEvent>,
 }
 
 /// Sums between two step events.
@@ -121,7 +69,7 @@ impl<'a> Training<'a> {
         mut session: Session,
         resume: bool,
         command: &'a str,
-        log: &'a Log,
+        log: &'a Log<TrainEvent>,
     ) -> Result<Training<'a>, TrainError> {
         let steps = total_steps(&session.config.schedule, session.samples.len());
         let (at, optimizer);
@@ -272,7 +220,7 @@ impl<'a> Training<'a> {
     /// Draws the run's pictures anew. They are for looking at: without them the training goes on.
     fn draw(&self, validation: Option<&Validation>, keep_ratio: f64) {
         let out = &self.session.config.run.out;
-        let mut drawn = write_curves(out, keep_ratio);
+        let mut drawn = write_curves(out, &POSES, Some(keep_ratio));
         if let (Some(samples), Some(v)) = (&self.session.quick, validation) {
             drawn = drawn.and(write_samples(out, samples, &v.poses));
         }

@@ -37,7 +37,7 @@ enum Engine {
     /// The same, autodiff.
     Cached(Objective, Vec<CachedSet>),
     /// Pictures, autodiff; the loader starts with the first step. A teacher sees the same pictures.
-    Pictures(Objective, Option<Loader>, Option<Box<Teacher>>),
+    Pictures(Objective, Option<Loader<PictureBatch>>, Option<Box<Teacher>>),
 }
 
 /// A step's outcome.
@@ -244,7 +244,7 @@ impl Session {
                         Planner::new(seed, batch, grid, self.config.masks.clone(), self.samples.len());
                     let threads = self.config.run.loader_threads(self.device.is_gpu());
                     let first = step * accumulate as u64;
-                    Loader::start(self.samples.clone(), planner, first, 2 * accumulate, threads)
+                    Loader::of_crops(self.samples.clone(), planner, first, 2 * accumulate, threads)
                 });
                 let mut batches: Vec<PictureBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
                 outcome.waited = before.elapsed();

@@ -1,16 +1,11 @@
 //! What every setting means, taken from the doc comments of the structs that hold them, so that the
 //! documentation in files, forms and messages is the one in the source.
 
-use super::config::TrainConfig;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-/// The files that declare settings. Their text is part of the program.
-const SOURCES: [&str; 3] =
-    [include_str!("config.rs"), include_str!("../data/augment.rs"), include_str!("../data/teacher.rs")];
-/// The struct that a settings file is.
-const ROOT: &str = "TrainConfig";
 /// Names less alike than this are not suggested (clap's own limit).
 const ALIKE: f64 = 0.7;
 
@@ -31,14 +26,29 @@ impl Setting {
     }
 }
 
-/// All settings in the order of their structs, sections with what is inside them.
-pub fn settings() -> &'static [Setting] {
-    static ALL: LazyLock<Vec<Setting>> = LazyLock::new(|| {
-        let mut structs = BTreeMap::new();
-        SOURCES.iter().for_each(|source| read_structs(source, &mut structs));
-        section(ROOT, "", &structs)
+/// All settings of one command, with what they mean.
+pub struct Catalogue {
+    /// The command, e.g. `tmpose train`.
+    pub command: &'static str,
+    settings: Vec<Setting>,
+}
+
+/// The settings of `tmpose train`.
+pub fn catalogue() -> &'static Catalogue {
+    static ALL: LazyLock<Catalogue> = LazyLock::new(|| {
+        let sources = [
+            include_str!("config.rs"),
+            include_str!("../data/augment.rs"),
+            include_str!("../data/teacher.rs"),
+        ];
+        Catalogue::read("tmpose train", "TrainConfig", &sources)
     });
     &ALL
+}
+
+/// All settings of `tmpose train` in the order of their structs, sections with what is inside them.
+pub fn settings() -> &'static [Setting] {
+    &catalogue().settings
 }
 
 /// What the setting at `path` means, as one line; `None` when there is no such setting.
@@ -46,9 +56,61 @@ pub fn setting_doc(path: &str) -> Option<String> {
     find(settings(), path).map(|s| s.doc.join(" "))
 }
 
-/// The first key of `table` that is no setting.
-pub fn unknown_key(table: &toml::Table) -> Option<String> {
-    unknown_in(table, "", settings())
+impl Catalogue {
+    /// The settings of the struct `root`, which `sources`, the text of Rust files, declare.
+    pub fn read(command: &'static str, root: &str, sources: &[&str]) -> Catalogue {
+        let mut structs = BTreeMap::new();
+        sources.iter().for_each(|source| read_structs(source, &mut structs));
+        Catalogue { command, settings: section(root, "", &structs) }
+    }
+
+    /// The first key of `table` that is no setting.
+    pub fn unknown_key(&self, table: &toml::Table) -> Option<String> {
+        unknown_in(table, "", &self.settings)
+    }
+
+    /// The setting that was probably meant by `path`. A right key in a wrong section counts as alike.
+    pub fn nearest(&self, path: &str) -> Option<&str> {
+        let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+        let alike = |known: &str| {
+            let whole = strsim::jaro_winkler(path, known);
+            whole.max(strsim::jaro_winkler(&last(path), &last(known)) - 0.01)
+        };
+        let mut all = Vec::new();
+        flatten(&self.settings, &mut all);
+        let (best, how) =
+            all.into_iter().map(|s| (s.path.as_str(), alike(&s.path))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        (how > ALIKE).then_some(best)
+    }
+
+    /// `config` as a TOML file with each setting's meaning above it. A setting without a value stands there as a
+    /// comment.
+    pub fn documented(&self, config: &impl Serialize) -> Result<String, toml::ser::Error> {
+        let values = self.read_values(&toml::to_string(config)?);
+        let command = self.command;
+        let mut text = format!("# Settings of `{command}`; what a file leaves out keeps its default.\n");
+        write_section(&self.settings, &values, &mut text);
+        Ok(text)
+    }
+
+    /// The values of a serialised file by path, each as TOML text on one line.
+    fn read_values(&self, toml: &str) -> BTreeMap<String, String> {
+        let mut values = BTreeMap::<String, String>::new();
+        let mut section = String::new();
+        for line in toml.lines() {
+            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                section = name.to_owned();
+            } else if let Some((key, value)) = line.split_once(" = ") {
+                // A single setting whose value is a table, such as a decay with its steps.
+                match find(&self.settings, &section).filter(|s| s.inside.is_empty()) {
+                    Some(setting) => values.insert(setting.path.clone(), format!("{{ {key} = {value} }}")),
+                    None if section.is_empty() => values.insert(key.to_owned(), value.to_owned()),
+                    None => values.insert(format!("{section}.{key}"), value.to_owned()),
+                };
+            }
+        }
+        values
+    }
 }
 
 fn unknown_in(table: &toml::Table, prefix: &str, known: &[Setting]) -> Option<String> {
@@ -64,20 +126,6 @@ fn unknown_in(table: &toml::Table, prefix: &str, known: &[Setting]) -> Option<St
     })
 }
 
-/// The setting that was probably meant by `path`. A right key in a wrong section counts as alike.
-pub fn nearest(path: &str) -> Option<&'static str> {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
-    let alike = |known: &str| {
-        let whole = strsim::jaro_winkler(path, known);
-        whole.max(strsim::jaro_winkler(&last(path), &last(known)) - 0.01)
-    };
-    let mut all = Vec::new();
-    flatten(settings(), &mut all);
-    let (best, how) =
-        all.into_iter().map(|s| (s.path.as_str(), alike(&s.path))).max_by(|a, b| a.1.total_cmp(&b.1))?;
-    (how > ALIKE).then_some(best)
-}
-
 fn flatten<'a>(some: &'a [Setting], out: &mut Vec<&'a Setting>) {
     for setting in some {
         out.push(setting);
@@ -87,16 +135,6 @@ fn flatten<'a>(some: &'a [Setting], out: &mut Vec<&'a Setting>) {
 
 fn find<'a>(some: &'a [Setting], path: &str) -> Option<&'a Setting> {
     some.iter().find_map(|s| if s.path == path { Some(s) } else { find(&s.inside, path) })
-}
-
-/// The settings as a TOML file with each one's meaning above it. A setting without a value stands
-/// there as a comment.
-pub fn documented(config: &TrainConfig) -> Result<String, toml::ser::Error> {
-    let values = read_values(&toml::to_string(config)?);
-    let mut text =
-        String::from("# Settings of `tmpose train`; what a file leaves out keeps its recipe's value.\n");
-    write_section(settings(), &values, &mut text);
-    Ok(text)
 }
 
 /// Writes the single values of a section, then the sections inside it.
@@ -118,25 +156,6 @@ fn write_section(inside: &[Setting], values: &BTreeMap<String, String>, text: &m
         line(format!("[{}]", setting.path));
         write_section(&setting.inside, values, text);
     }
-}
-
-/// The values of a serialised file by path, each as TOML text on one line.
-fn read_values(toml: &str) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::<String, String>::new();
-    let mut section = String::new();
-    for line in toml.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
-            section = name.to_owned();
-        } else if let Some((key, value)) = line.split_once(" = ") {
-            // A single setting whose value is a table, such as a decay with its steps.
-            match find(settings(), &section).filter(|s| s.inside.is_empty()) {
-                Some(setting) => values.insert(setting.path.clone(), format!("{{ {key} = {value} }}")),
-                None if section.is_empty() => values.insert(key.to_owned(), value.to_owned()),
-                None => values.insert(format!("{section}.{key}"), value.to_owned()),
-            };
-        }
-    }
-    values
 }
 
 /// A struct of the sources: its own comment, and name, type and comment of its fields.
@@ -193,7 +212,7 @@ fn section(name: &str, prefix: &str, structs: &BTreeMap<String, Declared>) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Recipe;
+    use crate::train::{Recipe, TrainConfig};
     use std::collections::BTreeSet;
 
     /// Settings with a value for everything that may be left out.
@@ -210,7 +229,7 @@ mod tests {
     #[test]
     fn every_setting_is_documented_and_nothing_else_is() {
         let serialised: BTreeSet<String> =
-            read_values(&toml::to_string(&complete()).unwrap()).into_keys().collect();
+            catalogue().read_values(&toml::to_string(&complete()).unwrap()).into_keys().collect();
         let mut all = Vec::new();
         flatten(settings(), &mut all);
         let single: BTreeSet<String> =
@@ -224,11 +243,11 @@ mod tests {
     #[test]
     fn a_documented_file_holds_the_same_settings() {
         for config in [TrainConfig::default(), TrainConfig::recipe(Recipe::Tmpose), complete()] {
-            let text = documented(&config).unwrap();
+            let text = catalogue().documented(&config).unwrap();
             assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config, "{text}");
             assert!(text.contains("# Steps over which the learning rate rises from 0."), "{text}");
         }
-        assert!(documented(&TrainConfig::default()).unwrap().contains("\n# init =\n"));
+        assert!(catalogue().documented(&TrainConfig::default()).unwrap().contains("\n# init =\n"));
     }
 
     #[test]
@@ -241,9 +260,9 @@ mod tests {
             ("augmentation.flip_mirror", "augmentation.mirror"),
             ("masks.seed", "run.seed"),
         ] {
-            assert_eq!(nearest(written), Some(meant), "{written}");
+            assert_eq!(catalogue().nearest(written), Some(meant), "{written}");
         }
-        assert_eq!(nearest("xyzzy"), None);
+        assert_eq!(catalogue().nearest("xyzzy"), None);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn start(section: &ModelSection, seed: u64, device: &Device) -> Result<Start
     if section.depth > 0 {
         config.depth = section.depth;
     }
-    let fresh = drawn(&config, seed, device);
+    let fresh = drawn(seed, device, || config.init(device));
     let (mut model, origin, fresh) = match &section.init {
         None => (fresh, String::new(), true),
         Some(path) => from_file(path, section, &config, &skeleton, fresh, device)?,
@@ -63,7 +63,7 @@ pub fn start(section: &ModelSection, seed: u64, device: &Device) -> Result<Start
 
 /// A new model whose numbers depend on `seed` alone, also when another training begins at the same time: the
 /// device has one generator, and a parameter is drawn when it is first looked at.
-fn drawn(config: &ModelConfig, seed: u64, device: &Device) -> TmPose {
+pub fn drawn<M: Module>(seed: u64, device: &Device, init: impl FnOnce() -> M) -> M {
     struct LookAtAll;
     impl ModuleVisitor for LookAtAll {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -73,7 +73,7 @@ fn drawn(config: &ModelConfig, seed: u64, device: &Device) -> TmPose {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     device.seed(seed);
-    let model = config.init(device);
+    let model = init();
     model.visit(&mut LookAtAll);
     model
 }

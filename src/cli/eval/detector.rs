@@ -1,0 +1,186 @@
+//! `tmpose eval detector`: how good a person detector's boxes are on an annotated set.
+
+use super::progress_bar;
+use crate::cli::output::{fraction, markdown_table, write_file};
+use crate::cli::train::command_line;
+use crate::data::BoxSet;
+use crate::detect::{self, DetectSettings, Detector};
+use crate::eval::detector::{find_people, score};
+use crate::eval::{BoxStats, Operating, Seen, TallRecall, boxes_seen_in_training};
+use crate::gpu::{self, DeviceChoice};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Arguments of `tmpose eval detector`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Annotated set in COCO's layout of boxes: FOLDER (its val part), FOLDER/train, or an annotation file
+    data: PathBuf,
+    /// A detector's .safetensors, or RTMDet-nano's .onnx
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// Use at most this many pictures, evenly spread
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    limit: usize,
+    /// Where the network runs
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceChoice,
+    /// Two boxes with a larger overlap (IoU) are one person
+    #[arg(long, value_name = "IOU", default_value_t = DetectSettings::everything().nms_iou, value_parser = overlap)]
+    nms: f32,
+    /// Write all numbers as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the tables, and what their numbers are, as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Write the boxes in COCO's results format
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
+}
+
+/// Everything that was measured and how.
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    command: String,
+    /// Name of the weights file.
+    weights: String,
+    /// E.g. "985927 parameters, 0.31 GMAC at 320x320".
+    network: String,
+    device: String,
+    backend: String,
+    settings: DetectSettings,
+    set: String,
+    pictures: usize,
+    people: usize,
+    notes: Vec<String>,
+    /// Set when the weights were trained on pictures of this set.
+    warning: Option<String>,
+    seen_in_training: Option<Seen>,
+    boxes: BoxStats,
+    tall: TallRecall,
+}
+
+/// What the numbers are; also in docs/DETECTOR.md.
+const MEANING: &str = "\
+AP and AR are COCO's box numbers, 0 to 1, as pycocotools computes them: AP is the mean over the overlaps (IoU) 0.50 to \
+0.95, AP50 and AP75 are those at one overlap, S, M and L are persons of up to 32x32, up to 96x96 and more pixels of the \
+set's own pictures; AR1, AR10 and AR100 are the recalls with that many boxes a picture. Crowd regions count neither as \
+found nor as missed.
+Large people are higher than a quarter of their picture; somebody is found by a box with an overlap of at least 0.5. A \
+box on nobody overlaps no person and no crowd region that much, or is the second on a person.";
+
+/// Runs `tmpose eval detector`.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let device = gpu::choose(args.device)?;
+    if let Some(note) = &device.note {
+        eprintln!("{note}");
+    }
+    let (net, info) = detect::open(&args.weights, &device.device)?;
+    let mut set = BoxSet::open(&args.data, "val")?;
+    let title = set.title();
+    let mut notes = Vec::new();
+    let mut note = |text: String| {
+        if !text.is_empty() {
+            eprintln!("{title}: {text}");
+            notes.push(text);
+        }
+    };
+    note(set.report.summary());
+    let all = set.pictures.len();
+    set.thin_to(args.limit);
+    if set.pictures.len() < all {
+        note(format!("only a part of the set: {} of {all} pictures", set.pictures.len()));
+    }
+    let seen = boxes_seen_in_training(&set, &info.record.trained_on());
+    if let Some(seen) = &seen {
+        eprintln!("warning: {seen}");
+    }
+    let (name, backend) = (device.name.clone(), device.backend.clone());
+    let side = info.config.input;
+    let parameters = burn::module::Module::num_params(&net);
+    let network =
+        format!("{parameters} parameters, {:.2} GMAC at {side}x{side}", info.config.macs() as f64 / 1e9);
+    let mut detector = Detector::from_parts(net, info, device);
+    let settings = DetectSettings { nms_iou: args.nms, ..DetectSettings::everything() };
+    let bar = progress_bar(set.pictures.len(), &title);
+    let found = find_people(&mut detector, &set, &settings, |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    let (boxes, tall) = score(&set, &found);
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        command: command_line(std::env::args()),
+        weights: args.weights.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        network,
+        device: name,
+        backend,
+        settings,
+        set: title.clone(),
+        pictures: set.pictures.len(),
+        people: set.people(),
+        notes,
+        warning: seen.as_ref().map(|s| s.to_string()),
+        seen_in_training: seen,
+        boxes,
+        tall,
+    };
+    print!("{}", report.tables());
+    if let Some(path) = &args.results {
+        write_file(path, &serde_json::to_vec(&found)?)?;
+    }
+    if let Some(path) = &args.json {
+        write_file(path, &serde_json::to_vec_pretty(&report)?)?;
+    }
+    if let Some(path) = &args.markdown {
+        write_file(path, report.markdown().as_bytes())?;
+    }
+    Ok(())
+}
+
+impl Report {
+    fn tables(&self) -> String {
+        let named = self.boxes.named();
+        let mut text = format!("{}: {} pictures, {} people\n\n", self.set, self.pictures, self.people);
+        text += &markdown_table(&named.map(|(name, _)| name), &[named.map(|(_, v)| fraction(v)).to_vec()]);
+        text += &format!("\nLarge people ({}):\n\n", self.tall.people);
+        let row = |first: String, at: &Operating| {
+            vec![first, format!("{:.3}", at.score), fraction(at.recall), format!("{:.3}", at.false_boxes)]
+        };
+        let by_score = self.tall.by_score.iter().map(|at| row("-".into(), at));
+        let by_false = self.tall.by_false_boxes.iter().map(|(most, at)| row(format!("at most {most}"), at));
+        let rows: Vec<Vec<String>> = by_false.chain(by_score).collect();
+        text += &markdown_table(&["wanted on nobody", "score", "found", "on nobody, a picture"], &rows);
+        text
+    }
+
+    fn markdown(&self) -> String {
+        let s = &self.settings;
+        let mut text = format!(
+            "# Accuracy of {}\n\n- Network: {}\n- Command: `{}`\n- Device: {} ({})\n- Scores from {}, NMS above {}, at \
+             most {} boxes a picture\n\n",
+            self.weights,
+            self.network,
+            self.command,
+            self.device,
+            self.backend,
+            s.min_score,
+            s.nms_iou,
+            s.most
+        );
+        if let Some(warning) = &self.warning {
+            text += &format!("**Warning: {warning}.**\n\n");
+        }
+        for note in &self.notes {
+            text += &format!("- {note}\n");
+        }
+        text + &self.tables() + &format!("\n{MEANING}\n")
+    }
+}
+
+fn overlap(text: &str) -> Result<f32, String> {
+    text.parse::<f32>()
+        .ok()
+        .filter(|t| *t > 0.0 && *t <= 1.0)
+        .ok_or_else(|| "it must be a number above 0 and at most 1; 1 keeps every box".into())
+}

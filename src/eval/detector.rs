@@ -1,0 +1,76 @@
+//! A person detector over a whole set, and its numbers.
+
+use super::{BoxStats, EvalError, FoundBox, TallRecall, TrueBox, box_ap, tall_recall};
+use crate::data::{BoxSet, read_picture};
+use crate::detect::{DetectSettings, Detector, DetectorConfig, DetectorInfo, DetectorNet};
+use crate::gpu::ComputeDevice;
+use crate::weights::TrainingRecord;
+use image::RgbImage;
+use rayon::prelude::*;
+
+/// Pictures that are decoded and looked at together; bounds the memory.
+const TOGETHER: usize = 16;
+
+/// Everybody whom `detector` finds in the pictures of `set`. `done` hears how many pictures are finished.
+///
+/// # Errors
+/// A picture cannot be decoded, or the device fails.
+pub fn find_people(
+    detector: &mut Detector,
+    set: &BoxSet,
+    settings: &DetectSettings,
+    done: impl Fn(usize),
+) -> Result<Vec<FoundBox>, EvalError> {
+    let mut all = Vec::new();
+    for (number, pictures) in set.pictures.chunks(TOGETHER).enumerate() {
+        let decoded: Result<Vec<RgbImage>, _> =
+            pictures.par_iter().map(|p| read_picture(&p.picture)).collect();
+        let decoded = decoded?;
+        let shown: Vec<&RgbImage> = decoded.iter().collect();
+        let (found, _) = detector.detect_all(&shown, settings)?;
+        for (picture, found) in pictures.iter().zip(found) {
+            all.extend(found.into_iter().map(|detection| {
+                let b = detection.bbox;
+                FoundBox {
+                    image_id: picture.picture.id,
+                    category_id: 1,
+                    bbox: [b.x, b.y, b.w, b.h].map(f64::from),
+                    score: f64::from(detection.score),
+                }
+            }));
+        }
+        done(number * TOGETHER + pictures.len());
+    }
+    Ok(all)
+}
+
+/// [`find_people`] for a network by itself, with the settings that measuring needs.
+///
+/// # Errors
+/// As [`find_people`].
+pub fn find_people_with(
+    net: &DetectorNet,
+    config: &DetectorConfig,
+    device: &ComputeDevice,
+    set: &BoxSet,
+    done: impl Fn(usize),
+) -> Result<Vec<FoundBox>, EvalError> {
+    let info = DetectorInfo::new(config.clone(), TrainingRecord::default());
+    let mut detector = Detector::from_parts(net.clone(), info, device.clone());
+    find_people(&mut detector, set, &DetectSettings::everything(), done)
+}
+
+/// What the boxes `found` in the pictures of `set` are worth.
+pub fn score(set: &BoxSet, found: &[FoundBox]) -> (BoxStats, TallRecall) {
+    let mut truth = Vec::new();
+    for picture in &set.pictures {
+        truth.extend(picture.labels.iter().map(|label| TrueBox {
+            image_id: picture.picture.id,
+            bbox: label.bbox,
+            area: label.area,
+            crowd: label.crowd,
+            height: label.bbox[3] / f64::from(picture.picture.size[1].max(1)),
+        }));
+    }
+    (box_ap(&truth, found), tall_recall(&truth, found, set.pictures.len()))
+}

@@ -1,0 +1,17 @@
+//! Training of the person detector, after RTMDet (arXiv 2212.07784): which cell of the maps learns which person is
+//! decided anew in every step from what the network says.
+
+mod assign;
+mod batch;
+mod card;
+pub mod config;
+mod events;
+mod gradient;
+mod loss;
+mod run;
+mod session;
+mod start;
+
+pub use config::{DetectorTraining, Frozen, UnknownFrozen};
+pub use events::{DetectorEvent, DetectorScore, DetectorStep};
+pub use run::run;

@@ -1,0 +1,192 @@
+//! Everything a detector's training holds while it runs: network, pictures and the way its gradients are computed.
+
+use super::assign::{Anchor, anchors};
+use super::batch::{BoxBatch, batches};
+use super::config::DetectorTraining;
+use super::events::{DetectorEvent, DetectorScore};
+use super::gradient::{DetectorLoss, Work};
+use super::start::{Start, start};
+use crate::data::{BoxMixture, BoxSet};
+use crate::detect::{DetectorNet, STRIDES};
+use crate::eval::detector::{find_people_with, score};
+use crate::gpu::{self, ComputeDevice};
+use crate::train::TrainError;
+use crate::train::folder;
+use crate::train::parameters::Layout;
+use crate::train::pictures::Loader;
+use crate::train::schedule::total_steps;
+use burn::module::Module;
+use burn::prelude::*;
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A step's outcome.
+pub struct Outcome {
+    /// Not a number when a thread of the loader failed.
+    pub loss: DetectorLoss,
+    /// Time spent waiting for data.
+    pub waited: Duration,
+    /// The batch, for a loss that is not finite.
+    pub samples: Vec<usize>,
+    /// Pictures that could not be decoded in this step.
+    pub bad: Vec<String>,
+}
+
+/// Pictures that a random network is settled on.
+const SETTLING: usize = 16;
+
+/// A prepared training.
+pub struct Session {
+    pub config: DetectorTraining,
+    pub device: ComputeDevice,
+    pub start: Start,
+    pub layout: Layout,
+    pub mixture: Arc<BoxMixture>,
+    /// The part of the validation set that is looked at during the training.
+    pub quick: Option<BoxSet>,
+    pub steps: u64,
+    anchors: Vec<Anchor>,
+    shards: usize,
+    loader: Option<Loader<BoxBatch>>,
+}
+
+impl Session {
+    /// Opens network and data.
+    ///
+    /// # Errors
+    /// The device, the starting weights or a set cannot be used, or the run's folder has no room.
+    pub fn open(config: &DetectorTraining, tell: &dyn Fn(DetectorEvent)) -> Result<Session, TrainError> {
+        let device = gpu::choose(config.run.device)?;
+        if let Some(text) = &device.note {
+            tell(DetectorEvent::Note { text: text.clone() });
+        }
+        let mut start = start(&config.model, config.run.seed, &device.device.clone().autodiff())?;
+        let mut mixture = BoxMixture::open(&config.data.train, config.data.bad_limit)?;
+        for text in mixture.notes() {
+            tell(DetectorEvent::Note { text });
+        }
+        mixture.thin_to(config.data.limit);
+        if start.fresh {
+            start.net = settled(start.net, &mixture, start.config.input, config, &device);
+        }
+        let mut quick = None;
+        if let Some(path) = &config.data.val {
+            let mut set = BoxSet::open(path, "val")?;
+            set.thin_to(config.data.val_limit);
+            quick = Some(set);
+        }
+        folder::check_room_for_weights(&config.run.out, &start.net)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let shards = match config.run.shards {
+            0 if device.is_gpu() => 1,
+            0 => cores,
+            given => given,
+        };
+        Ok(Session {
+            steps: total_steps(&config.schedule, mixture.len()),
+            anchors: anchors(start.config.input, &STRIDES),
+            layout: Layout::of(&start.net),
+            config: config.clone(),
+            mixture: Arc::new(mixture),
+            loader: None,
+            device,
+            start,
+            quick,
+            shards,
+        })
+    }
+
+    /// Losses of step `step` and their gradient at `weights`, written to `gradient`: the mean over the step's
+    /// `schedule.accumulate` batches.
+    pub fn step(&mut self, step: u64, weights: &[f32], out: &mut [f32]) -> Outcome {
+        let before = Instant::now();
+        let loader = self.loader.take().unwrap_or_else(|| self.load_from(step));
+        let accumulate = self.config.schedule.accumulate;
+        let given: Vec<BoxBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
+        let mut outcome = Outcome {
+            loss: DetectorLoss::default(),
+            waited: before.elapsed(),
+            samples: Vec::new(),
+            bad: Vec::new(),
+        };
+        out.fill(0.0);
+        if given.len() < accumulate {
+            // A loader's thread only ends before its loader when it panicked.
+            outcome.loss.scores = f64::NAN;
+            return outcome;
+        }
+        let mut loss = self.config.loss.clone();
+        loss.scores /= accumulate as f64;
+        loss.boxes /= accumulate as f64;
+        let work = Work {
+            net: &self.start.net,
+            layout: &self.layout,
+            anchors: &self.anchors,
+            shards: self.shards,
+            loss,
+            device: &self.device.device,
+        };
+        for batch in given {
+            outcome.loss += work.gradient(weights, &batch.shown, out);
+            outcome.samples.extend(batch.samples);
+            outcome.bad.extend(batch.shown.into_iter().flat_map(|sample| sample.bad));
+        }
+        self.loader = Some(loader);
+        outcome
+    }
+
+    fn load_from(&self, step: u64) -> Loader<BoxBatch> {
+        let threads = self.config.run.loader_threads(self.device.is_gpu());
+        batches(&self.mixture, &self.config, self.start.config.input, step, self.steps, threads)
+    }
+
+    /// The network with `weights`, for inference or saving.
+    pub fn trained(&self, weights: &[f32]) -> DetectorNet {
+        self.layout.write(self.start.net.clone(), weights).valid()
+    }
+
+    /// How good `net` is on `set`.
+    ///
+    /// # Errors
+    /// A picture cannot be decoded, or the device fails.
+    pub fn measure(
+        &self,
+        net: &DetectorNet,
+        set: &BoxSet,
+        tell: &dyn Fn(DetectorEvent),
+    ) -> Result<DetectorScore, TrainError> {
+        let total = set.pictures.len();
+        let done = |done| tell(DetectorEvent::Validating { done, total });
+        let found = find_people_with(net, &self.start.config, &self.device, set, done)?;
+        let (boxes, tall) = score(set, &found);
+        Ok(DetectorScore { pictures: total, boxes, tall })
+    }
+
+    /// Names of the pictures of a batch.
+    pub fn names(&self, samples: &[usize]) -> String {
+        let name = |&sample: &usize| {
+            let path = &self.mixture.picture(sample).picture.path;
+            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        };
+        samples.iter().map(name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A random network made ready for the pictures that it will see first.
+fn settled(
+    net: DetectorNet,
+    mixture: &BoxMixture,
+    side: usize,
+    config: &DetectorTraining,
+    device: &ComputeDevice,
+) -> DetectorNet {
+    let (how, seed) = (&config.augmentation, config.run.seed);
+    let shown = SETTLING.min(mixture.len());
+    let pictures = (0..shown).into_par_iter().map(|i| i * mixture.len() / shown);
+    let pixels: Vec<Vec<f32>> = pictures
+        .map(|sample| mixture.show(&mixture.compose(sample, 0, side, how, true, seed), how).pixels)
+        .collect();
+    let images = TensorData::new(pixels.concat(), [shown, 3, side, side]);
+    net.settled(Tensor::from_data(images, &device.device).autodiff())
+}

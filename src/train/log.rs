@@ -1,0 +1,64 @@
+//! The log of a run: one event a line.
+
+use super::TrainError;
+use serde::Serialize;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Something that a training tells.
+pub trait Event: Serialize {
+    /// True for the many of a progress bar, which no log keeps.
+    fn passing(&self) -> bool;
+}
+
+/// Sends events to the listener and, except for the passing ones, to RUN/log.jsonl.
+pub struct Log<'a, E> {
+    file: Mutex<File>,
+    listen: &'a (dyn Fn(&E) + Sync),
+}
+
+impl<'a, E: Event> Log<'a, E> {
+    /// Begins the log of the run in `out`, or goes on with it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn open(out: &Path, resume: bool, listen: &'a (dyn Fn(&E) + Sync)) -> Result<Log<'a, E>, TrainError> {
+        let path = out.join("log.jsonl");
+        let failed = |source| TrainError::Write { path: path.display().to_string(), source };
+        if resume {
+            drop_broken_line(&path).map_err(failed)?;
+        }
+        let mut how = File::options();
+        how.create(true);
+        let how = if resume { how.append(true) } else { how.write(true).truncate(true) };
+        let file = how.open(&path).map_err(failed)?;
+        Ok(Log { file: Mutex::new(file), listen })
+    }
+
+    /// Tells an event to everybody.
+    pub fn tell(&self, event: E) {
+        (self.listen)(&event);
+        if event.passing() {
+            return;
+        }
+        // A log that cannot be written must not end a training; its weights still can be saved.
+        if let (Ok(text), Ok(mut file)) = (serde_json::to_string(&event), self.file.lock()) {
+            let _ = writeln!(file, "{text}");
+        }
+    }
+}
+
+/// Removes a last line that a killed run could not finish.
+fn drop_broken_line(path: &Path) -> std::io::Result<()> {
+    let text = match std::fs::read(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        text => text?,
+    };
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if whole < text.len() {
+        File::options().write(true).open(path)?.set_len(whole as u64)?;
+    }
+    Ok(())
+}
