@@ -94,8 +94,11 @@ impl Dialogs {
                 Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
             }
             Purpose::Weights | Purpose::Detector => {
-                let title = if purpose == Purpose::Weights { "Open weights" } else { "Open detector" };
-                let picked = dialog.set_title(title).add_filter("Weights", &["safetensors"]).pick_file();
+                let (title, endings): (_, &[&str]) = match purpose {
+                    Purpose::Weights => ("Open weights", &["safetensors"]),
+                    _ => ("Open detector", &["safetensors", "onnx"]),
+                };
+                let picked = dialog.set_title(title).add_filter("Weights", endings).pick_file();
                 Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
             }
         };

@@ -139,8 +139,12 @@ impl Window {
     /// Opens a file or folder by what it is.
     pub fn open_path(&mut self, path: &Path) {
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors")) {
-            self.preferences.weights = Some(path.to_owned());
-            self.load_model(Some(path.to_owned()));
+            if live::is_detector(path) {
+                self.choose_detector(path.to_owned());
+            } else {
+                self.preferences.weights = Some(path.to_owned());
+                self.load_model(Some(path.to_owned()));
+            }
             return;
         }
         match source::spec_from_path(path) {
@@ -179,6 +183,13 @@ impl Window {
         }));
     }
 
+    /// Takes another person detector, also for the next time.
+    fn choose_detector(&mut self, path: PathBuf) {
+        self.preferences.people.detect = true;
+        self.preferences.people.detector = Some(path.clone());
+        self.load_detector(Some(path));
+    }
+
     /// Loads a person detector on the chosen device, on the inference thread.
     pub fn load_detector(&mut self, weights: Option<PathBuf>) {
         self.detector = weights.clone();
@@ -209,10 +220,7 @@ impl Window {
         match self.dialogs.answer() {
             Some((Purpose::Weights | Purpose::Folder, paths)) => self.open_path(&paths[0]),
             Some((Purpose::Media, paths)) => self.open_paths(paths),
-            Some((Purpose::Detector, paths)) => {
-                self.preferences.people.detector = Some(paths[0].clone());
-                self.load_detector(Some(paths[0].clone()));
-            }
+            Some((Purpose::Detector, mut paths)) => self.choose_detector(paths.swap_remove(0)),
             Some((Purpose::Training(pick), mut paths)) => {
                 self.training.picked(ctx, pick, paths.swap_remove(0))
             }

@@ -1,13 +1,29 @@
 //! The person detector of this program as the pipeline uses it.
 
-use super::finder::{FinderError, FinderLoader};
+use super::finder::{FinderError, FinderLoader, FinderSummary, PersonFinder};
+use crate::detect::{self, DetectError, DetectSettings, Detector};
 use crate::gpu::{self, DeviceChoice};
-use std::path::PathBuf;
+use crate::vision::Detection;
+use image::RgbImage;
+use std::path::{Path, PathBuf};
 
-/// Loads the detector of a weights file, on the inference thread.
+impl PersonFinder for Detector {
+    fn find(&mut self, img: &RgbImage) -> Result<Vec<Detection>, FinderError> {
+        Ok(self.detect(img, &DetectSettings::default())?.0)
+    }
+}
+
+/// Loads the detector of a weights file (or RTMDet-nano's published `.onnx`), on the inference thread.
 pub fn detector(path: PathBuf, device: DeviceChoice) -> FinderLoader {
     Box::new(move || {
-        gpu::choose(device)?;
-        Err(FinderError::Unreadable(path))
+        let device = gpu::choose(device)?;
+        let (net, info) = detect::open(&path, &device.device).map_err(DetectError::from)?;
+        let detector = Detector::from_parts(net, info, device.clone());
+        Ok((Box::new(detector) as _, FinderSummary { path, device }))
     })
+}
+
+/// Is this the weights file of a person detector, and not of a pose network?
+pub fn is_detector(path: &Path) -> bool {
+    detect::read_info(path).is_ok()
 }

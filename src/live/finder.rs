@@ -1,6 +1,7 @@
 //! Who looks for people in a frame, behind a small trait so that the pipeline can be tested without a
 //! detector.
 
+use crate::detect::DetectError;
 use crate::gpu::{ComputeDevice, DeviceError};
 use crate::vision::Detection;
 use image::RgbImage;
@@ -21,8 +22,8 @@ pub trait PersonFinder {
 pub enum FinderError {
     #[error(transparent)]
     Device(#[from] DeviceError),
-    #[error("{} is no detector that this program can read", .0.display())]
-    Unreadable(PathBuf),
+    #[error(transparent)]
+    Detect(#[from] DetectError),
 }
 
 /// The person detector that runs, as the window shows it.

@@ -29,7 +29,7 @@ mod times;
 mod worker;
 
 pub use capture::{LiveFrame, Opener, SourceStatus, Transport};
-pub use detector::detector;
+pub use detector::{detector, is_detector};
 pub use estimator::{Estimated, Loaded, Loader, ModelStatus, ModelSummary, PoseEstimator};
 pub use finder::{FinderError, FinderLoader, FinderStatus, FinderSummary, LoadedFinder, PersonFinder};
 pub use outage::Outage;
