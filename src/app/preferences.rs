@@ -121,7 +121,7 @@ pub struct People {
 }
 
 impl People {
-    /// The most people that can be asked for.
+    /// The most people that can be asked for: a detector names no more at once.
     pub const MOST: usize = 20;
     /// The rarest detection that can be asked for, in frames.
     pub const RAREST: u32 = 120;
