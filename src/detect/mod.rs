@@ -12,7 +12,7 @@ mod error;
 mod file;
 mod import;
 mod letterbox;
-mod net;
+pub mod net;
 mod nms;
 mod open;
 mod settings;

@@ -56,7 +56,8 @@ impl Layout {
         model.visit(&mut Gatherer { layout: self, gradients, out });
     }
 
-    fn range(&self, id: ParamId) -> Option<std::ops::Range<usize>> {
+    /// Where a parameter lies; none for one that is not trained.
+    pub fn place(&self, id: ParamId) -> Option<std::ops::Range<usize>> {
         let slot = &self.slots[*self.index.get(&id)?];
         Some(slot.start..slot.start + slot.shape.iter().product::<usize>())
     }
@@ -100,7 +101,7 @@ struct Reader<'a> {
 
 impl ModuleVisitor for Reader<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(range) = self.layout.range(param.id) {
+        if let Some(range) = self.layout.place(param.id) {
             copy_numbers(param.val().inner(), |i, v| self.out[range.start + i] = v);
         }
     }
@@ -114,7 +115,7 @@ struct Gatherer<'a> {
 
 impl ModuleVisitor for Gatherer<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(range) = self.layout.range(param.id)
+        if let Some(range) = self.layout.place(param.id)
             && let Some(gradient) = param.val().grad_remove(&mut self.gradients)
         {
             copy_numbers(gradient, |i, v| self.out[range.start + i] += v);
@@ -135,7 +136,7 @@ struct Writer<'a> {
 
 impl ModuleMapper for Writer<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(range) = self.layout.range(param.id) else { return param };
+        let Some(range) = self.layout.place(param.id) else { return param };
         let values = self.values[range].to_vec();
         // A new leaf, not an operation on the old one: each part of a batch records its own graph.
         param.map(|old| {

@@ -12,7 +12,7 @@ use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 pub use head::Head;
 use layers::Run;
-pub use layers::{Csp, Separable};
+pub use layers::{ConvSilu, Csp, Separable};
 pub use neck::Neck;
 use std::collections::HashMap;
 

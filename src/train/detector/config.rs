@@ -118,7 +118,7 @@ impl Default for DetectorTraining {
                 decay: Decay::Cosine,
                 weight_decay: 0.05,
                 betas: [0.9, 0.999],
-                gradient_norm: 10.0,
+                gradient_norm: 35.0,
                 ema: 0.999,
                 ..ScheduleSection::default()
             },

@@ -1,7 +1,8 @@
-//! The gradient of a batch's losses through Burn's autodiff.
+//! The gradient of a batch's losses: by hand-written passes on the CPU, through Burn's autodiff elsewhere.
 
 use super::assign::{Anchor, assign};
 use super::config::BoxLossSection;
+use super::cpu::{Map, Program};
 use super::loss::{Targets, losses};
 use crate::data::BoxSample;
 use crate::detect::{DetectorNet, Level};
@@ -37,21 +38,37 @@ impl AddAssign for DetectorLoss {
     }
 }
 
-/// What the network says about a part of a batch, recorded, and what it should have said.
-struct Shard {
-    net: DetectorNet,
-    scores: Tensor<2>,
-    distances: Tensor<3>,
-    targets: Targets,
+/// How gradients come about.
+pub enum Engine {
+    /// A picture at a time on each thread.
+    Hand(Box<Program>),
+    /// Autodiff over a whole batch.
+    Recorded,
+}
+
+impl Engine {
+    /// The faster one where `device` computes.
+    pub fn of(net: &DetectorNet, layout: &Layout, on_gpu: bool) -> Engine {
+        if on_gpu { Engine::Recorded } else { Engine::Hand(Box::new(Program::new(net, layout))) }
+    }
+
+    /// In words.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Engine::Hand(_) => "hand-written passes",
+            Engine::Recorded => "autodiff",
+        }
+    }
 }
 
 /// What stays the same from step to step.
 pub struct Work<'a> {
+    pub engine: &'a Engine,
     /// The network, whose trained numbers are replaced.
     pub net: &'a DetectorNet,
     pub layout: &'a Layout,
     pub anchors: &'a [Anchor],
-    /// Parts that a batch is cut into; they are worked on at once.
+    /// Parts that a batch is cut into, worked on at once by hand-written passes.
     pub shards: usize,
     pub loss: BoxLossSection,
     /// Without autodiff.
@@ -59,63 +76,139 @@ pub struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Losses of a batch at `weights` and their gradient, which is added to `out`. The sums do not depend on which part
-    /// is done first.
+    /// Losses of a batch at `weights` and their gradient, which is added to `out`. The sums do not depend on which
+    /// part is done first.
     pub fn gradient(&self, weights: &[f32], batch: &[BoxSample], out: &mut [f32]) -> DetectorLoss {
-        let Work { net, layout, anchors, shards, loss: by, device } = self;
-        let size = batch.len().div_ceil((*shards).max(1)).max(1);
-        let forward = |part: &[BoxSample]| {
-            // Parameters of its own, so that each part records a graph of its own.
-            let net = layout.write((*net).clone(), weights);
-            look(net, anchors, part, device)
+        match self.engine {
+            Engine::Hand(program) => self.by_hand(program, weights, batch, out),
+            Engine::Recorded => self.recorded(weights, batch, out),
+        }
+    }
+
+    fn by_hand(
+        &self,
+        program: &Program,
+        weights: &[f32],
+        batch: &[BoxSample],
+        out: &mut [f32],
+    ) -> DetectorLoss {
+        let packed = program.pack(weights);
+        let size = batch.len().div_ceil(self.shards.max(1)).max(1);
+        let part = |part: &[BoxSample]| {
+            let mut gradient = vec![0.0; program.size];
+            let (mut loss, mut weight) = (DetectorLoss::default(), 0.0);
+            for sample in part {
+                let (own, qualities) = self.picture(program, &packed, sample, &mut gradient);
+                loss += own;
+                weight += qualities;
+            }
+            (loss, weight, gradient)
         };
-        let parts: Vec<Shard> = batch.par_chunks(size).map(forward).collect();
-        let weight = parts.iter().map(|shard| shard.targets.weight()).sum::<f64>().max(1.0);
-        let backward = |shard: Shard| {
-            let positives = shard.targets.positives() as f64;
-            let [scores, boxes] = losses(shard.scores, shard.distances, &shard.targets, device);
-            let (scores, boxes) = (scores * (by.scores / weight), boxes * (by.boxes / weight));
-            let value = |t: &Tensor<1>| f64::from(t.clone().inner().into_scalar::<f32>());
-            let loss = DetectorLoss { scores: value(&scores), boxes: value(&boxes), positives };
-            let mut gradient = vec![0.0; layout.count()];
-            layout.gather(&shard.net, (scores + boxes).backward(), &mut gradient);
-            (loss, gradient)
-        };
-        let done: Vec<(DetectorLoss, Vec<f32>)> = parts.into_par_iter().map(backward).collect();
+        let parts: Vec<(DetectorLoss, f64, Vec<f32>)> = batch.par_chunks(size).map(part).collect();
+        // The losses are divided by what the whole batch weighs, which is known only now.
+        let weight = parts.iter().map(|part| part.1).sum::<f64>().max(1.0);
         let mut sum = DetectorLoss::default();
-        for (loss, gradient) in done {
-            sum += loss;
-            out.iter_mut().zip(&gradient).for_each(|(o, g)| *o += g);
+        for (loss, _, gradient) in parts {
+            sum += DetectorLoss { positives: loss.positives, ..loss.scaled(1.0 / weight) };
+            program.unpack(&gradient, (1.0 / weight) as f32, out);
         }
         sum
     }
+
+    /// Losses of one picture, not divided yet, and the sum of its qualities; the gradient of `packed` is added.
+    fn picture(
+        &self,
+        program: &Program,
+        packed: &[f32],
+        sample: &BoxSample,
+        gradient: &mut [f32],
+    ) -> (DetectorLoss, f64) {
+        let trace = program.forward(packed, Map::of_square(&sample.pixels, 3));
+        let (mut logits, mut distances) = (Vec::new(), Vec::new());
+        for &(score, distance, stride) in &program.heads {
+            logits.extend_from_slice(&trace.maps[score].values);
+            // Below zero the network's own gradient passes too (`detect::net`).
+            distances.extend(trace.maps[distance].values.iter().map(|d| (d * stride as f32).max(0.0)));
+        }
+        let a = self.anchors.len();
+        let targets = self.targets(std::slice::from_ref(sample), &logits, &distances);
+        let leaf = |values: Vec<f32>| {
+            let count = values.len();
+            Tensor::<1>::from_data(TensorData::new(values, [count]), self.device).autodiff().require_grad()
+        };
+        let (logits, distances) = (leaf(logits), leaf(distances));
+        let (rows, reaches) = (logits.clone().reshape([1, a]), distances.clone().reshape([1, a, 4]));
+        let [scores, boxes] = losses(rows, reaches, &targets, self.device);
+        let (scores, boxes) = (scores * self.loss.scores, boxes * self.loss.boxes);
+        let loss = DetectorLoss {
+            scores: number(&scores),
+            boxes: number(&boxes),
+            positives: targets.positives() as f64,
+        };
+        let gradients = (scores + boxes).backward();
+        let of = |leaf: &Tensor<1>| leaf.grad(&gradients).map(values).unwrap_or_default();
+        let (logits, distances) = (of(&logits), of(&distances));
+        let (mut given, mut at) = (Vec::new(), 0);
+        for &(score, distance, stride) in &program.heads {
+            let cells = trace.maps[score].cells();
+            given.push((score, logits[at..at + cells].to_vec()));
+            let reach = distances[4 * at..4 * (at + cells)].iter().map(|g| g * stride as f32);
+            given.push((distance, reach.collect()));
+            at += cells;
+        }
+        program.backward(packed, &trace, given, gradient);
+        (loss, targets.weight())
+    }
+
+    fn recorded(&self, weights: &[f32], batch: &[BoxSample], out: &mut [f32]) -> DetectorLoss {
+        let net = self.layout.write(self.net.clone(), weights);
+        let n = batch.len();
+        let pixels: Vec<f32> = batch.iter().flat_map(|sample| sample.pixels.iter().copied()).collect();
+        let side = (pixels.len() / (3 * n)).isqrt();
+        let images = TensorData::new(pixels, [n, 3, side, side]);
+        let images = Tensor::<4>::from_data(images, self.device).autodiff();
+        let (scores, distances) = joined(net.forward(images));
+        let targets =
+            self.targets(batch, &values(scores.clone().inner()), &values(distances.clone().inner()));
+        let weight = targets.weight().max(1.0);
+        let [scores, boxes] = losses(scores, distances, &targets, self.device);
+        let (scores, boxes) = (scores * (self.loss.scores / weight), boxes * (self.loss.boxes / weight));
+        let loss = DetectorLoss {
+            scores: number(&scores),
+            boxes: number(&boxes),
+            positives: targets.positives() as f64,
+        };
+        self.layout.gather(&net, (scores + boxes).backward(), out);
+        loss
+    }
+
+    /// What the anchors of some pictures have to learn, from what the network says about them: `logits` `[N, A]` and
+    /// `distances` `[N, A, 4]`.
+    fn targets(&self, pictures: &[BoxSample], logits: &[f32], distances: &[f32]) -> Targets {
+        let all = self.anchors.len();
+        let reaches = distances.as_chunks::<4>().0;
+        let lessons: Vec<_> = pictures
+            .par_iter()
+            .enumerate()
+            .map(|(i, sample)| {
+                let of = i * all..(i + 1) * all;
+                assign(self.anchors, &logits[of.clone()], &reaches[of], &sample.people, &sample.ignored)
+            })
+            .collect();
+        let mut targets = Targets::default();
+        for (lessons, sample) in lessons.iter().zip(pictures) {
+            targets.push(self.anchors, lessons, &sample.people);
+        }
+        targets
+    }
 }
 
-/// The forward pass, and the lessons that follow from what it says.
-fn look(net: DetectorNet, anchors: &[Anchor], part: &[BoxSample], device: &Device) -> Shard {
-    let n = part.len();
-    let values: Vec<f32> = part.iter().flat_map(|sample| sample.pixels.iter().copied()).collect();
-    let side = (values.len() / (3 * n)).isqrt();
-    let images = Tensor::<4>::from_data(TensorData::new(values, [n, 3, side, side]), device).autodiff();
-    let (scores, distances) = joined(net.forward(images));
-    let numbers = |data: TensorData| -> Vec<f32> { data.iter::<f32>().collect() };
-    let logits = numbers(scores.clone().inner().into_data());
-    let reaches = numbers(distances.clone().inner().into_data());
-    let reaches = reaches.as_chunks::<4>().0;
-    let all = anchors.len();
-    let lessons: Vec<_> = part
-        .par_iter()
-        .enumerate()
-        .map(|(i, sample)| {
-            let of = i * all..(i + 1) * all;
-            assign(anchors, &logits[of.clone()], &reaches[of], &sample.people, &sample.ignored)
-        })
-        .collect();
-    let mut targets = Targets::default();
-    for (lessons, sample) in lessons.iter().zip(part) {
-        targets.push(anchors, lessons, &sample.people);
-    }
-    Shard { net, scores, distances, targets }
+fn number(tensor: &Tensor<1>) -> f64 {
+    f64::from(tensor.clone().inner().into_scalar::<f32>())
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
 }
 
 /// All maps as one list of anchors: scores `[N, A]` and distances `[N, A, 4]`.
@@ -127,4 +220,90 @@ fn joined(levels: Vec<Level>) -> (Tensor<2>, Tensor<3>) {
         distances.push(level.distances.reshape([n, 4, h * w]).swap_dims(1, 2));
     }
     (Tensor::cat(scores, 1), Tensor::cat(distances, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::assign::anchors;
+    use super::*;
+    use crate::detect::{DetectorConfig, STRIDES};
+    use burn::module::Module;
+    use rand::RngExt;
+
+    const SIDE: usize = 64;
+
+    /// Pictures without a pattern, with people, a crowd, and nobody.
+    fn batch() -> Vec<BoxSample> {
+        let mut rng = crate::data::generator(5, 0, 0, 0);
+        let people =
+            [vec![[6.0, 5.0, 30.0, 52.0], [22.0, 14.0, 58.0, 60.0]], vec![[10.0, 20.0, 50.0, 44.0]], vec![]];
+        let ignored = [vec![], vec![[0.0, 44.0, 64.0, 64.0]], vec![[30.0, 30.0, 50.0, 50.0]]];
+        let sample = |(people, ignored)| BoxSample {
+            pixels: (0..3 * SIDE * SIDE).map(|_| rng.random::<f32>() * 4.0 - 2.0).collect(),
+            people,
+            ignored,
+            bad: Vec::new(),
+        };
+        people.into_iter().zip(ignored).map(sample).collect()
+    }
+
+    fn network() -> DetectorNet {
+        let device = Device::flex().autodiff();
+        device.seed(11);
+        let config = DetectorConfig {
+            input: SIDE,
+            stem: 8,
+            widths: [8, 16, 16, 32],
+            head: 16,
+            ..DetectorConfig::default()
+        };
+        let images: Vec<f32> = batch().iter().flat_map(|s| s.pixels.clone()).collect();
+        let images = TensorData::new(images, [3, 3, SIDE, SIDE]);
+        config.init(&device).settled(Tensor::from_data(images, &Device::flex()).autodiff())
+    }
+
+    fn both_agree(net: &DetectorNet) {
+        let layout = Layout::of(net);
+        let weights = layout.read(net);
+        let (anchors, device) = (anchors(SIDE, &STRIDES), Device::flex());
+        let engines = [Engine::of(net, &layout, false), Engine::of(net, &layout, true)];
+        let [hand, recorded] = engines.map(|engine| {
+            let work = Work {
+                engine: &engine,
+                net,
+                layout: &layout,
+                anchors: &anchors,
+                shards: 2,
+                loss: BoxLossSection::default(),
+                device: &device,
+            };
+            let mut gradient = vec![0.0; layout.count()];
+            (work.gradient(&weights, &batch(), &mut gradient), gradient)
+        });
+        for (a, b) in [(hand.0.scores, recorded.0.scores), (hand.0.boxes, recorded.0.boxes)] {
+            assert!((a - b).abs() < 1e-4 * b.abs().max(1e-3), "{:?} {:?}", hand.0, recorded.0);
+        }
+        assert_eq!(hand.0.positives, recorded.0.positives);
+        for slot in layout.slots() {
+            let range = slot.start..slot.start + slot.shape.iter().product::<usize>();
+            let (a, b) = (&hand.1[range.clone()], &recorded.1[range]);
+            let size = b.iter().fold(0f32, |m, v| m.max(v.abs()));
+            let off = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+            assert!(off <= 2e-3 * size + 1e-6, "{}: off by {off} where the largest is {size}", slot.path);
+        }
+    }
+
+    #[test]
+    fn hand_written_passes_agree_with_autodiff() {
+        both_agree(&network());
+    }
+
+    #[test]
+    fn they_agree_where_parts_are_frozen() {
+        let mut net = network();
+        net.backbone = net.backbone.freeze();
+        both_agree(&net);
+        net.neck = net.neck.freeze();
+        both_agree(&net);
+    }
 }

@@ -5,6 +5,7 @@ mod assign;
 mod batch;
 mod card;
 pub mod config;
+mod cpu;
 mod events;
 mod gradient;
 mod loss;

@@ -85,7 +85,7 @@ impl Training<'_> {
             samples: samples as usize,
             trained: self.optimizer.weights.len(),
             parameters: self.session.start.net.num_params(),
-            device: format!("{} ({})", device.name, device.backend),
+            device: format!("{} ({}), {}", device.name, device.backend, self.session.engine.name()),
         });
         let mut gradient = vec![0.0; self.optimizer.weights.len()];
         let (mut meter, mut bad) = (Meter::default(), 0usize);

@@ -4,7 +4,7 @@ use super::assign::{Anchor, anchors};
 use super::batch::{BoxBatch, batches};
 use super::config::DetectorTraining;
 use super::events::{DetectorEvent, DetectorScore};
-use super::gradient::{DetectorLoss, Work};
+use super::gradient::{DetectorLoss, Engine, Work};
 use super::start::{Start, start};
 use crate::data::{BoxMixture, BoxSet};
 use crate::detect::{DetectorNet, STRIDES};
@@ -46,6 +46,7 @@ pub struct Session {
     /// The part of the validation set that is looked at during the training.
     pub quick: Option<BoxSet>,
     pub steps: u64,
+    pub engine: Engine,
     anchors: Vec<Anchor>,
     shards: usize,
     loader: Option<Loader<BoxBatch>>,
@@ -78,15 +79,15 @@ impl Session {
         }
         folder::check_room_for_weights(&config.run.out, &start.net)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let shards = match config.run.shards {
-            0 if device.is_gpu() => 1,
-            0 => cores,
-            given => given,
-        };
+        // Twice as many parts as cores: when another program takes a core for a while, the others go on with its
+        // parts.
+        let shards = if config.run.shards > 0 { config.run.shards } else { (2 * cores).min(32) };
+        let layout = Layout::of(&start.net);
         Ok(Session {
             steps: total_steps(&config.schedule, mixture.len()),
             anchors: anchors(start.config.input, &STRIDES),
-            layout: Layout::of(&start.net),
+            engine: Engine::of(&start.net, &layout, device.is_gpu()),
+            layout,
             config: config.clone(),
             mixture: Arc::new(mixture),
             loader: None,
@@ -120,6 +121,7 @@ impl Session {
         loss.scores /= accumulate as f64;
         loss.boxes /= accumulate as f64;
         let work = Work {
+            engine: &self.engine,
             net: &self.start.net,
             layout: &self.layout,
             anchors: &self.anchors,
