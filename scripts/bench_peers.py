@@ -4,6 +4,8 @@
 Started by `tmpose bench`, which sends one JSON request a line and reads one JSON answer a line:
   {"load": CONFIG, "device": "cpu" | "gpu", "batch": B, "threads": T}
       -> {"peers": ["PyTorch 2.9.0", ...], "parameters": P, "macs": M}
+  {"detector": CONFIG, "device": "cpu" | "gpu", "batch": 1, "threads": T}
+      -> as for "load", of the person detector's network
   {"train": CONFIG, "from": "features" | "pictures", "loss": {...}, "schedule": {...}, device, batch, threads}
       -> {"peers": ["PyTorch 2.9.0"], "parameters": P}
   {"run": 0, "kept": [indices of kept tokens]}
@@ -326,6 +328,99 @@ class TmPose(nn.Module):
         return self.from_feature(self.backbone(x), kept)
 
 
+class ConvSilu(nn.Sequential):
+    def __init__(self, i, o, k=1, s=1, groups=1):
+        super().__init__(conv(i, o, k, s, groups), nn.SiLU())
+
+
+def separable_silu(i, o, k=3, s=1):
+    return nn.Sequential(ConvSilu(i, i, k, s, i), ConvSilu(i, o))
+
+
+class DetectorBlock(nn.Module):
+    def __init__(self, c, residual):
+        super().__init__()
+        self.layers, self.residual = nn.Sequential(separable_silu(c, c), separable_silu(c, c, 5)), residual
+
+    def forward(self, x):
+        return self.layers(x) + x if self.residual else self.layers(x)
+
+
+class Csp(nn.Module):
+    """Half of the channels through blocks, the other half around them; in the backbone with a gate."""
+
+    def __init__(self, i, o, blocks, residual, gated):
+        super().__init__()
+        self.short, self.main = ConvSilu(i, o // 2), ConvSilu(i, o // 2)
+        self.blocks = nn.Sequential(*[DetectorBlock(o // 2, residual) for _ in range(blocks)])
+        self.gate, self.last = conv(o, o) if gated else None, ConvSilu(o, o)
+
+    def forward(self, x):
+        both = torch.cat([self.blocks(self.main(x)), self.short(x)], 1)
+        if self.gate is not None:
+            both = both * F.hardsigmoid(self.gate(both.mean((2, 3), keepdim=True)))
+        return self.last(both)
+
+
+class Pyramid(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.enter, self.leave = ConvSilu(c, c // 2), ConvSilu(2 * c, c)
+
+    def forward(self, x):
+        maps = [self.enter(x)]
+        for _ in range(3):
+            maps.append(F.max_pool2d(maps[-1], 5, 1, 2))
+        return self.leave(torch.cat(maps, 1))
+
+
+class DetectorHead(nn.Module):
+    def __init__(self, c, layers, stride):
+        super().__init__()
+        row = lambda: [separable_silu(c, c) for _ in range(layers)]
+        self.score, self.distance = nn.Sequential(*row(), conv(c, 1)), nn.Sequential(*row(), conv(c, 4))
+        self.stride = stride
+
+    def forward(self, x):
+        return self.score(x), F.relu(self.distance(x) * self.stride)
+
+
+class DetectorNet(nn.Module):
+    """RTMDet with one class, as src/detect/net has it."""
+
+    def __init__(self, c):
+        super().__init__()
+        stem, widths, half = c["stem"], c["widths"], c["stem"] // 2
+        self.stem = nn.Sequential(ConvSilu(3, half, 3, 2), ConvSilu(half, half, 3), ConvSilu(half, stem, 3))
+        self.stages, inputs = nn.ModuleList(), stem
+        for i, (width, blocks) in enumerate(zip(widths, c["blocks"])):
+            last = i + 1 == len(widths)
+            self.stages.append(nn.Sequential(separable_silu(inputs, width, 3, 2),
+                                             Pyramid(width) if last else nn.Identity(),
+                                             Csp(width, width, blocks, not last, True)))
+            inputs = width
+        _, fine, middle, coarse = widths
+        self.reduce = nn.ModuleList([ConvSilu(coarse, middle), ConvSilu(middle, fine)])
+        self.top_down = nn.ModuleList([Csp(2 * w, w, 1, False, False) for w in (middle, fine)])
+        self.down = nn.ModuleList([separable_silu(w, w, 3, 2) for w in (fine, middle)])
+        self.bottom_up = nn.ModuleList([Csp(2 * i, o, 1, False, False)
+                                        for i, o in ((fine, middle), (middle, coarse))])
+        self.out = nn.ModuleList([separable_silu(w, c["head"]) for w in (fine, middle, coarse)])
+        self.heads = nn.ModuleList([DetectorHead(c["head"], c["head_layers"], s) for s in (8, 16, 32)])
+
+    def forward(self, x, _kept=None):
+        x = self.stages[0](self.stem(x))
+        fine = self.stages[1](x)
+        middle = self.stages[2](fine)
+        coarse = self.reduce[0](self.stages[3](middle))
+        middle = self.reduce[1](self.top_down[0](torch.cat([up(coarse, 2), middle], 1)))
+        fine = self.top_down[1](torch.cat([up(middle, 2), fine], 1))
+        middle = self.bottom_up[0](torch.cat([self.down[0](fine), middle], 1))
+        coarse = self.bottom_up[1](torch.cat([self.down[1](middle), coarse], 1))
+        maps = [head(out(x)) for head, out, x in zip(self.heads, self.out, (fine, middle, coarse))]
+        return [value for pair in maps for value in pair]
+
+
 def trained_numbers(model):
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
@@ -373,14 +468,30 @@ class TorchPeer:
         return ms
 
 
+class TorchDetector:
+    """The detector's network has no stages of its own."""
+
+    def __init__(self, model, images, device):
+        self.name = torch_name()
+        self.model, self.images, self.device = model, images.to(device), device
+
+    def run(self, kept):
+        with torch.inference_mode():
+            start = time.perf_counter()
+            for value in self.model(self.images):
+                value.cpu()
+        return {"network": 1000 * (time.perf_counter() - start)}
+
+
 class OnnxPeer:
-    def __init__(self, model, images, threads):
+    def __init__(self, model, images, threads, kept=None):
+        """`kept` are all the tokens, of a network that has tokens."""
         self.name = f"ONNX Runtime {onnxruntime.__version__}"
-        self.images = images.numpy()
+        self.images, self.tokens = images.numpy(), kept is not None
         data = io.BytesIO()
-        kept = torch.arange(model.positions.shape[0])
-        torch.onnx.export(model, (images, kept), data, input_names=["images", "kept"], output_names=["maps"],
-                          dynamic_axes={"kept": {0: "k"}}, opset_version=17, dynamo=False)
+        shown = {"images": images} | ({"kept": kept} if self.tokens else {})
+        torch.onnx.export(model, tuple(shown.values()), data, input_names=list(shown),
+                          dynamic_axes={"kept": {0: "k"}} if self.tokens else None, opset_version=17, dynamo=False)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -388,7 +499,9 @@ class OnnxPeer:
 
     def run(self, kept):
         import numpy
-        inputs = {"images": self.images, "kept": numpy.array(kept, dtype=numpy.int64)}
+        inputs = {"images": self.images}
+        if self.tokens:
+            inputs["kept"] = numpy.array(kept, dtype=numpy.int64)
         start = time.perf_counter()
         self.session.run(None, inputs)
         return {"network": 1000 * (time.perf_counter() - start)}
@@ -480,8 +593,22 @@ def load(request):
     peers = []
     if onnxruntime and device == "cpu":
         with torch.no_grad():
-            peers.append(OnnxPeer(model, images, request["threads"]))
+            peers.append(OnnxPeer(model, images, request["threads"], all_tokens))
     return [TorchPeer(model.to(device), images, device), *peers], facts
+
+
+def load_detector(request):
+    device, config = device_of(request), request["detector"]
+    if device is None:
+        return [], {}
+    model = DetectorNet(config).eval()
+    images = torch.randn(request["batch"], 3, config["input"], config["input"])
+    facts = {"parameters": trained_numbers(model), "macs": count_macs(model, images, None)}
+    peers = []
+    if onnxruntime and device == "cpu":
+        with torch.no_grad():
+            peers.append(OnnxPeer(model, images, request["threads"]))
+    return [TorchDetector(model.to(device), images, device), *peers], facts
 
 
 def load_training(request):
@@ -504,7 +631,8 @@ def main():
             torch.set_num_threads(request["threads"])
             # The old ones go before the new ones come.
             peers = []
-            peers, facts = load_training(request) if "train" in request else load(request)
+            kinds = {"train": load_training, "detector": load_detector, "load": load}
+            peers, facts = next(load for kind, load in kinds.items() if kind in request)(request)
             answer = {"peers": [peer.name for peer in peers], **facts}
         print(json.dumps(answer), file=answers, flush=True)
 

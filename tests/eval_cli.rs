@@ -8,6 +8,7 @@ use program::tmpose;
 use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
+use tmpose::detect::{self, DetectorConfig, DetectorInfo};
 use tmpose::model::{ModelConfig, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
@@ -123,6 +124,50 @@ fn detected_boxes_take_the_place_of_annotated_ones() {
         .collect();
     let mean = joints.iter().sum::<f64>() / joints.len() as f64;
     assert!((score - 0.9 * mean).abs() < 1e-4, "the box's score times the mean of the joints'");
+}
+
+/// Writes `d.safetensors`: a detector that sees somebody everywhere.
+fn write_detector(folder: &Path) {
+    let device = Device::flex();
+    let config = DetectorConfig {
+        input: 64,
+        stem: 4,
+        widths: [4; 4],
+        blocks: [1; 4],
+        head: 4,
+        head_layers: 1,
+        ..DetectorConfig::default()
+    };
+    let mut net = config.init(&device);
+    for head in &mut net.heads {
+        head.score.bias = Some(Param::from_tensor(Tensor::from_floats([5.0], &device)));
+    }
+    let info = DetectorInfo::new(config, TrainingRecord::default());
+    detect::save(&folder.join("d.safetensors"), &net, &info, Precision::F16).unwrap();
+}
+
+#[test]
+fn boxes_of_our_own_detector_stand_beside_annotated_ones() {
+    let dir = bench(&[]);
+    let here = dir.path();
+    write_detector(here);
+    let line =
+        format!("{EVAL} --data people --detector d.safetensors --keep 1 --json a.json --markdown a.md");
+    let (table, _) = succeed(here, &line);
+    assert!(table.contains("| kept | tokens | AP, detector's boxes | AP, annotated boxes |"), "{table}");
+    let set = &read_json(&here.join("a.json"))["sets"][0];
+    assert_eq!((&set["boxes"], &set["box_score_min"]), (&json!("d.safetensors"), &json!(0.1)));
+    assert!(set["estimated"].as_u64().unwrap() > 3, "it sees more people than there are");
+    let annotated = &set["with_annotated_boxes"];
+    assert_eq!((annotated.as_array().unwrap().len(), &annotated[0]["estimates"]), (1, &json!(3)));
+    // The same numbers as without a detector.
+    succeed(here, &format!("{EVAL} --data people --keep 1 --json b.json"));
+    assert_eq!(annotated[0], read_json(&here.join("b.json"))["sets"][0]["rows"][0]);
+    assert!(std::fs::read_to_string(here.join("a.md")).unwrap().contains("All numbers with annotated boxes"));
+    let two = fail(here, &format!("{EVAL} --data people --detector d.safetensors --boxes b.json"), 2);
+    assert!(two.contains("cannot be used with"), "{two}");
+    let none = fail(here, &format!("{EVAL} --data people --detector w.safetensors"), 1);
+    assert!(none.contains("w.safetensors"), "{none}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `tmpose bench`: how long each stage takes, for every variant, keep ratio and device, beside PyTorch
 //! and ONNX Runtime where they are installed; with `--train` how long a training step takes.
 
+mod detector;
+mod live;
 mod peers;
 mod people;
 mod report;
@@ -25,7 +27,10 @@ const WARM_UP: usize = 2;
 
 /// Arguments of `tmpose bench`. Weights are random: only the time counts.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Variants, e.g. tmpose-t,tmpose-b [default: all; with --train tmpose-t]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     variants: Vec<Variant>,
@@ -44,6 +49,9 @@ pub struct Args {
     /// Measured runs; the median counts
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// Measure the person detector with these weights too
+    #[arg(long, value_name = "FILE", conflicts_with = "train")]
+    detector: Option<PathBuf>,
     /// Do not look for PyTorch and ONNX Runtime
     #[arg(long)]
     no_peers: bool,
@@ -57,8 +65,20 @@ pub struct Args {
     training: train::TrainingArgs,
 }
 
+/// What else can be measured than the network by itself.
+#[derive(clap::Subcommand)]
+// Parsed once, moved once: the size of the largest variant costs nothing.
+#[allow(clippy::large_enum_variant)]
+enum What {
+    /// Run the live pipeline without a window: frames a second, age of what comes out, stages, drops and memory
+    Live(live::Args),
+}
+
 /// Runs `tmpose bench`.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(What::Live(args)) = &args.what {
+        return live::run(args);
+    }
     let mut peers = if args.no_peers { None } else { Peers::start(&args.python) };
     if peers.is_none() && !args.no_peers {
         eprintln!("note: {} has no PyTorch, so there is nothing to compare with", args.python.display());
@@ -82,6 +102,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             for row in measure(&args, variant, &device, peers.as_mut())? {
                 report.add(row);
             }
+        }
+        if let Some(weights) = &args.detector {
+            report.add_detector(detector::measure(weights, args.runs, &device, peers.as_mut())?);
         }
     }
     args.write_json(&report)

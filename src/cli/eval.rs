@@ -1,6 +1,7 @@
 //! `tmpose eval`: accuracy of weights on annotated sets.
 
 mod detector;
+mod own_boxes;
 mod report;
 
 use super::model_args::{DecodingArg, ModelArgs, keep_ratio};
@@ -10,6 +11,7 @@ use crate::eval::set::plain_samples;
 use crate::eval::{Boxes, NMS_THRESHOLD, Suppression, Task, estimate_subjects, seen_in_training};
 use crate::infer::{Estimator, Settings, Timing};
 use crate::model::{MaskKind, PositionMode, keep_count};
+use crate::pose::Keypoint;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use report::{Report, Row, SetReport};
@@ -40,7 +42,8 @@ struct PoseArgs {
     /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; may be given several times
     #[arg(long, value_name = "FOLDER", required = true)]
     data: Vec<PathBuf>,
-    /// Use at most this many persons of each set, evenly spread; with --boxes this many pictures
+    /// Use at most this many persons of each set, evenly spread; with --boxes or
+    /// --detector this many pictures
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
 
@@ -64,18 +67,20 @@ struct PoseArgs {
     decoding: DecodingArg,
 
     /// Boxes of a person detector in COCO's results format instead of the annotated boxes; needs one --data
-    #[arg(long, value_name = "FILE", help_heading = "Boxes")]
+    #[arg(long, value_name = "FILE", group = "detected", help_heading = "Boxes")]
     boxes: Option<PathBuf>,
-    /// Leave out detected boxes below this score
+    /// Boxes of our own person detector with these weights; the same pictures with annotated boxes are measured beside
+    #[arg(long, value_name = "FILE", group = "detected", help_heading = "Boxes")]
+    detector: Option<PathBuf>,
+    /// Leave out detected boxes below this score [default: 0 with --boxes, 0.1 with --detector]
     #[arg(
         long,
-        default_value_t = 0.0,
         value_name = "SCORE",
-        requires = "boxes",
+        requires = "detected",
         help_heading = "Boxes",
         allow_negative_numbers = true
     )]
-    box_score_min: f64,
+    box_score_min: Option<f64>,
     /// Two poses of a picture with a larger OKS are one person
     #[arg(long, default_value_t = NMS_THRESHOLD, value_name = "OKS", value_parser = oks_threshold, help_heading = "Boxes")]
     nms: f64,
@@ -96,6 +101,9 @@ struct PoseArgs {
     #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     results: Option<PathBuf>,
 }
+
+/// Detections below this cost a pass of the network each and hardly move AP (docs/EVALUATION.md).
+const DETECTOR_SCORE_MIN: f64 = 0.1;
 
 /// Runs `tmpose eval`.
 pub fn run(args: Args) -> anyhow::Result<()> {
@@ -130,6 +138,9 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The poses of every subject, in picture pixels.
+type Poses = Vec<Vec<Keypoint>>;
+
 /// One set with all keep ratios; the backbone sees each person once.
 fn measure_set(
     args: &PoseArgs,
@@ -152,24 +163,28 @@ fn measure_set(
     if let Some(seen) = &seen {
         eprintln!("warning: {seen}");
     }
-    let boxes = match &args.boxes {
-        Some(path) => Some(Boxes::read(path, &set, args.box_score_min)?),
-        None => None,
+    let score_min = args.box_score_min.unwrap_or(match &args.detector {
+        Some(_) => DETECTOR_SCORE_MIN,
+        None => 0.0,
+    });
+    let boxes = match (&args.boxes, &args.detector) {
+        (Some(path), _) => Some(Boxes::read(path, &set, score_min)?),
+        (None, Some(path)) => Some(own_boxes::detect(path, estimator.device(), &set, args.limit, score_min)?),
+        (None, None) => None,
     };
     if let Some(boxes) = &boxes {
         note(boxes.summary());
     }
     let (pictures, persons) = (set.pictures.len(), set.persons.len());
     let mut samples = plain_samples(set, &info.config, &info.skeleton);
+    if boxes.is_none() {
+        samples.mixture.thin_to(args.limit);
+    }
+    let set = &samples.mixture.sets[0];
+    let aspect = info.config.input[1] as f64 / info.config.input[0] as f64;
     let task = match &boxes {
-        Some(boxes) => {
-            let aspect = info.config.input[1] as f64 / info.config.input[0] as f64;
-            Task::of_boxes(&samples.mixture.sets[0], boxes, args.limit, aspect, &info.skeleton)
-        }
-        None => {
-            samples.mixture.thin_to(args.limit);
-            Task::of_samples(&samples)
-        }
+        Some(boxes) => Task::of_boxes(set, boxes, args.limit, aspect, &info.skeleton),
+        None => Task::of_samples(&samples),
     };
     let all = if boxes.is_some() { pictures } else { persons };
     if args.limit > 0 && args.limit < all {
@@ -185,36 +200,49 @@ fn measure_set(
         decoding: args.decoding.decoding(),
     };
     let settings: Vec<Settings> = args.keep.iter().map(setting).collect();
-    let bar = progress_bar(task.subjects.len(), &title);
-    let poses = estimate_subjects(&estimator.network(), &task.subjects, &settings, |n| bar.inc(n as u64))?;
-    bar.finish_and_clear();
-    let mut rows = Vec::new();
-    for (setting, poses) in settings.iter().zip(&poses) {
-        rows.push(Row {
+    let rows_of = |task: &Task, title: &str| -> anyhow::Result<(Vec<Poses>, Vec<Row>)> {
+        let bar = progress_bar(task.subjects.len(), title);
+        let poses =
+            estimate_subjects(&estimator.network(), &task.subjects, &settings, |n| bar.inc(n as u64))?;
+        bar.finish_and_clear();
+        let row = |(setting, poses): (&Settings, &Poses)| Row {
             mask: setting.mask,
             keep_ratio: setting.keep_ratio,
             tokens: keep_count(setting.mask, setting.keep_ratio, info.config.tokens()),
             positions: setting.positions,
             flip_test: setting.flip_test,
             accuracy: task.measure(poses, suppression),
-        });
-        if let Some(folder) = &args.results {
+        };
+        let rows = settings.iter().zip(&poses).map(row).collect();
+        Ok((poses, rows))
+    };
+    let (poses, rows) = rows_of(&task, &title)?;
+    if let Some(folder) = &args.results {
+        for (setting, poses) in settings.iter().zip(&poses) {
             let name = format!("{}_{}.json", title.replace('/', "_"), setting.keep_ratio);
             let results = task.results(poses, suppression);
             write_file(&folder.join(name), &serde_json::to_vec(&results)?)?;
         }
     }
+    let with_annotated_boxes = match &args.detector {
+        Some(_) => {
+            let annotated = Task::of_annotated(set, args.limit, aspect, &info.skeleton);
+            Some(rows_of(&annotated, &format!("{title}, annotated boxes"))?.1)
+        }
+        None => None,
+    };
     let file_name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(SetReport {
         set: title.clone(),
-        boxes: args.boxes.as_ref().map_or("ground truth".into(), file_name),
-        box_score_min: boxes.is_some().then_some(args.box_score_min),
+        boxes: args.boxes.as_ref().or(args.detector.as_ref()).map_or("ground truth".into(), file_name),
+        box_score_min: boxes.is_some().then_some(score_min),
         pictures,
         estimated: task.subjects.len(),
         notes,
         warning: seen.as_ref().map(|s| s.to_string()),
         seen_in_training: seen,
         rows,
+        with_annotated_boxes,
     })
 }
 

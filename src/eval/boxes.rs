@@ -2,7 +2,7 @@
 
 use super::EvalError;
 use crate::data::PoseSet;
-use crate::vision::BBox;
+use crate::vision::{BBox, Detection};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -100,6 +100,24 @@ impl Boxes {
         result
     }
 
+    /// What a detector of ours found: for each picture (index into [`PoseSet::pictures`]) its boxes.
+    pub fn detected(found: Vec<(usize, Vec<Detection>)>) -> Boxes {
+        let mut boxes = Boxes::default();
+        for (picture, found) in found {
+            let before = boxes.boxes.len();
+            for Detection { bbox, score } in found {
+                if bbox.w >= 1.0 && bbox.h >= 1.0 {
+                    boxes.boxes.push(DetectedBox { picture, bbox, score: f64::from(score) });
+                } else {
+                    boxes.unusable += 1;
+                }
+            }
+            boxes.boxes[before..].sort_by(|a, b| b.score.total_cmp(&a.score));
+            boxes.pictures_without += usize::from(boxes.boxes.len() == before);
+        }
+        boxes
+    }
+
     /// One line for a terminal; empty when every box is used and every picture has one.
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
@@ -180,6 +198,19 @@ mod tests {
             "left out: 1 boxes below the wanted score, 1 boxes that are no persons, 1 boxes of other \
              pictures, 2 boxes without a size, 1 repeated boxes; 1 pictures have no box"
         );
+    }
+
+    #[test]
+    fn boxes_of_our_own_detector_are_best_first_and_empty_ones_are_counted() {
+        let found = |w: f32, score| Detection { bbox: BBox { x: 1.0, y: 2.0, w, h: 9.0 }, score };
+        let boxes = Boxes::detected(vec![
+            (0, vec![found(5.0, 0.25), found(6.0, 0.5), found(0.5, 0.75)]),
+            (2, vec![]),
+            (1, vec![found(5.0, 1.0)]),
+        ]);
+        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.picture, b.score)).collect();
+        assert_eq!(kept, [(0, 0.5), (0, 0.25), (1, 1.0)]);
+        assert_eq!((boxes.unusable, boxes.pictures_without), (1, 1));
     }
 
     #[test]

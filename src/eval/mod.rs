@@ -31,4 +31,4 @@ pub use oks::{DtPerson, GtPerson, oks};
 pub use pass::{Subject, estimate_subjects};
 pub use pck::{PCKH_COLUMNS, Pck, PckPerson, Pckh, head_size, pck, pckh};
 pub use seen::{Seen, boxes_seen_in_training, seen_in_training};
-pub use task::{CocoResult, Task, ground_truth};
+pub use task::{CocoResult, Task, ground_truth, spread};

@@ -1,11 +1,11 @@
 //! What is measured on a set: the persons that the network is shown, and the annotated persons that its
 //! poses are compared with.
 
+use super::Boxes;
 use super::{Accuracy, DtPerson, Found, GtPerson, Subject, Suppression, TruePerson, measure, suppressed};
-use super::{Boxes, DetectedBox};
 use crate::data::{Ignored, Person, Picture, PoseSet, Samples};
 use crate::pose::{Keypoint, Skeleton};
-use crate::vision::{BOX_PADDING, CropBox};
+use crate::vision::{BBox, BOX_PADDING, CropBox};
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -71,23 +71,40 @@ impl<'a> Task<'a> {
         aspect: f64,
         skeleton: &'a Skeleton,
     ) -> Task<'a> {
-        let all = set.pictures.len();
-        let shown = if limit == 0 || limit >= all { all } else { limit };
-        let pictures: HashSet<usize> = (0..shown).map(|i| i * all / shown).collect();
-        let of_picture = |b: &&DetectedBox| pictures.contains(&b.picture);
-        let crop = |b: &DetectedBox| CropBox::from_bbox(&b.bbox, aspect, BOX_PADDING);
-        let subject = |b: &DetectedBox| Subject { picture: &set.pictures[b.picture], crop: crop(b) };
-        let boxes: Vec<&DetectedBox> = boxes.boxes.iter().filter(of_picture).collect();
+        let pictures = spread(set.pictures.len(), limit).collect();
+        let mut task = Task::of_pictures(set, &pictures, skeleton);
+        for found in boxes.boxes.iter().filter(|b| pictures.contains(&b.picture)) {
+            let origin = Origin { of: None, score: found.score };
+            task.show(&set.pictures[found.picture], &found.bbox, aspect, origin);
+        }
+        task
+    }
+
+    /// The annotated persons of the same pictures as [`Task::of_boxes`] takes, each with its own box.
+    pub fn of_annotated(set: &'a PoseSet, limit: usize, aspect: f64, skeleton: &'a Skeleton) -> Task<'a> {
+        let pictures = spread(set.pictures.len(), limit).collect();
+        let mut task = Task::of_pictures(set, &pictures, skeleton);
         let persons = set.persons.iter().filter(|p| pictures.contains(&p.picture));
-        let persons = persons.map(|p| true_person(p, &set.pictures[p.picture]));
+        for (index, person) in persons.enumerate() {
+            let origin = Origin { of: Some(index), score: 1.0 };
+            task.show(set.picture(person), &person.bbox, aspect, origin);
+        }
+        task
+    }
+
+    /// Everybody annotated in `pictures` (indices into the set's), and nobody to estimate yet.
+    fn of_pictures(set: &'a PoseSet, pictures: &HashSet<usize>, skeleton: &'a Skeleton) -> Task<'a> {
+        let persons = set.persons.iter().filter(|p| pictures.contains(&p.picture));
+        let persons = persons.map(|p| true_person(p, set.picture(p)));
         let ignored = set.ignored.iter().filter(|p| pictures.contains(&p.picture));
         let ignored = ignored.map(|p| ignored_person(p, &set.pictures[p.picture]));
-        Task {
-            subjects: boxes.iter().map(|b| subject(b)).collect(),
-            origins: boxes.iter().map(|b| Origin { of: None, score: b.score }).collect(),
-            truth: persons.chain(ignored).collect(),
-            skeleton,
-        }
+        Task { subjects: Vec::new(), origins: Vec::new(), truth: persons.chain(ignored).collect(), skeleton }
+    }
+
+    /// Adds somebody to estimate.
+    fn show(&mut self, picture: &'a Picture, bbox: &BBox, aspect: f64, origin: Origin) {
+        self.subjects.push(Subject { picture, crop: CropBox::from_bbox(bbox, aspect, BOX_PADDING) });
+        self.origins.push(origin);
     }
 
     /// All numbers for one pose (picture pixels) for each subject.
@@ -117,6 +134,12 @@ impl<'a> Task<'a> {
         });
         found.collect()
     }
+}
+
+/// The pictures that a limit leaves of `all`: evenly spread, all of them for 0.
+pub fn spread(all: usize, limit: usize) -> impl Iterator<Item = usize> {
+    let shown = if limit == 0 { all } else { limit.min(all) };
+    (0..shown).map(move |i| i * all / shown)
 }
 
 /// A person of a set as AP and OKS compare it.

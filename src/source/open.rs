@@ -13,5 +13,6 @@ pub fn open(spec: &SourceSpec) -> Result<Box<dyn Source>, SourceError> {
         SourceSpec::Video(path) => Box::new(VideoSource::open(path)?),
         SourceSpec::Pictures(paths) => Box::new(PictureSource::open(paths)?),
         SourceSpec::Mannequin { seed, size } => Box::new(MannequinSource::new(*seed, *size)),
+        SourceSpec::Crowd { seed, people, size } => Box::new(MannequinSource::crowd(*seed, *size, *people)),
     })
 }

@@ -25,6 +25,14 @@ pub enum SourceSpec {
         /// Width and height of its frames.
         size: [u32; 2],
     },
+    /// Several mannequins in one picture.
+    Crowd {
+        /// Of the first one; the others follow.
+        seed: u64,
+        people: u32,
+        /// Width and height of the frames.
+        size: [u32; 2],
+    },
 }
 
 /// How a camera codes its pictures.

@@ -1,8 +1,10 @@
 //! PyTorch and ONNX Runtime in a Python process that answers line by line.
 
+use crate::detect::DetectorConfig;
 use crate::model::{Counting, ModelConfig, list_params};
 use crate::train::TrainConfig;
 use anyhow::{Context, bail};
+use burn::module::Module;
 use burn::prelude::Device;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -64,6 +66,16 @@ impl Peers {
         same_network("parameters", trained_numbers(config), loaded.parameters)?;
         let macs = config.macs(config.tokens(), Counting::Executed).total();
         same_network("multiply-accumulates", macs, loaded.macs)?;
+        Ok(loaded.peers)
+    }
+
+    /// Builds the person detector's network in every peer that can; their names.
+    pub fn load_detector(&mut self, config: &DetectorConfig, gpu: bool) -> anyhow::Result<Vec<String>> {
+        let loaded: Loaded = self.ask(&request(serde_json::json!({ "detector": config }), gpu, 1))?;
+        // The weights are lazy: only their shapes are made.
+        let parameters = config.init(&Device::flex()).num_params();
+        same_network("parameters", parameters as u64, loaded.parameters)?;
+        same_network("multiply-accumulates", config.macs(), loaded.macs)?;
         Ok(loaded.peers)
     }
 

@@ -1,5 +1,6 @@
 //! The numbers of `tmpose bench` as a table and as JSON.
 
+use crate::detect::DetectTimes;
 use crate::gpu::ComputeDevice;
 use crate::infer::StageTimes;
 use crate::model::{MaskKind, Variant};
@@ -10,6 +11,9 @@ use std::time::Duration;
 /// Columns in the order of the table. `network` is everything from the pictures on the device to the
 /// heatmaps in the CPU's memory, and `whole` all of it, both without waiting between the stages.
 const COLUMNS: [&str; 8] = ["crop", "backbone", "mask", "transformer", "head", "decode", "network", "whole"];
+
+/// Columns of the person detector: letterboxing and normalising, its network, boxes from its maps, all of it.
+const DETECTOR_COLUMNS: [&str; 4] = ["prepare", "network", "decode", "whole"];
 
 /// Milliseconds of each run, by column.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +31,13 @@ impl Samples {
         for (column, ms) in ms {
             self.0.entry(column).or_default().push(ms);
         }
+    }
+
+    /// A run of the person detector.
+    pub fn add_detector(&mut self, times: &DetectTimes) {
+        let columns =
+            DETECTOR_COLUMNS.into_iter().zip([times.prepare, times.network, times.decode, times.whole]);
+        self.add(columns.map(|(name, time)| (name.to_owned(), time.as_secs_f64() * 1e3)));
     }
 
     fn medians(&self) -> BTreeMap<String, f64> {
@@ -59,8 +70,57 @@ pub struct Row {
 struct Peer {
     name: String,
     ms: BTreeMap<String, f64>,
-    /// Our time over the peer's: below 1 we are faster.
+    /// Our time over the peer's: below 1 we are faster. Of `whole` it is our time from the picture to the outcome over
+    /// the peer's for the network's arithmetic alone.
     ratio: BTreeMap<String, f64>,
+}
+
+impl Peer {
+    fn beside(ms: &BTreeMap<String, f64>, name: String, samples: &Samples) -> Peer {
+        let their = samples.medians();
+        let arithmetic = their.get("network").map(|network| ("whole", *network));
+        let pairs = their.iter().map(|(column, ms)| (column.as_str(), *ms)).chain(arithmetic);
+        let ratio = pairs
+            .filter(|(_, their)| *their > 0.0)
+            .filter_map(|(column, their)| Some((column.to_owned(), ms.get(column)? / their)))
+            .collect();
+        Peer { name, ms: their, ratio }
+    }
+}
+
+/// The person detector on one device.
+#[derive(Serialize)]
+pub struct DetectorRow {
+    /// Name of its weights file.
+    weights: String,
+    /// Side of its network's input in pixels.
+    input: usize,
+    backend: String,
+    device: String,
+    /// Median milliseconds.
+    ms: BTreeMap<String, f64>,
+    peers: Vec<Peer>,
+}
+
+impl DetectorRow {
+    pub fn new(
+        weights: String,
+        input: usize,
+        device: &ComputeDevice,
+        ours: &Samples,
+        theirs: Vec<(String, Samples)>,
+    ) -> DetectorRow {
+        let ms = ours.medians();
+        let peers = theirs.into_iter().map(|(name, samples)| Peer::beside(&ms, name, &samples)).collect();
+        DetectorRow {
+            weights,
+            input,
+            backend: device.backend.clone(),
+            device: device.name.clone(),
+            ms,
+            peers,
+        }
+    }
 }
 
 impl Row {
@@ -73,18 +133,7 @@ impl Row {
         theirs: Vec<(String, Samples)>,
     ) -> Row {
         let ms = ours.medians();
-        let peers = theirs
-            .into_iter()
-            .map(|(name, samples)| {
-                let their = samples.medians();
-                let ratio = their
-                    .iter()
-                    .filter(|(_, their)| **their > 0.0)
-                    .filter_map(|(column, their)| Some((column.clone(), ms.get(column)? / their)))
-                    .collect();
-                Peer { name, ms: their, ratio }
-            })
-            .collect();
+        let peers = theirs.into_iter().map(|(name, samples)| Peer::beside(&ms, name, &samples)).collect();
         let (backend, device) = (device.backend.clone(), device.name.clone());
         Row { variant, backend, device, keep, tokens, ms, peers }
     }
@@ -100,11 +149,21 @@ pub struct Report {
     /// The machine's load average before the first run, if it was busy.
     load: Option<f64>,
     rows: Vec<Row>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    detectors: Vec<DetectorRow>,
 }
 
 impl Report {
     pub fn new(mask: MaskKind, persons: usize, runs: u32, load: Option<f64>) -> Report {
-        Report { version: env!("CARGO_PKG_VERSION"), mask, persons, runs, load, rows: Vec::new() }
+        Report {
+            version: env!("CARGO_PKG_VERSION"),
+            mask,
+            persons,
+            runs,
+            load,
+            rows: Vec::new(),
+            detectors: Vec::new(),
+        }
     }
 
     pub fn start_device(&self, device: &ComputeDevice) {
@@ -121,17 +180,29 @@ impl Report {
 
     pub fn add(&mut self, row: Row) {
         print!("{:<14}{:>5}{:>7}", row.variant.name(), row.keep, row.tokens);
-        println!("{}", cells(&row.ms, ""));
-        for peer in &row.peers {
-            println!("  {:<24}{}", peer.name, cells(&peer.ms, ""));
-            println!("  {:<24}{}", "  ratio", cells(&peer.ratio, "x"));
-        }
+        println!("{}", cells(&COLUMNS, &row.ms, ""));
+        print_peers(&COLUMNS, &row.peers);
         self.rows.push(row);
+    }
+
+    pub fn add_detector(&mut self, row: DetectorRow) {
+        print!("\n{:<26}", format!("detector at {0}x{0}", row.input));
+        DETECTOR_COLUMNS.iter().for_each(|column| print!("{column:>12}"));
+        println!("\n{:<26}{}", row.weights, cells(&DETECTOR_COLUMNS, &row.ms, ""));
+        print_peers(&DETECTOR_COLUMNS, &row.peers);
+        self.detectors.push(row);
     }
 }
 
-fn cells(values: &BTreeMap<String, f64>, unit: &str) -> String {
-    COLUMNS
+fn print_peers(columns: &[&str], peers: &[Peer]) {
+    for peer in peers {
+        println!("  {:<24}{}", peer.name, cells(columns, &peer.ms, ""));
+        println!("  {:<24}{}", "  ratio", cells(columns, &peer.ratio, "x"));
+    }
+}
+
+fn cells(columns: &[&str], values: &BTreeMap<String, f64>, unit: &str) -> String {
+    columns
         .iter()
         .map(|column| match values.get(*column) {
             Some(value) => format!("{:>12}", format!("{value:.2}{unit}")),
@@ -154,11 +225,15 @@ mod tests {
     #[test]
     fn ratios_are_ours_over_theirs_where_both_measured() {
         let mut ours = Samples::default();
-        ours.add([("network".to_owned(), 20.0), ("decode".to_owned(), 1.0)]);
+        ours.add(
+            [("network", 20.0), ("decode", 1.0), ("whole", 25.0)].map(|(name, ms)| (name.to_owned(), ms)),
+        );
         let mut theirs = Samples::default();
         theirs.add([("network".to_owned(), 10.0)]);
         let row = Row::new(Variant::T, &ComputeDevice::cpu(), 1.0, 256, &ours, vec![("P".into(), theirs)]);
-        assert_eq!(row.peers[0].ratio, BTreeMap::from([("network".to_owned(), 2.0)]));
-        assert!(cells(&row.peers[0].ratio, "x").contains("2.00x"));
+        // From the picture to the keypoints it is our whole time over the peer's arithmetic.
+        let ratios = [("network".to_owned(), 2.0), ("whole".to_owned(), 2.5)];
+        assert_eq!(row.peers[0].ratio, BTreeMap::from(ratios));
+        assert!(cells(&COLUMNS, &row.peers[0].ratio, "x").contains("2.00x"));
     }
 }

@@ -41,6 +41,9 @@ pub struct SetReport {
     pub warning: Option<String>,
     pub seen_in_training: Option<Seen>,
     pub rows: Vec<Row>,
+    /// The same pictures and settings with annotated boxes, where a detector of ours made the boxes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with_annotated_boxes: Option<Vec<Row>>,
 }
 
 /// One setting.
@@ -145,10 +148,14 @@ impl SetReport {
             None => "ground-truth boxes".into(),
         };
         let mut text = format!("{}: {persons} persons, {boxes}, {mask}\n\n", self.set);
-        if self.rows.iter().any(|r| r.accuracy.pckh.is_some()) {
-            text += &self.pckh_table();
+        if let Some(annotated) = &self.with_annotated_boxes {
+            text += &self.beside(annotated);
+            text += "\nAll numbers with the detector's boxes:\n\n";
+            text += &table(&self.rows);
+            text += "\nAll numbers with annotated boxes:\n\n";
+            text += &table(annotated);
         } else {
-            text += &self.coco_table();
+            text += &table(&self.rows);
         }
         if per_joint {
             for row in &self.rows {
@@ -159,34 +166,57 @@ impl SetReport {
         text
     }
 
-    fn coco_table(&self) -> String {
-        let mut names = vec!["kept", "tokens"];
-        names.extend(self.rows.first().map_or([""; 10], |r| r.accuracy.coco.named().map(|n| n.0)));
-        names.extend(["PCK@0.05", "PCK@0.1", "PCK@0.2"]);
-        let row = |row: &Row| {
-            let a = &row.accuracy;
-            let numbers = a.coco.named().map(|n| n.1).into_iter().chain([a.pck005, a.pck01, a.pck02]);
-            row.start().into_iter().chain(numbers.map(fraction)).collect()
+    /// The numbers that people compare, with the detector's boxes beside those with annotated boxes.
+    fn beside(&self, annotated: &[Row]) -> String {
+        let mut names = vec!["kept".to_owned(), "tokens".to_owned()];
+        for number in ["AP", "AP50", "AP75", "AR"] {
+            names.extend([format!("{number}, detector's boxes"), format!("{number}, annotated boxes")]);
+        }
+        let row = |(own, annotated): (&Row, &Row)| {
+            let of = |row: &Row| {
+                let c = &row.accuracy.coco;
+                [c.ap, c.ap50, c.ap75, c.ar]
+            };
+            let pairs = of(own).into_iter().zip(of(annotated)).flat_map(|(own, annotated)| [own, annotated]);
+            own.start().into_iter().chain(pairs.map(fraction)).collect()
         };
-        markdown_table(&names, &self.rows.iter().map(row).collect::<Vec<_>>())
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        markdown_table(&names, &self.rows.iter().zip(annotated).map(row).collect::<Vec<_>>())
     }
+}
 
-    fn pckh_table(&self) -> String {
-        let mut names = vec!["kept", "tokens"];
-        names.extend(PCKH_COLUMNS.map(|c| c.0));
-        names.extend(["Mean", "Mean@0.1", "Mean@0.11", "PCK@0.1", "AP"]);
-        let row = |row: &Row| {
-            let a = &row.accuracy;
-            let pckh = a.pckh.as_ref();
-            let columns = pckh.map_or([None; 7], |p| p.columns);
-            let means: [fn(&Pckh) -> Option<f64>; 3] = [|p| p.mean, |p| p.mean_at_010, |p| p.mean_at_011];
-            let means = means.map(|mean| pckh.and_then(mean));
-            let percents = columns.into_iter().chain(means).map(percent);
-            let rest = [a.pck01, a.coco.ap].map(fraction);
-            row.start().into_iter().chain(percents).chain(rest).collect()
-        };
-        markdown_table(&names, &self.rows.iter().map(row).collect::<Vec<_>>())
-    }
+/// All numbers of one kind of boxes.
+fn table(rows: &[Row]) -> String {
+    if rows.iter().any(|r| r.accuracy.pckh.is_some()) { pckh_table(rows) } else { coco_table(rows) }
+}
+
+fn coco_table(rows: &[Row]) -> String {
+    let mut names = vec!["kept", "tokens"];
+    names.extend(rows.first().map_or([""; 10], |r| r.accuracy.coco.named().map(|n| n.0)));
+    names.extend(["PCK@0.05", "PCK@0.1", "PCK@0.2"]);
+    let row = |row: &Row| {
+        let a = &row.accuracy;
+        let numbers = a.coco.named().map(|n| n.1).into_iter().chain([a.pck005, a.pck01, a.pck02]);
+        row.start().into_iter().chain(numbers.map(fraction)).collect()
+    };
+    markdown_table(&names, &rows.iter().map(row).collect::<Vec<_>>())
+}
+
+fn pckh_table(rows: &[Row]) -> String {
+    let mut names = vec!["kept", "tokens"];
+    names.extend(PCKH_COLUMNS.map(|c| c.0));
+    names.extend(["Mean", "Mean@0.1", "Mean@0.11", "PCK@0.1", "AP"]);
+    let row = |row: &Row| {
+        let a = &row.accuracy;
+        let pckh = a.pckh.as_ref();
+        let columns = pckh.map_or([None; 7], |p| p.columns);
+        let means: [fn(&Pckh) -> Option<f64>; 3] = [|p| p.mean, |p| p.mean_at_010, |p| p.mean_at_011];
+        let means = means.map(|mean| pckh.and_then(mean));
+        let percents = columns.into_iter().chain(means).map(percent);
+        let rest = [a.pck01, a.coco.ap].map(fraction);
+        row.start().into_iter().chain(percents).chain(rest).collect()
+    };
+    markdown_table(&names, &rows.iter().map(row).collect::<Vec<_>>())
 }
 
 impl Row {

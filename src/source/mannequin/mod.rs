@@ -14,6 +14,7 @@ mod anatomy;
 mod backdrop;
 mod behind;
 mod camera;
+mod crowd;
 mod develop;
 mod dice;
 mod figure;
@@ -38,6 +39,7 @@ mod truth;
 mod tests;
 
 use super::TruePerson;
+pub use crowd::{Crowd, MOST_FIGURES, crowd_places};
 use figure::Figure;
 use image::RgbImage;
 use scene::Scene;

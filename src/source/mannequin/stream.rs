@@ -1,6 +1,6 @@
 //! The mannequin as a source: thirty frames a second, without end, seekable.
 
-use super::Mannequin;
+use super::Crowd;
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ const RATE: f64 = 30.0;
 
 /// An endless stream of drawn frames with their true joints.
 pub struct MannequinSource {
-    mannequin: Mannequin,
+    crowd: Crowd,
     info: SourceInfo,
     /// Number of the next frame on the time line.
     position: u64,
@@ -21,17 +21,26 @@ pub struct MannequinSource {
 impl MannequinSource {
     /// The figure of `seed` in frames of `size` (width, height in pixels).
     pub fn new(seed: u64, size: [u32; 2]) -> MannequinSource {
-        let mannequin = Mannequin::new(seed, size);
+        MannequinSource::of(Crowd::new(seed, size, 1), format!("Mannequin {seed}"))
+    }
+
+    /// `people` figures side by side (see [`Crowd`]), of seeds from `seed` on.
+    pub fn crowd(seed: u64, size: [u32; 2], people: u32) -> MannequinSource {
+        let title = format!("{people} mannequins from {seed}");
+        MannequinSource::of(Crowd::new(seed, size, people), title)
+    }
+
+    fn of(crowd: Crowd, title: String) -> MannequinSource {
         let info = SourceInfo {
-            title: format!("Mannequin {seed}"),
-            size: mannequin.size(),
+            title,
+            size: crowd.size(),
             fps: Some(RATE),
             frames: None,
             duration: None,
             live: false,
             seekable: true,
         };
-        MannequinSource { mannequin, info, position: 0, sequence: 0 }
+        MannequinSource { crowd, info, position: 0, sequence: 0 }
     }
 }
 
@@ -42,7 +51,7 @@ impl Source for MannequinSource {
 
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
         let time = self.position as f64 / RATE;
-        let (pixels, people) = self.mannequin.render(time);
+        let (pixels, people) = self.crowd.render(time);
         let frame = Frame {
             pixels: Arc::new(pixels),
             timestamp: Duration::from_secs_f64(time),

@@ -1,0 +1,308 @@
+//! `tmpose bench live`: a source through the whole live pipeline without a window: how many frames a second come out,
+//! how old they are, what each stage takes, and how much memory it needs.
+
+mod measure;
+mod memory;
+mod places;
+mod rehearsed;
+mod report;
+mod turns;
+
+use super::super::model_args::{ModelArgs, keep_ratio};
+use super::super::output::write_file;
+use super::super::view::parse_source;
+use crate::gpu::{self, ComputeDevice, DeviceChoice};
+use crate::infer::{Estimator, Settings};
+use crate::live::{
+    self, Bell, FinderLoader, FinderSummary, LiveSettings, Loader, ModelSummary, Opener, Pipeline, Transport,
+};
+use crate::model::MaskKind;
+use crate::source::mannequin::MOST_FIGURES;
+use crate::source::{self, SourceSpec};
+use crate::track::FollowSettings;
+use crate::weights;
+use anyhow::{Context, bail};
+use measure::Bench;
+use places::Places;
+use rehearsed::Rehearsed;
+use report::{Report, Subject};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use turns::{AsWanted, Turns, turns};
+
+/// People in the frame where nothing else is asked for.
+const PEOPLE: [u32; 4] = [1, 2, 5, 10];
+
+/// Arguments of `tmpose bench live`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A video or folder; "camera" or "camera:NAME"; "mannequin:SEED" or "mannequin:SEED*PEOPLE"
+    #[arg(default_value = "mannequin:7")]
+    source: String,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Share of the visual tokens that is kept
+    #[arg(long, default_value_t = 1.0, value_name = "RATIO", value_parser = keep_ratio)]
+    keep: f64,
+    /// Which visual tokens are kept
+    #[arg(long, default_value_t, value_name = "KIND")]
+    mask: MaskKind,
+    /// The person detector's file, or "none": then it is known where the mannequins stand, and of another source one
+    /// person is followed [default: the one that comes with tmpose, if it is there]
+    #[arg(long, value_name = "FILE")]
+    detector: Option<PathBuf>,
+    /// Frames from one person detection to the next
+    #[arg(long, default_value_t = FollowSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    detect_every: u32,
+    /// Mannequins in the picture; of another source the most people that are followed [default: 1,2,5,10]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FIGURES)))]
+    people: Vec<u32>,
+    /// "free": a frame comes whenever the network is free; "source": at the source's own rate, dropped when nobody is
+    /// free
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "free,source", value_name = "LIST")]
+    pace: Vec<Pace>,
+    /// Length of each measurement
+    #[arg(long, default_value_t = 10.0, value_name = "S", value_parser = seconds)]
+    seconds: f64,
+    /// Play a video again and again
+    #[arg(long)]
+    looped: bool,
+    /// Seconds between two looks at the memory [default: a hundredth of --seconds]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    memory_every: Option<f64>,
+    /// Write the memory over time to this CSV file
+    #[arg(long, value_name = "FILE")]
+    curve: Option<PathBuf>,
+    /// Also write the numbers to this JSON file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also write the tables to this Markdown file
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+/// When a frame comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pace {
+    /// When the network is free.
+    Free,
+    /// When its timestamp, or the camera, says.
+    Source,
+}
+
+/// One measurement.
+pub struct Plan {
+    pub pace: Pace,
+    pub people: u32,
+    pub time: Duration,
+    pub memory_every: Duration,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|s| *s > 0.0 && *s <= 1e6)
+        .ok_or_else(|| "it must be a number of seconds above 0".into())
+}
+
+/// Runs `tmpose bench live`.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let load = super::busy();
+    let spec = parse_source(&args.source)?;
+    let detector = args.detector.clone().or_else(weights::default_detector);
+    let detector = detector.as_deref().filter(|file| *file != Path::new("none"));
+    let people = args.people_counts(&spec, detector.is_some())?;
+    let pose_weights = args.model.weights_file()?;
+    let device = gpu::choose(args.model.device)?;
+    if let Some(note) = &device.note {
+        eprintln!("note: {note}");
+    }
+    let news = Arc::new(Bell::default());
+    let wake = {
+        let news = news.clone();
+        move || news.ring()
+    };
+    let live = Pipeline::new(args.settings(1), Arc::new(wake)).context("cannot start the pipeline")?;
+    let mut bench = Bench { live, news, stop: crate::cli::stop_flag()? };
+    bench.live.load(Some(loader(&pose_weights, &device)));
+    bench.ready()?;
+    let mut report = Report::new(Subject {
+        weights: file_name(&pose_weights),
+        detector: detector.map_or("none".into(), file_name),
+        device: &device,
+        source: args.source.clone(),
+        keep: args.keep,
+        detect_every: args.detect_every,
+        load,
+    });
+    let time = Duration::from_secs_f64(args.seconds);
+    let memory_every = args.memory_every.map_or(time / 100, Duration::from_secs_f64);
+    for &pace in &args.pace {
+        for &people in &people {
+            let plan = Plan { pace, people, time, memory_every };
+            eprintln!("{people} people, {}, {} s", plan.pace_name(), args.seconds);
+            bench.live.set_settings(args.settings(people));
+            bench.live.load_finder(finder(detector, args.model.device, &spec, people, &device));
+            bench.ready()?;
+            let (number, turns) = bench.open(with_people(&spec, people), pace, args.looped);
+            report.add(bench.measure(&plan, number, turns.as_ref())?);
+        }
+    }
+    print!("{}", report.markdown());
+    if let Some(path) = &args.json {
+        write_file(path, &serde_json::to_vec_pretty(&report)?)?;
+    }
+    if let Some(path) = &args.markdown {
+        write_file(path, report.markdown().as_bytes())?;
+    }
+    if let Some(path) = &args.curve {
+        write_file(path, report.curve().as_bytes())?;
+    }
+    Ok(())
+}
+
+impl Args {
+    /// The numbers of people to measure with.
+    fn people_counts(&self, spec: &SourceSpec, detector: bool) -> anyhow::Result<Vec<u32>> {
+        if !is_drawn(spec) && !detector {
+            if self.people.iter().any(|n| *n > 1) {
+                bail!(
+                    "without a detector only one person is followed in {}: give --detector FILE, or measure mannequins",
+                    self.source
+                );
+            }
+            return Ok(vec![1]);
+        }
+        Ok(match (self.people.as_slice(), spec) {
+            ([], SourceSpec::Crowd { people, .. }) => vec![*people],
+            ([], _) => PEOPLE.to_vec(),
+            (wanted, _) => wanted.to_vec(),
+        })
+    }
+
+    fn settings(&self, people: u32) -> LiveSettings {
+        let infer = Settings { mask: self.mask, keep_ratio: self.keep, ..Settings::default() };
+        let follow = FollowSettings {
+            most_people: people as usize,
+            detect_every: self.detect_every,
+            // Small mannequins are people too.
+            min_size: 0.0,
+            ..FollowSettings::default()
+        };
+        LiveSettings { infer, follow, ..LiveSettings::default() }
+    }
+}
+
+impl Bench {
+    /// Opens a source and plays it; its number, and what gives its frames their turns if they wait for them.
+    fn open(&mut self, spec: SourceSpec, pace: Pace, looping: bool) -> (u64, Option<Turns>) {
+        let transport = Transport { playing: true, looping };
+        let (turns, gate) = match pace {
+            Pace::Source => (None, None),
+            Pace::Free => {
+                let (turns, gate) = turns();
+                (Some(turns), Some(gate))
+            }
+        };
+        let drawn = is_drawn(&spec);
+        let open: Opener = Box::new(move || {
+            let mut source = source::open(&spec)?;
+            if drawn {
+                source = Box::new(Rehearsed::new(source)?);
+            }
+            Ok(match &gate {
+                Some(gate) => Box::new(AsWanted::new(source, gate.clone())),
+                None => source,
+            })
+        });
+        (self.live.open_with(open, transport), turns)
+    }
+}
+
+fn is_drawn(spec: &SourceSpec) -> bool {
+    matches!(spec, SourceSpec::Mannequin { .. } | SourceSpec::Crowd { .. })
+}
+
+/// As many mannequins as asked for; other sources show whom they show.
+fn with_people(spec: &SourceSpec, people: u32) -> SourceSpec {
+    match *spec {
+        SourceSpec::Mannequin { seed, size } | SourceSpec::Crowd { seed, size, .. } => {
+            SourceSpec::Crowd { seed, people, size }
+        }
+        _ => spec.clone(),
+    }
+}
+
+/// Loads the network on the inference thread.
+fn loader(weights: &Path, device: &ComputeDevice) -> Loader {
+    let (path, device) = (weights.to_owned(), device.clone());
+    Box::new(move || {
+        let estimator = Estimator::load(&path, device.clone())?;
+        let info = Arc::new(estimator.info().clone());
+        Ok((Box::new(estimator) as _, ModelSummary { path, info, device }))
+    })
+}
+
+/// Loads the detector, or what stands in its place, on the inference thread.
+fn finder(
+    detector: Option<&Path>,
+    choice: DeviceChoice,
+    spec: &SourceSpec,
+    people: u32,
+    device: &ComputeDevice,
+) -> Option<FinderLoader> {
+    match (detector, spec) {
+        (Some(path), _) => Some(live::detector(path.to_owned(), choice)),
+        (None, _) if is_drawn(spec) => {
+            let summary = FinderSummary { path: PathBuf::new(), device: device.clone() };
+            Some(Box::new(move || Ok((Box::new(Places(people)) as _, summary))))
+        }
+        (None, _) => None,
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn counts(line: &str, detector: bool) -> anyhow::Result<Vec<u32>> {
+        let args = Line::try_parse_from(line.split(' '))?.args;
+        let spec = match args.source.as_str() {
+            "walk.mp4" => SourceSpec::Video("walk.mp4".into()),
+            other => parse_source(other)?,
+        };
+        args.people_counts(&spec, detector)
+    }
+
+    #[test]
+    fn the_numbers_of_people_suit_the_source() {
+        assert_eq!(counts("live", false).unwrap(), PEOPLE);
+        assert_eq!(counts("live mannequin:3*4", false).unwrap(), [4]);
+        assert_eq!(counts("live mannequin:3*4 --people 1,2", false).unwrap(), [1, 2]);
+        assert_eq!(counts("live walk.mp4", false).unwrap(), [1]);
+        assert_eq!(counts("live walk.mp4 --people 5", true).unwrap(), [5]);
+        let refused = counts("live walk.mp4 --people 5", false).unwrap_err().to_string();
+        assert!(refused.contains("--detector FILE"), "{refused}");
+        assert!(counts("live --people 0", false).is_err() && counts("live --people 17", false).is_err());
+    }
+
+    #[test]
+    fn a_mannequin_becomes_as_many_as_asked_for_and_a_video_stays_itself() {
+        let one = SourceSpec::Mannequin { seed: 3, size: [64, 48] };
+        assert_eq!(with_people(&one, 5), SourceSpec::Crowd { seed: 3, people: 5, size: [64, 48] });
+        let video = SourceSpec::Video("walk.mp4".into());
+        assert_eq!(with_people(&video, 5), video);
+    }
+}

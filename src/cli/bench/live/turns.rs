@@ -1,0 +1,125 @@
+//! A source that waits until its frames are wanted, to find out how fast the pipeline can be.
+
+use crate::source::{Frame, Source, SourceError, SourceInfo};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::time::Duration;
+
+/// Frames under way at once: one in the network, and one that is ready when the network is.
+const UNDER_WAY: usize = 2;
+
+/// Gives the next frame its turn; once dropped, the source is at its end.
+pub struct Turns(Sender<()>);
+
+impl Turns {
+    /// A frame has come out of the pipeline.
+    pub fn next(&self) {
+        // A full channel means that the source has turns enough; a closed one that it is gone.
+        let _ = self.0.try_send(());
+    }
+}
+
+/// What a source waits at.
+#[derive(Clone)]
+pub struct Gate(Receiver<()>);
+
+/// Both ends, with turns for the first frames.
+pub fn turns() -> (Turns, Gate) {
+    let (sender, receiver) = bounded(UNDER_WAY);
+    let turns = Turns(sender);
+    (0..UNDER_WAY).for_each(|_| turns.next());
+    (turns, Gate(receiver))
+}
+
+/// A source whose frames come when they have a turn, whatever their timestamps say.
+pub struct AsWanted {
+    source: Box<dyn Source>,
+    info: SourceInfo,
+    gate: Gate,
+    /// A turn that brought no frame (the source was at its end) is good for the next one.
+    has_turn: bool,
+}
+
+impl AsWanted {
+    pub fn new(source: Box<dyn Source>, gate: Gate) -> AsWanted {
+        // What is live is shown at once, not when its timestamp is due.
+        let info = SourceInfo { live: true, ..source.info().clone() };
+        AsWanted { source, info, gate, has_turn: false }
+    }
+}
+
+impl Source for AsWanted {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+        if !self.has_turn && self.gate.0.recv().is_err() {
+            return Ok(None);
+        }
+        self.has_turn = true;
+        let frame = self.source.next_frame()?;
+        self.has_turn = frame.is_none();
+        Ok(frame)
+    }
+
+    fn seek(&mut self, to: Duration) -> Result<(), SourceError> {
+        self.source.seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::RgbImage;
+    use std::sync::Arc;
+
+    /// Two frames, then the end, from wherever one begins.
+    struct Two(SourceInfo, u64);
+
+    impl Source for Two {
+        fn info(&self) -> &SourceInfo {
+            &self.0
+        }
+
+        fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+            self.1 += 1;
+            let (pixels, timestamp) = (Arc::new(RgbImage::new(8, 8)), Duration::from_secs(self.1));
+            let frame = Frame { pixels, timestamp, sequence: self.1, truth: None, name: None };
+            Ok((self.1 <= 2).then_some(frame))
+        }
+
+        fn seek(&mut self, _to: Duration) -> Result<(), SourceError> {
+            self.1 = 0;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_frame_comes_for_each_that_was_done_and_the_end_when_nobody_wants_more() {
+        let info = SourceInfo {
+            title: "two".into(),
+            size: [8, 8],
+            fps: Some(1.0),
+            frames: Some(2),
+            duration: None,
+            live: false,
+            seekable: true,
+        };
+        let (turns, gate) = turns();
+        let mut source = AsWanted::new(Box::new(Two(info, 0)), gate);
+        let mut next = |again: bool| {
+            if again {
+                source.seek(Duration::ZERO).unwrap();
+            }
+            source.next_frame().unwrap().map(|frame| frame.sequence)
+        };
+        assert_eq!((next(false), next(false)), (Some(1), Some(2)));
+        turns.next();
+        // The turn that met the end serves the next round.
+        assert_eq!((next(false), next(true)), (None, Some(1)));
+        turns.next();
+        assert_eq!(next(false), Some(2));
+        drop(turns);
+        assert_eq!(next(true), None);
+    }
+}

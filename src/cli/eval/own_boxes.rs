@@ -1,0 +1,41 @@
+//! Boxes of our own person detector for the pictures of a set.
+
+use super::progress_bar;
+use crate::data::{PoseSet, read_picture};
+use crate::detect::{DetectSettings, Detector};
+use crate::eval::{Boxes, spread};
+use crate::gpu::ComputeDevice;
+use image::RgbImage;
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Boxes of a picture that are looked at, as COCO's evaluation of boxes does.
+const MOST_BOXES: usize = 100;
+
+/// Pictures read and looked at together.
+const TURN: usize = 16;
+
+/// Looks for people in every picture of `set`, or, with a `limit` above 0, in that many of them.
+pub fn detect(
+    weights: &Path,
+    device: &ComputeDevice,
+    set: &PoseSet,
+    limit: usize,
+    score_min: f64,
+) -> anyhow::Result<Boxes> {
+    let mut detector = Detector::load(weights, device.clone())?;
+    let settings =
+        DetectSettings { min_score: score_min as f32, most: MOST_BOXES, ..DetectSettings::default() };
+    let pictures: Vec<usize> = spread(set.pictures.len(), limit).collect();
+    let bar = progress_bar(pictures.len(), "looking for people");
+    let mut found = Vec::with_capacity(pictures.len());
+    for turn in pictures.chunks(TURN) {
+        let seen: Vec<RgbImage> =
+            turn.par_iter().map(|&i| read_picture(&set.pictures[i])).collect::<Result<_, _>>()?;
+        let (people, _) = detector.detect_all(&seen.iter().collect::<Vec<_>>(), &settings)?;
+        found.extend(turn.iter().copied().zip(people));
+        bar.inc(turn.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(Boxes::detected(found))
+}

@@ -1,0 +1,125 @@
+//! Several figures in one picture, each in its own part of it, so that it is known how many people a frame shows.
+
+use super::{Mannequin, TruePerson};
+use crate::vision::BBox;
+use image::{RgbImage, imageops};
+
+/// Most figures in one picture.
+pub const MOST_FIGURES: u32 = 16;
+/// Width over height of a part that suits a standing figure with its arms out.
+const UPRIGHT: f64 = 0.6;
+
+/// Figures beside each other, each before its own place.
+pub struct Crowd {
+    figures: Vec<(Mannequin, [u32; 2])>,
+    size: [u32; 2],
+}
+
+impl Crowd {
+    /// As many figures as `people` says (1 to [`MOST_FIGURES`]), of seeds from `seed` on, in pictures of `size`
+    /// (width, height in pixels).
+    pub fn new(seed: u64, size: [u32; 2], people: u32) -> Crowd {
+        // No part may be smaller than the smallest picture of a figure.
+        let size = size.map(|s| s.max(16 * people.clamp(1, MOST_FIGURES)));
+        let parts = parts(size, people);
+        let figures = (0..).zip(&parts).map(|(i, &[x, y, w, h])| {
+            let figure = Mannequin::new(seed.wrapping_add(i), [w, h]);
+            (figure, [x, y])
+        });
+        Crowd { figures: figures.collect(), size }
+    }
+
+    /// Width and height of the pictures.
+    pub fn size(&self) -> [u32; 2] {
+        self.size
+    }
+
+    /// As [`Mannequin::render`], with everybody.
+    pub fn render(&self, t: f64) -> (RgbImage, Vec<TruePerson>) {
+        if let [(alone, _)] = self.figures.as_slice() {
+            return alone.render(t);
+        }
+        let mut picture = RgbImage::new(self.size[0], self.size[1]);
+        let mut everybody = Vec::with_capacity(self.figures.len());
+        for &(ref figure, [x, y]) in &self.figures {
+            let (part, people) = figure.render(t);
+            imageops::replace(&mut picture, &part, i64::from(x), i64::from(y));
+            everybody.extend(people.into_iter().map(|person| moved(person, x as f32, y as f32)));
+        }
+        (picture, everybody)
+    }
+}
+
+/// Where each of `people` figures stands in a picture of `size`, in pixels: rows of nearly equal numbers, as many rows
+/// as leave everybody the most upright part.
+pub fn crowd_places(size: [u32; 2], people: u32) -> Vec<BBox> {
+    let place = |[x, y, w, h]: [u32; 4]| BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
+    parts(size, people).into_iter().map(place).collect()
+}
+
+/// Left, top, width and height of everybody's part.
+fn parts(size: [u32; 2], people: u32) -> Vec<[u32; 4]> {
+    let people = people.clamp(1, MOST_FIGURES);
+    let unfit = |rows: u32| {
+        let shape = f64::from(size[0] * rows) * f64::from(rows) / (f64::from(size[1]) * f64::from(people));
+        (shape / UPRIGHT).ln().abs()
+    };
+    let rows = (1..=people).min_by(|a, b| unfit(*a).total_cmp(&unfit(*b))).unwrap_or(1);
+    let edge = |length: u32, i: u32, of: u32| length * i / of;
+    let mut all = Vec::with_capacity(people as usize);
+    for row in 0..rows {
+        let in_row = people * (row + 1) / rows - people * row / rows;
+        let (top, bottom) = (edge(size[1], row, rows), edge(size[1], row + 1, rows));
+        for i in 0..in_row {
+            let (left, right) = (edge(size[0], i, in_row), edge(size[0], i + 1, in_row));
+            all.push([left, top, right - left, bottom - top]);
+        }
+    }
+    all
+}
+
+fn moved(mut person: TruePerson, x: f32, y: f32) -> TruePerson {
+    person.bbox.x += x;
+    person.bbox.y += y;
+    for joint in &mut person.keypoints {
+        joint.x += x;
+        joint.y += y;
+    }
+    person
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_a_part_of_the_picture_and_nobody_shares_one() {
+        for people in 1..=MOST_FIGURES {
+            let parts = parts([640, 480], people);
+            assert_eq!(parts.len(), people as usize);
+            let area: u32 = parts.iter().map(|[_, _, w, h]| w * h).sum();
+            assert_eq!(area, 640 * 480, "{people} parts cover the picture without overlapping: {parts:?}");
+            assert!(parts.iter().all(|[x, y, w, h]| *w >= 80 && *h >= 120 && x + w <= 640 && y + h <= 480));
+        }
+        assert_eq!(parts([640, 480], 2), [[0, 0, 320, 480], [320, 0, 320, 480]]);
+    }
+
+    #[test]
+    fn one_figure_is_the_mannequin_itself() {
+        let alone = Mannequin::new(5, [96, 72]);
+        assert_eq!(Crowd::new(5, [96, 72], 1).render(3.0), alone.render(3.0));
+    }
+
+    #[test]
+    fn the_joints_of_everybody_lie_in_their_own_part() {
+        let (picture, people) = Crowd::new(7, [320, 240], 5).render(2.0);
+        assert_eq!((picture.dimensions(), people.len()), ((320, 240), 5));
+        for (person, place) in people.iter().zip(crowd_places([320, 240], 5)) {
+            let inside = |x: f32, y: f32| {
+                x >= place.x - 0.5 && y >= place.y - 0.5 && x <= place.x + place.w && y <= place.y + place.h
+            };
+            assert!(person.keypoints.iter().filter(|k| k.score > 0.0).all(|k| inside(k.x, k.y)));
+            assert!(inside(person.bbox.x, person.bbox.y), "{:?} in {place:?}", person.bbox);
+        }
+    }
+}
