@@ -153,7 +153,7 @@ impl PoseEstimator for Fake {
 fn standing_in(at: &BBox) -> Pose {
     let middle = ((at.center()[0] - 10.0) / 20.0).round() * 20.0 + 10.0;
     let joint = |j: usize| Keypoint {
-        x: middle + if j % 2 == 0 { -5.0 } else { 5.0 },
+        x: middle + if j.is_multiple_of(2) { -5.0 } else { 5.0 },
         y: 6.0 + 36.0 * j as f32 / 16.0,
         score: 0.9,
     };
