@@ -5,6 +5,7 @@ use super::config::DetectorTraining;
 use super::events::{DetectorEvent, DetectorScore, DetectorStep};
 use super::gradient::DetectorLoss;
 use super::session::Session;
+use super::sheet::write_samples;
 use crate::data::BoxSet;
 use crate::detect::{self, DetectorInfo};
 use crate::train::TrainError;
@@ -90,6 +91,10 @@ impl Training<'_> {
             parameters: self.session.start.net.num_params(),
             device: format!("{} ({}), {}", device.name, device.backend, self.session.engine.name()),
         });
+        // Pictures are for looking at: without them the training goes on.
+        if let Err(error) = write_samples(&self.session) {
+            self.log.tell(DetectorEvent::Note { text: error.to_string() });
+        }
         let mut gradient = vec![0.0; self.optimizer.weights.len()];
         let mut meter = Meter::default();
         while self.at.step < steps && !self.out_of_patience() {
