@@ -27,7 +27,7 @@ pub enum TrainError {
     #[error("cannot write {path}: {source}; choose a folder that can be written to with --out")]
     Write { path: String, source: std::io::Error },
     #[error(
-        "there is no room for a new {path} ({megabytes:.1} MB: {kind}); the earlier one is kept: free some space and go on with `tmpose train --resume`"
+        "there is no room for a new {path} ({megabytes:.1} MB: {kind}); the earlier one is kept: free some space and go on with --resume"
     )]
     Full { path: String, megabytes: f64, kind: std::io::ErrorKind },
     #[error(

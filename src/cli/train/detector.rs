@@ -47,7 +47,7 @@ pub struct Args {
     /// Pictures that the network sees at once [default: 16]
     #[arg(long)]
     batch: Option<usize>,
-    /// Highest learning rate, reached after the warm-up [default: 0.0005]
+    /// Highest learning rate, reached after the warm-up [default: 0.0003]
     #[arg(long)]
     learning_rate: Option<f64>,
     /// Probability of four pictures in one [default: 0.6]

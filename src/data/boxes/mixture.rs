@@ -35,6 +35,15 @@ pub struct BoxSample {
     pub bad: Vec<String>,
 }
 
+/// A [`BoxSample`] to look at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawn {
+    pub picture: RgbImage,
+    pub people: Vec<[f32; 4]>,
+    pub ignored: Vec<[f32; 4]>,
+    pub bad: Vec<String>,
+}
+
 impl BoxMixture {
     /// Opens the training part of the sets.
     ///
@@ -107,6 +116,14 @@ impl BoxMixture {
 
     /// Pixels and boxes of a composition.
     pub fn show(&self, composition: &Composition, how: &BoxAugmentation) -> BoxSample {
+        let Drawn { picture, people, ignored, bad } = self.draw(composition, how);
+        let mut pixels = vec![0.0; 3 * composition.side * composition.side];
+        normalize_into(&picture, &mut pixels);
+        BoxSample { pixels, people, ignored, bad }
+    }
+
+    /// As [`BoxMixture::show`], as a picture.
+    pub fn draw(&self, composition: &Composition, how: &BoxAugmentation) -> Drawn {
         let (mut pictures, mut bad) = (BTreeMap::<usize, RgbImage>::new(), Vec::new());
         for placed in composition.placed() {
             if pictures.contains_key(&placed.sample) {
@@ -117,9 +134,6 @@ impl BoxMixture {
                 Err(error) => bad.push(error.to_string()),
             }
         }
-        let shown = composition.render(|sample| pictures.get(&sample));
-        let mut pixels = vec![0.0; 3 * composition.side * composition.side];
-        normalize_into(&shown, &mut pixels);
         let labels = |sample: usize| match pictures.contains_key(&sample) {
             true => self.picture(sample).labels.as_slice(),
             false => &[],
@@ -127,7 +141,8 @@ impl BoxMixture {
         // The size that the file states is the one that its boxes count in.
         let size_of = |sample: usize| self.picture(sample).picture.size;
         let [people, ignored] = composition.boxes(labels, size_of, how);
-        BoxSample { pixels, people, ignored, bad }
+        let picture = composition.render(|sample| pictures.get(&sample));
+        Drawn { picture, people, ignored, bad }
     }
 }
 

@@ -8,5 +8,5 @@ mod set;
 
 pub use augment::BoxAugmentation;
 pub use compose::{Composition, Placed, Tone};
-pub use mixture::{BoxMixture, BoxSample};
+pub use mixture::{BoxMixture, BoxSample, Drawn};
 pub use set::{BoxLabel, BoxPicture, BoxReport, BoxSet};

@@ -113,10 +113,10 @@ impl Default for DetectorTraining {
             schedule: ScheduleSection {
                 epochs: 12.0,
                 batch: 16,
-                learning_rate: 5e-4,
+                learning_rate: 3e-4,
                 warm_up: 100,
                 decay: Decay::Cosine,
-                weight_decay: 0.05,
+                weight_decay: 0.01,
                 betas: [0.9, 0.999],
                 gradient_norm: 35.0,
                 ema: 0.999,
@@ -221,7 +221,7 @@ mod tests {
             parse("[data]\ntrain = [\"detect:2\"]\n[schedule]\nbatch = 4\n[model]\nfreeze = \"neck\"")
                 .unwrap();
         assert_eq!((config.schedule.batch, config.model.freeze), (4, Frozen::Neck));
-        assert_eq!(config.schedule.weight_decay, 0.05, "the detector's own default, not the poses'");
+        assert_eq!(config.schedule.weight_decay, 0.01, "the detector's own default, not the poses'");
         let text = config.to_toml();
         assert_eq!(parse(&text).unwrap(), config);
         for line in ["# Probability of four pictures around a point instead of one.", "tmpose train detector"]

@@ -11,6 +11,7 @@ mod gradient;
 mod loss;
 mod run;
 mod session;
+mod sheet;
 mod start;
 
 pub use config::{DetectorTraining, Frozen, UnknownFrozen};

@@ -5,6 +5,7 @@ use super::config::DetectorTraining;
 use super::events::{DetectorEvent, DetectorScore, DetectorStep};
 use super::gradient::DetectorLoss;
 use super::session::Session;
+use super::sheet::write_samples;
 use crate::data::BoxSet;
 use crate::detect::{self, DetectorInfo};
 use crate::train::TrainError;
@@ -16,6 +17,7 @@ use crate::train::optimizer::Optimizer;
 use crate::train::schedule::{learning_rate, persons_a_step};
 use crate::weights::{Precision, TrainingRecord};
 use burn::module::Module;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -53,7 +55,7 @@ pub fn run(
     } else {
         (at, optimizer) = (Position::default(), Optimizer::new(session.layout.read(&session.start.net)));
     }
-    Training { session, optimizer, at, command, log: &log }.run(stop)
+    Training { session, optimizer, at, command, log: &log, bad: BTreeSet::new() }.run(stop)
 }
 
 struct Training<'a> {
@@ -62,6 +64,8 @@ struct Training<'a> {
     at: Position,
     command: &'a str,
     log: &'a Log<'a, DetectorEvent>,
+    /// Why pictures could not be decoded.
+    bad: BTreeSet<String>,
 }
 
 /// Sums between two step events.
@@ -87,14 +91,17 @@ impl Training<'_> {
             parameters: self.session.start.net.num_params(),
             device: format!("{} ({}), {}", device.name, device.backend, self.session.engine.name()),
         });
+        // Pictures are for looking at: without them the training goes on.
+        if let Err(error) = write_samples(&self.session) {
+            self.log.tell(DetectorEvent::Note { text: error.to_string() });
+        }
         let mut gradient = vec![0.0; self.optimizer.weights.len()];
-        let (mut meter, mut bad) = (Meter::default(), 0usize);
+        let mut meter = Meter::default();
         while self.at.step < steps && !self.out_of_patience() {
             let begun = Instant::now();
             let rate = learning_rate(&config.schedule, self.at.step, steps);
             let outcome = self.session.step(self.at.step, &self.optimizer.weights, &mut gradient);
-            bad += outcome.bad.len();
-            self.check_bad(bad, &outcome.bad)?;
+            self.check_bad(&outcome.bad)?;
             let finite = |loss: f64| match loss.is_finite() {
                 true => Ok(()),
                 false => {
@@ -144,13 +151,17 @@ impl Training<'_> {
         patience > 0 && self.at.without_better >= patience
     }
 
-    fn check_bad(&self, bad: usize, new: &[String]) -> Result<(), TrainError> {
-        for text in new {
-            self.log.tell(DetectorEvent::Note { text: text.clone() });
+    /// Counts pictures that cannot be decoded, each once however often it is shown.
+    fn check_bad(&mut self, shown: &[String]) -> Result<(), TrainError> {
+        for text in shown {
+            if self.bad.insert(text.clone()) {
+                self.log.tell(DetectorEvent::Note { text: text.clone() });
+            }
         }
-        let all = self.session.mixture.len();
+        let (bad, all) = (self.bad.len(), self.session.mixture.len());
         if bad as f64 > self.session.config.data.bad_limit * all as f64 {
-            return Err(TrainError::BadPictures { bad, all, names: new.join("; ") });
+            let names = self.bad.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
+            return Err(TrainError::BadPictures { bad, all, names });
         }
         Ok(())
     }

@@ -74,6 +74,10 @@ impl Session {
         let mut quick = None;
         if let Some(path) = &config.data.val {
             let mut set = BoxSet::open(path, "val")?;
+            let left_out = set.report.summary();
+            if !left_out.is_empty() {
+                tell(DetectorEvent::Note { text: format!("{}: {left_out}", set.title()) });
+            }
             set.thin_to(config.data.val_limit);
             quick = Some(set);
         }
