@@ -50,7 +50,7 @@ fn strongest(cell: u32, plane: u32) -> vec4<f32> {
     if (joint == params.joints) {
         return vec4<f32>(0.0);
     }
-    let color = vec3<u32>(colors[joint]) >> vec3<u32>(0u, 8u, 16u) & vec3<u32>(255u);
+    let color = (vec3<u32>(colors[joint]) >> vec3<u32>(0u, 8u, 16u)) & vec3<u32>(255u);
     let opacity = clamp((best - params.lowest) * params.scale, 0.0, 1.0);
     return vec4<f32>(vec3<f32>(color), floor(opacity * 255.0));
 }

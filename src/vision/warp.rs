@@ -27,7 +27,10 @@ impl SamplingGrid {
         let half = 1 << (SUM_BITS - POSITION_BITS - 1);
         let column = |x: usize| [fixed(a * x as f64), fixed(d * x as f64)];
         let row = |y: usize| [b * y as f64 + c, e * y as f64 + f].map(|v| fixed(v).saturating_add(half));
-        SamplingGrid { columns: (0..out_wh[0]).map(column).collect(), rows: (0..out_wh[1]).map(row).collect() }
+        SamplingGrid {
+            columns: (0..out_wh[0]).map(column).collect(),
+            rows: (0..out_wh[1]).map(row).collect(),
+        }
     }
 }
 
