@@ -166,6 +166,13 @@ fn image(maps: &Heatmaps, colors: &[[u8; 3]], joint: Option<usize>) -> ColorImag
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::{DeviceChoice, choose, shared_setup};
+    use crate::pose::Pose;
+    use crate::vision::{CropBox, Decoding, gaussian_targets};
+    use burn::prelude::*;
+    use eframe::egui_wgpu::{RendererOptions, WgpuSetup, WgpuSetupExisting};
+    use egui::{Rect, Vec2, pos2};
+    use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state};
 
     #[test]
     fn a_peak_has_its_joints_colour_in_egui_too() {
@@ -177,5 +184,50 @@ mod tests {
         assert_eq!((all.size, all.pixels[0]), ([3, 4], Color32::TRANSPARENT));
         let [r, g, b] = colors[9];
         assert_eq!(all.pixels[5], Color32::from_rgb(r, g, b));
+    }
+
+    /// The layer in a window on the network's device; `shared` if the layer may know of that.
+    fn shot(maps: &DrawnMaps, joint: HeatmapJoint, shared: bool) -> image::RgbaImage {
+        let setup = shared_setup().unwrap().setup;
+        let (instance, adapter, device, queue) = (setup.instance, setup.adapter, setup.device, setup.queue);
+        let setup = WgpuSetup::Existing(WgpuSetupExisting { instance, adapter, device, queue });
+        let render = create_render_state(setup, RendererOptions::PREDICTABLE);
+        let mut layer = HeatmapLayer::default();
+        if shared {
+            layer.draw_with(&render);
+            assert!(layer.draws_on_device());
+        }
+        let size = Vec2::new(192.0, 256.0);
+        let place = Place { rect: Rect::from_min_size(pos2(0.0, 0.0), size), size, mirror: false };
+        let crop = CropBox { center: [95.5, 127.5], scale: [0.96, 1.28] };
+        let pose = Pose { keypoints: Vec::new(), score: 0.0 };
+        let estimates = [Estimate { pose, crop, heatmaps: Some(maps.clone()) }];
+        let draw = move |ui: &mut egui::Ui| {
+            layer.draw(ui.painter(), &place, &estimates, Skeleton::coco17(), 1, joint, 0.9);
+        };
+        let renderer = WgpuTestRenderer::from_render_state(render);
+        egui_kittest::Harness::builder().with_size(size).renderer(renderer).build_ui(draw).render().unwrap()
+    }
+
+    #[test]
+    fn the_layer_from_the_networks_buffer_looks_like_the_one_from_memory() {
+        let device = choose(DeviceChoice::Gpu).expect("the tests need a Vulkan driver");
+        let joints: Vec<[f32; 3]> =
+            (0..17).map(|j| [3.0 + 2.5 * j as f32, 4.0 + 3.5 * j as f32, 1.0]).collect();
+        let maps = gaussian_targets(&joints, [64, 48], 2.0).maps;
+        let values = TensorData::new(maps.values.clone(), [1, 17, 64, 48]);
+        let tensor = Tensor::<4>::from_data(values, &device.device);
+        let found = device.kernels().unwrap().peaks(tensor, 1, Decoding::Plain).unwrap();
+        let (memory, on_device) = (DrawnMaps::Memory(maps), DrawnMaps::Device(found[0].1.clone()));
+        let nothing = shot(&on_device, HeatmapJoint::All, false);
+        for joint in [HeatmapJoint::All, HeatmapJoint::One(5)] {
+            let [expected, drawn] = [&memory, &on_device].map(|maps| shot(maps, joint, true));
+            let far = |a: &image::RgbaImage, b: &image::RgbaImage| {
+                a.iter().zip(b.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+            };
+            assert_eq!(expected.dimensions(), drawn.dimensions());
+            assert!(far(&expected, &drawn) <= 3, "{joint:?} differs by {}", far(&expected, &drawn));
+            assert!(far(&nothing, &drawn) > 100, "a window on another device draws nothing of it");
+        }
     }
 }
