@@ -99,7 +99,7 @@ pub fn run(start: Start) -> Result<(), AppError> {
 /// shared: its queue is busy for seconds with each pass of the network, and the window would stand still.
 fn shared_device(device: Option<DeviceChoice>) -> Option<egui_wgpu::WgpuSetup> {
     let compute = gpu::choose(device.unwrap_or_default()).ok()?;
-    let shared = gpu::shared_setup().filter(|_| compute.is_gpu() && !compute.software)?.setup;
+    let shared = gpu::shared_setup().filter(|_| compute.kernels().is_some() && !compute.software)?.setup;
     Some(egui_wgpu::WgpuSetup::Existing(egui_wgpu::WgpuSetupExisting {
         instance: shared.instance,
         adapter: shared.adapter,
@@ -150,6 +150,9 @@ impl Shell {
         let chosen = preferences.weights.clone().filter(|path| path.exists());
         let weights = start.weights.or(chosen).or_else(crate::weights::default_weights);
         let mut window = Window::new(&cc.egui_ctx, preferences, start.automation)?;
+        if let Some(render) = &cc.wgpu_render_state {
+            window.viewer.heatmaps().draw_with(render);
+        }
         window.load_model(weights);
         window.load_detector(detector);
         let source = start.source.unwrap_or_else(|| mannequin(&window.preferences));

@@ -115,7 +115,13 @@ impl Viewer {
 
     /// Forgets the picture of a source that was replaced.
     pub fn clear(&mut self) {
-        *self = Viewer { zoom: self.zoom, pan: self.pan, ..Viewer::default() };
+        let heatmaps = std::mem::take(&mut self.heatmaps);
+        *self = Viewer { zoom: self.zoom, pan: self.pan, heatmaps, ..Viewer::default() };
+    }
+
+    /// The heatmap layer, which can draw from the network's own buffer.
+    pub fn heatmaps(&mut self) -> &mut HeatmapLayer {
+        &mut self.heatmaps
     }
 
     /// Shows the whole picture.

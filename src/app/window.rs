@@ -173,10 +173,12 @@ impl Window {
         self.device_note_said = false;
         self.accuracy.clear();
         let device = self.preferences.device;
+        let shared = self.viewer.heatmaps().draws_on_device();
         self.live.load(weights.map(|path| -> Loader {
             Box::new(move || {
                 let device = gpu::choose(device).map_err(InferError::from)?;
-                let estimator = Estimator::load(&path, device.clone())?;
+                let mut estimator = Estimator::load(&path, device.clone())?;
+                estimator.leave_heatmaps_on_device(shared);
                 let info = Arc::new(estimator.info().clone());
                 Ok((Box::new(estimator) as _, ModelSummary { path, info, device }))
             })

@@ -37,8 +37,8 @@ pub struct Args {
     /// Keep ratios
     #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4", value_name = "LIST", value_parser = keep_ratio)]
     keep: Vec<f64>,
-    /// Devices
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "auto", value_name = "LIST")]
+    /// Devices: auto, gpu, cpu or cuda
+    #[arg(long, value_delimiter = ',', default_value = "auto", value_name = "LIST")]
     devices: Vec<DeviceChoice>,
     /// Which visual tokens are kept
     #[arg(long, default_value_t, value_name = "KIND")]

@@ -16,8 +16,9 @@ pub struct ModelArgs {
     /// ./weights]
     #[arg(short, long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Where the network runs
-    #[arg(long, value_enum, default_value_t)]
+    /// Where the network runs: auto (a real GPU, else the CPU), gpu, cpu, or cuda (cuda:1 for the second
+    /// GPU) in a program built with it
+    #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
 }
 

@@ -78,8 +78,8 @@ struct PoseArgs {
     /// Leave the backbone as it starts and compute its features once
     #[arg(long)]
     freeze_backbone: bool,
-    /// Where the network is trained [default: auto]
-    #[arg(long, value_enum)]
+    /// Where the network is trained: auto, gpu, cpu or cuda [default: auto]
+    #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     /// Folder for the run's checkpoints, log and weights
     #[arg(long, value_name = "RUN")]

@@ -18,8 +18,8 @@ pub struct Args {
     /// Weights file [default: $TMPOSE_WEIGHTS, else the one that comes with tmpose]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Where the network runs [default: what was chosen last, at first auto]
-    #[arg(long)]
+    /// Where the network runs: auto, gpu, cpu or cuda [default: what was chosen last, at first auto]
+    #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
     /// Which visual tokens are kept: none, random, uniform, block or progressive
     #[arg(long, value_name = "MASK")]

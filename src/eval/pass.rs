@@ -2,10 +2,10 @@
 
 use super::EvalError;
 use crate::data::{Picture, read_picture};
-use crate::infer::{Network, Settings, StageTimes};
+use crate::infer::{Network, Settings, Shown, StageTimes, WantedMaps};
 use crate::model::kept_tokens;
 use crate::pose::Keypoint;
-use crate::vision::{CropBox, Heatmaps, decode, keypoints_to_image};
+use crate::vision::{CropBox, keypoints_to_image};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -36,13 +36,14 @@ pub fn estimate_subjects(
     let settings: Vec<(&Settings, Vec<usize>)> = settings.iter().map(|s| (s, kept(s))).collect();
     // `pictures` are those of `subjects`, one by one, or a single one for all of them.
     let part = |pictures: &[RgbImage], subjects: &[Subject]| {
-        let shown: Vec<(&RgbImage, CropBox)> =
+        let pictures: Vec<Shown> = pictures.iter().map(|picture| network.show(picture)).collect();
+        let shown: Vec<(&Shown, CropBox)> =
             pictures.iter().cycle().zip(subjects).map(|(picture, s)| (picture, s.crop)).collect();
         let poses = estimate_batch(network, &shown, &settings)?;
         done(subjects.len());
         Ok(poses)
     };
-    let parts: Result<Vec<Vec<Vec<Vec<Keypoint>>>>, EvalError> = if network.on_gpu {
+    let parts: Result<Vec<Vec<Vec<Vec<Keypoint>>>>, EvalError> = if network.device.is_gpu() {
         let parts = subjects.chunks(LARGE).map(|subjects| {
             let pictures: Result<Vec<RgbImage>, _> =
                 subjects.par_iter().map(|s| read_picture(s.picture)).collect();
@@ -70,18 +71,18 @@ pub fn estimate_subjects(
 /// For each setting the poses of a batch.
 fn estimate_batch(
     network: &Network,
-    shown: &[(&RgbImage, CropBox)],
+    shown: &[(&Shown, CropBox)],
     settings: &[(&Settings, Vec<usize>)],
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
     let mut times = StageTimes::default();
     let flip_test = settings.iter().any(|(setting, _)| setting.flip_test);
-    let features = network.features(network.crops(shown), flip_test, &mut times)?;
-    let pose = |setting: &Settings, maps: &Heatmaps, crop: &CropBox| {
-        keypoints_to_image(&decode(maps, setting.decoding), crop, [maps.width, maps.height])
-    };
+    let features = network.features(network.crops(shown)?, shown.len(), flip_test, &mut times)?;
+    let [height, width] = network.model.config().heatmap;
     let of = |(setting, kept): &(&Settings, Vec<usize>)| {
-        let maps = network.heatmaps(&features, kept, setting, &mut StageTimes::default())?;
-        Ok(maps.iter().zip(shown).map(|(maps, (_, crop))| pose(setting, maps, crop)).collect())
+        let mut times = StageTimes::default();
+        let found = network.keypoints(&features, kept, setting, WantedMaps::None, &mut times)?;
+        let poses = found.iter().zip(shown);
+        Ok(poses.map(|(f, (_, crop))| keypoints_to_image(&f.keypoints, crop, [width, height])).collect())
     };
     settings.iter().map(of).collect()
 }

@@ -2,11 +2,11 @@
 
 use super::{Accuracy, EvalError, Suppression, Task, estimate_subjects};
 use crate::data::{Augmentation, Mixture, PoseSet, Samples};
+use crate::gpu::ComputeDevice;
 use crate::infer::{Network, Settings, Timing};
 use crate::model::{ModelConfig, TmPose};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
-use burn::prelude::Device;
 use serde::{Deserialize, Serialize};
 
 /// The numbers that a training follows. AP and PCK are fractions of 1.
@@ -60,20 +60,12 @@ pub fn pose_of(samples: &Samples, index: usize, maps: &Heatmaps, decoding: Decod
 /// A picture cannot be decoded, or the device fails.
 pub fn estimate(
     model: &TmPose,
-    device: &Device,
-    on_gpu: bool,
+    device: &ComputeDevice,
     samples: &Samples,
     settings: &[Settings],
     done: impl Fn(usize) + Sync,
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
-    let network = Network {
-        model,
-        skeleton: &samples.skeleton,
-        device,
-        device_name: if on_gpu { "GPU" } else { "CPU" },
-        on_gpu,
-        timing: Timing::WholeOnly,
-    };
+    let network = Network { model, skeleton: &samples.skeleton, device, timing: Timing::WholeOnly };
     estimate_subjects(&network, &Task::of_samples(samples).subjects, settings, done)
 }
 

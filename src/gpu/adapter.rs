@@ -2,12 +2,13 @@
 //!
 //! Burn can initialise a graphics API once per process, and the window must draw with the same
 //! device to show what the network computed. So the device is created once, by Burn (which knows
-//! the features its kernels want), and kept with its handles.
+//! the features its kernels want), and kept with its handles and our own kernels.
 
+use super::kernels::Kernels;
 use burn::prelude::Device;
 use burn::tensor::wgpu::{WgpuInitError, WgpuSetup};
 use burn_cubecl::cubecl::future::block_on;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use wgpu::{AdapterInfo, DeviceType};
 
 /// Burn's wgpu device and the handles under it.
@@ -17,6 +18,8 @@ pub struct SharedSetup {
     pub device: Device,
     /// The wgpu handles that a window adopts (`egui_wgpu::WgpuSetup::Existing`).
     pub setup: WgpuSetup,
+    /// The kernels compiled for it.
+    pub kernels: Arc<Kernels>,
 }
 
 static SETUP: Mutex<Option<SharedSetup>> = Mutex::new(None);
@@ -33,7 +36,8 @@ pub(super) fn open() -> Result<SharedSetup, WgpuInitError> {
         return Ok(made.clone());
     }
     let (device, setup) = Device::wgpu_options().init_with_setup()?;
-    let made = SharedSetup { device, setup };
+    let kernels = Arc::new(Kernels::new(&setup.device, &setup.queue));
+    let made = SharedSetup { device, setup, kernels };
     *slot = Some(made.clone());
     Ok(made)
 }

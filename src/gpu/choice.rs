@@ -1,14 +1,14 @@
 //! GPU or CPU: what the user asked for, and what the machine has.
 
 use super::adapter;
+use super::kernels::Kernels;
 use burn::prelude::Device;
+use std::sync::Arc;
 use wgpu::{AdapterInfo, DeviceType};
 
-/// The value of `--device`.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
+/// The value of `--device`. Written and read as text: `auto`, `gpu`, `cpu`, `cuda` or `cuda:1`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum DeviceChoice {
     /// A real GPU where there is one, else the CPU.
     #[default]
@@ -17,6 +17,8 @@ pub enum DeviceChoice {
     Gpu,
     /// Burn's CPU backend (flex).
     Cpu,
+    /// The NVIDIA GPU of this number through CUDA, in programs that were built with it.
+    Cuda(u32),
 }
 
 impl std::str::FromStr for DeviceChoice {
@@ -27,31 +29,62 @@ impl std::str::FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "gpu" => Ok(Self::Gpu),
             "cpu" => Ok(Self::Cpu),
-            other => Err(DeviceError::UnknownChoice(other.into())),
+            "cuda" => Ok(Self::Cuda(0)),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|number| number.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| DeviceError::UnknownChoice(other.into())),
         }
+    }
+}
+
+impl TryFrom<String> for DeviceChoice {
+    type Error = DeviceError;
+
+    fn try_from(text: String) -> Result<Self, DeviceError> {
+        text.parse()
+    }
+}
+
+impl From<DeviceChoice> for String {
+    fn from(choice: DeviceChoice) -> String {
+        choice.to_string()
     }
 }
 
 impl std::fmt::Display for DeviceChoice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Gpu => "gpu",
-            Self::Cpu => "cpu",
-        })
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Gpu => f.write_str("gpu"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(0) => f.write_str("cuda"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
     }
 }
 
 /// Why there is no device to compute on.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    #[error("'{0}' is not a device: use auto, gpu or cpu")]
+    #[error("'{0}' is not a device: use auto, gpu, cpu, or cuda (cuda:1 for the second NVIDIA GPU)")]
     UnknownChoice(String),
     #[error(
         "no GPU answers: {0}; install its Vulkan driver (Linux: mesa-vulkan-drivers or the vendor's), \
          or use --device cpu"
     )]
     NoGpu(String),
+    #[error(
+        "this program was built without CUDA: build it with cargo build --release --features cuda, or use \
+         --device gpu"
+    )]
+    NotBuiltForCuda,
+    #[error(
+        "CUDA does not answer on NVIDIA GPU {number} ({reason}): check with nvidia-smi that the driver and \
+         that GPU are there, or use --device gpu"
+    )]
+    NoCuda { number: u32, reason: String },
 }
 
 /// A device for tensors, and how to name it to the user.
@@ -61,12 +94,16 @@ pub struct ComputeDevice {
     pub device: Device,
     /// The adapter, e.g. "NVIDIA H200", or the CPU's description.
     pub name: String,
-    /// "Vulkan", "Metal", "Dx12" or "CPU (flex)".
+    /// "Vulkan", "Metal", "Dx12", "CUDA" or "CPU (flex)".
     pub backend: String,
     /// True for a GPU API that is emulated on the CPU: right results, very slow.
     pub software: bool,
     /// What the user should be told once: why the CPU is used, or that the adapter is emulated.
     pub note: Option<String>,
+    /// Whether work goes on there while the program goes on.
+    accelerator: bool,
+    /// On wgpu devices.
+    kernels: Option<Arc<Kernels>>,
 }
 
 impl ComputeDevice {
@@ -79,6 +116,8 @@ impl ComputeDevice {
             backend: "CPU (flex)".into(),
             software: false,
             note: None,
+            accelerator: false,
+            kernels: None,
         }
     }
 
@@ -91,9 +130,15 @@ impl ComputeDevice {
         }
     }
 
-    /// True when tensors live behind wgpu, so that a window can draw from them.
+    /// True for a device with its own memory, on which work goes on while the program goes on: wgpu
+    /// (emulated, too) and CUDA.
     pub fn is_gpu(&self) -> bool {
-        self.backend != "CPU (flex)"
+        self.accelerator
+    }
+
+    /// The kernels around the network, where tensors live behind wgpu: there a window can draw from them.
+    pub fn kernels(&self) -> Option<&Arc<Kernels>> {
+        self.kernels.as_ref()
     }
 }
 
@@ -101,11 +146,12 @@ impl ComputeDevice {
 /// faster than its shaders on software Vulkan.
 ///
 /// # Errors
-/// Only a forced GPU can fail.
+/// Only a forced GPU can fail. CUDA also when the program was built without it.
 pub fn choose(choice: DeviceChoice) -> Result<ComputeDevice, DeviceError> {
     match choice {
         DeviceChoice::Cpu => Ok(ComputeDevice::cpu()),
         DeviceChoice::Gpu => gpu(),
+        DeviceChoice::Cuda(number) => cuda(number),
         DeviceChoice::Auto => Ok(match reason_for_cpu(&adapter::list()) {
             None => gpu().unwrap_or_else(|error| ComputeDevice {
                 note: Some(format!("The GPU cannot be used, so the CPU computes: {error}.")),
@@ -128,7 +174,40 @@ fn gpu() -> Result<ComputeDevice, DeviceError> {
         }),
         name: info.name,
         software,
+        accelerator: true,
+        kernels: Some(shared.kernels),
     })
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(number: u32) -> Result<ComputeDevice, DeviceError> {
+    // Burn starts CUDA with the first tensor, and panics where there is no driver or no such GPU.
+    let started = std::panic::catch_unwind(|| {
+        let device = Device::cuda(number as usize);
+        let sum = burn::Tensor::<1>::ones([1], &device).sum().try_into_data();
+        sum.map(|_| device).map_err(|error| error.to_string())
+    });
+    let device = started
+        .map_err(|panic| {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason was given").to_owned()
+        })
+        .flatten()
+        .map_err(|reason| DeviceError::NoCuda { number, reason })?;
+    Ok(ComputeDevice {
+        device,
+        name: format!("NVIDIA GPU {number}"),
+        backend: "CUDA".into(),
+        software: false,
+        note: None,
+        accelerator: true,
+        kernels: None,
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_number: u32) -> Result<ComputeDevice, DeviceError> {
+    Err(DeviceError::NotBuiltForCuda)
 }
 
 /// `None` when a real GPU is in the list; else the sentence that explains the CPU.
@@ -148,11 +227,24 @@ mod tests {
 
     #[test]
     fn choices_are_written_as_they_are_read() {
-        for choice in [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu] {
+        let cuda = [DeviceChoice::Cuda(0), DeviceChoice::Cuda(3)];
+        for choice in [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu].into_iter().chain(cuda) {
             assert_eq!(choice.to_string().parse::<DeviceChoice>().unwrap(), choice);
+            let stored = serde_json::to_string(&choice).unwrap();
+            assert_eq!(stored, format!("\"{choice}\""));
+            assert_eq!(serde_json::from_str::<DeviceChoice>(&stored).unwrap(), choice);
         }
-        let error = "cuda".parse::<DeviceChoice>().unwrap_err().to_string();
-        assert!(error.contains("cuda") && error.contains("auto, gpu or cpu"), "{error}");
+        for wrong in ["tpu", "cuda:", "cuda:-1", "CPU"] {
+            let error = wrong.parse::<DeviceChoice>().unwrap_err().to_string();
+            assert!(error.contains(wrong) && error.contains("auto, gpu, cpu"), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_program_without_cuda_says_how_to_get_it() {
+        let error = choose(DeviceChoice::Cuda(0)).unwrap_err().to_string();
+        assert!(error.contains("--features cuda"), "{error}");
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! The network with everything around it.
 
-use super::{InferError, Network, Settings, StageTimes, Timing};
+use super::{DrawnMaps, Found, InferError, Network, Settings, Shown, StageTimes, Timing, WantedMaps};
 use crate::gpu::ComputeDevice;
 use crate::model::{MaskKind, TmPose, kept_tokens};
 use crate::pose::{Keypoint, Pose};
-use crate::vision::{BBox, BOX_PADDING, CropBox, Heatmaps, decode, keypoints_to_image};
+use crate::vision::{BBox, BOX_PADDING, CropBox, keypoints_to_image};
 use crate::weights::{self, WeightsInfo};
 use image::RgbImage;
-use rayon::prelude::*;
 use std::path::Path;
 use std::time::Instant;
 
 /// Persons that go through the network at once; a crowd goes in several turns so that it cannot
-/// exhaust the device's memory.
+/// exhaust the device's memory. A power of two: see [`Network::crops`].
 const MAX_BATCH: usize = 16;
 /// Joints below this score do not count for the person's score (METHOD 5, "COCO rescoring").
 const RESCORING_MIN: f32 = 0.2;
@@ -25,7 +24,7 @@ pub struct Estimate {
     /// The part of the picture that the network saw.
     pub crop: CropBox,
     /// What the network drew, if asked for.
-    pub heatmaps: Option<Heatmaps>,
+    pub heatmaps: Option<DrawnMaps>,
 }
 
 /// A model on a device, ready for pictures. Its batch norms are folded into the convolutions once, when
@@ -35,6 +34,8 @@ pub struct Estimator {
     info: WeightsInfo,
     device: ComputeDevice,
     timing: Timing,
+    /// Where heatmaps are left when they are asked for.
+    maps: WantedMaps,
     /// The mask of the last call: it rarely changes, and ranking the tokens takes a moment.
     mask: Option<(MaskKey, Vec<usize>)>,
 }
@@ -54,7 +55,8 @@ impl Estimator {
 
     /// Takes a model that lives on the device already; folds it.
     pub fn from_parts(model: TmPose, info: WeightsInfo, device: ComputeDevice) -> Estimator {
-        Estimator { model: model.fold(), info, device, timing: Timing::default(), mask: None }
+        let (timing, maps) = (Timing::default(), WantedMaps::InMemory);
+        Estimator { model: model.fold(), info, device, timing, maps, mask: None }
     }
 
     /// What the weights were made of.
@@ -70,6 +72,45 @@ impl Estimator {
     /// Chooses between true stage times and speed; see [`Timing`].
     pub fn set_timing(&mut self, timing: Timing) {
         self.timing = timing;
+    }
+
+    /// Leaves heatmaps that are asked for on a wgpu device, for a window that draws with that device;
+    /// otherwise they are read back.
+    pub fn leave_heatmaps_on_device(&mut self, leave: bool) {
+        self.maps = if leave { WantedMaps::WhereDrawn } else { WantedMaps::InMemory };
+    }
+
+    /// Runs the network once for each batch size that frames will have, so that nothing is compiled or
+    /// tuned in the middle of a video. `progress` hears how many of how many sizes are done, at first 0.
+    /// [`Settings::default`] are run; [`Estimator::warm_up_for`] takes others.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn warm_up(&mut self, progress: impl FnMut(usize, usize)) -> Result<(), InferError> {
+        self.warm_up_for(&Settings::default(), progress)
+    }
+
+    /// [`Estimator::warm_up`] for settings: masks and the flip test have kernels of their own.
+    ///
+    /// # Errors
+    /// The device fails, or the settings' keep ratio is not in (0, 1].
+    pub fn warm_up_for(
+        &mut self,
+        settings: &Settings,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<(), InferError> {
+        // The CPU compiles nothing, and an emulated GPU would take minutes for each size.
+        let one_size = !self.device.is_gpu() || self.device.software;
+        let sizes: Vec<usize> =
+            (0..).map(|n| 1 << n).take_while(|&n| n == 1 || (n <= MAX_BATCH && !one_size)).collect();
+        let [height, width] = self.info.config.input.map(|n| n as u32);
+        let blank = RgbImage::new(width, height);
+        progress(0, sizes.len());
+        for (done, &persons) in sizes.iter().enumerate() {
+            self.estimate(&blank, &vec![BBox::whole(width, height); persons], settings, false)?;
+            progress(done + 1, sizes.len());
+        }
+        Ok(())
     }
 
     /// Estimates the pose of the person in each box (pixels of `img`), in the order of the boxes.
@@ -98,22 +139,16 @@ impl Estimator {
         let crops: Vec<CropBox> = boxes.iter().map(|b| CropBox::from_bbox(b, aspect, BOX_PADDING)).collect();
         let mut times = StageTimes::default();
         let mut estimates = Vec::with_capacity(boxes.len());
-        for turn in crops.chunks(MAX_BATCH) {
-            let maps = self.heatmaps(img, turn, &kept, settings, &mut times)?;
-            let clock = Instant::now();
-            let decoded: Vec<Estimate> = maps
-                .into_par_iter()
-                .zip(turn)
-                .map(|(maps, crop)| {
-                    let found = decode(&maps, settings.decoding);
-                    let keypoints = keypoints_to_image(&found, crop, [maps.width, maps.height]);
-                    let score = pose_score(&keypoints);
-                    let pose = Pose { keypoints, score };
-                    Estimate { pose, crop: *crop, heatmaps: want_heatmaps.then_some(maps) }
-                })
-                .collect();
-            estimates.extend(decoded);
-            times.decode += clock.elapsed();
+        if !crops.is_empty() {
+            let wanted = if want_heatmaps { self.maps } else { WantedMaps::None };
+            let shown = self.network().show(img);
+            times.crop += started.elapsed();
+            for turn in crops.chunks(MAX_BATCH) {
+                let found = self.turn(&shown, turn, &kept, settings, wanted, &mut times)?;
+                let clock = Instant::now();
+                estimates.extend(found.into_iter().zip(turn).map(|(found, crop)| self.place(found, crop)));
+                times.decode += clock.elapsed();
+            }
         }
         times.whole = started.elapsed();
         Ok((estimates, times, kept))
@@ -132,23 +167,32 @@ impl Estimator {
         }
     }
 
-    /// One turn through the network: a set of heatmaps for each crop.
-    fn heatmaps(
+    /// One turn through the network: what is found in each crop.
+    fn turn(
         &self,
-        img: &RgbImage,
+        shown: &Shown,
         crops: &[CropBox],
         kept: &[usize],
         settings: &Settings,
+        wanted: WantedMaps,
         times: &mut StageTimes,
-    ) -> Result<Vec<Heatmaps>, InferError> {
+    ) -> Result<Vec<Found>, InferError> {
         let network = self.network();
         let clock = Instant::now();
-        let crops: Vec<(&RgbImage, CropBox)> = crops.iter().map(|crop| (img, *crop)).collect();
-        let images = network.crops(&crops);
+        let crops: Vec<(&Shown, CropBox)> = crops.iter().map(|crop| (shown, *crop)).collect();
+        let images = network.crops(&crops)?;
         network.wait_for_stage()?;
         times.crop += clock.elapsed();
-        let features = network.features(images, settings.flip_test, times)?;
-        network.heatmaps(&features, kept, settings, times)
+        let features = network.features(images, crops.len(), settings.flip_test, times)?;
+        network.keypoints(&features, kept, settings, wanted, times)
+    }
+
+    /// Brings keypoints from a crop's heatmaps into the picture.
+    fn place(&self, found: Found, crop: &CropBox) -> Estimate {
+        let [height, width] = self.info.config.heatmap;
+        let keypoints = keypoints_to_image(&found.keypoints, crop, [width, height]);
+        let score = pose_score(&keypoints);
+        Estimate { pose: Pose { keypoints, score }, crop: *crop, heatmaps: found.maps }
     }
 
     /// The network by itself, for passes over many pictures.
@@ -156,9 +200,7 @@ impl Estimator {
         Network {
             model: &self.model,
             skeleton: &self.info.skeleton,
-            device: &self.device.device,
-            device_name: &self.device.name,
-            on_gpu: self.device.is_gpu(),
+            device: &self.device,
             timing: self.timing,
         }
     }

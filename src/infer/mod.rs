@@ -1,15 +1,17 @@
 //! From a picture and person boxes to poses: crop, network, decode, with the persons of a frame as one
 //! batch.
 
+mod drawn;
 mod error;
 mod estimator;
 mod network;
 mod settings;
 mod times;
 
+pub use drawn::{DrawnMaps, Found, WantedMaps};
 pub use error::InferError;
 pub use estimator::{Estimate, Estimator, pose_score};
-pub use network::{Features, Network};
+pub use network::{Features, Network, Shown};
 pub use settings::Settings;
 pub use times::{StageTimes, Timing};
 

@@ -1,10 +1,16 @@
-//! The stages of the network on a device, from a crop to heatmaps in the CPU's memory. Frames
-//! ([`super::Estimator`]) and whole sets (the evaluation) go through here, so they cannot disagree.
+//! The stages of the network on a device, from a picture to keypoints. Frames ([`super::Estimator`]) and
+//! whole sets (the evaluation) go through here, so they cannot disagree.
+//!
+//! Where tensors live behind wgpu, kernels of ours cut the crops and find the keypoints, so that of a
+//! frame only its pixels go to the GPU and three numbers a joint come back. Elsewhere their twins in
+//! `vision/` do the same on the CPU.
 
-use super::{InferError, Settings, StageTimes, Timing};
+use super::{DrawnMaps, Found, InferError, Settings, StageTimes, Timing, WantedMaps};
+use crate::gpu::ComputeDevice;
+use crate::gpu::kernels::Uploaded;
 use crate::model::{Keep, PositionMode, TmPose, mirrored_tokens};
 use crate::pose::Skeleton;
-use crate::vision::{Affine, CropBox, Heatmaps, normalize_into, warp};
+use crate::vision::{Affine, CropBox, Decoding, Heatmaps, decode, normalize_into, warp};
 use burn::prelude::*;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -17,12 +23,14 @@ pub struct Network<'a> {
     pub model: &'a TmPose,
     /// Of the model's joints: the flip test swaps left and right.
     pub skeleton: &'a Skeleton,
-    pub device: &'a Device,
-    /// The device as users know it, for messages.
-    pub device_name: &'a str,
-    /// Whether work goes on there while the program goes on.
-    pub on_gpu: bool,
+    pub device: &'a ComputeDevice,
     pub timing: Timing,
+}
+
+/// A picture from which crops are cut: in the CPU's memory and, where kernels cut, on the device.
+pub struct Shown<'a> {
+    pixels: &'a RgbImage,
+    uploaded: Option<Uploaded<'a>>,
 }
 
 /// What the backbone saw in a batch of crops. Any number of settings can be run from it.
@@ -31,27 +39,53 @@ pub struct Features {
     straight: Tensor<4>,
     /// The same of the mirrored crops, for the flip test.
     mirrored: Option<Tensor<4>>,
+    /// How many of the batch are persons; the rest fills it up to a size that the device has seen.
+    persons: usize,
 }
 
-impl Network<'_> {
-    /// Cuts crops out of their pictures, normalised and on the device: `[B,3,H,W]`.
-    pub fn crops(&self, crops: &[(&RgbImage, CropBox)]) -> Tensor<4> {
-        let [height, width] = self.model.config().input;
-        let mut pixels = vec![0.0; crops.len() * 3 * height * width];
-        pixels.par_chunks_mut(3 * height * width).zip(crops).for_each(|(out, (picture, crop))| {
-            let to_crop = Affine::from_crop(crop, 0.0, [width, height]);
-            normalize_into(&warp(picture, &to_crop, [width, height]), out);
-        });
-        Tensor::from_data(TensorData::new(pixels, [crops.len(), 3, height, width]), self.device)
+/// Heatmaps as they come out of the head: read back at once where the CPU computes.
+pub(super) enum Maps {
+    Memory(Vec<Heatmaps>),
+    Device(Tensor<4>),
+}
+
+impl<'a> Network<'a> {
+    /// Brings a picture to where crops are cut from it.
+    pub fn show(&self, pixels: &'a RgbImage) -> Shown<'a> {
+        Shown { pixels, uploaded: self.device.kernels().and_then(|kernels| kernels.upload(pixels)) }
     }
 
-    /// Runs the backbone; with `flip_test` over the mirrored crops too.
+    /// Cuts crops out of their pictures, normalised and on the device: `[B,3,H,W]`. On a GPU B is a power
+    /// of two, since kernels are compiled and tuned for each size.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn crops(&self, crops: &[(&Shown, CropBox)]) -> Result<Tensor<4>, InferError> {
+        let [height, width] = self.model.config().input;
+        let slots = if self.device.is_gpu() { crops.len().next_power_of_two() } else { crops.len() };
+        let to_crop = |crop: &CropBox| Affine::from_crop(crop, 0.0, [width, height]);
+        let uploaded: Option<Vec<(&Uploaded, Affine)>> =
+            crops.iter().map(|(shown, crop)| Some((shown.uploaded.as_ref()?, to_crop(crop)))).collect();
+        if let (Some(kernels), Some(uploaded)) = (self.device.kernels(), uploaded) {
+            let cut = kernels.crop(&uploaded, slots, [height, width], &self.device.device);
+            return cut.map_err(|e| self.failed(&e));
+        }
+        let mut pixels = vec![0.0; slots * 3 * height * width];
+        pixels.par_chunks_mut(3 * height * width).zip(crops).for_each(|(out, (shown, crop))| {
+            normalize_into(&warp(shown.pixels, &to_crop(crop), [width, height]), out);
+        });
+        Ok(Tensor::from_data(TensorData::new(pixels, [slots, 3, height, width]), &self.device.device))
+    }
+
+    /// Runs the backbone over crops of which the first `persons` count; with `flip_test` over the mirrored
+    /// crops too.
     ///
     /// # Errors
     /// The device fails.
     pub fn features(
         &self,
         images: Tensor<4>,
+        persons: usize,
         flip_test: bool,
         times: &mut StageTimes,
     ) -> Result<Features, InferError> {
@@ -61,52 +95,69 @@ impl Network<'_> {
         let straight = see(images)?;
         let mirrored = flipped.map(see).transpose()?;
         times.network += clock.elapsed();
-        Ok(Features { straight, mirrored })
+        Ok(Features { straight, mirrored, persons })
     }
 
-    /// A set of heatmaps for each person of the batch. `kept` are the visual tokens of `settings`; the
-    /// flip test keeps their mirror images in the mirrored crop, and runs only on features that have one.
+    /// The keypoints of each person of the batch, and the heatmaps that they were found in. `kept` are the
+    /// visual tokens of `settings`; the flip test keeps their mirror images in the mirrored crop, and runs
+    /// only on features that have one.
     ///
     /// # Errors
     /// The device fails.
-    pub fn heatmaps(
+    pub fn keypoints(
         &self,
         features: &Features,
         kept: &[usize],
         settings: &Settings,
+        wanted: WantedMaps,
         times: &mut StageTimes,
-    ) -> Result<Vec<Heatmaps>, InferError> {
+    ) -> Result<Vec<Found>, InferError> {
         let clock = Instant::now();
-        let mut maps = self.pass(features.straight.clone(), kept, settings.positions, times)?;
-        let Some(mirrored) = features.mirrored.as_ref().filter(|_| settings.flip_test) else {
-            times.network += clock.elapsed();
-            return Ok(maps);
+        let persons = features.persons;
+        let mut maps = self.pass(features.straight.clone(), persons, kept, settings.positions, times)?;
+        let mirrored = features.mirrored.as_ref().filter(|_| settings.flip_test);
+        let flipped = match mirrored {
+            None => None,
+            Some(feature) => {
+                let kept = mirrored_tokens(kept, self.model.config().grid);
+                Some(self.pass(feature.clone(), persons, &kept, settings.positions, times)?)
+            }
         };
-        let kept = mirrored_tokens(kept, self.model.config().grid);
-        let flipped = self.pass(mirrored.clone(), &kept, settings.positions, times)?;
-        times.network += clock.elapsed();
-
-        let clock = Instant::now();
-        let mirror = self.skeleton.mirror();
-        for (map, flipped) in maps.iter_mut().zip(&flipped) {
-            map.average(&flipped.mirrored(&mirror));
+        let network = clock.elapsed();
+        times.network += network;
+        if let Some(flipped) = flipped {
+            maps = self.averaged(maps, flipped);
         }
-        times.decode += clock.elapsed();
-        Ok(maps)
+        let found = self.find(maps, persons, settings.decoding, wanted)?;
+        let decode = clock.elapsed().saturating_sub(network);
+        if self.timing == Timing::WholeOnly && self.device.is_gpu() {
+            // What came before was only ordered; the device has done it by now.
+            times.network += decode;
+        } else {
+            times.decode += decode;
+        }
+        Ok(found)
     }
 
     /// Everything behind the backbone, stage by stage.
     fn pass(
         &self,
         feature: Tensor<4>,
+        persons: usize,
         kept: &[usize],
         positions: PositionMode,
         times: &mut StageTimes,
-    ) -> Result<Vec<Heatmaps>, InferError> {
+    ) -> Result<Maps, InferError> {
         let keep = self.keep(kept, feature.dims()[0], positions);
         let tokens = self.stage(&mut times.mask, || Ok(self.model.tokens(feature.clone(), &keep)))?;
         let keypoints = self.stage(&mut times.transformer, || Ok(self.model.encode(tokens, &keep)))?;
-        self.stage(&mut times.head, || self.read_back(self.model.head(keypoints, feature)))
+        self.stage(&mut times.head, || {
+            let maps = self.model.head(keypoints, feature);
+            if self.device.is_gpu() {
+                return Ok(Maps::Device(maps));
+            }
+            Ok(Maps::Memory(self.read_back(maps, persons)?))
+        })
     }
 
     /// All tokens in their order need no selection; it is skipped.
@@ -115,11 +166,68 @@ impl Network<'_> {
         if complete {
             return Keep::all();
         }
-        Keep::same(kept, batch, self.device).with_positions(positions)
+        Keep::same(kept, batch, &self.device.device).with_positions(positions)
     }
 
-    fn read_back(&self, maps: Tensor<4>) -> Result<Vec<Heatmaps>, InferError> {
-        let [_, joints, height, width] = maps.dims();
+    /// The mean of the heatmaps of a picture and those of its mirror image (METHOD 5, "Test").
+    fn averaged(&self, straight: Maps, flipped: Maps) -> Maps {
+        let mirror = self.skeleton.mirror();
+        match (straight, flipped) {
+            (Maps::Memory(mut straight), Maps::Memory(flipped)) => {
+                for (map, flipped) in straight.iter_mut().zip(&flipped) {
+                    map.average(&flipped.mirrored(&mirror));
+                }
+                Maps::Memory(straight)
+            }
+            (Maps::Device(straight), Maps::Device(flipped)) => Maps::Device(mean(straight, flipped, &mirror)),
+            // One device draws both.
+            (straight, _) => straight,
+        }
+    }
+
+    /// Finds the keypoints, where the maps are if there are kernels for it.
+    pub(super) fn find(
+        &self,
+        maps: Maps,
+        persons: usize,
+        decoding: Decoding,
+        wanted: WantedMaps,
+    ) -> Result<Vec<Found>, InferError> {
+        let maps = match (maps, self.device.kernels()) {
+            (Maps::Memory(maps), _) => maps,
+            (Maps::Device(maps), None) => self.read_back(maps, persons)?,
+            (Maps::Device(maps), Some(kernels)) => {
+                let copy = (wanted == WantedMaps::InMemory).then(|| maps.clone());
+                let found = kernels.peaks(maps, persons, decoding).map_err(|e| self.failed(&e))?;
+                let mut copies = match copy {
+                    Some(maps) => self.read_back(maps, persons)?,
+                    None => Vec::new(),
+                }
+                .into_iter();
+                return Ok(found
+                    .into_iter()
+                    .map(|(keypoints, maps)| Found {
+                        keypoints,
+                        maps: match wanted {
+                            WantedMaps::None => None,
+                            WantedMaps::InMemory => copies.next().map(DrawnMaps::Memory),
+                            WantedMaps::WhereDrawn => Some(DrawnMaps::Device(maps)),
+                        },
+                    })
+                    .collect());
+            }
+        };
+        let found = |maps: Heatmaps| {
+            let keypoints = decode(&maps, decoding);
+            Found { keypoints, maps: (wanted != WantedMaps::None).then_some(DrawnMaps::Memory(maps)) }
+        };
+        Ok(maps.into_par_iter().map(found).collect())
+    }
+
+    /// Brings the heatmaps of the first `persons` into the CPU's memory.
+    fn read_back(&self, maps: Tensor<4>, persons: usize) -> Result<Vec<Heatmaps>, InferError> {
+        let [batch, joints, height, width] = maps.dims();
+        let maps = if persons < batch { maps.slice([0..persons]) } else { maps };
         let values = maps
             .try_into_data()
             .map_err(|e| self.failed(&e))?
@@ -140,7 +248,7 @@ impl Network<'_> {
         let clock = Instant::now();
         let made = work()?;
         self.wait_for_stage()?;
-        if self.timing == Timing::Stages || !self.on_gpu {
+        if self.timing == Timing::Stages || !self.device.is_gpu() {
             *time += clock.elapsed();
         }
         Ok(made)
@@ -151,10 +259,22 @@ impl Network<'_> {
     /// # Errors
     /// The device fails.
     pub fn wait_for_stage(&self) -> Result<(), InferError> {
-        if self.timing == Timing::Stages { self.device.sync().map_err(|e| self.failed(&e)) } else { Ok(()) }
+        if self.timing == Timing::Stages {
+            self.device.device.sync().map_err(|e| self.failed(&e))
+        } else {
+            Ok(())
+        }
     }
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> InferError {
-        InferError::Compute { name: self.device_name.to_owned(), reason: reason.to_string() }
+        InferError::Compute { name: self.device.name.clone(), reason: reason.to_string() }
     }
+}
+
+/// The mean of heatmaps and of those of the mirrored picture, `[B,J,H,W]`: the twin of
+/// [`Heatmaps::mirrored`] and [`Heatmaps::average`].
+pub(super) fn mean(straight: Tensor<4>, flipped: Tensor<4>, mirror: &[usize]) -> Tensor<4> {
+    let joints: Vec<i64> = mirror.iter().map(|&j| j as i64).collect();
+    let joints = Tensor::<1, Int>::from_data(joints.as_slice(), &straight.device());
+    (straight + flipped.flip([3]).select(1, joints)) * 0.5
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::gpu::ComputeDevice;
 use crate::model::{MaskKind, ModelConfig, Variant, fill_params};
 use crate::pose::Skeleton;
-use crate::vision::BBox;
+use crate::vision::{BBox, Heatmaps};
 use crate::weights::{TrainingRecord, WeightsInfo};
 use image::{Rgb, RgbImage, imageops};
 
@@ -38,8 +38,12 @@ fn close(a: &[f32], b: &[f32], tolerance: f32) {
     assert!(largest <= tolerance, "differs by {largest}");
 }
 
+fn heatmaps(estimate: &Estimate) -> &Heatmaps {
+    estimate.heatmaps.as_ref().unwrap().in_memory().unwrap()
+}
+
 fn maps(estimates: &[Estimate], person: usize) -> &[f32] {
-    &estimates[person].heatmaps.as_ref().unwrap().values
+    &heatmaps(&estimates[person]).values
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn with_flip_test_a_mirrored_picture_gives_the_mirrored_heatmaps() {
     let (straight, ..) = estimator.estimate(&picture(), &[MIDDLE], &settings, true).unwrap();
     let mirrored = imageops::flip_horizontal(&picture());
     let (seen, ..) = estimator.estimate(&mirrored, &[MIDDLE], &settings, true).unwrap();
-    let back = seen[0].heatmaps.as_ref().unwrap().mirrored(&Skeleton::coco17().mirror());
+    let back = heatmaps(&seen[0]).mirrored(&Skeleton::coco17().mirror());
     close(maps(&straight, 0), &back.values, 1e-4);
 }
 
@@ -109,6 +113,125 @@ fn heatmaps_come_only_when_wanted_and_nobody_gives_nothing() {
     let (none, times, _) = estimator.estimate(&picture(), &[], &Settings::default(), true).unwrap();
     assert!(none.is_empty());
     assert_eq!(times.network, std::time::Duration::ZERO);
+}
+
+#[test]
+fn on_the_cpu_warming_up_is_one_pass_and_heatmaps_are_in_memory_wherever_they_are_wanted() {
+    let mut estimator = estimator();
+    let mut heard = Vec::new();
+    estimator.warm_up(|done, of| heard.push([done, of])).unwrap();
+    assert_eq!(heard, [[0, 1], [1, 1]]);
+    estimator.leave_heatmaps_on_device(true);
+    let (one, ..) = estimator.estimate(&picture(), &[MIDDLE], &Settings::default(), true).unwrap();
+    assert_eq!(heatmaps(&one[0]).joints, 17);
+}
+
+/// The steps around the network on whatever Vulkan there is, with a model that stays on the CPU: on
+/// software Vulkan the network itself would take minutes.
+mod on_the_gpu {
+    use super::super::network::{Maps, mean};
+    use super::*;
+    use crate::gpu::{DeviceChoice, choose};
+    use crate::model::TmPose;
+    use crate::vision::{BOX_PADDING, CropBox, Decoding, gaussian_targets};
+    use burn::prelude::*;
+
+    struct Both {
+        model: TmPose,
+        devices: [ComputeDevice; 2],
+    }
+
+    impl Both {
+        fn new() -> Both {
+            let cpu = ComputeDevice::cpu();
+            let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
+            let gpu = choose(DeviceChoice::Gpu).expect("the tests need a Vulkan driver");
+            Both { model: config.init(&cpu.device), devices: [cpu, gpu] }
+        }
+
+        fn networks(&self) -> [Network<'_>; 2] {
+            let skeleton = Skeleton::coco17();
+            [0, 1].map(|n: usize| Network {
+                model: &self.model,
+                skeleton,
+                device: &self.devices[n],
+                timing: Timing::WholeOnly,
+            })
+        }
+    }
+
+    fn values(tensor: Tensor<4>) -> Vec<f32> {
+        tensor.into_data().try_into_vec().unwrap()
+    }
+
+    /// Three persons' heatmaps, as a tensor with a place more.
+    fn maps(device: &ComputeDevice) -> (Vec<Heatmaps>, Tensor<4>) {
+        let person = |p: usize| {
+            let joints: Vec<[f32; 3]> =
+                (0..17).map(|j| [3.3 + 2.1 * j as f32, 5.7 + 3.0 * (j + p) as f32, 1.0]).collect();
+            gaussian_targets(&joints, [64, 48], 2.0).maps
+        };
+        let maps: Vec<Heatmaps> = (0..3).map(person).collect();
+        let mut all: Vec<f32> = maps.iter().flat_map(|m| m.values.clone()).collect();
+        all.resize(4 * 17 * 64 * 48, 0.0);
+        (maps, Tensor::from_data(TensorData::new(all, [4, 17, 64, 48]), &device.device))
+    }
+
+    #[test]
+    fn crops_are_those_of_the_cpu_in_a_batch_of_a_warmed_size() {
+        let (both, img) = (Both::new(), picture());
+        let boxes = [MIDDLE, BBox { x: -30.0, y: 200.0, w: 80.0, h: 150.0 }, BBox::whole(240, 300)];
+        let [cpu, gpu] = both.networks().map(|network| {
+            let shown = network.show(&img);
+            let crops = boxes.map(|b| (&shown, CropBox::from_bbox(&b, 0.75, BOX_PADDING)));
+            network.crops(&crops).unwrap()
+        });
+        assert_eq!((cpu.dims()[0], gpu.dims()[0]), (3, 4));
+        let cpu = values(cpu);
+        assert!(values(gpu)[..cpu.len()] == cpu);
+    }
+
+    #[test]
+    fn keypoints_are_those_of_the_cpu_and_maps_come_back_only_when_wanted() {
+        let both = Both::new();
+        let [_, network] = both.networks();
+        let (expected, tensor) = maps(network.device);
+        let find =
+            |wanted| network.find(Maps::Device(tensor.clone()), 3, Decoding::default(), wanted).unwrap();
+        for wanted in [WantedMaps::None, WantedMaps::InMemory, WantedMaps::WhereDrawn] {
+            let found = find(wanted);
+            assert_eq!(found.len(), 3);
+            for (found, expected) in found.iter().zip(&expected) {
+                for (a, b) in found.keypoints.iter().zip(crate::vision::decode(expected, Decoding::default()))
+                {
+                    assert!((a.x - b.x).abs() < 1e-3 && (a.y - b.y).abs() < 1e-3, "{a:?} is not {b:?}");
+                }
+                match (wanted, &found.maps) {
+                    (WantedMaps::None, None) => (),
+                    (WantedMaps::InMemory, Some(DrawnMaps::Memory(maps))) => assert_eq!(maps, expected),
+                    (WantedMaps::WhereDrawn, Some(maps)) => {
+                        assert!(maps.in_memory().is_none());
+                        assert_eq!(maps.hw(), [64, 48]);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_flip_tests_mean_is_that_of_the_cpu() {
+        let mirror = Skeleton::coco17().mirror();
+        for device in &Both::new().devices {
+            let (straight, tensor) = maps(device);
+            let found = values(mean(tensor.clone(), tensor, &mirror));
+            for (mut maps, found) in straight.into_iter().zip(found.chunks_exact(17 * 64 * 48)) {
+                let flipped = maps.mirrored(&mirror);
+                maps.average(&flipped);
+                close(found, &maps.values, 0.0);
+            }
+        }
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ pub enum Timing {
     /// Wait for the device after each stage: true stage times.
     #[default]
     Stages,
-    /// Wait once, at the end: the fastest, and on a GPU only `crop`, `network`, `decode` and `whole`
-    /// are measured. The CPU backend computes at once, so there the stages stay known.
+    /// Wait once, at the end: the fastest, and on a GPU only `crop`, `network` and `whole` are measured.
+    /// The CPU backend computes at once, so there the stages stay known.
     WholeOnly,
 }
 
@@ -28,11 +28,13 @@ pub struct StageTimes {
     pub mask: Duration,
     /// The encoder layers.
     pub transformer: Duration,
-    /// Keypoint tokens to heatmaps, and their way back to the CPU's memory.
+    /// Keypoint tokens to heatmaps.
     pub head: Duration,
-    /// Everything from pictures on the device to heatmaps in the CPU's memory; always measured.
+    /// Everything from crops on the device to heatmaps; always measured. A GPU that is waited for once
+    /// finds the keypoints before the program knows that the heatmaps are there: then that is in it too.
     pub network: Duration,
-    /// Heatmaps to keypoints in the picture, with the averaging of a flip test.
+    /// Heatmaps to keypoints in the picture, with the averaging of a flip test, and the way back from a
+    /// GPU of what is needed in the CPU's memory.
     pub decode: Duration,
     /// The whole call.
     pub whole: Duration,

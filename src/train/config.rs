@@ -187,7 +187,7 @@ pub enum Decay {
 pub struct RunSection {
     /// Folder for checkpoints, logs and the weights.
     pub out: PathBuf,
-    /// `auto`, `gpu` or `cpu`.
+    /// `auto`, `gpu`, `cpu`, or `cuda` (`cuda:1` for the second GPU) in a program built with it.
     #[serde(with = "as_text")]
     pub device: DeviceChoice,
     /// Parts that a batch is cut into, worked on at once (0: one for each CPU core; 1 on a GPU).

@@ -298,7 +298,7 @@ impl<'a> Training<'a> {
                 let done = count.fetch_add(n, Ordering::Relaxed) + n;
                 self.log.tell(TrainEvent::Validating { done, total: samples.len() });
             };
-            let poses = estimate(&folded, &device.device, device.is_gpu(), &samples, &settings, done)?;
+            let poses = estimate(&folded, device, &samples, &settings, done)?;
             for (keep_ratio, poses) in TABLE_RATIOS.into_iter().zip(&poses) {
                 let score: SetScore = score(&samples, poses);
                 let (step, epoch) = (self.at.best_step, self.epoch());

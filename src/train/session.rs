@@ -297,8 +297,7 @@ impl Session {
             poses_by_hand(&steps.network, weights, set, quick, grid, ratio, || advance(1))
         } else {
             let model = self.trained(weights).fold();
-            let (settings, device) = ([setting(ratio)], &self.device.device);
-            let poses = estimate(&model, device, self.device.is_gpu(), quick, &settings, advance)?;
+            let poses = estimate(&model, &self.device, quick, &[setting(ratio)], advance)?;
             poses.into_iter().next().unwrap_or_default()
         };
         Ok(Some(Validation { score: score(quick, &poses), poses }))

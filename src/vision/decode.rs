@@ -60,8 +60,8 @@ pub fn keypoints_to_image(kp: &[Keypoint], crop: &CropBox, heatmap_wh: [usize; 2
         .collect()
 }
 
-/// OpenCV's Gaussian of `size` taps: sigma = 0.3 ((size - 1) / 2 - 1) + 0.8, sum 1.
-fn gaussian_kernel(size: usize) -> Vec<f64> {
+/// OpenCV's Gaussian of `size` taps (made odd, at least 1): sigma = 0.3 ((size - 1) / 2 - 1) + 0.8, sum 1.
+pub(crate) fn gaussian_kernel(size: usize) -> Vec<f64> {
     let size = size.max(1) | 1;
     let reach = (size / 2) as f64;
     let sigma = 0.3 * (reach - 1.0) + 0.8;

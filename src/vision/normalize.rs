@@ -13,6 +13,11 @@ static TABLE: LazyLock<[[f32; 256]; 3]> = LazyLock::new(|| {
     std::array::from_fn(|c| std::array::from_fn(|v| (v as f32 / 255.0 - IMAGENET_MEAN[c]) / IMAGENET_STD[c]))
 });
 
+/// The network's number for every 8-bit value of each channel: `[channel][value]`.
+pub fn normalization_table() -> &'static [[f32; 256]; 3] {
+    &TABLE
+}
+
 /// Writes a crop as `[3, H, W]` row-major: value / 255, less the ImageNet mean, over its deviation.
 ///
 /// # Panics

@@ -9,6 +9,31 @@ const SUM_BITS: i32 = 10;
 const SUM_ONE: f64 = (1 << SUM_BITS) as f64;
 const FRACTION: i32 = (1 << POSITION_BITS) - 1;
 
+/// Where the pixels of a crop lie in the picture, in 1/1024 pixels: pixel (x, y) is looked for at
+/// `columns[x] + rows[y]` (both x and y, the sum saturating). The GPU's crop reads the same numbers, so
+/// that it needs no 64-bit arithmetic and cannot differ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SamplingGrid {
+    pub columns: Vec<[i32; 2]>,
+    pub rows: Vec<[i32; 2]>,
+}
+
+impl SamplingGrid {
+    /// The grid of a crop of `out_wh` pixels (width, height).
+    pub fn new(image_to_crop: &Affine, out_wh: [usize; 2]) -> SamplingGrid {
+        let [[a, b, c], [d, e, f]] = image_to_crop.inverse().0;
+        // `as i32` saturates, as OpenCV's conversion does.
+        let fixed = |v: f64| (v * SUM_ONE).round_ties_even() as i32;
+        let half = 1 << (SUM_BITS - POSITION_BITS - 1);
+        let column = |x: usize| [fixed(a * x as f64), fixed(d * x as f64)];
+        let row = |y: usize| [b * y as f64 + c, e * y as f64 + f].map(|v| fixed(v).saturating_add(half));
+        SamplingGrid {
+            columns: (0..out_wh[0]).map(column).collect(),
+            rows: (0..out_wh[1]).map(row).collect(),
+        }
+    }
+}
+
 /// The crop of `out_wh` pixels (width, height) that `image_to_crop` cuts out of `img`, sampled
 /// bilinearly with black outside of the picture. Equal to OpenCV 4.10's `warpAffine` on u8 to the
 /// bit, so that a network sees here what it saw in training elsewhere.
@@ -19,16 +44,9 @@ pub fn warp(img: &RgbImage, image_to_crop: &Affine, out_wh: [usize; 2]) -> RgbIm
     if out_w == 0 || out_h == 0 || source.width == 0 || source.height == 0 {
         return out;
     }
-    let [[a, b, c], [d, e, f]] = image_to_crop.inverse().0;
-    // `as i32` saturates, as OpenCV's conversion does.
-    let fixed = |v: f64| (v * SUM_ONE).round_ties_even() as i32;
-    let steps: Vec<[i32; 2]> = (0..out_w).map(|x| [fixed(a * x as f64), fixed(d * x as f64)]).collect();
-    let half = 1 << (SUM_BITS - POSITION_BITS - 1);
-    for (y, row) in out.chunks_exact_mut(out_w * 3).enumerate() {
-        let y = y as f64;
-        let x0 = fixed(b * y + c).saturating_add(half);
-        let y0 = fixed(e * y + f).saturating_add(half);
-        for (pixel, step) in row.chunks_exact_mut(3).zip(&steps) {
+    let grid = SamplingGrid::new(image_to_crop, out_wh);
+    for ([x0, y0], row) in grid.rows.iter().zip(out.chunks_exact_mut(out_w * 3)) {
+        for (pixel, step) in row.chunks_exact_mut(3).zip(&grid.columns) {
             let sx = x0.saturating_add(step[0]) >> (SUM_BITS - POSITION_BITS);
             let sy = y0.saturating_add(step[1]) >> (SUM_BITS - POSITION_BITS);
             source.sample(sx, sy, pixel);

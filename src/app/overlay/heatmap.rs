@@ -2,25 +2,87 @@
 
 use super::{Place, tokens::crop_rect};
 use crate::app::preferences::HeatmapJoint;
-use crate::infer::Estimate;
+use crate::gpu::kernels::{DeviceMaps, HeatTexture, Kernels};
+use crate::infer::{DrawnMaps, Estimate};
 use crate::pose::Skeleton;
-use crate::vision::{Heatmaps, joint_color};
-use egui::{Color32, ColorImage, Painter, TextureHandle, TextureOptions};
+use crate::vision::{Heatmaps, heat_layer, joint_color};
+use eframe::egui_wgpu::RenderState;
+use egui::{Color32, ColorImage, Painter, TextureHandle, TextureId, TextureOptions};
+use std::sync::Arc;
 
 /// People whose heatmaps are drawn; the layer is for looking into the network, not for crowds.
 const MANY: usize = 8;
-/// Heatmap values at which a joint's colour begins to show and is at its strongest.
-const FLOOR: f32 = 0.08;
-const FULL: f32 = 0.7;
 
 /// One texture a person, made anew when the result or the chosen joint changes.
 #[derive(Default)]
 pub struct HeatmapLayer {
-    textures: Vec<TextureHandle>,
+    /// How the window draws, if it draws with the network's device.
+    shared: Option<SharedDevice>,
+    /// `None` for a person whose heatmaps cannot be drawn here.
+    textures: Vec<Option<Texture>>,
     made_for: Option<(u64, HeatmapJoint)>,
 }
 
+/// The device of window and network.
+#[derive(Clone)]
+struct SharedDevice {
+    render: RenderState,
+    kernels: Arc<Kernels>,
+}
+
+enum Texture {
+    /// Coloured on the CPU.
+    Uploaded(TextureHandle),
+    /// Coloured on the GPU from the network's own buffer.
+    Shared(SharedTexture),
+}
+
+impl Texture {
+    fn id(&self) -> TextureId {
+        match self {
+            Texture::Uploaded(handle) => handle.id(),
+            Texture::Shared(shared) => shared.id,
+        }
+    }
+}
+
+/// A texture of ours that egui knows; forgotten by egui when it is dropped.
+struct SharedTexture {
+    device: SharedDevice,
+    heat: HeatTexture,
+    id: TextureId,
+}
+
+impl SharedTexture {
+    fn new(device: &SharedDevice, maps: &DeviceMaps) -> SharedTexture {
+        let heat = device.kernels.heat_texture(maps);
+        let render = &device.render;
+        let filter = wgpu::FilterMode::Linear;
+        let id = render.renderer.write().register_native_texture(&render.device, heat.view(), filter);
+        SharedTexture { device: device.clone(), heat, id }
+    }
+}
+
+impl Drop for SharedTexture {
+    fn drop(&mut self) {
+        self.device.render.renderer.write().free_texture(&self.id);
+    }
+}
+
 impl HeatmapLayer {
+    /// Tells how the window draws. Where that is with the network's own device, heatmaps need not come back
+    /// from there.
+    pub fn draw_with(&mut self, render: &RenderState) {
+        let shared = crate::gpu::shared_setup().filter(|shared| shared.kernels.draws_with(&render.device));
+        self.shared =
+            shared.map(|shared| SharedDevice { render: render.clone(), kernels: shared.kernels.clone() });
+    }
+
+    /// Whether heatmaps are drawn from the network's own buffer.
+    pub fn draws_on_device(&self) -> bool {
+        self.shared.is_some()
+    }
+
     /// Draws the heatmaps of result `number`. Mapping to colours happens only when something changed.
     #[allow(clippy::too_many_arguments)] // One call site; a struct for it would only rename the fields.
     pub fn draw(
@@ -33,87 +95,139 @@ impl HeatmapLayer {
         joint: HeatmapJoint,
         opacity: f32,
     ) {
-        let people: Vec<(&Estimate, &Heatmaps)> =
+        let people: Vec<(&Estimate, &DrawnMaps)> =
             estimates.iter().filter_map(|e| Some((e, e.heatmaps.as_ref()?))).take(MANY).collect();
         if self.made_for != Some((number, joint)) {
             self.made_for = Some((number, joint));
-            self.textures.truncate(people.len());
-            for (n, (_, maps)) in people.iter().enumerate() {
-                let image = colored(maps, skeleton, joint);
-                match self.textures.get_mut(n) {
-                    Some(texture) => texture.set(image, TextureOptions::LINEAR),
-                    None => self.textures.push(painter.ctx().load_texture(
-                        "heatmaps",
-                        image,
-                        TextureOptions::LINEAR,
-                    )),
-                }
-            }
+            let mut old = std::mem::take(&mut self.textures).into_iter();
+            let colors: Vec<[u8; 3]> = (0..skeleton.len()).map(|j| joint_color(skeleton, j)).collect();
+            self.textures = people
+                .iter()
+                .map(|(_, maps)| self.colored(painter, maps, &colors, joint, old.next().flatten()))
+                .collect();
         }
         let tint = Color32::WHITE.gamma_multiply(opacity);
         for ((estimate, maps), texture) in people.iter().zip(&self.textures) {
-            let rect = crop_rect(place, &estimate.crop, [maps.width, maps.height]);
+            let Some(texture) = texture else { continue };
+            let [height, width] = maps.hw();
+            let rect = crop_rect(place, &estimate.crop, [width, height]);
             painter.image(texture.id(), rect, place.uv(), tint);
+        }
+    }
+
+    /// A person's layer, in the texture of the last time if that serves. `None` for heatmaps on a device
+    /// that this window does not draw with, or of another skeleton than the colours are.
+    fn colored(
+        &self,
+        painter: &Painter,
+        maps: &DrawnMaps,
+        colors: &[[u8; 3]],
+        joint: HeatmapJoint,
+        old: Option<Texture>,
+    ) -> Option<Texture> {
+        let joint = match joint {
+            HeatmapJoint::All => None,
+            HeatmapJoint::One(j) => Some(j),
+        };
+        match maps {
+            DrawnMaps::Memory(maps) => {
+                if maps.joints > colors.len() {
+                    return None;
+                }
+                let image = image(maps, colors, joint);
+                Some(Texture::Uploaded(match old {
+                    Some(Texture::Uploaded(mut texture)) => {
+                        texture.set(image, TextureOptions::LINEAR);
+                        texture
+                    }
+                    _ => painter.ctx().load_texture("heatmaps", image, TextureOptions::LINEAR),
+                }))
+            }
+            DrawnMaps::Device(maps) => {
+                let device = self.shared.as_ref().filter(|_| maps.joints <= colors.len())?;
+                let texture = match old {
+                    Some(Texture::Shared(texture)) if texture.heat.fits(maps) => texture,
+                    _ => SharedTexture::new(device, maps),
+                };
+                device.kernels.color(maps, colors, joint, &texture.heat);
+                Some(Texture::Shared(texture))
+            }
         }
     }
 }
 
-/// All: the strongest joint of each cell in that joint's colour. One: from dark violet to yellow.
-fn colored(maps: &Heatmaps, skeleton: &Skeleton, joint: HeatmapJoint) -> ColorImage {
-    let cells = maps.width * maps.height;
-    let pixels = match joint {
-        HeatmapJoint::One(j) if j < maps.joints => {
-            // A weak map is shown at full range: where the network looks matters here, not how sure.
-            let map = maps.map(j);
-            let top = map.iter().copied().fold(0.2_f32, f32::max);
-            map.iter().map(|&v| heat((v / top).clamp(0.0, 1.0))).collect()
-        }
-        _ => (0..cells)
-            .map(|cell| {
-                let at = |j: usize| maps.map(j)[cell];
-                let best = (0..maps.joints).max_by(|&a, &b| at(a).total_cmp(&at(b))).unwrap_or(0);
-                let [r, g, b] = joint_color(skeleton, best);
-                // Below the floor it is noise that would tint the whole picture.
-                let alpha = ((at(best) - FLOOR) / (FULL - FLOOR)).clamp(0.0, 1.0);
-                Color32::from_rgba_unmultiplied(r, g, b, (alpha * 255.0) as u8)
-            })
-            .collect(),
-    };
+/// The layer as egui's picture.
+fn image(maps: &Heatmaps, colors: &[[u8; 3]], joint: Option<usize>) -> ColorImage {
+    let pixels = heat_layer(maps, colors, joint);
+    let pixels = pixels.iter().map(|&[r, g, b, a]| Color32::from_rgba_unmultiplied(r, g, b, a)).collect();
     ColorImage::new([maps.width, maps.height], pixels)
-}
-
-/// A perceptual scale from transparent violet over red to pale yellow.
-fn heat(value: f32) -> Color32 {
-    const STOPS: [[f32; 4]; 5] = [
-        [40.0, 10.0, 90.0, 0.0],
-        [110.0, 25.0, 130.0, 150.0],
-        [200.0, 60.0, 90.0, 205.0],
-        [250.0, 140.0, 40.0, 235.0],
-        [255.0, 245.0, 165.0, 255.0],
-    ];
-    let scaled = value * (STOPS.len() - 1) as f32;
-    let low = (scaled as usize).min(STOPS.len() - 2);
-    let part = scaled - low as f32;
-    let mix = |c: usize| (STOPS[low][c] + (STOPS[low + 1][c] - STOPS[low][c]) * part) as u8;
-    Color32::from_rgba_unmultiplied(mix(0), mix(1), mix(2), mix(3))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::{DeviceChoice, choose, shared_setup};
+    use crate::pose::Pose;
+    use crate::vision::{CropBox, Decoding, gaussian_targets};
+    use burn::prelude::*;
+    use eframe::egui_wgpu::{RendererOptions, WgpuSetup, WgpuSetupExisting};
+    use egui::{Rect, Vec2, pos2};
+    use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state};
 
     #[test]
-    fn silence_is_transparent_and_a_peak_has_its_joints_colour() {
+    fn a_peak_has_its_joints_colour_in_egui_too() {
         let skeleton = Skeleton::coco17();
+        let colors: Vec<[u8; 3]> = (0..17).map(|j| joint_color(skeleton, j)).collect();
         let mut maps = Heatmaps::zeros(17, 4, 3);
         maps.values[9 * 12 + 5] = 1.0;
-        let all = colored(&maps, skeleton, HeatmapJoint::All);
+        let all = image(&maps, &colors, None);
         assert_eq!((all.size, all.pixels[0]), ([3, 4], Color32::TRANSPARENT));
-        let [r, g, b] = joint_color(skeleton, 9);
+        let [r, g, b] = colors[9];
         assert_eq!(all.pixels[5], Color32::from_rgb(r, g, b));
-        let one = colored(&maps, skeleton, HeatmapJoint::One(9));
-        assert_eq!((one.pixels[0].a(), one.pixels[5].a()), (0, 255));
-        // A joint that the model does not have shows all of them.
-        assert_eq!(colored(&maps, skeleton, HeatmapJoint::One(99)).pixels, all.pixels);
+    }
+
+    /// The layer in a window on the network's device; `shared` if the layer may know of that.
+    fn shot(maps: &DrawnMaps, joint: HeatmapJoint, shared: bool) -> image::RgbaImage {
+        let setup = shared_setup().unwrap().setup;
+        let (instance, adapter, device, queue) = (setup.instance, setup.adapter, setup.device, setup.queue);
+        let setup = WgpuSetup::Existing(WgpuSetupExisting { instance, adapter, device, queue });
+        let render = create_render_state(setup, RendererOptions::PREDICTABLE);
+        let mut layer = HeatmapLayer::default();
+        if shared {
+            layer.draw_with(&render);
+            assert!(layer.draws_on_device());
+        }
+        let size = Vec2::new(192.0, 256.0);
+        let place = Place { rect: Rect::from_min_size(pos2(0.0, 0.0), size), size, mirror: false };
+        let crop = CropBox { center: [95.5, 127.5], scale: [0.96, 1.28] };
+        let pose = Pose { keypoints: Vec::new(), score: 0.0 };
+        let estimates = [Estimate { pose, crop, heatmaps: Some(maps.clone()) }];
+        let draw = move |ui: &mut egui::Ui| {
+            layer.draw(ui.painter(), &place, &estimates, Skeleton::coco17(), 1, joint, 0.9);
+        };
+        let renderer = WgpuTestRenderer::from_render_state(render);
+        egui_kittest::Harness::builder().with_size(size).renderer(renderer).build_ui(draw).render().unwrap()
+    }
+
+    #[test]
+    fn the_layer_from_the_networks_buffer_looks_like_the_one_from_memory() {
+        let device = choose(DeviceChoice::Gpu).expect("the tests need a Vulkan driver");
+        let joints: Vec<[f32; 3]> =
+            (0..17).map(|j| [3.0 + 2.5 * j as f32, 4.0 + 3.5 * j as f32, 1.0]).collect();
+        let maps = gaussian_targets(&joints, [64, 48], 2.0).maps;
+        let values = TensorData::new(maps.values.clone(), [1, 17, 64, 48]);
+        let tensor = Tensor::<4>::from_data(values, &device.device);
+        let found = device.kernels().unwrap().peaks(tensor, 1, Decoding::Plain).unwrap();
+        let (memory, on_device) = (DrawnMaps::Memory(maps), DrawnMaps::Device(found[0].1.clone()));
+        let nothing = shot(&on_device, HeatmapJoint::All, false);
+        for joint in [HeatmapJoint::All, HeatmapJoint::One(5)] {
+            let [expected, drawn] = [&memory, &on_device].map(|maps| shot(maps, joint, true));
+            let far = |a: &image::RgbaImage, b: &image::RgbaImage| {
+                a.iter().zip(b.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+            };
+            assert_eq!(expected.dimensions(), drawn.dimensions());
+            assert!(far(&expected, &drawn) <= 3, "{joint:?} differs by {}", far(&expected, &drawn));
+            assert!(far(&nothing, &drawn) > 100, "a window on another device draws nothing of it");
+        }
     }
 }

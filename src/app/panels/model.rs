@@ -25,6 +25,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
                 DeviceChoice::Auto => "Automatic",
                 DeviceChoice::Gpu => "GPU",
                 DeviceChoice::Cpu => "CPU",
+                DeviceChoice::Cuda(_) => "CUDA",
             }
             .into()
         })

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Columns in the order of the table. `network` is everything from the pictures on the device to the
-/// heatmaps in the CPU's memory, and `whole` all of it, both without waiting between the stages.
+/// heatmaps (on a GPU to keypoints), and `whole` all of it, both without waiting between the stages.
 const COLUMNS: [&str; 8] = ["crop", "backbone", "mask", "transformer", "head", "decode", "network", "whole"];
 
 /// Columns of the person detector: letterboxing and normalising, its network, boxes from its maps, all of it.

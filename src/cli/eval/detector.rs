@@ -22,8 +22,8 @@ pub struct Args {
     /// Use at most this many pictures, evenly spread
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
-    /// Where the network runs
-    #[arg(long, value_enum, default_value_t)]
+    /// Where the network runs: auto, gpu, cpu or cuda
+    #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
     /// Two boxes with a larger overlap (IoU) are one person
     #[arg(long, value_name = "IOU", default_value_t = DetectSettings::everything().nms_iou, value_parser = overlap)]

@@ -32,8 +32,8 @@ pub struct Args {
     /// Leave a part as it starts: none, backbone, or neck (backbone and neck) [default: none]
     #[arg(long, value_name = "STAGES")]
     freeze: Option<Frozen>,
-    /// Where the network is trained [default: auto]
-    #[arg(long, value_enum)]
+    /// Where the network is trained: auto, gpu, cpu or cuda [default: auto]
+    #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     /// Folder for the run's checkpoints, log and weights
     #[arg(long, value_name = "RUN")]

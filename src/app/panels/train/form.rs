@@ -194,6 +194,7 @@ fn run(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
                     DeviceChoice::Auto => "Automatic",
                     DeviceChoice::Gpu => "GPU",
                     DeviceChoice::Cpu => "CPU",
+                    DeviceChoice::Cuda(_) => "CUDA",
                 }
                 .into()
             })

@@ -1,0 +1,70 @@
+//! What a frame needs beside the network, on the GPU: crops cut straight into the network's input,
+//! keypoints found in its output, and heatmaps coloured for the window. The shaders are in `shaders/`;
+//! each has a CPU twin in `vision/`, and both give the same numbers.
+//!
+//! Burn keeps its own list of work that is not submitted yet. Kernels here are submitted beside it, to the
+//! same queue: what a kernel reads is flushed first ([`tensor::Behind`]), and what Burn does next is
+//! submitted later, so the order is that of the calls. A tensor must be used on the thread that made it,
+//! since Burn orders work by thread.
+
+mod crop;
+mod heat;
+mod launch;
+mod peaks;
+mod tensor;
+#[cfg(test)]
+mod tests;
+
+pub use crop::Uploaded;
+pub use heat::HeatTexture;
+pub use tensor::DeviceMaps;
+
+use launch::Program;
+use std::sync::Mutex;
+use tensor::Behind;
+use wgpu::util::{BufferInitDescriptor, DeviceExt};
+
+/// A kernel could not run, in the driver's words.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct KernelError(pub(crate) String);
+
+/// The compiled kernels of the wgpu device.
+#[derive(Debug)]
+pub struct Kernels {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    crop: Program,
+    peaks: Program,
+    heat: Program,
+    /// [`crate::vision::normalization_table`].
+    normalized: wgpu::Buffer,
+    /// Buffers of pictures that are no longer in use; the next picture takes one.
+    spare: Mutex<Vec<wgpu::Buffer>>,
+}
+
+impl Kernels {
+    /// Compiles the kernels for a device.
+    pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Kernels {
+        let table = crate::vision::normalization_table().as_flattened();
+        Kernels {
+            crop: Program::new(device, "crop", include_str!("../../../shaders/crop.wgsl")),
+            peaks: Program::new(device, "peaks", include_str!("../../../shaders/peaks.wgsl")),
+            heat: Program::new(device, "heat layer", include_str!("../../../shaders/heat_layer.wgsl")),
+            normalized: constant(device, bytemuck::cast_slice(table), wgpu::BufferUsages::STORAGE),
+            device: device.clone(),
+            queue: queue.clone(),
+            spare: Mutex::default(),
+        }
+    }
+
+    /// Whether a window that draws with `device` can draw what these kernels made.
+    pub fn draws_with(&self, device: &wgpu::Device) -> bool {
+        self.device == *device
+    }
+}
+
+/// A small buffer that is written once.
+fn constant(device: &wgpu::Device, contents: &[u8], usage: wgpu::BufferUsages) -> wgpu::Buffer {
+    device.create_buffer_init(&BufferInitDescriptor { label: None, contents, usage })
+}
