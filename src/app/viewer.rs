@@ -6,7 +6,7 @@ use super::preferences::{Layers, ShownKeypoints, SkeletonColors};
 use super::theme;
 use crate::live::{History, LiveFrame, LiveResult, ModelStatus, Pipeline, Rate, Spread};
 use crate::pose::Skeleton;
-use crate::vision::BBox;
+use crate::vision::{BBox, PoseColors};
 use egui::{
     Color32, ColorImage, CursorIcon, Painter, PointerButton, Pos2, Rect, Response, Sense, TextureHandle,
     TextureOptions, Ui, Vec2,
@@ -243,10 +243,10 @@ impl Viewer {
             if !layers.skeleton {
                 break;
             }
-            let paint = match layers.colors {
-                SkeletonColors::People => Paint::Person(person.id.0),
-                SkeletonColors::Sides => Paint::Sides,
-            };
+            let paint = Paint::Colors(match layers.colors {
+                SkeletonColors::People => PoseColors::Person(person.id.0),
+                SkeletonColors::Sides => PoseColors::Sides,
+            });
             match layers.keypoints {
                 ShownKeypoints::Smoothed => pose(&person.pose, paint),
                 ShownKeypoints::Raw => pose(&person.raw, paint),

@@ -8,6 +8,7 @@ mod errors;
 mod interrupt;
 pub mod model_args;
 mod output;
+mod people_arg;
 
 pub mod ablate;
 pub mod bench;

@@ -1,5 +1,6 @@
 //! `tmpose view`: the window.
 
+use super::people_arg::{PeopleArg, named_detector};
 use crate::app::{self, Automation, Everyone, Start, StartDetector, StartTraining};
 use crate::gpu::DeviceChoice;
 use crate::model::MaskKind;
@@ -75,25 +76,11 @@ pub struct Args {
     pub report: Option<PathBuf>,
 }
 
-/// The value of `--people`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum PeopleArg {
-    /// Everybody
-    All,
-    /// The person with the largest box
-    Largest,
-    /// The person nearest to the middle of the picture
-    #[value(alias = "center")]
-    Centre,
-}
-
-impl PeopleArg {
-    fn everyone(self) -> Everyone {
-        match self {
-            PeopleArg::All => Everyone::All,
-            PeopleArg::Largest => Everyone::Largest,
-            PeopleArg::Centre => Everyone::Centre,
-        }
+fn everyone(people: PeopleArg) -> Everyone {
+    match people {
+        PeopleArg::All => Everyone::All,
+        PeopleArg::Largest => Everyone::Largest,
+        PeopleArg::Centre => Everyone::Centre,
     }
 }
 
@@ -115,14 +102,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let detector = match args.detector {
         None => StartDetector::Remembered,
-        Some(none) if none.as_os_str() == "none" => StartDetector::None,
-        Some(file) if !file.is_file() => {
-            bail!(
-                "the detector file {} does not exist: check the path, or use --detector none",
-                file.display()
-            )
-        }
-        Some(file) => StartDetector::File(file),
+        Some(value) => named_detector(&value)?.map_or(StartDetector::None, StartDetector::File),
     };
     if let Some(file) = args.train_config.as_ref().filter(|f| !f.is_file()) {
         bail!("the settings file {} does not exist: check the path", file.display());
@@ -141,7 +121,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         mask: args.mask,
         keep_ratio: args.keep,
         detector,
-        people: args.people.map(PeopleArg::everyone),
+        people: args.people.map(everyone),
         most_people: args.most,
         detect_every: args.detect_every,
         smooth: args.no_smooth.then_some(false),

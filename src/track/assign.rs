@@ -59,10 +59,9 @@ pub(super) fn assign(alike: &[Vec<f64>]) -> Vec<Option<usize>> {
         }
     }
     let mut pairs = vec![None; alike.len()];
-    for column in 1..=n {
-        let row = row_of[column] - 1;
-        if gain(row, column - 1) > 0.0 {
-            pairs[row] = Some(column - 1);
+    for (column, row) in row_of.into_iter().skip(1).map(|row| row - 1).enumerate() {
+        if gain(row, column) > 0.0 {
+            pairs[row] = Some(column);
         }
     }
     pairs

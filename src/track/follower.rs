@@ -4,7 +4,7 @@ use super::assign::assign;
 use super::choose::{Aim, Look, choose};
 use super::scene_cut::SceneCut;
 use super::sure::{MIN_SCORE, body};
-use super::track::{Track, longer};
+use super::followed::{Track, longer};
 use super::{FollowMode, FollowSettings, Moment, Person, SmoothingSettings, TrackId};
 use crate::pose::{Pose, oks_of_sure};
 use crate::vision::{BBox, Detection};

@@ -6,6 +6,7 @@
 
 mod assign;
 mod choose;
+mod followed;
 mod follower;
 mod moment;
 mod one_euro;
@@ -14,7 +15,6 @@ mod scene_cut;
 mod settings;
 mod smoothing;
 mod sure;
-mod track;
 
 pub use follower::Follower;
 pub use moment::Moment;

@@ -29,14 +29,16 @@ pub enum PoseColors {
 }
 
 impl PoseColors {
-    fn joint(self, skeleton: &Skeleton, j: usize) -> [u8; 3] {
+    /// Of joint `j`.
+    pub fn joint(self, skeleton: &Skeleton, j: usize) -> [u8; 3] {
         match self {
             PoseColors::Sides => joint_color(skeleton, j),
             PoseColors::Person(number) => person_joint_color(skeleton, j, number),
         }
     }
 
-    fn edge(self, skeleton: &Skeleton, edge: [usize; 2]) -> [u8; 3] {
+    /// Of a bone.
+    pub fn edge(self, skeleton: &Skeleton, edge: [usize; 2]) -> [u8; 3] {
         match self {
             PoseColors::Sides => edge_color(skeleton, edge),
             PoseColors::Person(number) => person_edge_color(skeleton, edge, number),

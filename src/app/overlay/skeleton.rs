@@ -4,16 +4,14 @@ use super::Place;
 use crate::app::theme;
 use crate::pose::{Keypoint, Pose, Skeleton};
 use crate::source::TruePerson;
-use crate::vision::{BBox, bone_width, edge_color, joint_color, person_edge_color, person_joint_color};
+use crate::vision::{BBox, PoseColors, bone_width};
 use egui::{Color32, Painter, Stroke};
 
-/// The colours of a skeleton.
+/// How a skeleton is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
-    /// By left, right and limb.
-    Sides,
-    /// By the person's number.
-    Person(u32),
+    /// As `tmpose predict` draws.
+    Colors(PoseColors),
     /// Pale and thin, behind another one.
     Ghost,
 }
@@ -21,16 +19,14 @@ pub enum Paint {
 impl Paint {
     fn joint(self, skeleton: &Skeleton, j: usize) -> [u8; 3] {
         match self {
-            Paint::Sides => joint_color(skeleton, j),
-            Paint::Person(number) => person_joint_color(skeleton, j, number),
+            Paint::Colors(colors) => colors.joint(skeleton, j),
             Paint::Ghost => [GHOST; 3],
         }
     }
 
     fn edge(self, skeleton: &Skeleton, edge: [usize; 2]) -> [u8; 3] {
         match self {
-            Paint::Sides => edge_color(skeleton, edge),
-            Paint::Person(number) => person_edge_color(skeleton, edge, number),
+            Paint::Colors(colors) => colors.edge(skeleton, edge),
             Paint::Ghost => [GHOST; 3],
         }
     }

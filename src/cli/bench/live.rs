@@ -10,6 +10,7 @@ mod turns;
 
 use super::super::model_args::{ModelArgs, keep_ratio};
 use super::super::output::write_file;
+use super::super::people_arg::named_detector;
 use super::super::view::parse_source;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
@@ -110,8 +111,11 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let load = super::busy();
     let spec = parse_source(&args.source)?;
-    let detector = args.detector.clone().or_else(weights::default_detector);
-    let detector = detector.as_deref().filter(|file| *file != Path::new("none"));
+    let detector = match &args.detector {
+        Some(value) => named_detector(value)?,
+        None => weights::default_detector(),
+    };
+    let detector = detector.as_deref();
     let people = args.people_counts(&spec, detector.is_some())?;
     let pose_weights = args.model.weights_file()?;
     let device = gpu::choose(args.model.device)?;

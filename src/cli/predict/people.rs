@@ -1,17 +1,14 @@
 //! Who is looked for, and with what: the flags, and a picture's people.
 
+use crate::cli::people_arg::{PeopleArg, named_detector};
 use crate::detect::{DetectSettings, Detector};
 use crate::gpu::ComputeDevice;
 use crate::infer::{Estimator, Settings};
 use crate::pose::Pose;
 use crate::track::{FollowMode, FollowSettings, Follower, Moment, Person, SmoothingSettings};
 use crate::weights;
-use anyhow::bail;
 use image::RgbImage;
 use std::path::{Path, PathBuf};
-
-/// The value of `--detector` that means none.
-const NONE: &str = "none";
 
 /// Which people, without a box file.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,7 +21,7 @@ pub struct PeopleArgs {
     detector: Option<PathBuf>,
     /// Who is estimated and, in videos, followed
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    people: PeopleMode,
+    people: PeopleArg,
     /// At most this many people at once
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
@@ -42,29 +39,11 @@ pub struct PeopleArgs {
     no_smooth: bool,
 }
 
-/// The value of `--people`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum PeopleMode {
-    /// Everybody
-    #[default]
-    All,
-    /// The person with the largest box
-    Largest,
-    /// The person nearest to the middle of the picture
-    #[value(alias = "center")]
-    Centre,
-}
-
 impl PeopleArgs {
     /// Loads the detector; none if that was asked for, or, which is said on stderr, if none is found.
     pub fn finder(&self, device: &ComputeDevice) -> anyhow::Result<Finder> {
         let file = match &self.detector {
-            Some(none) if none.as_os_str() == NONE => None,
-            Some(file) if !file.is_file() => bail!(
-                "the detector file {} does not exist: check the path, or give --detector none",
-                file.display()
-            ),
-            Some(file) => Some(file.clone()),
+            Some(value) => named_detector(value)?,
             None => {
                 let found = weights::default_detector();
                 if found.is_none() {
@@ -84,11 +63,7 @@ impl PeopleArgs {
 
     fn settings(&self) -> FollowSettings {
         FollowSettings {
-            mode: match self.people {
-                PeopleMode::All => FollowMode::All,
-                PeopleMode::Largest => FollowMode::Largest,
-                PeopleMode::Centre => FollowMode::Centre,
-            },
+            mode: self.people.mode(),
             most_people: self.most as usize,
             min_size: self.smallest,
             detect_every: self.detect_every,

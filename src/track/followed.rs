@@ -69,13 +69,13 @@ impl Track {
             // What lies in between was not seen.
             self.filter = PoseFilter::default();
         }
-        if passed > 0.0 {
-            if let Some(moved) = moved(&self.keypoints, &pose.keypoints) {
-                let fastest = FASTEST * longer(&body);
-                let share = 1.0 - (-passed / VELOCITY_TIME).exp() as f32;
-                for (v, moved) in self.velocity.iter_mut().zip(moved) {
-                    *v = (*v + share * (moved / passed as f32 - *v)).clamp(-fastest, fastest);
-                }
+        if passed > 0.0
+            && let Some(moved) = moved(&self.keypoints, &pose.keypoints)
+        {
+            let fastest = FASTEST * longer(&body);
+            let share = 1.0 - (-passed / VELOCITY_TIME).exp() as f32;
+            for (v, moved) in self.velocity.iter_mut().zip(moved) {
+                *v = (*v + share * (moved / passed as f32 - *v)).clamp(-fastest, fastest);
             }
         }
         self.keypoints.clone_from(&pose.keypoints);
