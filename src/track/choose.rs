@@ -1,7 +1,7 @@
 //! Who of those who could be looked at is looked at.
 
-use super::person::TrackId;
 use super::followed::{distance, longer};
+use super::person::TrackId;
 use super::{FollowMode, FollowSettings};
 use crate::vision::BBox;
 

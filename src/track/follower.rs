@@ -2,9 +2,9 @@
 
 use super::assign::assign;
 use super::choose::{Aim, Look, choose};
+use super::followed::{Track, longer};
 use super::scene_cut::SceneCut;
 use super::sure::{MIN_SCORE, body};
-use super::followed::{Track, longer};
 use super::{FollowMode, FollowSettings, Moment, Person, SmoothingSettings, TrackId};
 use crate::pose::{Pose, oks_of_sure};
 use crate::vision::{BBox, Detection};
