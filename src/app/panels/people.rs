@@ -56,10 +56,10 @@ fn detector(ui: &mut Ui, window: &mut Window) {
     check(ui, &mut people.detect, Command::ToggleDetector.text(), &tip);
     let status = window.live.finder();
     let ready = matches!(status, FinderStatus::Ready(_));
-    let help = "How often people are looked for anew; in between, boxes follow the keypoints. Whoever is lost is \
+    let help = "Frames from one detection to the next; in between, boxes follow the keypoints. Whoever is lost is \
                 looked for at once.";
     ui.add_enabled_ui(ready && people.detect, |ui| {
-        row(ui, "Look every", help, |ui| {
+        row(ui, "Frames apart", help, |ui| {
             slider(ui, Slider::new(&mut people.detect_every, 1..=People::RAREST).logarithmic(true))
         });
     });

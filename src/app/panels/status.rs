@@ -75,26 +75,30 @@ fn training(ui: &mut Ui, window: &mut Window) {
 fn rates(ui: &mut Ui, window: &Window) {
     let measured = window.live.measured();
     let source = window.live.source();
-    let value = |ui: &mut Ui, name: &str, value: String, help: &str| {
-        // Spacing follows a widget: little between number and name, much before the next number.
-        ui.spacing_mut().item_spacing.x = 5.0;
-        ui.label(RichText::new(value).color(theme::TEXT)).on_hover_text(help);
-        ui.spacing_mut().item_spacing.x = 18.0;
-        ui.label(RichText::new(name).color(theme::MUTED)).on_hover_text(help);
-    };
     let per_second = |rate: f64| format!("{rate:.1} /s");
-    value(ui, "network", per_second(measured.rate), "Frames that went through the network a second.");
-    let rate = source.map_or(0.0, |s| s.rate);
-    value(ui, "source", per_second(rate), "Frames that the source gave a second.");
-    let skipped = skipped_share(measured.history.iter()) * 100.0;
+    let network = per_second(measured.rate);
+    pair(ui, ["network", &network], 0, "Frames that went through the network a second.");
+    let rate = per_second(source.map_or(0.0, |s| s.rate));
+    pair(ui, ["source", &rate], 0, "Frames that the source gave a second.");
+    let skipped = format!("{:.0} %", skipped_share(measured.history.iter()) * 100.0);
     let help = "Share of the source's frames that were replaced by a newer one before the network took them.";
-    value(ui, "skipped", format!("{skipped:.0} %"), help);
+    pair(ui, ["skipped", &skipped], 0, help);
     let people = window.viewer.result().map_or(0, |r| r.people.len());
     let name = if people == 1 { "person" } else { "people" };
-    value(ui, name, people.to_string(), "People with a skeleton in the picture.");
+    pair(ui, [&people.to_string(), name], 1, "People with a skeleton in the picture.");
     if let Some(ages) = window.viewer.ages() {
         let help = "Time from a frame's capture to its way to the screen, in the middle of the last frames.";
-        value(ui, "old", milliseconds(ages.p50), help);
+        pair(ui, [&milliseconds(ages.p50), "old"], 1, help);
+    }
+}
+
+/// Two words, a number and its name (the word at `name`), in the order in which they are read.
+fn pair(ui: &mut Ui, words: [&str; 2], name: usize, help: &str) {
+    for n in [1, 0] {
+        // Spacing follows a widget: little between number and name, much before the next pair.
+        ui.spacing_mut().item_spacing.x = if n == 1 { 5.0 } else { 18.0 };
+        let color = if n == name { theme::MUTED } else { theme::TEXT };
+        ui.label(RichText::new(words[n]).color(color)).on_hover_text(help);
     }
 }
 
