@@ -35,13 +35,13 @@ pub struct BoxAugmentation {
 impl Default for BoxAugmentation {
     fn default() -> Self {
         BoxAugmentation {
-            scale: [0.5, 1.5],
+            scale: [0.6, 1.6],
             mirror: 0.5,
             brightness: 0.3,
             contrast: 0.3,
             saturation: 0.4,
             mosaic: 0.6,
-            mosaic_scale: [0.3, 1.0],
+            mosaic_scale: [0.5, 1.2],
             mixup: 0.0,
             mixing_until: 0.8,
             min_visible: 0.2,
