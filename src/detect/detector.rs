@@ -3,7 +3,7 @@
 use super::cpu::{CpuLevel, CpuNet, Map};
 use super::decode::decode;
 use super::letterbox::Letterbox;
-use super::{DetectError, DetectSettings, DetectTimes, DetectorInfo, DetectorNet, Level, file};
+use super::{DetectError, DetectSettings, DetectTimes, DetectorInfo, DetectorNet, Level, open};
 use crate::gpu::ComputeDevice;
 use crate::vision::Detection;
 use burn::prelude::*;
@@ -31,12 +31,12 @@ enum Runner {
 }
 
 impl Detector {
-    /// Reads a detector's weights file and moves the network to the device.
+    /// Reads a detector's weights file, or RTMDet-nano's published `.onnx`, and moves the network to the device.
     ///
     /// # Errors
     /// The file is missing, damaged, of a pose network or of another format version.
     pub fn load(path: &Path, device: ComputeDevice) -> Result<Detector, DetectError> {
-        let (net, info) = file::load(path, &device.device)?;
+        let (net, info) = open(path, &device.device)?;
         Ok(Detector::from_parts(net, info, device))
     }
 

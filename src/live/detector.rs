@@ -1,7 +1,7 @@
 //! The person detector of this program as the pipeline uses it.
 
 use super::finder::{FinderError, FinderLoader, FinderSummary, PersonFinder};
-use crate::detect::{self, DetectError, DetectSettings, Detector};
+use crate::detect::{self, DetectSettings, Detector};
 use crate::gpu::{self, DeviceChoice};
 use crate::vision::Detection;
 use image::RgbImage;
@@ -17,8 +17,7 @@ impl PersonFinder for Detector {
 pub fn detector(path: PathBuf, device: DeviceChoice) -> FinderLoader {
     Box::new(move || {
         let device = gpu::choose(device)?;
-        let (net, info) = detect::open(&path, &device.device).map_err(DetectError::from)?;
-        let detector = Detector::from_parts(net, info, device.clone());
+        let detector = Detector::load(&path, device.clone())?;
         Ok((Box::new(detector) as _, FinderSummary { path, device }))
     })
 }
