@@ -227,7 +227,7 @@ impl<'a> Network<'a> {
     /// Brings the heatmaps of the first `persons` into the CPU's memory.
     fn read_back(&self, maps: Tensor<4>, persons: usize) -> Result<Vec<Heatmaps>, InferError> {
         let [batch, joints, height, width] = maps.dims();
-        let maps = if persons < batch { maps.slice([0..persons]) } else { maps };
+        let maps = if persons < batch { maps.narrow(0, 0, persons) } else { maps };
         let values = maps
             .try_into_data()
             .map_err(|e| self.failed(&e))?
