@@ -136,7 +136,6 @@ fn write_detector(folder: &Path) {
         blocks: [1; 4],
         head: 4,
         head_layers: 1,
-        ..DetectorConfig::default()
     };
     let mut net = config.init(&device);
     for head in &mut net.heads {

@@ -44,6 +44,7 @@ pub struct Features {
 }
 
 /// Heatmaps as they come out of the head: read back at once where the CPU computes.
+#[allow(clippy::large_enum_variant)] // Made once a batch and taken apart at once.
 pub(super) enum Maps {
     Memory(Vec<Heatmaps>),
     Device(Tensor<4>),

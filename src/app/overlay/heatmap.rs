@@ -30,6 +30,7 @@ struct SharedDevice {
     kernels: Arc<Kernels>,
 }
 
+#[allow(clippy::large_enum_variant)] // One of these exists per window.
 enum Texture {
     /// Coloured on the CPU.
     Uploaded(TextureHandle),
