@@ -129,14 +129,8 @@ fn detected_boxes_take_the_place_of_annotated_ones() {
 /// Writes `d.safetensors`: a detector that sees somebody everywhere.
 fn write_detector(folder: &Path) {
     let device = Device::flex();
-    let config = DetectorConfig {
-        input: 64,
-        stem: 4,
-        widths: [4; 4],
-        blocks: [1; 4],
-        head: 4,
-        head_layers: 1,
-    };
+    let config =
+        DetectorConfig { input: 64, stem: 4, widths: [4; 4], blocks: [1; 4], head: 4, head_layers: 1 };
     let mut net = config.init(&device);
     for head in &mut net.heads {
         head.score.bias = Some(Param::from_tensor(Tensor::from_floats([5.0], &device)));

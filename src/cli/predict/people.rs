@@ -58,7 +58,10 @@ impl PeopleArgs {
         };
         let load = |file: &Path| Detector::load(file, device.clone());
         let detector = file.as_deref().map(load).transpose()?;
-        Ok(Finder { detector, detect: DetectSettings::default(), follow: self.settings() })
+        let follow = self.settings();
+        let detect = DetectSettings::default();
+        let most = detect.most.max(follow.most_people);
+        Ok(Finder { detector, detect: DetectSettings { most, ..detect }, follow })
     }
 
     fn settings(&self) -> FollowSettings {
