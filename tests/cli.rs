@@ -209,8 +209,8 @@ fn wrong_files_are_named_in_one_sentence_and_exit_code_1() {
         ("predict -w w.safetensors good.png --detector half.safetensors", "half.safetensors"),
         ("predict -w w.safetensors good.png --detector w.safetensors", "w.safetensors"),
         ("predict -w w.safetensors good.png --boxes boxes.json", "boxes.json"),
-        ("predict -w w.safetensors good.png --out .", "--out"),
-        ("predict -w w.safetensors good.png --out text.txt", "text.txt"),
+        ("predict -w w.safetensors good.png --detector none --out .", "--out"),
+        ("predict -w w.safetensors good.png --detector none --out text.txt", "text.txt"),
     ] {
         let error = failed(&bench.run(&format!("{line} --device cpu")));
         assert!(error.contains(named), "{line}: {error}");

@@ -112,7 +112,9 @@ fn course(run: &Path) -> BTreeMap<(String, u64), String> {
             "step" => ["loss", "score_loss", "box_loss", "positives", "learning_rate", "gradient"]
                 .map(|name| event[name].clone())
                 .to_vec(),
-            "validated" => ["ap", "ap50", "ar100", "tall"].map(|name| event["score"][name].clone()).to_vec(),
+            "validated" | "kept" => {
+                ["ap", "ap50", "ar100", "tall"].map(|name| event["score"][name].clone()).to_vec()
+            }
             _ => continue,
         };
         let numbers = format!("{numbers:?}");
@@ -180,7 +182,7 @@ fn a_killed_training_ends_with_the_same_bits_and_its_weights_find_people() {
     assert!(table.starts_with("set/val: 5 pictures, 4 people"), "{table}");
     let report: Value = serde_json::from_slice(&std::fs::read(here.join("eval.json")).unwrap()).unwrap();
     let last = events(&here.join("whole"));
-    let last = last.iter().rfind(|e| e["event"] == "validated").unwrap();
+    let last = last.iter().rfind(|e| e["event"] == "kept").unwrap();
     assert_eq!(
         report["boxes"]["ap"], last["score"]["ap"],
         "the training measured the same weights on the same set"

@@ -5,6 +5,7 @@ use super::focus::{Choice, Pointer, Target};
 use super::preferences::{Everyone, Preferences, ShownKeypoints};
 use super::theme;
 use super::window::Window;
+use crate::gpu::ComputeDevice;
 use crate::live::fakes::{self, Scripted, free, loader};
 use crate::live::{FinderStatus, ModelStatus, Transport};
 use crate::source::{Source, SourceError, SourceSpec};
@@ -156,10 +157,7 @@ fn the_device_and_its_speed_are_always_on_show() {
 fn a_software_gpu_is_warned_of() {
     let mut harness = window();
     let (estimator, mut summary) = (free(&Arc::default()), fakes::summary());
-    summary.device.software = true;
-    summary.device.backend = "Vulkan".into();
-    summary.device.name = "llvmpipe".into();
-    summary.device.note = Some("llvmpipe emulates a GPU.".into());
+    summary.device = ComputeDevice::emulated_for_test();
     state(&mut harness).live.load(Some(Box::new(move || Ok((Box::new(estimator), summary)))));
     until(&mut harness, "the model", |w| matches!(w.live.model(), ModelStatus::Ready(_)));
     harness.step();

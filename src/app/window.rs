@@ -132,6 +132,8 @@ impl Window {
     /// Lets go of the source.
     fn close_source(&mut self) {
         self.live.close();
+        // No source has this number: what is still on its way is not shown.
+        self.source = 0;
         self.spec = None;
         self.opened();
     }

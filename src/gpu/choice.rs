@@ -121,6 +121,19 @@ impl ComputeDevice {
         }
     }
 
+    /// A GPU that software pretends to be, as the window is told of it.
+    #[cfg(test)]
+    pub fn emulated_for_test() -> ComputeDevice {
+        ComputeDevice {
+            name: "llvmpipe".into(),
+            backend: "Vulkan".into(),
+            software: true,
+            note: Some("llvmpipe emulates a GPU.".into()),
+            accelerator: true,
+            ..ComputeDevice::cpu()
+        }
+    }
+
     /// Name and backend in words, e.g. "NVIDIA H200 (Vulkan)".
     pub fn title(&self) -> String {
         if self.is_gpu() {

@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_default_settings_still_the_mannequin_without_falling_behind() {
-        let m = measure(&performances(&[3, 27], 4), &SmoothingSettings::default());
+        let m = measure(&performances(&[3, 11, 27, 40], 11), &SmoothingSettings::default());
         assert!(m.jitter < 0.45, "{m:?}");
         assert!(m.error[0] < 0.75 && m.error[1] < 0.9 && m.error[2] < 1.7, "{m:?}");
     }

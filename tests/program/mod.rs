@@ -9,6 +9,8 @@ pub fn tmpose(folder: &Path, line: &str) -> Output {
         .args(line.split_whitespace())
         .current_dir(folder)
         .env_remove("RUST_LOG")
+        // The graphics stack complains on stderr without one.
+        .env("XDG_RUNTIME_DIR", folder)
         .output()
         .unwrap()
 }

@@ -26,12 +26,7 @@ fn device(ui: &mut Ui, window: &Window) {
             let device = &summary.device;
             let color = if device.software { theme::WARN } else { theme::GOOD };
             dot(ui, color);
-            let text = if device.is_gpu() {
-                format!("{} ({})", device.name, device.backend)
-            } else {
-                format!("{} (flex)", device.name)
-            };
-            let label = ui.label(RichText::new(text).color(theme::TEXT));
+            let label = ui.label(RichText::new(device.title()).color(theme::TEXT));
             if let Some(note) = &device.note {
                 label.on_hover_text(note);
             }

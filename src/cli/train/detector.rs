@@ -5,7 +5,7 @@ use super::{check_folder, command_line, ended, set};
 use crate::cli::stop_flag;
 use crate::data::SetSpec;
 use crate::gpu::DeviceChoice;
-use crate::train::detector::{self, DetectorEvent, DetectorStep, DetectorTraining, Frozen};
+use crate::train::detector::{self, DetectorEvent, DetectorScore, DetectorStep, DetectorTraining, Frozen};
 use anyhow::Context;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -150,13 +150,11 @@ impl Screen {
                 self.bars.advance("validating", *done as u64, *total as u64, "");
             }
             DetectorEvent::Validated { step, epoch, score, best } => {
-                let b = &score.boxes;
-                let tall = score.tall.at_half().map_or(0.0, |at| at.recall);
-                self.bars.line(&format!(
-                    "step {step}, epoch {epoch:.2}: AP {:.4} AP50 {:.4} AP75 {:.4} AR100 {:.4}, {tall:.3} of the \
-                     large people at half a false box a picture ({} pictures){}",
-                    b.ap, b.ap50, b.ap75, b.ar100, score.pictures, if *best { ", best so far" } else { "" }
-                ));
+                let best = if *best { ", best so far" } else { "" };
+                self.bars.line(&format!("step {step}, epoch {epoch:.2}: {}{best}", score_text(score)));
+            }
+            DetectorEvent::Kept { step, score } => {
+                self.bars.line(&format!("kept, from step {step}: {}", score_text(score)));
             }
             DetectorEvent::Saved { .. } => {}
             DetectorEvent::Stopped { step } => {
@@ -169,6 +167,16 @@ impl Screen {
             }
         }
     }
+}
+
+fn score_text(score: &DetectorScore) -> String {
+    let b = &score.boxes;
+    let tall = score.tall.at_half().map_or(0.0, |at| at.recall);
+    format!(
+        "AP {:.4} AP50 {:.4} AP75 {:.4} AR100 {:.4}, {tall:.3} of the large people at half a false box a picture \
+         ({} pictures)",
+        b.ap, b.ap50, b.ap75, b.ar100, score.pictures
+    )
 }
 
 fn step_text(e: &DetectorStep) -> String {

@@ -34,6 +34,11 @@ pub enum DetectorEvent {
         score: DetectorScore,
         best: bool,
     },
+    /// The weights that are kept, as they lie in `best.safetensors`, on the whole validation set.
+    Kept {
+        step: u64,
+        score: DetectorScore,
+    },
     /// Everything needed to go on was written.
     Saved {
         step: u64,

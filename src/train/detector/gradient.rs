@@ -303,6 +303,9 @@ mod tests {
         let mut net = network();
         net.backbone = net.backbone.freeze();
         both_agree(&net);
+        // A new one: what a frozen weight of the first was made of has been gone back through already.
+        let mut net = network();
+        net.backbone = net.backbone.freeze();
         net.neck = net.neck.freeze();
         both_agree(&net);
     }

@@ -277,8 +277,7 @@ impl Training<'_> {
             let set = BoxSet::open(path, "val")?;
             let score = self.session.measure(&net, &set, &|event| self.log.tell(event))?;
             record.notes.insert(format!("AP {}", set.title()), format!("{:.4}", score.boxes.ap));
-            let (step, epoch) = (self.at.best_step, self.epoch());
-            self.log.tell(DetectorEvent::Validated { step, epoch, score: score.clone(), best: false });
+            self.log.tell(DetectorEvent::Kept { step: self.at.best_step, score: score.clone() });
             measured = Some((set.title(), score));
         }
         let card = model_card(&info.config, net.num_params(), &record, measured.as_ref());
