@@ -168,7 +168,7 @@ fn a_killed_training_ends_with_the_same_bits_and_its_weights_find_people() {
         .map(|e| e["loss"].as_f64().unwrap())
         .collect();
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-    assert!(mean(&losses[50..]) < 0.8 * mean(&losses[..10]), "{losses:?}");
+    assert!(mean(&losses[50..]) < 0.9 * mean(&losses[..10]), "{losses:?}");
 
     let card = std::fs::read_to_string(here.join("whole/model-card.md")).unwrap();
     for part in ["drawn for a test", "set/train x1", "Accuracy on set/val", "frozen: none"] {

@@ -36,14 +36,13 @@ impl LiveAccuracy {
         if skeleton.name != Skeleton::coco17().name {
             return;
         }
-        // Of several people the one nearest to the truth counts; a frame without people says nothing about how
-        // near they are.
-        let nearest = result
+        let measured: Vec<Vec<Option<Accuracy>>> = result
             .people
             .iter()
-            .flat_map(|found| truth.iter().filter_map(|person| measure(&found.pose.keypoints, person)));
-        if let Some(best) = nearest.min_by(|a, b| a.error.total_cmp(&b.error)) {
-            self.recent.push(best);
+            .map(|found| truth.iter().map(|person| measure(&found.pose.keypoints, person)).collect())
+            .collect();
+        if let Some(mean) = mean(&pairs(&measured)) {
+            self.recent.push(mean);
         }
     }
 
@@ -54,9 +53,8 @@ impl LiveAccuracy {
 
     /// Means over the last results, and how many those are.
     pub fn mean(&self) -> Option<(Accuracy, usize)> {
-        let count = self.recent.iter().len();
-        let sum = self.recent.iter().fold((0.0, 0.0), |(e, p), a| (e + a.error, p + a.pck));
-        (count > 0).then(|| (Accuracy { error: sum.0 / count as f32, pck: sum.1 / count as f32 }, count))
+        let recent: Vec<Accuracy> = self.recent.iter().copied().collect();
+        Some((mean(&recent)?, recent.len()))
     }
 
     /// Errors of the last results, oldest first.
@@ -81,6 +79,30 @@ fn measure(found: &[crate::pose::Keypoint], person: &TruePerson) -> Option<Accur
     })
 }
 
+/// Each true person and the one found for it: those who are nearest to each other. Somebody whom nobody found, and
+/// somebody seen twice or where nobody is, say nothing about how near estimates are.
+///
+/// `measured`: for each found person, the distance to each true one.
+fn pairs(measured: &[Vec<Option<Accuracy>>]) -> Vec<Accuracy> {
+    let error = |found: usize, person: usize| measured[found][person].map_or(f32::INFINITY, |a| a.error);
+    let nearest_of = |found: usize| {
+        (0..measured[found].len()).min_by(|&a, &b| error(found, a).total_cmp(&error(found, b)))
+    };
+    let people = measured.first().map_or(0, Vec::len);
+    (0..people)
+        .filter_map(|person| {
+            let found = (0..measured.len()).min_by(|&a, &b| error(a, person).total_cmp(&error(b, person)))?;
+            measured[found][person].filter(|_| nearest_of(found) == Some(person))
+        })
+        .collect()
+}
+
+fn mean(all: &[Accuracy]) -> Option<Accuracy> {
+    let count = all.len() as f32;
+    let sum = all.iter().fold((0.0, 0.0), |(error, pck), a| (error + a.error, pck + a.pck));
+    (!all.is_empty()).then(|| Accuracy { error: sum.0 / count, pck: sum.1 / count })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +120,20 @@ mod tests {
         assert_eq!(measure(&found, &person), Some(Accuracy { error: 17.0, pck: 0.5 }));
         let nobody = TruePerson { keypoints: vec![joint(0.0, 0.0)], ..person };
         assert_eq!(measure(&found, &nobody), None);
+    }
+
+    #[test]
+    fn people_are_measured_against_those_they_stand_for() {
+        let at = |error: f32| Some(Accuracy { error, pck: 1.0 });
+        // The first found stands for the second true person, the second is far from everybody's own, the third
+        // stands for the first; nobody stands for the last.
+        let measured = [
+            vec![at(90.0), at(4.0), at(80.0)],
+            vec![at(70.0), at(30.0), None],
+            vec![at(6.0), at(95.0), at(60.0)],
+        ];
+        assert_eq!(pairs(&measured), [at(6.0).unwrap(), at(4.0).unwrap()]);
+        assert_eq!(mean(&pairs(&measured)), at(5.0));
+        assert_eq!((pairs(&[]), mean(&[])), (vec![], None));
     }
 }

@@ -69,7 +69,7 @@ pub fn report(window: &Window) -> Value {
 fn model(status: &ModelStatus) -> Value {
     match status {
         ModelStatus::None => json!({ "status": "none" }),
-        ModelStatus::Loading => json!({ "status": "loading" }),
+        ModelStatus::Loading { .. } => json!({ "status": "loading" }),
         ModelStatus::Failed(reason) => json!({ "status": "failed", "reason": reason }),
         ModelStatus::Ready(summary) => json!({
             "status": "ready",

@@ -379,9 +379,17 @@ fn a_lost_camera_keeps_its_picture_and_says_that_it_is_tried_again() {
     assert!(window.viewer.frame().is_some());
     let report = super::report::report(window);
     assert!(report["source"]["outage"]["reason"].is_string(), "{report:#}");
-    harness.get_by_label("Close the source").click();
-    harness.step();
-    harness.step();
+    // The line above the button changes with every attempt, and may move it from under the pointer.
+    for _ in 0..100 {
+        if let Some(button) = harness.query_by_label("Close the source") {
+            button.click();
+        }
+        harness.step();
+        harness.step();
+        if state(&mut harness).live.source().is_none() {
+            break;
+        }
+    }
     let window = state(&mut harness);
     assert!(window.live.source().is_none() && window.viewer.frame().is_none());
     assert!(matches!(window.live.finder(), FinderStatus::None));

@@ -25,6 +25,17 @@ pub trait PoseEstimator {
         settings: &Settings,
         heatmaps: bool,
     ) -> Result<Estimated, InferError>;
+
+    /// Runs once with every number of people that the device must have seen before, so that nothing is compiled
+    /// in the middle of a video. `progress` hears how many of how many are done.
+    ///
+    /// # Errors
+    /// As [`PoseEstimator::estimate`].
+    fn warm_up(
+        &mut self,
+        settings: &Settings,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), InferError>;
 }
 
 impl PoseEstimator for Estimator {
@@ -36,6 +47,14 @@ impl PoseEstimator for Estimator {
         heatmaps: bool,
     ) -> Result<Estimated, InferError> {
         Estimator::estimate(self, img, boxes, settings, heatmaps)
+    }
+
+    fn warm_up(
+        &mut self,
+        settings: &Settings,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), InferError> {
+        self.warm_up_for(settings, progress)
     }
 }
 
@@ -60,7 +79,12 @@ pub enum ModelStatus {
     #[default]
     None,
     /// The file is being read, the device started or its kernels prepared.
-    Loading,
+    Loading {
+        /// Of the numbers of people that it is tried with, how many are done.
+        done: usize,
+        /// How many there are; 0 while the file is read.
+        of: usize,
+    },
     Ready(Arc<ModelSummary>),
     /// One sentence that says why not.
     Failed(String),

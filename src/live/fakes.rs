@@ -146,6 +146,17 @@ impl PoseEstimator for Fake {
         assert!(img.width() > 0);
         Ok((estimates, StageTimes { whole: TICK, ..StageTimes::default() }, kept))
     }
+
+    fn warm_up(
+        &mut self,
+        settings: &Settings,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), InferError> {
+        progress(0, 1);
+        self.estimate(&RgbImage::new(4, 4), &[BBox::whole(4, 4)], settings, false)?;
+        progress(1, 1);
+        Ok(())
+    }
 }
 
 /// Seventeen sure joints of somebody who stands there: people stand 20 pixels apart, so that however a box lies, it

@@ -107,14 +107,14 @@ impl<'a> Inference<'a> {
             self.shared.set_status(ModelStatus::None);
             return;
         };
-        self.shared.set_status(ModelStatus::Loading);
+        self.shared.set_status(ModelStatus::Loading { done: 0, of: 0 });
         let status = match guarded(|| {
             let (mut estimator, summary) = loader()?;
-            // The first pass compiles kernels and tunes them; it must not count as a frame.
-            let [height, width] = summary.info.config.input;
-            let blank = RgbImage::new(width as u32, height as u32);
-            let whole = BBox::whole(width as u32, height as u32);
-            estimator.estimate(&blank, &[whole], &self.settings.infer, false)?;
+            // The first passes compile kernels and tune them; they must not count as frames.
+            let shared = self.shared;
+            estimator.warm_up(&self.settings.infer, &mut |done, of| {
+                shared.set_status(ModelStatus::Loading { done, of });
+            })?;
             Ok::<_, crate::infer::InferError>((estimator, summary))
         }) {
             Ok((estimator, summary)) => {

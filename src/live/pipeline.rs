@@ -75,7 +75,7 @@ impl Pipeline {
     pub fn load(&mut self, loader: Option<Loader>) {
         // Said here already, so that the window never shows the old model as the new one.
         *lock(&self.worker.shared.status) =
-            if loader.is_some() { ModelStatus::Loading } else { ModelStatus::None };
+            if loader.is_some() { ModelStatus::Loading { done: 0, of: 0 } } else { ModelStatus::None };
         self.worker.shared.model.put(loader);
     }
 

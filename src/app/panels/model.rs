@@ -11,7 +11,7 @@ use egui::{Button, Ui};
 pub fn show(ui: &mut Ui, window: &mut Window) {
     match window.live.model() {
         ModelStatus::Ready(summary) => describe(ui, &summary),
-        ModelStatus::Loading => hint(ui, "Preparing the network…"),
+        ModelStatus::Loading { done, of } => hint(ui, preparing(done, of)),
         ModelStatus::Failed(_) => {
             hint(ui, "The weights could not be used; see the message over the picture.")
         }
@@ -66,4 +66,14 @@ fn describe(ui: &mut Ui, summary: &ModelSummary) {
         value_row(ui, "Training", text, &help);
     }
     ui.add_space(2.0);
+}
+
+/// What is being done before the first pose.
+pub(super) fn preparing(done: usize, of: usize) -> String {
+    // One size takes a moment; several are a GPU's, which compiles for each.
+    if of > 1 {
+        format!("Preparing the network for several people, {done} of {of}…")
+    } else {
+        "Preparing the network…".into()
+    }
 }

@@ -65,9 +65,10 @@ fn messages(ui: &mut Ui, area: Rect, window: &mut Window, model: &ModelStatus) {
                         open_weights(ui, window);
                     });
                 }
-                ModelStatus::Loading => {
+                ModelStatus::Loading { done, of } => {
                     card(ui, width, theme::ACCENT, |ui| {
-                        ui.label("Preparing the network; the first time on a GPU this takes a while.")
+                        ui.label(super::model::preparing(*done, *of));
+                        ui.label("The first time on a GPU this takes a while.");
                     });
                 }
                 ModelStatus::Ready(_) => {

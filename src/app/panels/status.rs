@@ -38,9 +38,9 @@ fn device(ui: &mut Ui, window: &Window) {
             let variant = format!("{}, {}", summary.info.config.variant, summary.info.skeleton.title);
             ui.label(RichText::new(variant).color(theme::MUTED));
         }
-        ModelStatus::Loading => {
+        ModelStatus::Loading { done, of } => {
             dot(ui, theme::WARN);
-            ui.label(RichText::new("Preparing the network…").color(theme::TEXT));
+            ui.label(RichText::new(super::model::preparing(done, of)).color(theme::TEXT));
         }
         ModelStatus::Failed(reason) => {
             dot(ui, theme::ERROR);
