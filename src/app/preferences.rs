@@ -79,7 +79,7 @@ impl Default for Layers {
             keypoints: ShownKeypoints::Smoothed,
             numbers: true,
             min_score: 0.2,
-            crop: true,
+            crop: false,
             heatmaps: false,
             heatmap_joint: HeatmapJoint::All,
             heatmap_opacity: 0.75,
