@@ -42,10 +42,12 @@ fn write_set(root: &Path) {
     for (split, count) in [("train", 8u32), ("val", 5)] {
         let (mut images, mut annotations) = (Vec::new(), Vec::new());
         for n in 0..count {
-            let (left, top) = (10 + 5 * n, 8 + 2 * n);
+            // No picture is in both parts.
+            let shift = if split == "val" { 3 } else { 0 };
+            let (left, top) = (10 + 5 * n + shift, 8 + 2 * n);
             let picture = RgbImage::from_fn(96, 64, |x, y| {
                 let figure = n != 3 && (left..left + 22).contains(&x) && (top..top + 40).contains(&y);
-                if figure { image::Rgb([240, 200, 160]) } else { image::Rgb([20, 30 + x as u8, y as u8]) }
+                if figure { image::Rgb([240, 200, 160]) } else { image::Rgb([20 + shift as u8, 30 + x as u8, y as u8]) }
             });
             let name = format!("{split}{n}.png");
             picture.save(root.join("images").join(&name)).unwrap();
