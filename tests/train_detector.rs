@@ -47,7 +47,11 @@ fn write_set(root: &Path) {
             let (left, top) = (10 + 5 * n + shift, 8 + 2 * n);
             let picture = RgbImage::from_fn(96, 64, |x, y| {
                 let figure = n != 3 && (left..left + 22).contains(&x) && (top..top + 40).contains(&y);
-                if figure { image::Rgb([240, 200, 160]) } else { image::Rgb([20 + shift as u8, 30 + x as u8, y as u8]) }
+                if figure {
+                    image::Rgb([240, 200, 160])
+                } else {
+                    image::Rgb([20 + shift as u8, 30 + x as u8, y as u8])
+                }
             });
             let name = format!("{split}{n}.png");
             picture.save(root.join("images").join(&name)).unwrap();
