@@ -1,10 +1,12 @@
 //! The person detector against ONNX Runtime (references from scripts/make_detector_reference.py), and its files.
 
+mod program;
 mod support;
 
 use burn::prelude::*;
 use burn::tensor::TensorData;
 use image::{Rgb, RgbImage};
+use program::tmpose;
 use std::path::Path;
 use support::{closed_form, fixture, reference, teachers};
 use tmpose::detect::{self, DetectSettings, Detector, DetectorConfig, DetectorInfo, DetectorNet};
@@ -204,4 +206,45 @@ fn weights_of_another_network_are_refused() {
     weights.insert(0, last);
     let error = fresh().with_weights(weights).unwrap_err();
     assert!(matches!(error, ConvMismatch::Shape { index: 0, .. }), "{error}");
+}
+
+#[test]
+fn the_mean_of_two_files_lies_between_them_and_knows_where_it_came_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    detect::save(&at("a.safetensors"), &closed_form_net(), &info(), Precision::F32).unwrap();
+    let twice = closed_form_weights().into_iter().map(|w| ConvWeights {
+        weight: TensorData::new(
+            w.weight.clone().try_into_vec::<f32>().unwrap().iter().map(|v| 2.0 * v).collect::<Vec<_>>(),
+            w.weight.shape().to_vec(),
+        ),
+        ..w
+    });
+    let net = DetectorConfig::default().init(&cpu()).with_weights(twice.collect()).unwrap();
+    detect::save(&at("b.safetensors"), &net, &info(), Precision::F32).unwrap();
+
+    let output = tmpose(dir.path(), "average a.safetensors:3 b.safetensors --f32 --out mean.safetensors");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (mean, info) = detect::load(&at("mean.safetensors"), &cpu()).unwrap();
+    let wanted = support::params(&closed_form_net());
+    for (name, (shape, values)) in support::params(&mean) {
+        // The means of biases are the biases.
+        let factor = if shape.len() > 1 { 1.25 } else { 1.0 };
+        let near = |(a, b): (&f32, &f32)| (a - factor * b).abs() <= 1e-6 * b.abs();
+        assert!(values.iter().zip(&wanted[&name].1).all(near), "{name}");
+    }
+    assert_eq!(
+        info.record.start,
+        "mean of 0.75 of a.safetensors (from closed form); 0.25 of b.safetensors (from closed form)"
+    );
+
+    let pose = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights").join(weights::DEFAULT_FILE);
+    std::fs::copy(pose, at("pose.safetensors")).unwrap();
+    let output = tmpose(dir.path(), "average a.safetensors pose.safetensors --out mixed.safetensors");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && said.lines().count() == 1 && said.contains("pose.safetensors"),
+        "{said}"
+    );
+    assert!(!at("mixed.safetensors").exists());
 }

@@ -11,6 +11,7 @@ mod output;
 mod people_arg;
 
 pub mod ablate;
+pub mod average;
 pub mod bench;
 pub mod cameras;
 pub mod data;
@@ -78,6 +79,8 @@ subcommands! {
     Data => data,
     /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose, RTMDet-nano) into a weights file
     Import => import,
+    /// Average the weights of networks that come from one start: often better than each of them
+    Average => average,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench,
     /// Count the arithmetic of every variant and keep ratio, honestly or as the paper does

@@ -19,6 +19,9 @@ const REACH_A_SECOND: f32 = 0.7;
 const SAME_SIZE: f32 = 1.7;
 /// How much being near counts for a person who comes back, against 1 for the very same box and pose.
 const NEARNESS: f64 = 0.4;
+/// A place that was seen longer than this many seconds ago says only roughly where somebody is by now: a lost
+/// person's, or anybody's where a slow machine sees few frames.
+const STALE: f64 = 0.3;
 /// A track younger than this many seconds has yet to prove that there is such a person.
 const YOUNG: f64 = 0.5;
 /// What a young track's likeness counts: where two claim one person, the older has it.
@@ -30,8 +33,8 @@ pub(super) struct Track {
     pub id: TrackId,
     /// How sure the detector was when it saw the person last; 1 where none was asked.
     pub box_score: f32,
-    /// Not found in the last frame: hidden, or gone.
-    pub missing: bool,
+    /// Frames in a row in which it was not found: it is hidden, or gone.
+    missed: u32,
     /// When it was found first and last, in seconds.
     born: f64,
     seen: f64,
@@ -51,7 +54,7 @@ impl Track {
         Track {
             id,
             box_score,
-            missing: false,
+            missed: 0,
             born: now,
             seen: now,
             keypoints: pose.keypoints.clone(),
@@ -65,7 +68,7 @@ impl Track {
     /// Takes the pose that was found in the present frame.
     pub fn move_on(&mut self, pose: &Pose, body: BBox, now: f64) {
         let passed = now - self.seen;
-        if self.missing {
+        if self.is_missing() {
             // What lies in between was not seen.
             self.filter = PoseFilter::default();
         }
@@ -74,12 +77,14 @@ impl Track {
         {
             let fastest = FASTEST * longer(&body);
             let share = 1.0 - (-passed / VELOCITY_TIME).exp() as f32;
+            // Over a longer time people turn round: how far they came says less and less of where they go.
+            let lasting = (STALE / passed).min(1.0) as f32;
             for (v, moved) in self.velocity.iter_mut().zip(moved) {
-                *v = (*v + share * (moved / passed as f32 - *v)).clamp(-fastest, fastest);
+                *v = (*v + share * (lasting * moved / passed as f32 - *v)).clamp(-fastest, fastest);
             }
         }
         self.keypoints.clone_from(&pose.keypoints);
-        (self.body, self.seen, self.missing) = (body, now, false);
+        (self.body, self.seen, self.missed) = (body, now, 0);
     }
 
     /// Takes a closer look's pose of the frame in which the person was found: what was seen from further away
@@ -102,6 +107,26 @@ impl Track {
     /// What is smoothed from now on knows no past.
     pub fn forget_filter(&mut self) {
         (self.filter, self.before) = (PoseFilter::default(), PoseFilter::default());
+    }
+
+    /// The person was looked for in the present frame, and not found.
+    pub fn miss(&mut self) {
+        self.missed = self.missed.saturating_add(1);
+    }
+
+    /// Not found in the last frame.
+    pub fn is_missing(&self) -> bool {
+        self.missed > 0
+    }
+
+    /// Frames in a row in which the person was not found.
+    pub fn missed(&self) -> u32 {
+        self.missed
+    }
+
+    /// The person may have moved on from where it was seen last.
+    pub fn is_stale(&self, now: f64) -> bool {
+        self.gone_for(now) > STALE
     }
 
     /// Seconds since the person was seen.
@@ -127,7 +152,7 @@ impl Track {
     /// How much a detector's box is like this person's, 0 to 1.
     pub fn like_box(&self, bbox: &BBox, now: f64) -> f64 {
         let overlap = f64::from(self.expected(now).iou(bbox));
-        if self.missing { overlap.max(self.nearness(bbox, now)) } else { overlap }
+        if self.may_be_beside(now) { overlap.max(self.nearness(bbox, now)) } else { overlap }
     }
 
     /// How much a pose and its box are like this person's, 0 to 1. Overlap holds where a fast person's joints
@@ -140,21 +165,27 @@ impl Track {
         let areas = [self.body, *body].map(|b| f64::from(b.area()));
         let oks = oks_of_sure(&expected, &pose.keypoints, areas, sigmas, MIN_SCORE);
         let mut alike = (overlap + oks.unwrap_or(overlap)) / 2.0;
-        if self.missing {
+        if self.may_be_beside(now) {
             alike = alike.max(self.nearness(body, now));
         }
         if self.is_young(now) { alike * YOUNG_LIKENESS } else { alike }
     }
 
-    /// How near a box is to where a missing person could be by now; 0 beyond its reach or of another size.
+    /// The person need not be where its way led it: it was lost, or not looked for in a while.
+    fn may_be_beside(&self, now: f64) -> bool {
+        self.is_missing() || self.is_stale(now)
+    }
+
+    /// How near a box is to where such a person could be by now, anywhere from where it was to where its way leads;
+    /// 0 beyond its reach or of another size.
     fn nearness(&self, bbox: &BBox, now: f64) -> f64 {
-        let expected = self.expected(now);
-        let (size, other) = (longer(&expected), longer(bbox));
+        let (size, other) = (longer(&self.body), longer(bbox));
         if size.max(other) > SAME_SIZE * size.min(other) {
             return 0.0;
         }
         let reach = size * (REACH + REACH_A_SECOND * self.gone_for(now) as f32);
-        NEARNESS * f64::from(1.0 - distance(expected.center(), bbox.center()) / reach).max(0.0)
+        let off = off_the_way(self.body.center(), self.drift(now), bbox.center());
+        NEARNESS * f64::from(1.0 - off / reach).max(0.0)
     }
 
     fn drift(&self, now: f64) -> [f32; 2] {
@@ -169,6 +200,14 @@ pub(super) fn longer(b: &BBox) -> f32 {
 
 pub(super) fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
     (a[0] - b[0]).hypot(a[1] - b[1])
+}
+
+/// The distance of `place` from the nearest point of the way that `drift` leads from `start`.
+fn off_the_way(start: [f32; 2], drift: [f32; 2], place: [f32; 2]) -> f32 {
+    let [dx, dy] = drift;
+    let along = dx * (place[0] - start[0]) + dy * (place[1] - start[1]);
+    let part = (along / (dx * dx + dy * dy).max(f32::EPSILON)).clamp(0.0, 1.0);
+    distance([start[0] + part * dx, start[1] + part * dy], place)
 }
 
 /// How far the joints that are sure in both poses moved on average.
@@ -224,16 +263,25 @@ mod tests {
     }
 
     #[test]
-    fn only_a_missing_person_may_come_back_a_little_further_off() {
+    fn a_little_further_off_is_somebody_who_was_missed_or_not_looked_for_in_a_while() {
         let mut track = walker();
-        let (_, beside) = pose(320.0);
-        assert_eq!(track.like_box(&beside, 1.8), 0.0);
-        track.missing = true;
-        assert!(track.like_box(&beside, 1.8) > 0.1);
-        let (_, away) = pose(700.0);
-        assert_eq!(track.like_box(&away, 1.8), 0.0);
+        let beside = |x: f32| pose(x).1;
+        assert_eq!(track.like_box(&beside(220.0), 1.2), 0.0);
+        assert!(track.like_box(&beside(320.0), 1.8) > 0.1, "0.8 s later");
+        track.miss();
+        assert!(track.like_box(&beside(220.0), 1.2) > 0.1, "lost");
+        assert_eq!(track.like_box(&beside(700.0), 1.8), 0.0);
         let child = BBox { w: 20.0, h: 80.0, ..track.expected(1.8) };
         assert!(track.like_box(&child, 1.8) < 0.3, "of another size");
+    }
+
+    #[test]
+    fn a_way_is_as_near_as_its_nearest_point() {
+        let from = [10.0, 10.0];
+        assert_eq!(off_the_way(from, [10.0, 0.0], [15.0, 13.0]), 3.0, "beside it");
+        assert_eq!(off_the_way(from, [10.0, 0.0], [24.0, 13.0]), 5.0, "beyond its end");
+        assert_eq!(off_the_way(from, [10.0, 0.0], [6.0, 7.0]), 5.0, "behind its beginning");
+        assert_eq!(off_the_way(from, [0.0, 0.0], [13.0, 14.0]), 5.0, "no way at all");
     }
 
     #[test]

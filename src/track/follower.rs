@@ -13,9 +13,10 @@ use image::RgbImage;
 /// A person who is not found for longer than this many seconds is gone. People come out from behind each other
 /// in less; who was away longer may be somebody else.
 const KEPT: f64 = 1.0;
-/// For this many seconds a lost person is still looked at where it should be, even if the detector misses it
-/// there: most losses are one blurred frame.
-const HOPE: f64 = 0.3;
+/// A lost person is still looked at where it should be until that place is [stale](Track::is_stale), even if the
+/// detector misses it there: most losses are one blurred frame. Where one frame takes longer than that, or than
+/// [`KEPT`], so many frames are waited for.
+const TRIES: u32 = 2;
 /// While somebody is missing, or nobody is there, the detector looks at every so many frames. It costs about
 /// what a pose costs; so an empty scene is cheaper than one person, and who comes in waits 1/6 s at 30 frames/s.
 const RETRY: u32 = 5;
@@ -145,10 +146,15 @@ impl Follower {
         if let FollowMode::Drawn(_) = self.settings.mode {
             return false;
         }
-        let missed = self.tracks.is_empty() || self.tracks.iter().any(|t| t.missing);
+        let missed = self.tracks.is_empty() || self.tracks.iter().any(|t| t.is_missing());
         // Looking at the whole picture without a detector costs no more than following a person.
         let again = if self.has_detector { RETRY } else { 1 };
-        self.due || self.since >= self.settings.detect_every.max(1) || (missed && self.since >= again)
+        // After a gap boxes are where people were, not where they are.
+        let stale = self.has_detector && self.tracks.iter().any(|t| !t.is_missing() && t.is_stale(self.now));
+        self.due
+            || stale
+            || self.since >= self.settings.detect_every.max(1)
+            || (missed && self.since >= again)
     }
 
     /// Takes what the detector found in the frame, after [`Follower::begin`] asked for it.
@@ -172,7 +178,7 @@ impl Follower {
             bbox: d.bbox,
             score: d.score,
             owner: owner.map(|t| t.id),
-            active: owner.is_some_and(|t| !t.missing),
+            active: owner.is_some_and(|t| !t.is_missing()),
         };
         let known = self.tracks.iter().zip(&pairs).filter_map(|(track, pair)| match pair {
             Some(d) => Some(seen(&found[*d], Some(track))),
@@ -187,7 +193,7 @@ impl Follower {
     /// place that was pointed at.
     pub fn undetected(&mut self) {
         (self.since, self.due, self.has_detector) = (0, false, false);
-        if self.tracks.iter().any(|t| !t.missing) || matches!(self.settings.mode, FollowMode::Drawn(_)) {
+        if self.tracks.iter().any(|t| !t.is_missing()) || matches!(self.settings.mode, FollowMode::Drawn(_)) {
             return;
         }
         let [width, height] = self.size;
@@ -298,7 +304,7 @@ impl Follower {
     fn end_the_gone(&mut self) {
         let (now, aim) = (self.now, &mut self.aim);
         self.tracks.retain(|t| {
-            let stays = !t.missing || t.gone_for(now) <= KEPT;
+            let stays = t.missed() < TRIES || t.gone_for(now) <= KEPT;
             if !stays && *aim == Aim::On(t.id) {
                 let last = t.last_body();
                 *aim = Aim::Near(last.center(), longer(&last));
@@ -310,12 +316,12 @@ impl Follower {
     /// The box in which a followed person should be; none for one who has been missing for a while, or whose way
     /// led out of the picture.
     fn held(&self, track: &Track) -> Option<Look> {
-        if track.missing && track.gone_for(self.now) > HOPE {
+        if track.missed() >= TRIES && track.is_stale(self.now) {
             return None;
         }
         let [width, height] = self.size;
         let bbox = in_picture(&track.expected(self.now), width, height)?;
-        Some(Look { bbox, score: track.box_score, owner: Some(track.id), active: !track.missing })
+        Some(Look { bbox, score: track.box_score, owner: Some(track.id), active: !track.is_missing() })
     }
 
     /// Looks at those of the options whom the settings ask for; the tracks of the others end.
@@ -389,9 +395,10 @@ impl Follower {
     fn lose_the_others(&mut self, found: &[Option<TrackId>], doubled: &[TrackId]) {
         let now = self.now;
         self.tracks.retain(|t| found.contains(&Some(t.id)) || !(t.is_young(now) && doubled.contains(&t.id)));
-        for track in self.tracks.iter_mut().filter(|t| !t.missing && !found.contains(&Some(t.id))) {
-            track.missing = true;
-            self.due = true;
+        for track in self.tracks.iter_mut().filter(|t| !found.contains(&Some(t.id))) {
+            // One that was lost before is looked for every few frames.
+            self.due |= !track.is_missing();
+            track.miss();
         }
     }
 
@@ -411,7 +418,7 @@ impl Follower {
                 at
             }
             None => {
-                if self.tracks.iter().filter(|t| !t.missing).count() >= self.settings.most_people {
+                if self.tracks.iter().filter(|t| !t.is_missing()).count() >= self.settings.most_people {
                     return None;
                 }
                 self.last_id += 1;

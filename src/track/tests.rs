@@ -80,6 +80,8 @@ struct World {
     follower: Follower,
     settings: FollowSettings,
     frame: u32,
+    /// Seconds from a frame to the next.
+    apart: f64,
     /// Frames in which a detection was wanted.
     asked: Vec<u32>,
 }
@@ -87,17 +89,17 @@ struct World {
 impl World {
     fn new(settings: FollowSettings) -> World {
         let follower = Follower::new(Skeleton::coco17().sigmas.clone());
-        World { follower, settings, frame: 0, asked: Vec::new() }
+        World { follower, settings, frame: 0, apart: 1.0 / 30.0, asked: Vec::new() }
     }
 
     fn of(mode: FollowMode) -> World {
         World::new(FollowSettings { mode, ..FollowSettings::default() })
     }
 
-    /// A frame 1/30 s after the last one.
+    /// The next frame.
     fn step(&mut self, people: &[Someone]) -> Vec<Person> {
-        let moment =
-            Moment { timestamp: Duration::from_secs_f64(f64::from(self.frame) / 30.0), ..Moment::default() };
+        let timestamp = Duration::from_secs_f64(f64::from(self.frame) * self.apart);
+        let moment = Moment { timestamp, ..Moment::default() };
         let seen = visible(people);
         if self.follower.begin(&RgbImage::new(WIDTH, HEIGHT), &moment, &self.settings) {
             self.asked.push(self.frame);
@@ -168,6 +170,22 @@ fn who_comes_back_soon_has_the_old_id_and_later_a_new_one() {
 }
 
 #[test]
+fn where_a_slow_machine_sees_few_frames_people_keep_their_ids() {
+    for apart in [0.5, 1.5, 4.0] {
+        let mut world = World { apart, ..World::of(FollowMode::All) };
+        let sway = |i: u32| if i.is_multiple_of(2) { 40.0 } else { -40.0 };
+        for i in 0..10 {
+            let people = [at(70.0 + 0.3 * sway(i)), at(250.0 - sway(i))];
+            assert_eq!(world.ids(&people), [1, 2], "frame {i}, {apart} s apart");
+        }
+        assert_eq!(world.asked, (0..10).collect::<Vec<_>>(), "old boxes are not trusted");
+        // Missed once.
+        assert_eq!(world.ids(&[at(70.0)]), [1]);
+        assert_eq!(world.ids(&[at(70.0), at(220.0)]), [1, 2], "{apart} s apart");
+    }
+}
+
+#[test]
 fn one_person_in_two_boxes_is_one_person() {
     let mut world = World::of(FollowMode::All);
     let person = at(150.0);
@@ -224,7 +242,7 @@ fn people_are_looked_for_when_there_is_a_reason() {
     world.step(&here);
     assert_eq!(world.asked, [0, 2], "another mode");
     let img = RgbImage::new(WIDTH, HEIGHT);
-    let later = Moment { timestamp: Duration::from_secs(1), ..Moment::default() };
+    let later = Moment { timestamp: Duration::from_millis(200), ..Moment::default() };
     assert!(!world.follower.begin(&img, &later, &world.settings));
     assert!(world.follower.begin(&img, &Moment { jump: true, ..later }, &world.settings), "a jump");
     world.follower.detected(&[]);

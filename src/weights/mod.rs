@@ -1,5 +1,6 @@
 //! Weight files: our safetensors with its header, and the importers of published files.
 
+mod average;
 mod checkpoint;
 pub mod container;
 mod error;
@@ -9,6 +10,7 @@ mod onnx;
 mod record;
 mod search;
 
+pub use average::{Part, average};
 pub use container::{FORMAT, Precision};
 pub use error::WeightsError;
 pub use format::{load, read_info, save};

@@ -10,10 +10,10 @@ pub use closed_form::{closed_form, fnv1a};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use burn::module::Module;
 use burn::tensor::TensorData;
 use burn_store::ModuleSnapshot;
 use safetensors::SafeTensors;
-use tmpose::model::TmPose;
 
 pub fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -45,7 +45,7 @@ pub fn reference(file: &str, name: &str) -> (Vec<usize>, Vec<f64>) {
 }
 
 /// All float tensors of a network by their path: shape and values.
-pub fn params(model: &TmPose) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
+pub fn params(model: &impl Module) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
     let list = model.collect(None, None, true).into_iter();
     list.map(|tensor| {
         let (name, dtype, shape, _, bytes) = tensor.into_parts().expect("the tensor is readable");
