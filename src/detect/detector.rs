@@ -1,10 +1,10 @@
 //! The network with everything around it.
 
-use super::cpu::{CpuLevel, CpuNet, Map};
+use super::cpu::{CpuLevel, CpuNet};
 use super::decode::decode;
 use super::letterbox::Letterbox;
-use super::{DetectError, DetectSettings, DetectTimes, DetectorInfo, DetectorNet, Level, open};
-use crate::gpu::ComputeDevice;
+use super::{DetectError, DetectSettings, DetectTimes, DetectorInfo, DetectorNet, Level, open, squares};
+use crate::gpu::{ComputeDevice, Shown};
 use crate::vision::Detection;
 use burn::prelude::*;
 use image::RgbImage;
@@ -65,7 +65,22 @@ impl Detector {
         img: &RgbImage,
         settings: &DetectSettings,
     ) -> Result<(Vec<Detection>, DetectTimes), DetectError> {
-        let (mut found, times) = self.detect_all(&[img], settings)?;
+        self.detect_shown(&Shown::new(img), settings)
+    }
+
+    /// [`Detector::detect`] for a picture that others are shown too: it goes to a device once.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn detect_shown(
+        &mut self,
+        shown: &Shown,
+        settings: &DetectSettings,
+    ) -> Result<(Vec<Detection>, DetectTimes), DetectError> {
+        let started = Instant::now();
+        let mut times = DetectTimes::default();
+        let mut found = self.turn(&[shown], settings, &mut times)?;
+        times.whole = started.elapsed();
         Ok((found.pop().unwrap_or_default(), times))
     }
 
@@ -81,55 +96,74 @@ impl Detector {
         let started = Instant::now();
         let mut times = DetectTimes::default();
         let mut found = Vec::with_capacity(pictures.len());
-        let side = self.info.config.input;
         for turn in pictures.chunks(MAX_BATCH) {
-            let clock = Instant::now();
-            let squares: Vec<Option<(Letterbox, Map)>> = turn
-                .par_iter()
-                .map(|picture| {
-                    let letterbox = Letterbox::new(picture.dimensions().into(), side)?;
-                    Some((letterbox, letterbox.square(picture)))
-                })
-                .collect();
-            times.prepare += clock.elapsed();
-
-            let clock = Instant::now();
-            let seen: Vec<&Map> = squares.iter().flatten().map(|(_, square)| square).collect();
-            let mut levels = self.run(&seen)?.into_iter();
-            times.network += clock.elapsed();
-
-            let clock = Instant::now();
-            for (picture, square) in turn.iter().zip(&squares) {
-                let said = square.as_ref().zip(square.as_ref().and_then(|_| levels.next()));
-                found.push(said.map_or_else(Vec::new, |((letterbox, _), levels)| {
-                    decode(&levels, letterbox, picture.dimensions().into(), settings)
-                }));
-            }
-            times.decode += clock.elapsed();
+            let shown: Vec<Shown> = turn.iter().map(|picture| Shown::new(picture)).collect();
+            found.extend(self.turn(&shown.iter().collect::<Vec<_>>(), settings, &mut times)?);
         }
         times.whole = started.elapsed();
         Ok((found, times))
     }
 
-    /// What the network says on squares of one size, picture by picture.
-    fn run(&self, squares: &[&Map]) -> Result<Vec<Vec<CpuLevel>>, DetectError> {
-        let net = match &self.runner {
-            Runner::Cpu(net) => return Ok(squares.par_iter().map(|square| net.forward(square)).collect()),
-            Runner::Burn(net) => net,
-        };
-        let Some([height, width]) = squares.first().map(|square| square.size()) else {
-            return Ok(Vec::new());
-        };
-        let values: Vec<f32> = squares.iter().flat_map(|square| square.values.iter().copied()).collect();
-        let data = TensorData::new(values, [squares.len(), height, width, 3]);
-        let images = Tensor::<4>::from_data(data, &self.device.device).permute([0, 3, 1, 2]);
-        let mut pictures = vec![Vec::new(); squares.len()];
-        for level in net.forward(images) {
-            for (picture, level) in pictures.iter_mut().zip(self.read_back(level)?) {
-                picture.push(level);
-            }
+    /// The people in each of some pictures, which go through the network as one batch.
+    fn turn(
+        &self,
+        pictures: &[&Shown],
+        settings: &DetectSettings,
+        times: &mut DetectTimes,
+    ) -> Result<Vec<Vec<Detection>>, DetectError> {
+        let size = |shown: &Shown| <[u32; 2]>::from(shown.pixels().dimensions());
+        let letterboxes: Vec<Option<Letterbox>> =
+            pictures.iter().map(|shown| Letterbox::new(size(shown), self.info.config.input)).collect();
+        let placed: Vec<(&Shown, Letterbox)> = pictures
+            .iter()
+            .zip(&letterboxes)
+            .filter_map(|(shown, letterbox)| Some((*shown, (*letterbox)?)))
+            .collect();
+        let mut levels = self.levels(&placed, times)?.into_iter();
+        let clock = Instant::now();
+        let mut found = Vec::with_capacity(pictures.len());
+        for (shown, letterbox) in pictures.iter().zip(&letterboxes) {
+            let said = letterbox.as_ref().and_then(|letterbox| Some((letterbox, levels.next()?)));
+            found.push(said.map_or_else(Vec::new, |(letterbox, levels)| {
+                decode(&levels, letterbox, size(shown), settings)
+            }));
         }
-        Ok(pictures)
+        times.decode += clock.elapsed();
+        Ok(found)
+    }
+
+    /// What the network says, picture by picture.
+    fn levels(
+        &self,
+        placed: &[(&Shown, Letterbox)],
+        times: &mut DetectTimes,
+    ) -> Result<Vec<Vec<CpuLevel>>, DetectError> {
+        if placed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        let (levels, prepared) = match &self.runner {
+            Runner::Cpu(net) => {
+                let squares = squares::in_memory(placed);
+                let prepared = started.elapsed();
+                (squares.par_iter().map(|square| net.forward(square)).collect(), prepared)
+            }
+            Runner::Burn(net) => {
+                let images = squares::on_device(placed, self.info.config.input, &self.device)
+                    .map_err(|e| self.failed(&e))?;
+                let prepared = started.elapsed();
+                let mut pictures = vec![Vec::new(); placed.len()];
+                for level in net.forward(images) {
+                    for (picture, level) in pictures.iter_mut().zip(self.read_back(level)?) {
+                        picture.push(level);
+                    }
+                }
+                (pictures, prepared)
+            }
+        };
+        times.prepare += prepared;
+        times.network += started.elapsed().saturating_sub(prepared);
+        Ok(levels)
     }
 
     /// One map of every picture of a batch.
@@ -154,5 +188,43 @@ impl Detector {
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> DetectError {
         DetectError::Compute { name: self.device.name.clone(), reason: reason.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::DetectorConfig;
+    use crate::weights::TrainingRecord;
+
+    #[test]
+    fn burns_network_and_the_one_written_by_hand_say_the_same_of_pictures() {
+        let cpu = ComputeDevice::cpu();
+        cpu.device.seed(11);
+        let noise = Tensor::random([2, 3, 64, 64], burn::tensor::Distribution::Default, &cpu.device);
+        let net = DetectorConfig::default().init(&cpu.device).settled(noise);
+        let info = DetectorInfo::new(DetectorConfig::default(), TrainingRecord::default());
+        let pictures = [[70, 90], [0, 3], [400, 300]].map(|[w, h]: [u32; 2]| {
+            RgbImage::from_fn(w, h, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]))
+        });
+        // The second has the form of a GPU, but Burn's CPU backend.
+        let [ours, burns] = [cpu, ComputeDevice::emulated_for_test()].map(|device| {
+            let detector = Detector::from_parts(net.clone(), info.clone(), device);
+            let shown = pictures.each_ref().map(Shown::new);
+            let letterbox =
+                |shown| Some((shown, Letterbox::new(Shown::pixels(shown).dimensions().into(), 320)?));
+            let placed: Vec<(&Shown, Letterbox)> = shown.iter().filter_map(letterbox).collect();
+            let mut times = DetectTimes::default();
+            let levels = detector.levels(&placed, &mut times).unwrap();
+            assert!(times.prepare > std::time::Duration::ZERO && times.network > std::time::Duration::ZERO);
+            levels
+        });
+        assert_eq!((ours.len(), burns.len()), (2, 2));
+        for (ours, burns) in ours.iter().flatten().zip(burns.iter().flatten()) {
+            assert_eq!(ours.size, burns.size);
+            let largest = ours.scores.iter().fold(1.0, |most: f32, v| most.max(v.abs()));
+            let apart = ours.scores.iter().zip(&burns.scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < 1e-3 * largest, "{apart} of {largest}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cpu::Map;
 use crate::cpu::kernels;
-use crate::vision::{BBox, IMAGENET_MEAN, IMAGENET_STD};
+use crate::vision::{BBox, IMAGENET_MEAN, IMAGENET_STD, Share, shares};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -35,6 +35,11 @@ impl Letterbox {
         Some(Letterbox { from: size, to: [scaled(width), scaled(height)], side })
     }
 
+    /// Width and height of the picture within the square, in the square's pixels.
+    pub fn size_in_square(&self) -> [u32; 2] {
+        self.to
+    }
+
     /// Pixels of the square for one pixel of the picture, along x and y; they differ by the rounding.
     pub fn scale(&self) -> [f32; 2] {
         [0, 1].map(|i| self.to[i] as f32 / self.from[i] as f32)
@@ -52,7 +57,8 @@ impl Letterbox {
         BBox { x: b.x / x, y: b.y / y, w: b.w / x, h: b.h / y }
     }
 
-    /// The square, normalised, pixel by pixel: `side x side x 3`. Where the picture shrinks, every pixel of the
+    /// The square, normalised, pixel by pixel: `side x side x 3`; the twin of
+    /// [`Kernels::letterbox`](crate::gpu::kernels::Kernels::letterbox). Where the picture shrinks, every pixel of the
     /// square is the mean of what it covers, so that nothing is skipped; where it grows, it is interpolated.
     ///
     /// # Panics
@@ -69,13 +75,13 @@ impl Letterbox {
             |tall, (y, out)| {
                 let (seen, beyond) = match rows.get(y) {
                     Some(share) => {
-                        share.gather(picture.as_raw(), tall);
+                        gather(share, picture.as_raw(), tall);
                         out.as_chunks_mut::<3>().0.split_at_mut(columns.len())
                     }
                     None => out.as_chunks_mut::<3>().0.split_at_mut(0),
                 };
                 for (pixel, share) in seen.iter_mut().zip(&columns) {
-                    let values = share.mean(tall);
+                    let values = mean(share, tall);
                     *pixel = std::array::from_fn(|c| normal(values[c], c));
                 }
                 beyond.fill(empty);
@@ -85,30 +91,22 @@ impl Letterbox {
     }
 }
 
-/// Which neighbouring values one value of a resized line is made of; the weights add up to 1.
-struct Share {
-    first: usize,
-    weights: Vec<f32>,
+/// The weighted mean of rows of `tall.len()` numbers.
+fn gather(share: &Share, rows: &[u8], tall: &mut [f32]) {
+    tall.fill(0.0);
+    let rows = rows.chunks_exact(tall.len()).skip(share.first);
+    for (row, &weight) in rows.zip(&share.weights) {
+        add_weighted(row, weight, tall);
+    }
 }
 
-impl Share {
-    /// The weighted mean of rows of `tall.len()` numbers.
-    fn gather(&self, rows: &[u8], tall: &mut [f32]) {
-        tall.fill(0.0);
-        let rows = rows.chunks_exact(tall.len()).skip(self.first);
-        for (row, &weight) in rows.zip(&self.weights) {
-            add_weighted(row, weight, tall);
-        }
+/// The weighted mean of pixels.
+fn mean(share: &Share, pixels: &[f32]) -> [f32; 3] {
+    let mut sum = [0.0; 3];
+    for (pixel, weight) in pixels.as_chunks::<3>().0[share.first..].iter().zip(&share.weights) {
+        (0..3).for_each(|c| sum[c] += pixel[c] * weight);
     }
-
-    /// The weighted mean of pixels.
-    fn mean(&self, pixels: &[f32]) -> [f32; 3] {
-        let mut sum = [0.0; 3];
-        for (pixel, weight) in pixels.as_chunks::<3>().0[self.first..].iter().zip(&self.weights) {
-            (0..3).for_each(|c| sum[c] += pixel[c] * weight);
-        }
-        sum
-    }
+    sum
 }
 
 kernels! {
@@ -118,29 +116,6 @@ kernels! {
             *sum += f32::from(v) * weight;
         }
     }
-}
-
-/// How a line of `from` values becomes one of `to`.
-fn shares(from: usize, to: usize) -> Vec<Share> {
-    let step = from as f64 / to as f64;
-    let share = |i: usize| {
-        if from > to {
-            // What the value covers of each one under it.
-            let (start, end) = (i as f64 * step, (i + 1) as f64 * step);
-            let first = (start as usize).min(from - 1);
-            let last = (end.ceil() as usize).clamp(first + 1, from);
-            let covered = |j: usize| (end.min((j + 1) as f64) - start.max(j as f64)).max(0.0);
-            let total: f64 = (first..last).map(covered).sum();
-            Share { first, weights: (first..last).map(|j| (covered(j) / total) as f32).collect() }
-        } else {
-            let place = ((i as f64 + 0.5) * step - 0.5).clamp(0.0, (from - 1) as f64);
-            let first = (place as usize).min(from.saturating_sub(2));
-            let part = (place - first as f64) as f32;
-            let weights = if from == 1 { vec![1.0] } else { vec![1.0 - part, part] };
-            Share { first, weights }
-        }
-    };
-    (0..to).map(share).collect()
 }
 
 #[cfg(test)]
@@ -172,18 +147,6 @@ mod tests {
         for (pixel, stored) in square.values.chunks(3).zip(img.pixels()) {
             let value = denormal(pixel);
             assert!((0..3).all(|c| (value[c] - f32::from(stored[c])).abs() < 1e-3));
-        }
-    }
-
-    #[test]
-    fn every_pixel_of_a_shrunken_picture_counts_alike() {
-        for (from, to) in [(7, 3), (1000, 320), (321, 320), (10_000, 1)] {
-            let mut counted = vec![0f64; from];
-            for share in shares(from, to) {
-                share.weights.iter().enumerate().for_each(|(i, w)| counted[share.first + i] += f64::from(*w));
-            }
-            let even = to as f64 / from as f64;
-            assert!(counted.iter().all(|c| (c - even).abs() < 1e-4), "{from} to {to}");
         }
     }
 

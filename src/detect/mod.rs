@@ -16,6 +16,7 @@ pub mod net;
 mod nms;
 mod open;
 mod settings;
+mod squares;
 mod times;
 
 pub use config::{BadDetectorConfig, DetectorConfig};

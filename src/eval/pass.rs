@@ -2,7 +2,8 @@
 
 use super::EvalError;
 use crate::data::{Picture, read_picture};
-use crate::infer::{Network, Settings, Shown, StageTimes, WantedMaps};
+use crate::gpu::Shown;
+use crate::infer::{Network, Settings, StageTimes, WantedMaps};
 use crate::model::kept_tokens;
 use crate::pose::Keypoint;
 use crate::vision::{CropBox, keypoints_to_image};
@@ -36,7 +37,7 @@ pub fn estimate_subjects(
     let settings: Vec<(&Settings, Vec<usize>)> = settings.iter().map(|s| (s, kept(s))).collect();
     // `pictures` are those of `subjects`, one by one, or a single one for all of them.
     let part = |pictures: &[RgbImage], subjects: &[Subject]| {
-        let pictures: Vec<Shown> = pictures.iter().map(|picture| network.show(picture)).collect();
+        let pictures: Vec<Shown> = pictures.iter().map(Shown::new).collect();
         let shown: Vec<(&Shown, CropBox)> =
             pictures.iter().cycle().zip(subjects).map(|(picture, s)| (picture, s.crop)).collect();
         let poses = estimate_batch(network, &shown, &settings)?;

@@ -134,6 +134,20 @@ impl ComputeDevice {
         }
     }
 
+    /// Whatever GPU there is with kernels of its own, whose uploads are counted for this test alone.
+    #[cfg(test)]
+    pub fn gpu_alone_for_test() -> ComputeDevice {
+        let setup = adapter::open().expect("the tests need a Vulkan driver").setup;
+        let kernels = Some(Arc::new(Kernels::new(&setup.device, &setup.queue)));
+        ComputeDevice { kernels, ..gpu().unwrap() }
+    }
+
+    /// How many pictures went up to a device with kernels.
+    #[cfg(test)]
+    pub fn uploads(&self) -> usize {
+        self.kernels.as_ref().unwrap().uploads.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
     /// Name and backend in words, e.g. "NVIDIA H200 (Vulkan)".
     pub fn title(&self) -> String {
         if self.is_gpu() {

@@ -1,9 +1,11 @@
 //! Where the network computes: the choice between a GPU and the CPU, the device that the window
-//! shares with Burn, and the kernels around the network.
+//! shares with Burn, the pictures that networks are shown there, and the kernels around the networks.
 
 mod adapter;
 mod choice;
 pub mod kernels;
+mod shown;
 
 pub use adapter::{SharedSetup, shared_setup};
 pub use choice::{ComputeDevice, DeviceChoice, DeviceError, choose};
+pub use shown::Shown;

@@ -1,7 +1,7 @@
 //! The network with everything around it.
 
-use super::{DrawnMaps, Found, InferError, Network, Settings, Shown, StageTimes, Timing, WantedMaps};
-use crate::gpu::ComputeDevice;
+use super::{DrawnMaps, Found, InferError, Network, Settings, StageTimes, Timing, WantedMaps};
+use crate::gpu::{ComputeDevice, Shown};
 use crate::model::{MaskKind, TmPose, kept_tokens};
 use crate::pose::{Keypoint, Pose};
 use crate::vision::{BBox, BOX_PADDING, CropBox, keypoints_to_image};
@@ -126,6 +126,20 @@ impl Estimator {
         settings: &Settings,
         want_heatmaps: bool,
     ) -> Result<(Vec<Estimate>, StageTimes, Vec<usize>), InferError> {
+        self.estimate_shown(&Shown::new(img), boxes, settings, want_heatmaps)
+    }
+
+    /// [`Estimator::estimate`] in a picture that others are shown too: it goes to a device once.
+    ///
+    /// # Errors
+    /// As [`Estimator::estimate`].
+    pub fn estimate_shown(
+        &mut self,
+        shown: &Shown,
+        boxes: &[BBox],
+        settings: &Settings,
+        want_heatmaps: bool,
+    ) -> Result<(Vec<Estimate>, StageTimes, Vec<usize>), InferError> {
         let started = Instant::now();
         if !(settings.keep_ratio > 0.0 && settings.keep_ratio <= 1.0) {
             return Err(InferError::KeepRatio(settings.keep_ratio));
@@ -141,10 +155,8 @@ impl Estimator {
         let mut estimates = Vec::with_capacity(boxes.len());
         if !crops.is_empty() {
             let wanted = if want_heatmaps { self.maps } else { WantedMaps::None };
-            let shown = self.network().show(img);
-            times.crop += started.elapsed();
             for turn in crops.chunks(MAX_BATCH) {
-                let found = self.turn(&shown, turn, &kept, settings, wanted, &mut times)?;
+                let found = self.turn(shown, turn, &kept, settings, wanted, &mut times)?;
                 let clock = Instant::now();
                 estimates.extend(found.into_iter().zip(turn).map(|(found, crop)| self.place(found, crop)));
                 times.decode += clock.elapsed();

@@ -11,7 +11,7 @@ mod times;
 pub use drawn::{DrawnMaps, Found, WantedMaps};
 pub use error::InferError;
 pub use estimator::{Estimate, Estimator, pose_score};
-pub use network::{Features, Network, Shown};
+pub use network::{Features, Network};
 pub use settings::Settings;
 pub use times::{StageTimes, Timing};
 

@@ -2,18 +2,19 @@
 //! whole sets (the evaluation) go through here, so they cannot disagree.
 //!
 //! Where tensors live behind wgpu, kernels of ours cut the crops and find the keypoints, so that of a
-//! frame only its pixels go to the GPU and three numbers a joint come back. Elsewhere their twins in
+//! frame only its pixels go to the GPU (once, whoever else looks at it there) and three numbers a joint come back. Elsewhere their twins in
 //! `vision/` do the same on the CPU.
 
 use super::{DrawnMaps, Found, InferError, Settings, StageTimes, Timing, WantedMaps};
-use crate::gpu::ComputeDevice;
 use crate::gpu::kernels::Uploaded;
+use crate::gpu::{ComputeDevice, Shown};
 use crate::model::{Keep, PositionMode, TmPose, mirrored_tokens};
 use crate::pose::Skeleton;
 use crate::vision::{Affine, CropBox, Decoding, Heatmaps, decode, normalize_into, warp};
 use burn::prelude::*;
 use image::RgbImage;
 use rayon::prelude::*;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// A folded model on its device.
@@ -25,12 +26,6 @@ pub struct Network<'a> {
     pub skeleton: &'a Skeleton,
     pub device: &'a ComputeDevice,
     pub timing: Timing,
-}
-
-/// A picture from which crops are cut: in the CPU's memory and, where kernels cut, on the device.
-pub struct Shown<'a> {
-    pixels: &'a RgbImage,
-    uploaded: Option<Uploaded<'a>>,
 }
 
 /// What the backbone saw in a batch of crops. Any number of settings can be run from it.
@@ -50,12 +45,7 @@ pub(super) enum Maps {
     Device(Tensor<4>),
 }
 
-impl<'a> Network<'a> {
-    /// Brings a picture to where crops are cut from it.
-    pub fn show(&self, pixels: &'a RgbImage) -> Shown<'a> {
-        Shown { pixels, uploaded: self.device.kernels().and_then(|kernels| kernels.upload(pixels)) }
-    }
-
+impl Network<'_> {
     /// Cuts crops out of their pictures, normalised and on the device: `[B,3,H,W]`. On a GPU B is a power
     /// of two, since kernels are compiled and tuned for each size.
     ///
@@ -65,17 +55,24 @@ impl<'a> Network<'a> {
         let [height, width] = self.model.config().input;
         let slots = if self.device.is_gpu() { crops.len().next_power_of_two() } else { crops.len() };
         let to_crop = |crop: &CropBox| Affine::from_crop(crop, 0.0, [width, height]);
-        let uploaded: Option<Vec<(&Uploaded, Affine)>> =
-            crops.iter().map(|(shown, crop)| Some((shown.uploaded.as_ref()?, to_crop(crop)))).collect();
+        let uploaded: Option<Vec<Rc<Uploaded>>> =
+            crops.iter().map(|(shown, _)| shown.on(self.device)).collect();
         if let (Some(kernels), Some(uploaded)) = (self.device.kernels(), uploaded) {
-            let cut = kernels.crop(&uploaded, slots, [height, width], &self.device.device);
+            let crops: Vec<(&Uploaded, Affine)> = uploaded
+                .iter()
+                .zip(crops)
+                .map(|(picture, (_, crop))| (picture.as_ref(), to_crop(crop)))
+                .collect();
+            let cut = kernels.crop(&crops, slots, [height, width], &self.device.device);
             return cut.map_err(|e| self.failed(&e));
         }
-        let mut pixels = vec![0.0; slots * 3 * height * width];
-        pixels.par_chunks_mut(3 * height * width).zip(crops).for_each(|(out, (shown, crop))| {
-            normalize_into(&warp(shown.pixels, &to_crop(crop), [width, height]), out);
+        let crops: Vec<(&RgbImage, Affine)> =
+            crops.iter().map(|(shown, crop)| (shown.pixels(), to_crop(crop))).collect();
+        let mut values = vec![0.0; slots * 3 * height * width];
+        values.par_chunks_mut(3 * height * width).zip(&crops).for_each(|(out, (pixels, to_crop))| {
+            normalize_into(&warp(pixels, to_crop, [width, height]), out);
         });
-        Ok(Tensor::from_data(TensorData::new(pixels, [slots, 3, height, width]), &self.device.device))
+        Ok(Tensor::from_data(TensorData::new(values, [slots, 3, height, width]), &self.device.device))
     }
 
     /// Runs the backbone over crops of which the first `persons` count; with `flip_test` over the mirrored

@@ -131,7 +131,7 @@ fn on_the_cpu_warming_up_is_one_pass_and_heatmaps_are_in_memory_wherever_they_ar
 mod on_the_gpu {
     use super::super::network::{Maps, mean};
     use super::*;
-    use crate::gpu::{DeviceChoice, choose};
+    use crate::gpu::Shown;
     use crate::model::TmPose;
     use crate::vision::{BOX_PADDING, CropBox, Decoding, gaussian_targets};
     use burn::prelude::*;
@@ -145,8 +145,7 @@ mod on_the_gpu {
         fn new() -> Both {
             let cpu = ComputeDevice::cpu();
             let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
-            let gpu = choose(DeviceChoice::Gpu).expect("the tests need a Vulkan driver");
-            Both { model: config.init(&cpu.device), devices: [cpu, gpu] }
+            Both { model: config.init(&cpu.device), devices: [cpu, ComputeDevice::gpu_alone_for_test()] }
         }
 
         fn networks(&self) -> [Network<'_>; 2] {
@@ -182,11 +181,12 @@ mod on_the_gpu {
         let (both, img) = (Both::new(), picture());
         let boxes = [MIDDLE, BBox { x: -30.0, y: 200.0, w: 80.0, h: 150.0 }, BBox::whole(240, 300)];
         let [cpu, gpu] = both.networks().map(|network| {
-            let shown = network.show(&img);
+            let shown = Shown::new(&img);
             let crops = boxes.map(|b| (&shown, CropBox::from_bbox(&b, 0.75, BOX_PADDING)));
             network.crops(&crops).unwrap()
         });
         assert_eq!((cpu.dims()[0], gpu.dims()[0]), (3, 4));
+        assert_eq!(both.devices[1].uploads(), 1, "one picture for three crops");
         let cpu = values(cpu);
         assert!(values(gpu)[..cpu.len()] == cpu);
     }

@@ -20,7 +20,7 @@ pub enum Timing {
 /// flip test. A stage that was not measured (see [`Timing::WholeOnly`]) is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StageTimes {
-    /// Cropping, normalising and the upload.
+    /// Cropping, normalising and the upload, unless the picture was on the device already.
     pub crop: Duration,
     /// Pictures to feature maps.
     pub backbone: Duration,

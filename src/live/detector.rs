@@ -2,14 +2,13 @@
 
 use super::finder::{FinderError, FinderLoader, FinderSummary, PersonFinder};
 use crate::detect::{self, DetectSettings, Detector};
-use crate::gpu::{self, DeviceChoice};
+use crate::gpu::{self, DeviceChoice, Shown};
 use crate::vision::Detection;
-use image::RgbImage;
 use std::path::{Path, PathBuf};
 
 impl PersonFinder for Detector {
-    fn find(&mut self, img: &RgbImage) -> Result<Vec<Detection>, FinderError> {
-        Ok(self.detect(img, &DetectSettings::default())?.0)
+    fn find(&mut self, shown: &Shown) -> Result<Vec<Detection>, FinderError> {
+        Ok(self.detect_shown(shown, &DetectSettings::default())?.0)
     }
 }
 

@@ -1,11 +1,10 @@
 //! What the inference thread runs, behind a small trait so that the pipeline can be tested without a
 //! network.
 
-use crate::gpu::ComputeDevice;
+use crate::gpu::{ComputeDevice, Shown};
 use crate::infer::{Estimate, Estimator, InferError, Settings, StageTimes};
 use crate::vision::BBox;
 use crate::weights::WeightsInfo;
-use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,13 +13,13 @@ pub type Estimated = (Vec<Estimate>, StageTimes, Vec<usize>);
 
 /// Finds the poses in a picture.
 pub trait PoseEstimator {
-    /// One pose for each box (pixels of `img`).
+    /// One pose for each box (pixels of the picture).
     ///
     /// # Errors
     /// One sentence for the user.
     fn estimate(
         &mut self,
-        img: &RgbImage,
+        shown: &Shown,
         boxes: &[BBox],
         settings: &Settings,
         heatmaps: bool,
@@ -41,12 +40,12 @@ pub trait PoseEstimator {
 impl PoseEstimator for Estimator {
     fn estimate(
         &mut self,
-        img: &RgbImage,
+        shown: &Shown,
         boxes: &[BBox],
         settings: &Settings,
         heatmaps: bool,
     ) -> Result<Estimated, InferError> {
-        Estimator::estimate(self, img, boxes, settings, heatmaps)
+        self.estimate_shown(shown, boxes, settings, heatmaps)
     }
 
     fn warm_up(

@@ -2,7 +2,7 @@
 //! window.
 
 use super::*;
-use crate::gpu::ComputeDevice;
+use crate::gpu::{ComputeDevice, Shown};
 use crate::infer::{Estimate, InferError, Settings, StageTimes};
 use crate::model::{ModelConfig, Variant};
 use crate::pose::{Keypoint, Pose, Skeleton};
@@ -120,7 +120,7 @@ impl Drop for Fake {
 impl PoseEstimator for Fake {
     fn estimate(
         &mut self,
-        img: &RgbImage,
+        shown: &Shown,
         boxes: &[BBox],
         settings: &Settings,
         _heatmaps: bool,
@@ -143,7 +143,7 @@ impl PoseEstimator for Fake {
             })
             .collect();
         let kept = (0..(settings.keep_ratio * 256.0) as usize).collect();
-        assert!(img.width() > 0);
+        assert!(shown.pixels().width() > 0);
         Ok((estimates, StageTimes { whole: TICK, ..StageTimes::default() }, kept))
     }
 
@@ -153,7 +153,7 @@ impl PoseEstimator for Fake {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<(), InferError> {
         progress(0, 1);
-        self.estimate(&RgbImage::new(4, 4), &[BBox::whole(4, 4)], settings, false)?;
+        self.estimate(&Shown::new(&RgbImage::new(4, 4)), &[BBox::whole(4, 4)], settings, false)?;
         progress(1, 1);
         Ok(())
     }
@@ -185,7 +185,7 @@ impl Drop for FakeFinder {
 }
 
 impl PersonFinder for FakeFinder {
-    fn find(&mut self, _img: &RgbImage) -> Result<Vec<Detection>, FinderError> {
+    fn find(&mut self, _shown: &Shown) -> Result<Vec<Detection>, FinderError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         Ok(self.people.clone())
     }

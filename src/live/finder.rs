@@ -2,19 +2,18 @@
 //! detector.
 
 use crate::detect::DetectError;
-use crate::gpu::{ComputeDevice, DeviceError};
+use crate::gpu::{ComputeDevice, DeviceError, Shown};
 use crate::vision::Detection;
-use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Finds the people in a picture.
 pub trait PersonFinder {
-    /// Boxes around the people, best first, in pixels of `img`.
+    /// Boxes around the people, best first, in pixels of the picture.
     ///
     /// # Errors
     /// One sentence for the user.
-    fn find(&mut self, img: &RgbImage) -> Result<Vec<Detection>, FinderError>;
+    fn find(&mut self, shown: &Shown) -> Result<Vec<Detection>, FinderError>;
 }
 
 /// The person detector could not be loaded or run.

@@ -6,6 +6,7 @@ use super::finder::{FinderLoader, FinderStatus, PersonFinder};
 use super::slot::lock;
 use super::times::FrameTimes;
 use super::worker::{LiveResult, LiveSettings, Measuring, Shared};
+use crate::gpu::Shown;
 use crate::pose::{Pose, Skeleton};
 use crate::track::{FollowSettings, Follower, Moment, Person};
 use crate::vision::{BBox, Detection};
@@ -139,7 +140,7 @@ impl<'a> Inference<'a> {
         self.shared.set_finder_status(FinderStatus::Loading);
         let status = match guarded(|| {
             let (mut finder, summary) = loader()?;
-            finder.find(&RgbImage::new(64, 64))?;
+            finder.find(&Shown::new(&RgbImage::new(64, 64)))?;
             Ok::<_, super::FinderError>((finder, summary))
         }) {
             Ok((finder, summary)) => {
@@ -210,6 +211,8 @@ impl<'a> Inference<'a> {
         };
         let started = Instant::now();
         let pixels = &current.frame.frame.pixels;
+        // For the detector and the pose network.
+        let shown = Shown::new(pixels);
         let settings = &self.settings;
         let mut times = FrameTimes::default();
         let mut tracking = Stopwatch::default();
@@ -220,7 +223,7 @@ impl<'a> Inference<'a> {
         if let (true, None, true, Some(finder)) = (wanted, &current.found, settings.detect, &mut self.finder)
         {
             let clock = Instant::now();
-            match guarded(|| finder.find(pixels)) {
+            match guarded(|| finder.find(&shown)) {
                 Ok(found) => current.found = Some(Arc::new(found)),
                 Err(sentence) => {
                     // It goes on as without a detector.
@@ -243,7 +246,7 @@ impl<'a> Inference<'a> {
             current.boxes = tracking.time(|| follower.boxes());
             let boxes = &current.boxes;
             let estimated =
-                guarded(|| estimator.estimate(pixels, boxes, &settings.infer, settings.heatmaps))?;
+                guarded(|| estimator.estimate(&shown, boxes, &settings.infer, settings.heatmaps))?;
             let poses = poses(&estimated);
             let people = tracking.time(|| follower.estimated(&poses));
             // A picture gets no second chance in a next frame: who was just found is looked at closer.
@@ -274,9 +277,9 @@ impl<'a> Inference<'a> {
         }
         let (Some(estimator), Some(current)) = (&mut self.estimator, &self.current) else { return Ok(()) };
         let started = Instant::now();
-        let (pixels, settings) = (&current.frame.frame.pixels, &self.settings);
+        let (shown, settings) = (Shown::new(&current.frame.frame.pixels), &self.settings);
         let estimated =
-            guarded(|| estimator.estimate(pixels, &current.boxes, &settings.infer, settings.heatmaps))?;
+            guarded(|| estimator.estimate(&shown, &current.boxes, &settings.infer, settings.heatmaps))?;
         let people = self.follower.again(&poses(&estimated));
         let times = FrameTimes { network: estimated.1, whole: started.elapsed(), ..FrameTimes::default() };
         let frame = current.frame.clone();

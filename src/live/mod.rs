@@ -43,3 +43,5 @@ pub use worker::{LiveResult, LiveSettings, Measured};
 pub(crate) mod fakes;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upload_tests;

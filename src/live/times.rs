@@ -6,7 +6,8 @@ use std::time::Duration;
 /// Durations of one frame on the inference thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameTimes {
-    /// Looking for people; `None` when this frame needed no look.
+    /// Looking for people, with the frame's upload if the detector runs on a GPU; `None` when this frame needed no
+    /// look.
     pub detect: Option<Duration>,
     /// Of the network, over all people of the frame.
     pub network: StageTimes,

@@ -2,7 +2,7 @@
 
 use crate::cli::people_arg::{PeopleArg, named_detector};
 use crate::detect::{DetectSettings, Detector};
-use crate::gpu::ComputeDevice;
+use crate::gpu::{ComputeDevice, Shown};
 use crate::infer::{Estimator, Settings};
 use crate::pose::Pose;
 use crate::track::{FollowMode, FollowSettings, Follower, Moment, Person, SmoothingSettings};
@@ -105,14 +105,16 @@ impl Finder {
         estimator: &mut Estimator,
         settings: &Settings,
     ) -> anyhow::Result<Vec<Person>> {
+        // Both networks look at it.
+        let shown = Shown::new(img);
         if follower.begin(img, moment, &self.follow) {
             match &mut self.detector {
-                Some(detector) => follower.detected(&detector.detect(img, &self.detect)?.0),
+                Some(detector) => follower.detected(&detector.detect_shown(&shown, &self.detect)?.0),
                 None => follower.undetected(),
             }
         }
         loop {
-            let (estimates, ..) = estimator.estimate(img, &follower.boxes(), settings, false)?;
+            let (estimates, ..) = estimator.estimate_shown(&shown, &follower.boxes(), settings, false)?;
             let poses: Vec<Pose> = estimates.into_iter().map(|e| e.pose).collect();
             let people = follower.estimated(&poses);
             if !follower.is_searching() {

@@ -1,74 +1,11 @@
-//! A picture's way to the GPU, and crops cut out of it there.
+//! Crops cut out of pictures that are on the GPU.
 
-use super::{Behind, KernelError, Kernels, constant};
+use super::{Behind, KernelError, Kernels, Uploaded, constant};
 use crate::vision::{Affine, SamplingGrid};
 use burn::prelude::*;
-use image::RgbImage;
-use std::num::NonZeroU64;
-use std::sync::PoisonError;
-use wgpu::{BufferDescriptor, BufferUsages};
-
-/// Pictures that are kept ready for the next ones; more are given back to the driver.
-const SPARE: usize = 4;
-
-/// A picture in the GPU's memory. When it is dropped the next picture takes its place.
-#[derive(Debug)]
-pub struct Uploaded<'a> {
-    kernels: &'a Kernels,
-    /// Always there until it is dropped.
-    buffer: Option<wgpu::Buffer>,
-    width: u32,
-    height: u32,
-}
-
-impl Drop for Uploaded<'_> {
-    fn drop(&mut self) {
-        let mut spare = self.kernels.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE {
-            spare.extend(self.buffer.take());
-        }
-    }
-}
+use wgpu::BufferUsages;
 
 impl Kernels {
-    /// Copies a picture to the GPU: width x height x 3 bytes. `None` when it is larger than the GPU lets a
-    /// kernel see at once.
-    pub fn upload(&self, img: &RgbImage) -> Option<Uploaded<'_>> {
-        let bytes = img.as_raw();
-        let size = (bytes.len() as u64).next_multiple_of(4).max(4);
-        let limits = self.device.limits();
-        if size > limits.max_storage_buffer_binding_size.min(u64::from(u32::MAX))
-            || size > limits.max_buffer_size
-        {
-            return None;
-        }
-        let spare = {
-            let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-            spare.iter().position(|buffer| buffer.size() == size).map(|at| spare.swap_remove(at)).or_else(
-                || {
-                    // Pictures of another size do not come back, as a rule.
-                    spare.clear();
-                    None
-                },
-            )
-        };
-        let buffer = spare.unwrap_or_else(|| {
-            self.device.create_buffer(&BufferDescriptor {
-                label: Some("picture"),
-                size,
-                usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        });
-        let (width, height) = img.dimensions();
-        if let (false, Some(size)) = (bytes.is_empty(), NonZeroU64::new(size)) {
-            // Goes into the queue in front of the next submission.
-            let mut view = self.queue.write_buffer_with(&buffer, 0, size)?;
-            view.slice(..bytes.len()).copy_from_slice(bytes);
-        }
-        Some(Uploaded { kernels: self, buffer: Some(buffer), width, height })
-    }
-
     /// Cuts a crop of `hw` pixels (height, width) for each of `crops` and normalises it, into a new tensor
     /// `[slots, 3, H, W]` on `device`. Slots beyond the crops repeat the last one. Without crops the tensor
     /// has undefined values.
@@ -77,7 +14,7 @@ impl Kernels {
     /// The device fails.
     pub fn crop(
         &self,
-        crops: &[(&Uploaded<'_>, Affine)],
+        crops: &[(&Uploaded, Affine)],
         slots: usize,
         hw: [usize; 2],
         device: &Device,

@@ -1,6 +1,7 @@
-//! What a frame needs beside the network, on the GPU: crops cut straight into the network's input,
-//! keypoints found in its output, and heatmaps coloured for the window. The shaders are in `shaders/`;
-//! each has a CPU twin in `vision/`, and both give the same numbers.
+//! What a frame needs beside the networks, on the GPU: the detector's squares and the pose network's crops cut
+//! straight into their inputs, keypoints found in heatmaps, and heatmaps coloured for the window. The shaders
+//! are in `shaders/`; each has a CPU twin in `vision/` (the detector's square: in `detect/`), and both give the
+//! same numbers.
 //!
 //! Burn keeps its own list of work that is not submitted yet. Kernels here are submitted beside it, to the
 //! same queue: what a kernel reads is flushed first ([`tensor::Behind`]), and what Burn does next is
@@ -10,14 +11,16 @@
 mod crop;
 mod heat;
 mod launch;
+mod letterbox;
 mod peaks;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod upload;
 
-pub use crop::Uploaded;
 pub use heat::HeatTexture;
 pub use tensor::DeviceMaps;
+pub use upload::Uploaded;
 
 use launch::Program;
 use std::sync::Mutex;
@@ -35,12 +38,16 @@ pub struct Kernels {
     device: wgpu::Device,
     queue: wgpu::Queue,
     crop: Program,
+    letterbox: Program,
     peaks: Program,
     heat: Program,
     /// [`crate::vision::normalization_table`].
     normalized: wgpu::Buffer,
     /// Buffers of pictures that are no longer in use; the next picture takes one.
     spare: Mutex<Vec<wgpu::Buffer>>,
+    /// How many pictures went up.
+    #[cfg(test)]
+    pub(super) uploads: std::sync::atomic::AtomicUsize,
 }
 
 impl Kernels {
@@ -49,12 +56,15 @@ impl Kernels {
         let table = crate::vision::normalization_table().as_flattened();
         Kernels {
             crop: Program::new(device, "crop", include_str!("../../../shaders/crop.wgsl")),
+            letterbox: Program::new(device, "letterbox", include_str!("../../../shaders/letterbox.wgsl")),
             peaks: Program::new(device, "peaks", include_str!("../../../shaders/peaks.wgsl")),
             heat: Program::new(device, "heat layer", include_str!("../../../shaders/heat_layer.wgsl")),
             normalized: constant(device, bytemuck::cast_slice(table), wgpu::BufferUsages::STORAGE),
             device: device.clone(),
             queue: queue.clone(),
             spare: Mutex::default(),
+            #[cfg(test)]
+            uploads: Default::default(),
         }
     }
 

@@ -1,0 +1,69 @@
+//! A picture that several networks look at.
+
+use super::ComputeDevice;
+use super::kernels::{Kernels, Uploaded};
+use image::RgbImage;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A picture in the CPU's memory and, as soon as somebody wants it there, on a device. All who are shown it (the person
+/// detector, the pose network) share one upload a device. It stays on one thread, as tensors do.
+#[derive(Debug)]
+pub struct Shown<'a> {
+    pixels: &'a RgbImage,
+    wanted: RefCell<Vec<Place>>,
+}
+
+/// A device where the picture was wanted.
+#[derive(Debug)]
+struct Place {
+    kernels: Arc<Kernels>,
+    /// `None` if it is too large there.
+    uploaded: Option<Rc<Uploaded>>,
+}
+
+impl<'a> Shown<'a> {
+    /// Nothing is uploaded yet.
+    pub fn new(pixels: &'a RgbImage) -> Shown<'a> {
+        Shown { pixels, wanted: RefCell::default() }
+    }
+
+    /// The picture in the CPU's memory.
+    pub fn pixels(&self) -> &'a RgbImage {
+        self.pixels
+    }
+
+    /// The picture where the kernels of `device` see it; uploaded when it is first asked for. `None` on a device
+    /// without kernels, and when it is too large for them.
+    pub fn on(&self, device: &ComputeDevice) -> Option<Rc<Uploaded>> {
+        let kernels = device.kernels()?;
+        let mut wanted = self.wanted.borrow_mut();
+        if let Some(place) = wanted.iter().find(|place| Arc::ptr_eq(&place.kernels, kernels)) {
+            return place.uploaded.clone();
+        }
+        let uploaded = kernels.upload(self.pixels).map(Rc::new);
+        wanted.push(Place { kernels: kernels.clone(), uploaded: uploaded.clone() });
+        uploaded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_goes_up_once_to_each_device_and_only_when_wanted() {
+        let img = RgbImage::new(12, 7);
+        let [one, other] = [0, 1].map(|_| ComputeDevice::gpu_alone_for_test());
+        let shown = Shown::new(&img);
+        assert_eq!([one.uploads(), other.uploads()], [0, 0]);
+        let (first, second) = (shown.on(&one).unwrap(), shown.on(&one).unwrap());
+        assert!(Rc::ptr_eq(&first, &second));
+        assert_eq!([one.uploads(), other.uploads()], [1, 0]);
+        assert!(!Rc::ptr_eq(&first, &shown.on(&other).unwrap()));
+        assert!(Rc::ptr_eq(&first, &shown.on(&one).unwrap()));
+        assert_eq!([one.uploads(), other.uploads()], [1, 1]);
+        assert!(shown.on(&ComputeDevice::cpu()).is_none());
+    }
+}
