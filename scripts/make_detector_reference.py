@@ -1,9 +1,8 @@
 """Reference for the person detector: RTMDet-nano's published graph, run by ONNX Runtime.
 
-With closed-form weights: every convolution's initializers are replaced by the generator of the fixtures (FNV-1a +
-SplitMix64, see tests/detector.rs) under the names `detector.<i>.weight` and `detector.<i>.bias`, i counting the
-convolutions in graph order, so that the reference holds no trained number and no weights need to be shipped. With the
-trained ones: for the check that runs only where the published file is at hand.
+With closed-form weights (closed_form.py, names `detector.<i>.weight` and `detector.<i>.bias`), so that the reference
+holds no trained number and no weights need to be shipped. With the trained ones: for the check that runs only where
+the published file is at hand.
 
 usage: make_detector_reference.py rtmdet_nano_person_320.onnx tests/fixtures/detector_reference.safetensors
 needs: numpy, onnx, onnxruntime, safetensors
@@ -14,7 +13,7 @@ import sys
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import numpy_helper
+from closed_form import closed_form, closed_form_model
 from safetensors.numpy import save_file
 
 SIDE = 320
@@ -22,40 +21,7 @@ STRIDES = [8, 16, 32]
 PICTURE = (500, 333)  # width, height
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 GAIN = 1.5  # keeps a signal through SiLU from fading
-BIAS = 0.1
 SETTINGS = {"closed form": (0.5, 0.6, 20), "trained": (0.02, 0.6, 20)}  # least score, IoU, most
-
-
-def closed_form(name, shape, amp):
-    h = np.uint64(0xCBF29CE484222325)
-    with np.errstate(over="ignore"):
-        for byte in name.encode():
-            h = (h ^ np.uint64(byte)) * np.uint64(0x100000001B3)
-        i = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint64)
-        z = h + i * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    t = (z >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)
-    return (np.float32(amp) * t).reshape(shape)
-
-
-def closed_form_model(path):
-    model = onnx.load(path)
-    graph = model.graph
-    shapes = {t.name: tuple(t.dims) for t in graph.initializer}
-    new, index = {}, 0
-    for node in graph.node:
-        if node.op_type == "Conv":
-            weight, bias = node.input[1], node.input[2]
-            amp = GAIN * np.sqrt(3.0 / np.prod(shapes[weight][1:]))
-            new[weight] = closed_form(f"detector.{index}.weight", shapes[weight], amp)
-            new[bias] = closed_form(f"detector.{index}.bias", shapes[bias], BIAS)
-            index += 1
-    for tensor in graph.initializer:
-        if tensor.name in new:
-            tensor.CopyFrom(numpy_helper.from_array(new[tensor.name], tensor.name))
-    return model
 
 
 def picture():
@@ -139,5 +105,5 @@ def reference(model, name, bgr):
 
 if __name__ == "__main__":
     source, target = sys.argv[1:]
-    save_file(reference(closed_form_model(source), "closed form", False), target)
+    save_file(reference(closed_form_model(source, "detector", GAIN), "closed form", False), target)
     save_file(reference(onnx.load(source), "trained", True), target.replace(".safetensors", "_trained.safetensors"))

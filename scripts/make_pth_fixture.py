@@ -4,7 +4,7 @@ small: every tensor is a strided view into one storage of 8,192 numbers, so a fi
 TMPose-B stays small: element [o, ...] of tensor `name` is ramp[(fnv1a(name) % 256) + o] for all of the
 remaining indices (vectors: element o). A linear weight therefore shows whether it was transposed. Only
 pos_embedding is stored in full, in half precision.
-full: the closed-form weights of the fixtures (as in tests/support/mod.rs), for a comparison of heatmaps.
+full: the closed-form weights of the fixtures (closed_form.py), for a comparison of heatmaps.
 
 usage: make_pth_fixture.py small tests/fixtures        (tmpose_b_small.pth, ppt_s_small.pth, hrnet_w32_small.pth)
        make_pth_fixture.py full VARIANT FOLDER         (VARIANT: b, l_d6, l_d24, s, ppt_s)
@@ -16,15 +16,7 @@ import sys
 
 import numpy as np
 import torch
-
-MASK = (1 << 64) - 1
-
-
-def fnv1a(name):
-    h = 0xCBF29CE484222325
-    for byte in name.encode():
-        h = ((h ^ byte) * 0x100000001B3) & MASK
-    return h
+from closed_form import closed_form, fnv1a
 
 
 def bn(name, n):
@@ -136,18 +128,10 @@ def positions():
 
 
 def generated(name, shape, center, amp):
-    with np.errstate(over="ignore"):
-        i = np.arange(1, math.prod(shape) + 1, dtype=np.uint64)
-        z = np.uint64(fnv1a(name)) + i * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    t = (z >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)
-    value = np.float32(amp) * t
-    return torch.tensor((value if center == 0 else np.float32(center) + value).reshape(shape))
+    return torch.tensor(closed_form(name, shape, amp, center))
 
 
-def closed_form(name, shape):
+def weight(name, shape):
     if name.endswith("num_batches_tracked"):
         return torch.tensor(0)
     if name.endswith("pos_embedding"):
@@ -199,5 +183,5 @@ if __name__ == "__main__":
         small(sys.argv[2])
     else:
         variant, folder = sys.argv[2:]
-        state = {name: closed_form(name, shape) for name, shape in tensors(variant)}
+        state = {name: weight(name, shape) for name, shape in tensors(variant)}
         torch.save(nested(state), f"{folder}/{variant}_closed_form.pth")

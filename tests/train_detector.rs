@@ -2,19 +2,18 @@
 //! and its weights are measured.
 
 mod program;
+mod training;
 
 use burn::prelude::*;
 use image::RgbImage;
 use program::tmpose;
-use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tmpose::detect::{self, DetectorConfig, DetectorInfo};
 use tmpose::weights::{Precision, TrainingRecord};
+use training::{assert_same_weights, course, events, killed, succeed, tensors};
 
 const SETTINGS: &str = r#"
 [model]
@@ -90,51 +89,16 @@ fn prepared() -> TempDir {
     dir
 }
 
-fn succeed(folder: &Path, line: &str) -> String {
-    let output = tmpose(folder, line);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "tmpose {line}: {said}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
 fn fail(folder: &Path, line: &str) -> String {
     let output = tmpose(folder, line);
     assert_eq!(output.status.code(), Some(1), "tmpose {line}");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn events(run: &Path) -> Vec<Value> {
-    let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap_or_default();
-    // The last line may be under way.
-    log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-/// The numbers of every step and validation; those that were made twice must agree.
-fn course(run: &Path) -> BTreeMap<(String, u64), String> {
-    let mut course = BTreeMap::new();
-    for event in events(run) {
-        let kind = event["event"].as_str().unwrap().to_owned();
-        let numbers = match kind.as_str() {
-            "step" => ["loss", "score_loss", "box_loss", "positives", "learning_rate", "gradient"]
-                .map(|name| event[name].clone())
-                .to_vec(),
-            "validated" | "kept" => {
-                ["ap", "ap50", "ar100", "tall"].map(|name| event["score"][name].clone()).to_vec()
-            }
-            _ => continue,
-        };
-        let numbers = format!("{numbers:?}");
-        let before = course.insert((kind, event["step"].as_u64().unwrap()), numbers.clone());
-        assert!(before.is_none_or(|before| before == numbers), "{event}");
-    }
-    course
-}
-
-/// All tensors of a file, without the header's times.
-fn tensors(path: &Path) -> BTreeMap<String, Vec<u8>> {
-    let bytes = std::fs::read(path).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    file.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect()
+/// The numbers of every step and validation.
+fn numbers(run: &Path) -> BTreeMap<(String, u64), String> {
+    let of_a_step = ["loss", "score_loss", "box_loss", "positives", "learning_rate", "gradient"];
+    course(run, &of_a_step, &["ap", "ap50", "ar100", "tall"])
 }
 
 #[test]
@@ -142,32 +106,14 @@ fn a_killed_training_ends_with_the_same_bits_and_its_weights_find_people() {
     let dir = prepared();
     let here = dir.path();
     succeed(here, "train detector --config train.toml --out whole");
-    for step in [12, 40] {
-        let line = if step == 12 {
-            "train detector --config train.toml --out run"
-        } else {
-            "train detector --resume run"
-        };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tmpose"));
-        let command = command.args(line.split_whitespace()).current_dir(here).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let begun = Instant::now();
-        let made = |e: &Value| e["event"] == "step" && e["step"].as_u64() >= Some(step);
-        while !events(&here.join("run")).iter().any(made) {
-            assert!(begun.elapsed() < Duration::from_secs(300), "step {step} did not come");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        child.kill().unwrap();
-        assert!(!child.wait().unwrap().success(), "it was over before it could be killed");
-    }
+    killed(here, "train detector --config train.toml --out run", 12);
+    killed(here, "train detector --resume run", 40);
     succeed(here, "train detector --resume run");
 
-    let (whole, run) = (course(&here.join("whole")), course(&here.join("run")));
+    let (whole, run) = (numbers(&here.join("whole")), numbers(&here.join("run")));
     assert_eq!(whole.keys().filter(|(kind, _)| kind == "step").count(), 60);
     assert_eq!(run, whole);
-    for file in ["checkpoint.safetensors", "last.safetensors", "best.safetensors"] {
-        assert!(tensors(&here.join("run").join(file)) == tensors(&here.join("whole").join(file)), "{file}");
-    }
+    assert_same_weights(&here.join("run"), &here.join("whole"));
     let losses: Vec<f64> = events(&here.join("whole"))
         .iter()
         .filter(|e| e["event"] == "step")

@@ -2,12 +2,14 @@
 //! nothing had happened.
 #![cfg(unix)]
 
-use safetensors::SafeTensors;
+mod program;
+mod training;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use training::{assert_same_weights, course, killed, said, started, succeed};
 
 /// Validations fall between checkpoints, so that a kill repeats some of either.
 const SETTINGS: &str = r#"
@@ -30,21 +32,6 @@ checkpoint_steps = 7
 val_steps = 25
 "#;
 
-fn tmpose(folder: &Path, line: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tmpose"));
-    command.args(line.split_whitespace()).current_dir(folder).env_remove("RUST_LOG");
-    command
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn succeed(folder: &Path, line: &str) {
-    let output = tmpose(folder, line).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "tmpose {line}: {}", said(&output));
-}
-
 /// A folder with a small set and the settings.
 fn prepared() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -54,46 +41,10 @@ fn prepared() -> tempfile::TempDir {
     dir
 }
 
-fn events(run: &Path) -> Vec<Value> {
-    let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap_or_default();
-    // The last line may be under way.
-    log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-}
-
-/// Starts a training and returns when its log has step `step`.
-fn started(folder: &Path, line: &str, step: u64) -> Child {
-    let child = tmpose(folder, line).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
-    let steps = |e: &Value| e["event"] == "step" && e["step"].as_u64() >= Some(step);
-    while !events(&folder.join("run")).iter().any(steps) {
-        assert!(begun.elapsed() < Duration::from_secs(300), "step {step} did not come");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child
-}
-
-/// The numbers of every step and validation; those that were made twice must agree.
-fn course(run: &Path) -> BTreeMap<(String, u64), String> {
-    let mut course = BTreeMap::new();
-    for event in events(run).into_iter().filter(|e| e["keep_ratio"].as_f64().unwrap_or(1.0) == 1.0) {
-        let kind = event["event"].as_str().unwrap().to_owned();
-        let numbers = match kind.as_str() {
-            "step" => ["loss", "mse", "cross_entropy", "learning_rate", "gradient"].map(|n| event[n].clone()),
-            "validated" => ["ap", "ap50", "ar", "pck01", "pck02"].map(|n| event["score"][n].clone()),
-            _ => continue,
-        };
-        let numbers = format!("{numbers:?}");
-        let before = course.insert((kind, event["step"].as_u64().unwrap()), numbers.clone());
-        assert!(before.is_none_or(|before| before == numbers), "{event}");
-    }
-    course
-}
-
-/// All tensors of a file, without the header's times.
-fn tensors(path: &Path) -> BTreeMap<String, Vec<u8>> {
-    let bytes = std::fs::read(path).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    file.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect()
+/// The numbers of every step and validation.
+fn numbers(run: &Path) -> BTreeMap<(String, u64), String> {
+    let of_a_step = ["loss", "mse", "cross_entropy", "learning_rate", "gradient"];
+    course(run, &of_a_step, &["ap", "ap50", "ar", "pck01", "pck02"])
 }
 
 #[test]
@@ -109,9 +60,7 @@ fn a_training_that_was_interrupted_and_killed_ends_with_the_same_bits() {
     assert!(said(&output).contains("`tmpose train --resume run` goes on"), "{}", said(&output));
 
     for step in [40, 80] {
-        let mut child = started(here, "train --resume run", step);
-        child.kill().unwrap();
-        assert!(!child.wait().unwrap().success(), "it was over before it could be killed");
+        killed(here, "train --resume run", step);
     }
     // What a crash in the middle of a line leaves behind.
     use std::io::Write;
@@ -119,12 +68,10 @@ fn a_training_that_was_interrupted_and_killed_ends_with_the_same_bits() {
     log.write_all(br#"{"event":"st"#).unwrap();
     succeed(here, "train --resume run");
 
-    let (whole, run) = (course(&here.join("whole")), course(&here.join("run")));
+    let (whole, run) = (numbers(&here.join("whole")), numbers(&here.join("run")));
     assert_eq!(whole.keys().filter(|(kind, _)| kind == "step").count(), 120);
     assert_eq!(run, whole);
-    for file in ["checkpoint.safetensors", "last.safetensors", "best.safetensors"] {
-        assert!(tensors(&here.join("run").join(file)) == tensors(&here.join("whole").join(file)), "{file}");
-    }
+    assert_same_weights(&here.join("run"), &here.join("whole"));
     let log = std::fs::read_to_string(here.join("run/log.jsonl")).unwrap();
     assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
 }
@@ -154,5 +101,5 @@ fn a_full_disk_keeps_the_last_checkpoint_and_says_so() {
     assert!(!left.into_iter().any(|name| name.to_string_lossy().starts_with(".tmp")));
 
     succeed(here, "train --resume run --steps 21");
-    assert!(course(&here.join("run")).contains_key(&("step".into(), 21)));
+    assert!(numbers(&here.join("run")).contains_key(&("step".into(), 21)));
 }

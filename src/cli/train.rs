@@ -2,18 +2,19 @@
 
 mod bars;
 mod detector;
+mod run_args;
+mod screen;
 
 use crate::cli::stop_flag;
 use crate::data::SetSpec;
-use crate::gpu::DeviceChoice;
 use crate::model::Variant;
 use crate::source::mannequin::training_set;
 use crate::train::{self, Recipe, StepEvent, TrainConfig, TrainEvent};
 use anyhow::{Context, bail};
-use bars::{Bars, remaining};
 use indicatif::ProgressBar;
+use run_args::{RunArgs, set};
+use screen::{Screen, still};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
 /// Trains a pose network, or the network that a subcommand names.
@@ -38,15 +39,9 @@ enum Other {
 /// Flags; each one overrides its setting in the file.
 #[derive(clap::Args)]
 struct PoseArgs {
-    /// Settings file (TOML); what it does not name keeps its default
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     /// What the settings start from: modern (short trainings, the default) or tmpose (the paper's)
     #[arg(long, conflicts_with = "resume")]
     recipe: Option<Recipe>,
-    /// Go on with the training in this folder
-    #[arg(long, value_name = "RUN", conflicts_with = "config")]
-    resume: Option<PathBuf>,
     /// A set to train on, COCO or MPII layout, passed N times an epoch; `mannequin:N` draws N pictures of the
     /// built-in figure. May be given several times
     #[arg(long, value_name = "FOLDER[:N]")]
@@ -78,21 +73,12 @@ struct PoseArgs {
     /// Leave the backbone as it starts and compute its features once
     #[arg(long)]
     freeze_backbone: bool,
-    /// Where the network is trained: auto, gpu, cpu or cuda [default: auto]
-    #[arg(long, value_name = "DEVICE")]
-    device: Option<DeviceChoice>,
-    /// Folder for the run's checkpoints, log and weights
-    #[arg(long, value_name = "RUN")]
-    out: Option<PathBuf>,
     /// Different crops of each sample whose features are kept; every pass over the data takes the next
     #[arg(long, value_name = "N")]
     draws: Option<u64>,
     /// Folder for cached features
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
-    /// Steps to train, instead of a number of epochs
-    #[arg(long)]
-    steps: Option<u64>,
     /// Passes over all samples [default: 5]
     #[arg(long)]
     epochs: Option<f64>,
@@ -102,36 +88,26 @@ struct PoseArgs {
     /// Batches a step, their gradients added [default: 1]
     #[arg(long, value_name = "N")]
     accumulate: Option<usize>,
-    /// End after this many validations without a better AP; 0 for never [default: 0]
-    #[arg(long, value_name = "N")]
-    patience: Option<u64>,
     /// Highest learning rate, reached after the warm-up [default: 0.001]
     #[arg(long)]
     learning_rate: Option<f64>,
-    /// Other augmentations, orders and masks for another number [default: 1]
-    #[arg(long)]
-    seed: Option<u64>,
     /// Train on at most this many samples, spread over all sets
     #[arg(long)]
     limit: Option<usize>,
     /// Validate on at most this many persons between epochs
     #[arg(long)]
     val_limit: Option<usize>,
-    /// Steps between validations instead of once an epoch
-    #[arg(long)]
-    val_steps: Option<u64>,
-    /// Print the settings as a file for --config, each with what it means, and end
-    #[arg(long)]
-    print_config: bool,
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 impl PoseArgs {
     fn settings(&self) -> anyhow::Result<TrainConfig> {
-        let mut c = match (&self.config, &self.resume) {
-            (Some(path), _) => TrainConfig::load(path, self.recipe)?,
-            (None, Some(run)) => TrainConfig::load(&run.join("config.toml"), None)?,
-            (None, None) => TrainConfig::recipe(self.recipe.unwrap_or_default()),
+        let mut c = match self.run.file() {
+            Some(path) => TrainConfig::load(&path, self.recipe)?,
+            None => TrainConfig::recipe(self.recipe.unwrap_or_default()),
         };
+        self.run.apply(&mut c.run, &mut c.schedule);
         if !self.data.is_empty() {
             c.data.train = self.data.clone();
         }
@@ -155,15 +131,9 @@ impl PoseArgs {
         set(&mut c.model.variant, &self.variant);
         set(&mut c.model.depth, &self.depth);
         set(&mut c.model.skeleton, &self.skeleton);
-        set(&mut c.run.device, &self.device);
-        set(&mut c.run.out, &self.out.clone().or(self.resume.clone()));
-        set(&mut c.run.seed, &self.seed);
-        set(&mut c.run.val_steps, &self.val_steps);
-        set(&mut c.schedule.steps, &self.steps);
         set(&mut c.schedule.epochs, &self.epochs);
         set(&mut c.schedule.batch, &self.batch);
         set(&mut c.schedule.accumulate, &self.accumulate);
-        set(&mut c.schedule.patience, &self.patience);
         set(&mut c.schedule.learning_rate, &self.learning_rate);
         set(&mut c.data.draws, &self.draws);
         set(&mut c.data.limit, &self.limit);
@@ -181,56 +151,20 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     let mut config = args.settings()?;
-    if args.print_config {
+    if args.run.print_config {
         print!("{}", config.to_toml());
         return Ok(());
     }
-    check_folder(&config.run.out, args.resume.as_deref(), args.out.as_deref())?;
+    args.run.check_folder(&config.run.out)?;
     let stop = stop_flag()?;
     for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new("mannequin")) {
         *spec = drawn(&config.run.out, spec.repeat, &stop)?;
     }
     let screen = Screen::default();
     let command = command_line(std::env::args());
-    train::run(&config, args.resume.is_some(), &command, &|event| screen.show(event), &stop)
+    train::run(&config, args.run.resumes(), &command, &|event| show(&screen, event), &stop)
         .with_context(|| format!("training in {}", config.run.out.display()))?;
-    ended(screen.stopped_at(), "train", &config.run.out)
-}
-
-/// Puts a flag that was given in the place of its setting.
-fn set<T: Clone>(setting: &mut T, flag: &Option<T>) {
-    if let Some(value) = flag {
-        *setting = value.clone();
-    }
-}
-
-/// Refuses to begin a training where another one lies, and to go on with one elsewhere.
-fn check_folder(run: &Path, resume: Option<&Path>, out: Option<&Path>) -> anyhow::Result<()> {
-    if let Some(resume) = resume {
-        if out.is_some_and(|out| out != resume) {
-            bail!("--resume {} goes on in that folder; leave --out away", resume.display());
-        }
-    } else if run.join("checkpoint.safetensors").exists() {
-        let out = run.display();
-        bail!(
-            "{out} holds a training already; go on with --resume {out}, or choose another folder with --out"
-        );
-    }
-    Ok(())
-}
-
-/// The outcome of a training that was perhaps stopped after a step.
-fn ended(stopped: Option<u64>, command: &str, run: &Path) -> anyhow::Result<()> {
-    let out = run.display();
-    match stopped {
-        None => Ok(()),
-        Some(0) => {
-            bail!("stopped before the first step; the same command goes on with what is computed so far")
-        }
-        Some(step) => {
-            bail!("stopped after step {step}; `tmpose {command} --resume {out}` goes on from there")
-        }
-    }
+    screen.outcome("train", &config.run.out)
 }
 
 /// The command as it stands in the weights' training record. Weights are passed on to others, so what lies
@@ -264,47 +198,21 @@ fn drawn(run: &Path, count: usize, stop: &AtomicBool) -> anyhow::Result<SetSpec>
     Ok(SetSpec { path: folder, repeat: 1 })
 }
 
-/// Shows the events of a training.
-#[derive(Default)]
-struct Screen {
-    bars: Bars,
-    stopped: OnceLock<u64>,
-}
-
-impl Screen {
-    /// The step after which the training ended early on request.
-    fn stopped_at(&self) -> Option<u64> {
-        self.stopped.get().copied()
-    }
-
-    fn show(&self, event: &TrainEvent) {
-        match event {
-            TrainEvent::Note { text } => self.bars.line(text),
-            TrainEvent::Features { set, done, total } => {
-                self.bars.advance(&format!("features of {set}"), *done as u64, *total as u64, "");
-            }
-            TrainEvent::Started { step, steps, samples, parameters, device } => self.bars.line(&format!(
-                "step {step} of {steps}, {samples} samples an epoch, {parameters} parameters; {device}"
-            )),
-            TrainEvent::Step(e) => self.bars.advance("training", e.step, e.steps, &step_text(e)),
-            TrainEvent::Validating { done, total } => {
-                self.bars.advance("validating", *done as u64, *total as u64, "");
-            }
-            TrainEvent::Validated { step, epoch, keep_ratio, score, best } => self.bars.line(&format!(
-                "step {step}, epoch {epoch:.2}, kept {keep_ratio}: AP {:.4} AP50 {:.4} AP75 {:.4} AR {:.4} PCK@0.1 {:.4} @0.2 {:.4} ({} persons){}",
-                score.ap, score.ap50, score.ap75, score.ar, score.pck01, score.pck02, score.persons,
-                if *best { ", best so far" } else { "" }
-            )),
-            TrainEvent::Saved { .. } => {}
-            TrainEvent::Stopped { step } => {
-                // It can only be stopped once.
-                let _ = self.stopped.set(*step);
-                self.bars.clear();
-            }
-            TrainEvent::Finished { step, seconds, .. } => {
-                self.bars.line(&format!("finished: {step} steps in {:.1} minutes", seconds / 60.0));
-            }
+fn show(screen: &Screen, event: &TrainEvent) {
+    match event {
+        TrainEvent::Run(event) => screen.show(event),
+        TrainEvent::Features { set, done, total } => {
+            screen.advance(&format!("features of {set}"), *done as u64, *total as u64, "");
         }
+        TrainEvent::Started { step, steps, samples, parameters, device } => screen.line(&format!(
+            "step {step} of {steps}, {samples} samples an epoch, {parameters} parameters; {device}"
+        )),
+        TrainEvent::Step(e) => screen.advance("training", e.step, e.steps, &step_text(e)),
+        TrainEvent::Validated { step, epoch, keep_ratio, score, best } => screen.line(&format!(
+            "step {step}, epoch {epoch:.2}, kept {keep_ratio}: AP {:.4} AP50 {:.4} AP75 {:.4} AR {:.4} PCK@0.1 {:.4} @0.2 {:.4} ({} persons){}",
+            score.ap, score.ap50, score.ap75, score.ar, score.pck01, score.pck02, score.persons,
+            if *best { ", best so far" } else { "" }
+        )),
     }
 }
 
@@ -314,18 +222,14 @@ fn step_text(e: &StepEvent) -> String {
         .filter(|(_, part)| *part > 0.0)
         .map(|(name, part)| format!(", {name} {part:.3}"))
         .collect();
-    let mut text = format!(
-        "loss {:.3} (mse {:.3}, ce {:.3}{imitated}), {:.0} persons/s, {} left",
+    format!(
+        "loss {:.3} (mse {:.3}, ce {:.3}{imitated}), {:.0} persons/s, {}",
         e.loss,
         e.mse,
         e.cross_entropy,
         e.samples_a_second,
-        remaining(e.seconds_left)
-    );
-    if e.waiting > 0.05 {
-        text += &format!(", {:.0}% waiting for data", e.waiting * 100.0);
-    }
-    text
+        still(e.seconds_left, e.waiting)
+    )
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! COCO's keypoint layout: one JSON object with pictures and annotations.
 
+use super::coco_file::CocoFile;
 use super::error::DataError;
 use super::lenient::{Number, Numbers};
 use super::locate::Place;
-use super::pictures::{Listed, RawImage, list};
+use super::pictures::{Listed, list};
 use super::set::{Ignored, Layout, LoadReport, Person, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
@@ -11,13 +12,7 @@ use serde::Deserialize;
 use std::collections::HashSet;
 use std::path::Path;
 
-#[derive(Deserialize)]
-struct RawFile {
-    images: Vec<RawImage>,
-    annotations: Vec<RawAnnotation>,
-    #[serde(default)]
-    categories: Vec<RawCategory>,
-}
+type RawFile = CocoFile<RawAnnotation, RawCategory>;
 
 /// What a category says about joints; edges count them from 1.
 #[derive(Deserialize)]
@@ -48,13 +43,7 @@ struct RawAnnotation {
 
 /// Reads a file's `bytes`. `expected` stands in for a skeleton that the set does not declare.
 pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
-    let raw: RawFile = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
-        path: place.file.display().to_string(),
-        layout: "COCO's keypoint layout",
-        source,
-    })?;
-    // The text is as large as everything that was read from it.
-    drop(bytes);
+    let raw = RawFile::parse(bytes, &place.file, "COCO's keypoint layout")?;
     let skeleton = declared(&raw, place, expected)?;
     let joints = skeleton.len();
     let mut set = PoseSet {

@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod boxes;
 mod coco;
+mod coco_file;
 mod error;
 pub mod features;
 mod findings;

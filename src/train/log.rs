@@ -1,17 +1,11 @@
 //! The log of a run: one event a line.
 
 use super::TrainError;
-use serde::Serialize;
+use super::events::{Event, RunEvent};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
-
-/// Something that a training tells.
-pub trait Event: Serialize {
-    /// True for the many of a progress bar, which no log keeps.
-    fn passing(&self) -> bool;
-}
 
 /// Sends events to the listener and, except for the passing ones, to RUN/log.jsonl.
 pub struct Log<'a, E> {
@@ -38,7 +32,8 @@ impl<'a, E: Event> Log<'a, E> {
     }
 
     /// Tells an event to everybody.
-    pub fn tell(&self, event: E) {
+    pub fn tell(&self, event: impl Into<E>) {
+        let event = event.into();
         (self.listen)(&event);
         if event.passing() {
             return;
@@ -46,6 +41,18 @@ impl<'a, E: Event> Log<'a, E> {
         // A log that cannot be written must not end a training; its weights still can be saved.
         if let (Ok(text), Ok(mut file)) = (serde_json::to_string(&event), self.file.lock()) {
             let _ = writeln!(file, "{text}");
+        }
+    }
+
+    /// Something to know once.
+    pub fn note(&self, text: String) {
+        self.tell(RunEvent::Note { text });
+    }
+
+    /// Tells why something failed that is for looking at: without it a training goes on.
+    pub fn excuse(&self, outcome: Result<(), TrainError>) {
+        if let Err(error) = outcome {
+            self.note(error.to_string());
         }
     }
 }

@@ -8,6 +8,7 @@
 //! transformer layer.
 
 use super::config::LossSection;
+use super::meter::Terms;
 use burn::prelude::*;
 use burn::tensor::activation::softmax;
 
@@ -116,13 +117,12 @@ pub struct LossParts {
     pub teacher: f64,
 }
 
-impl LossParts {
-    pub fn sum(&self) -> f64 {
+impl Terms for LossParts {
+    fn sum(&self) -> f64 {
         self.mse + self.cross_entropy + self.sandwich + self.teacher
     }
 
-    /// Each term times `factor`.
-    pub fn scaled(self, factor: f64) -> LossParts {
+    fn scaled(self, factor: f64) -> LossParts {
         LossParts {
             mse: self.mse * factor,
             cross_entropy: self.cross_entropy * factor,

@@ -5,7 +5,7 @@ use super::cached::CachedSet;
 use super::config::TrainConfig;
 use super::cpu::Network;
 use super::distill::{Imitation, LessonBatch, LessonCache, Teacher};
-use super::events::TrainEvent;
+use super::events::{RunEvent, TrainEvent};
 use super::features::{Networking, cached_features, is_bad};
 use super::folder;
 use super::loss::{LossParts, TargetBatch};
@@ -16,6 +16,7 @@ use super::recorded::{Batch, Input, recorded_step};
 use super::schedule::total_steps;
 use super::start::{Start, calibrate, channel_scale, start};
 use super::step::{HandSteps, Objective};
+use super::training::Outcome;
 use super::validate::poses_by_hand;
 use crate::data::{Augmentation, Mixture, PoseSet, Samples};
 use crate::eval::set::{SetScore, estimate, score};
@@ -28,7 +29,7 @@ use burn::module::Module;
 use burn::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How a step's gradient comes about.
 enum Engine {
@@ -38,17 +39,6 @@ enum Engine {
     Cached(Objective, Vec<CachedSet>),
     /// Pictures, autodiff; the loader starts with the first step. A teacher sees the same pictures.
     Pictures(Objective, Option<Loader<PictureBatch>>, Option<Box<Teacher>>),
-}
-
-/// A step's outcome.
-pub struct StepOutcome {
-    pub loss: LossParts,
-    /// Time spent waiting for data.
-    pub waited: Duration,
-    /// Names of the batch's pictures, for a loss that is not finite.
-    pub samples: Vec<usize>,
-    /// Pictures that could not be decoded in this step.
-    pub bad: Vec<String>,
 }
 
 /// Outcome of a validation.
@@ -84,14 +74,14 @@ impl Session {
     ) -> Result<Option<Session>, TrainError> {
         let device = gpu::choose(config.run.device)?;
         if let Some(text) = &device.note {
-            tell(TrainEvent::Note { text: text.clone() });
+            tell(RunEvent::Note { text: text.clone() }.into());
         }
         let autodiff = device.device.clone().autodiff();
         let Start { mut model, skeleton, origin, fresh } = start(&config.model, config.run.seed, &autodiff)?;
         let rules = config.data.teacher_labels.then_some(&config.data.teacher);
         let mut mixture = Mixture::open(&config.data.train, "train", &skeleton, rules)?;
         for text in mixture.notes() {
-            tell(TrainEvent::Note { text });
+            tell(RunEvent::Note { text }.into());
         }
         mixture.check_annotations(config.data.bad_limit)?;
         mixture.thin_to(config.data.limit);
@@ -114,7 +104,7 @@ impl Session {
         if let Some(path) = &config.distillation.teacher {
             let by = Imitation::new(config);
             let opened = Teacher::open(path, &shape, &skeleton, by, &device.device)?;
-            tell(TrainEvent::Note { text: format!("teacher: {}", opened.origin) });
+            tell(RunEvent::Note { text: format!("teacher: {}", opened.origin) }.into());
             teacher = Some(opened);
         }
         let taught_by = teacher.as_ref().map(|t| t.origin.clone()).unwrap_or_default();
@@ -201,18 +191,13 @@ impl Session {
 
     /// Loss of step `step` and its gradient at `weights`, written to `gradient`. The gradients of
     /// `schedule.accumulate` batches are added, each divided by what all of them hold together.
-    pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome {
+    pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> Outcome<LossParts> {
         let steps = total_steps(&self.config.schedule, self.samples.len());
         let loss = self.config.loss.at(step as f64 / steps.max(1) as f64);
         let sigma = loss.sigma;
         let hw = self.model.config().heatmap;
         let accumulate = self.config.schedule.accumulate;
-        let mut outcome = StepOutcome {
-            loss: LossParts::default(),
-            waited: Duration::ZERO,
-            samples: Vec::new(),
-            bad: Vec::new(),
-        };
+        let mut outcome = Outcome::<LossParts>::default();
         match &mut self.engine {
             Engine::Hand(steps, sets) => {
                 steps.objective.loss = loss;
@@ -307,15 +292,6 @@ impl Session {
     pub fn trained(&self, weights: &[f32]) -> TmPose {
         self.layout.write(self.model.clone(), weights).valid()
     }
-
-    /// Names of the pictures of a batch.
-    pub fn names(&self, samples: &[usize]) -> String {
-        let name = |&index: &usize| {
-            let path = &self.samples.person(index).2.path;
-            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-        };
-        samples.iter().map(name).collect::<Vec<_>>().join(", ")
-    }
 }
 
 /// The mask of inference at a ratio, for tables.
@@ -349,8 +325,7 @@ fn check_bad(
     if bad.len() as f64 > limit * samples.len() as f64 {
         return Err(TrainError::BadPictures { bad: bad.len(), all: samples.len(), names });
     }
-    tell(TrainEvent::Note {
-        text: format!("{} pictures cannot be decoded and are left out: {names}", bad.len()),
-    });
+    let text = format!("{} pictures cannot be decoded and are left out: {names}", bad.len());
+    tell(RunEvent::Note { text }.into());
     Ok(())
 }

@@ -179,6 +179,7 @@ mod tests {
     use crate::model::{TmPose, Variant};
     use crate::pose::Skeleton;
     use crate::train::distill::{LessonCache, LessonShape};
+    use crate::train::meter::Terms;
     use crate::train::parameters::Layout;
     use crate::train::recorded::{Batch, Input, recorded_step};
     use burn::prelude::*;

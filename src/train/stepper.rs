@@ -3,8 +3,10 @@
 
 use super::TrainError;
 use super::config::TrainConfig;
+use super::meter::Terms;
 use super::optimizer::Optimizer;
 use super::session::Session;
+use super::training::Training;
 use crate::gpu::ComputeDevice;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};

@@ -3,14 +3,19 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// `tmpose` with the words of `line`, in `folder`.
-pub fn tmpose(folder: &Path, line: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tmpose"))
+/// `tmpose` with the words of `line`, in `folder`; not started yet.
+pub fn command(folder: &Path, line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tmpose"));
+    command
         .args(line.split_whitespace())
         .current_dir(folder)
         .env_remove("RUST_LOG")
         // The graphics stack complains on stderr without one.
-        .env("XDG_RUNTIME_DIR", folder)
-        .output()
-        .unwrap()
+        .env("XDG_RUNTIME_DIR", folder);
+    command
+}
+
+/// `tmpose` with the words of `line`, in `folder`.
+pub fn tmpose(folder: &Path, line: &str) -> Output {
+    command(folder, line).output().unwrap()
 }

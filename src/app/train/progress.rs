@@ -1,7 +1,7 @@
 //! What a training has told so far. Every event is taken in; the memory does not grow with their number.
 
 use super::curve::{Curve, Point};
-use crate::train::{StepEvent, TrainEvent};
+use crate::train::{RunEvent, StepEvent, TrainEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -133,7 +133,6 @@ impl Progress {
     /// Takes an event in.
     pub fn tell(&mut self, event: &TrainEvent, now: Instant) {
         match event {
-            TrainEvent::Note { text } => self.note(text.clone()),
             TrainEvent::Features { set, done, total } => {
                 let (set, done, total) = (set.clone(), *done, *total);
                 self.enter(Phase::Features { set, done, total }, now);
@@ -151,9 +150,6 @@ impl Progress {
                 self.last = Some((event.clone(), now));
                 self.enter(Phase::Training, now);
             }
-            TrainEvent::Validating { done, total } => {
-                self.enter(Phase::Validating { done: *done, total: *total }, now);
-            }
             TrainEvent::Validated { step, keep_ratio, score, best, .. } => {
                 let (step, keep_ratio) = (*step, *keep_ratio);
                 let measured = Measurement { step, keep_ratio, ap: score.ap, persons: score.persons };
@@ -166,11 +162,18 @@ impl Progress {
                     self.enter(Phase::Training, now);
                 }
             }
-            TrainEvent::Saved { step } => self.saved = Some(*step),
-            TrainEvent::Stopped { step } => self.enter(Phase::Stopped { step: *step }, now),
-            TrainEvent::Finished { step, seconds, .. } => {
-                self.enter(Phase::Finished { step: *step, seconds: *seconds }, now);
-            }
+            TrainEvent::Run(event) => self.tell_run(event, now),
+        }
+    }
+
+    /// Takes in what every training tells.
+    fn tell_run(&mut self, event: &RunEvent, now: Instant) {
+        match *event {
+            RunEvent::Note { ref text } => self.note(text.clone()),
+            RunEvent::Validating { done, total } => self.enter(Phase::Validating { done, total }, now),
+            RunEvent::Saved { step } => self.saved = Some(step),
+            RunEvent::Stopped { step } => self.enter(Phase::Stopped { step }, now),
+            RunEvent::Finished { step, seconds, .. } => self.enter(Phase::Finished { step, seconds }, now),
         }
     }
 
@@ -284,12 +287,12 @@ mod tests {
             started(0, 20),
             step(10, 20),
             validated(10, 0.4, true),
-            TrainEvent::Saved { step: 10 },
+            RunEvent::Saved { step: 10 }.into(),
             step(20, 20),
             validated(20, 0.3, false),
-            TrainEvent::Saved { step: 20 },
+            RunEvent::Saved { step: 20 }.into(),
             validated(10, 0.41, false),
-            TrainEvent::Finished { step: 20, seconds: 3.0, best_ap: Some(0.4) },
+            RunEvent::Finished { step: 20, seconds: 3.0, best_ap: Some(0.4) }.into(),
         ]);
         assert_eq!(progress.validations.iter().map(|v| v.ap).collect::<Vec<_>>(), [0.4, 0.3]);
         assert_eq!(progress.best.map(|b| (b.step, b.ap)), Some((10, 0.4)));
@@ -303,7 +306,7 @@ mod tests {
             started(0, 30),
             step(10, 30),
             validated(10, 0.2, true),
-            TrainEvent::Saved { step: 10 },
+            RunEvent::Saved { step: 10 }.into(),
             step(20, 30),
             started(10, 30),
             step(20, 30),
@@ -331,7 +334,7 @@ mod tests {
         let mut progress = told([started(0, u64::MAX)]);
         for n in 0..3 * VALIDATIONS as u64 {
             progress.tell(&validated(n, 0.5, n == 3), Instant::now());
-            progress.tell(&TrainEvent::Note { text: n.to_string() }, Instant::now());
+            progress.tell(&RunEvent::Note { text: n.to_string() }.into(), Instant::now());
         }
         assert!(progress.validations.len() <= VALIDATIONS);
         assert_eq!(progress.best.map(|b| b.step), Some(3));

@@ -56,13 +56,3 @@ impl Bars {
         self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
-
-/// Seconds in words.
-pub fn remaining(seconds: f64) -> String {
-    let minutes = (seconds / 60.0).round() as u64;
-    match minutes {
-        0 | 1 => format!("{seconds:.0} s"),
-        2..120 => format!("{minutes} min"),
-        _ => format!("{} h {} min", minutes / 60, minutes % 60),
-    }
-}

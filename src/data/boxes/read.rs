@@ -1,24 +1,17 @@
 //! COCO's layout of boxes: one JSON object with pictures, annotations and categories.
 
 use super::set::{BoxLabel, BoxPicture, BoxReport, BoxSet};
+use crate::data::coco_file::CocoFile;
 use crate::data::error::DataError;
 use crate::data::lenient::{Number, Numbers};
 use crate::data::locate::Place;
-use crate::data::pictures::{Listed, RawImage, list};
+use crate::data::pictures::{Listed, list};
 use crate::vision::BBox;
 use serde::Deserialize;
 use std::collections::HashSet;
 
 /// COCO's id of the category "person".
 const PERSON: u64 = 1;
-
-#[derive(Deserialize)]
-struct RawFile {
-    images: Vec<RawImage>,
-    annotations: Vec<RawAnnotation>,
-    #[serde(default)]
-    categories: Vec<RawCategory>,
-}
 
 #[derive(Deserialize)]
 struct RawCategory {
@@ -49,15 +42,9 @@ struct RawAnnotation {
 /// # Errors
 /// The file cannot be read or has another layout, or its folder of pictures cannot be listed.
 pub(super) fn read(place: &Place) -> Result<BoxSet, DataError> {
-    let path = || place.file.display().to_string();
-    let bytes = std::fs::read(&place.file).map_err(|source| DataError::Read { path: path(), source })?;
-    let raw: RawFile = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
-        path: path(),
-        layout: "COCO's layout of boxes",
-        source,
-    })?;
-    // The text is as large as everything that was read from it.
-    drop(bytes);
+    let failed = |source| DataError::Read { path: place.file.display().to_string(), source };
+    let bytes = std::fs::read(&place.file).map_err(failed)?;
+    let raw = CocoFile::<RawAnnotation, RawCategory>::parse(bytes, &place.file, "COCO's layout of boxes")?;
     let named = raw.categories.iter().find(|c| c.name.trim().eq_ignore_ascii_case("person"));
     let person = named.and_then(|c| c.id.id()).unwrap_or(PERSON);
     let Listed { pictures, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;

@@ -8,8 +8,11 @@
 
 #[allow(clippy::too_many_arguments)] // Kernels take plain slices; a struct would hide what they write.
 mod kernels;
+mod layers;
+mod loss;
 mod network;
 mod pass;
 
+pub use loss::{Example, LossFactors};
 pub use network::{Network, NetworkError, Slot};
-pub use pass::{Example, LossFactors, Person, Room};
+pub use pass::{Person, Room};

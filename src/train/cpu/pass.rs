@@ -1,10 +1,11 @@
 //! One person's forward and backward pass.
 
 use super::kernels;
-use super::network::{Line, Network, Norm};
+use super::layers::{NormTrace, grow, zeroed};
+use super::loss::{Example, LossFactors};
+use super::network::{Line, Network};
 use crate::cpu::{Into, Mat, multiply};
 use crate::train::loss::LossParts;
-use std::ops::Range;
 
 /// What one person's pass works on.
 pub struct Person<'a> {
@@ -22,162 +23,41 @@ pub struct Person<'a> {
     pub example: Example<'a>,
 }
 
-/// What a pass should come near to besides the truth; a part that is not asked for is empty.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Example<'a> {
-    /// The maps that the same network drew of all tokens, [J, cells].
-    pub full: &'a [f32],
-    /// A teacher's maps, [J, cells].
-    pub maps: &'a [f32],
-    /// Its keypoint tokens, for each of our layers those of the layer to compare with, [layers, J, dim].
-    pub keypoints: &'a [f32],
-    /// How much these look at each visual token, up to a factor for each row, [layers, J, N].
-    pub attention: &'a [f32],
-}
-
-/// Factors of the terms of the loss; they hold the division by the batch.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LossFactors {
-    pub mse: f32,
-    pub cross_entropy: f32,
-    pub temperature: f32,
-    /// Of the halved squared error to [`Example::full`], and so on.
-    pub full: f32,
-    pub maps: f32,
-    /// Of the squared error of the keypoint tokens.
-    pub keypoints: f32,
-    /// Of the divergence of each keypoint's attention.
-    pub attention: f32,
-}
-
-/// What the backward pass needs from a layer norm.
-#[derive(Default)]
-struct NormTrace {
-    normed: Vec<f32>,
-    spread: Vec<f32>,
-    out: Vec<f32>,
-}
-
-impl NormTrace {
-    fn forward(&mut self, w: &[f32], norm: &Norm, x: &[f32]) {
-        let d = norm.gain.len();
-        grow(&mut self.normed, x.len());
-        grow(&mut self.out, x.len());
-        grow(&mut self.spread, x.len() / d);
-        let (gain, shift) = (&w[norm.gain.clone()], &w[norm.shift.clone()]);
-        kernels::layer_norm(x, gain, shift, &mut self.normed, &mut self.spread, &mut self.out);
-    }
-
-    fn backward(&self, w: &[f32], g: &mut [f32], norm: &Norm, dout: &[f32], dx: &mut [f32]) {
-        let gain = &w[norm.gain.clone()];
-        let (dgain, dshift) = two(g, &norm.gain, &norm.shift);
-        kernels::layer_norm_gradient(dout, &self.normed, &self.spread, gain, dx, dgain, dshift);
-    }
-}
-
 /// What the backward pass needs from a block.
 #[derive(Default)]
-struct BlockTrace {
+pub(super) struct BlockTrace {
     norm1: NormTrace,
     /// [n, 3 dim]; of a last block, the queries are those of the keypoint rows.
     qkv: Vec<f32>,
     /// Attention [heads, queries, n].
-    shares: Vec<f32>,
+    pub(super) shares: Vec<f32>,
     mixed: Vec<f32>,
     norm2: NormTrace,
     hidden: Vec<f32>,
     slope: Vec<f32>,
     /// The keypoint tokens after the block, [J, dim].
-    keypoints: Vec<f32>,
+    pub(super) keypoints: Vec<f32>,
     /// Gradients that come from an example; empty without one. [J, dim] and, for each head, [J, k].
-    dkeypoints: Vec<f32>,
-    dattention: Vec<f32>,
+    pub(super) dkeypoints: Vec<f32>,
+    pub(super) dattention: Vec<f32>,
 }
 
 /// Memory of one thread's passes, reused from person to person.
 #[derive(Default)]
 pub struct Room {
     x: Vec<f32>,
-    blocks: Vec<BlockTrace>,
+    pub(super) blocks: Vec<BlockTrace>,
     head1: NormTrace,
     head_hidden: Vec<f32>,
     head2: NormTrace,
-    maps: Vec<f32>,
-    scratch: Vec<f32>,
+    pub(super) maps: Vec<f32>,
+    pub(super) scratch: Vec<f32>,
     dx: Vec<f32>,
     dwide: Vec<f32>,
     dnarrow: Vec<f32>,
     dqkv: Vec<f32>,
     dshares: Vec<f32>,
-    pull: Vec<f32>,
-}
-
-/// Guards logarithms and divisions of attention.
-const SMALLEST_SHARE: f32 = 1e-12;
-
-/// Makes `v` exactly `len` long; old numbers stay and are overwritten by the caller.
-fn grow(v: &mut Vec<f32>, len: usize) {
-    v.resize(len, 0.0);
-}
-
-fn zeroed(v: &mut Vec<f32>, len: usize) {
-    v.clear();
-    v.resize(len, 0.0);
-}
-
-/// Two disjoint parts of the gradient, in either order.
-fn two<'a>(g: &'a mut [f32], a: &Range<usize>, b: &Range<usize>) -> (&'a mut [f32], &'a mut [f32]) {
-    if a.start < b.start {
-        let (low, high) = g.split_at_mut(b.start);
-        (&mut low[a.clone()], &mut high[..b.len()])
-    } else {
-        let (low, high) = g.split_at_mut(a.start);
-        (&mut high[..a.len()], &mut low[b.clone()])
-    }
-}
-
-impl Line {
-    fn matrix<'a>(&self, w: &'a [f32]) -> Mat<'a> {
-        Mat::new(&w[self.weight.clone()], self.inputs, self.outputs, self.outputs)
-    }
-
-    /// The `columns` of the weight as a matrix.
-    fn part<'a>(&self, w: &'a [f32], columns: Range<usize>) -> Mat<'a> {
-        let weight = &w[self.weight.clone()];
-        Mat::new(&weight[columns.start..], self.inputs, columns.len(), self.outputs)
-    }
-
-    /// `out = x W`, without the bias.
-    fn forward(&self, w: &[f32], x: &[f32], out: &mut Vec<f32>) {
-        let rows = x.len() / self.inputs;
-        grow(out, rows * self.outputs);
-        multiply(
-            Mat::new(x, rows, self.inputs, self.inputs),
-            self.matrix(w),
-            out,
-            self.outputs,
-            Into::Replace,
-        );
-    }
-
-    /// Adds the gradients of weight and bias for output gradient `dout`.
-    fn gather(&self, g: &mut [f32], x: &[f32], dout: &[f32]) {
-        let rows = x.len() / self.inputs;
-        let (x, d) =
-            (Mat::new(x, rows, self.inputs, self.inputs), Mat::new(dout, rows, self.outputs, self.outputs));
-        multiply(x.t(), d, &mut g[self.weight.clone()], self.outputs, Into::Add);
-        if !self.bias.is_empty() {
-            kernels::add_rows(&mut g[self.bias.clone()], dout);
-        }
-    }
-
-    /// `dx = dout W^T`.
-    fn backward(&self, w: &[f32], dout: &[f32], dx: &mut Vec<f32>) {
-        let rows = dout.len() / self.outputs;
-        grow(dx, rows * self.inputs);
-        let d = Mat::new(dout, rows, self.outputs, self.outputs);
-        multiply(d, self.matrix(w).t(), dx, self.inputs, Into::Replace);
-    }
+    pub(super) pull: Vec<f32>,
 }
 
 impl Network {
@@ -319,91 +199,6 @@ impl Network {
             kernels::softmax(shares, n, self.scale);
             multiply(Mat::new(shares, queries, n, n), v, &mut trace.mixed[at..], d, Into::Replace);
         }
-    }
-
-    /// Replaces the maps by the gradient of the loss.
-    fn loss(&self, person: &Person, by: LossFactors, room: &mut Room) -> LossParts {
-        let (width, height) = (person.across.len() / self.joints, person.down.len() / self.joints);
-        let cells = width * height;
-        grow(&mut room.scratch, cells);
-        let mut sums = LossParts::default();
-        for (j, map) in room.maps.chunks_exact_mut(cells).enumerate() {
-            zeroed(&mut room.pull, cells);
-            let mut pull = |goals: &[f32], factor: f32| -> f64 {
-                if goals.is_empty() {
-                    return 0.0;
-                }
-                let goal = &goals[j * cells..(j + 1) * cells];
-                0.5 * f64::from(factor) * f64::from(kernels::pull(map, goal, factor, &mut room.pull))
-            };
-            sums.sandwich += pull(person.example.full, by.full);
-            sums.teacher += pull(person.example.maps, by.maps);
-            if person.weights[j] <= 0.0 {
-                map.copy_from_slice(&room.pull);
-                continue;
-            }
-            let across = &person.across[j * width..(j + 1) * width];
-            let down = &person.down[j * height..(j + 1) * height];
-            let (weight, t) = (person.weights[j], by.temperature);
-            let [error, entropy] =
-                kernels::map_loss(map, across, down, weight, by.mse, by.cross_entropy, t, &mut room.scratch);
-            sums.mse += 0.5 * f64::from(by.mse) * f64::from(error);
-            sums.cross_entropy += f64::from(by.cross_entropy) * f64::from(entropy);
-            kernels::add(map, &room.pull);
-        }
-        sums
-    }
-
-    /// Compares keypoint tokens and their attention with the example's: returns the loss and leaves the
-    /// gradients in the traces.
-    fn imitate(&self, person: &Person, by: LossFactors, room: &mut Room) -> f64 {
-        let (size, tokens) = (self.joints * self.dim, self.joints * (self.positions.len() / self.dim));
-        let Example { keypoints, attention, .. } = person.example;
-        let mut sum = 0.0;
-        for (l, trace) in room.blocks.iter_mut().enumerate() {
-            trace.dkeypoints.clear();
-            trace.dattention.clear();
-            if !keypoints.is_empty() {
-                trace.dkeypoints.resize(size, 0.0);
-                let goal = &keypoints[l * size..(l + 1) * size];
-                let error = kernels::pull(&trace.keypoints, goal, 2.0 * by.keypoints, &mut trace.dkeypoints);
-                sum += f64::from(by.keypoints) * f64::from(error);
-            }
-            if !attention.is_empty() {
-                let goal = &attention[l * tokens..(l + 1) * tokens];
-                sum += self.imitate_attention(goal, person.keep, by.attention, trace);
-            }
-        }
-        sum
-    }
-
-    /// `factor` times KL(goal || ours) of each keypoint's attention to the kept tokens, both made to sum
-    /// to 1 over these. `goal` is [J, N].
-    fn imitate_attention(&self, goal: &[f32], keep: &[usize], factor: f32, trace: &mut BlockTrace) -> f64 {
-        let (joints, kept) = (self.joints, keep.len());
-        let n = joints + kept;
-        let head = trace.shares.len() / self.heads;
-        let mut ours = vec![0f32; kept];
-        let mut sum = 0.0;
-        for goal in goal.chunks_exact(goal.len() / joints) {
-            let row = trace.dattention.len() / kept * n + joints;
-            ours.fill(0.0);
-            for shares in trace.shares.chunks_exact(head) {
-                kernels::add(&mut ours, &shares[row..row + kept]);
-            }
-            let mass = ours.iter().sum::<f32>().max(SMALLEST_SHARE);
-            let goal_mass = keep.iter().map(|&t| goal[t]).sum::<f32>().max(SMALLEST_SHARE);
-            for (a, &token) in ours.iter().zip(keep) {
-                let (a, wanted) = (a.max(SMALLEST_SHARE), goal[token] / goal_mass);
-                if wanted > 0.0 {
-                    sum += f64::from(factor * wanted) * f64::from((wanted * mass / a).ln());
-                }
-                // With respect to one head's share: the sum over the heads takes the place of their mean,
-                // which a ratio of sums does not notice.
-                trace.dattention.push(factor * (1.0 / mass - wanted / a));
-            }
-        }
-        sum
     }
 
     fn backward(&self, w: &[f32], g: &mut [f32], person: &Person, room: &mut Room) {

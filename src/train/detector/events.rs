@@ -1,17 +1,15 @@
 //! What a training of the detector tells its listener and its log.
 
+use super::gradient::DetectorLoss;
 use crate::eval::{BoxStats, TallRecall};
-use crate::train::log::Event;
+use crate::train::events::{Event, RunEvent};
+use crate::train::meter::{Pace, Terms};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened. Serialised one a line into RUN/log.jsonl.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum DetectorEvent {
-    /// Something to know once, e.g. what was left out of a set.
-    Note {
-        text: String,
-    },
     /// The first (or first resumed) step is about to begin.
     Started {
         step: u64,
@@ -23,11 +21,6 @@ pub enum DetectorEvent {
         device: String,
     },
     Step(DetectorStep),
-    /// A validation runs.
-    Validating {
-        done: usize,
-        total: usize,
-    },
     Validated {
         step: u64,
         epoch: f64,
@@ -39,24 +32,20 @@ pub enum DetectorEvent {
         step: u64,
         score: DetectorScore,
     },
-    /// Everything needed to go on was written.
-    Saved {
-        step: u64,
-    },
-    /// Ended early on request; `--resume` goes on.
-    Stopped {
-        step: u64,
-    },
-    Finished {
-        step: u64,
-        seconds: f64,
-        best_ap: Option<f64>,
-    },
+    /// Stands in the log as itself, as in a training of poses.
+    #[serde(untagged)]
+    Run(RunEvent),
+}
+
+impl From<RunEvent> for DetectorEvent {
+    fn from(event: RunEvent) -> DetectorEvent {
+        DetectorEvent::Run(event)
+    }
 }
 
 impl Event for DetectorEvent {
     fn passing(&self) -> bool {
-        matches!(self, DetectorEvent::Validating { .. })
+        matches!(self, DetectorEvent::Run(event) if event.passing())
     }
 }
 
@@ -80,6 +69,27 @@ pub struct DetectorStep {
     /// Share of the time spent waiting for data.
     pub waiting: f64,
     pub seconds_left: f64,
+}
+
+impl DetectorStep {
+    /// Steps that went at this pace, with this loss; the loss counts the positives of all the step's pictures.
+    pub fn new(pace: Pace, loss: DetectorLoss, pictures: u64) -> DetectorStep {
+        DetectorStep {
+            step: pace.step,
+            steps: pace.steps,
+            epoch: pace.epoch,
+            loss: loss.sum(),
+            score_loss: loss.scores,
+            box_loss: loss.boxes,
+            positives: loss.positives / pictures as f64,
+            learning_rate: pace.learning_rate,
+            gradient: pace.gradient,
+            milliseconds_a_step: pace.milliseconds_a_step,
+            samples_a_second: pace.samples_a_second,
+            waiting: pace.waiting,
+            seconds_left: pace.seconds_left,
+        }
+    }
 }
 
 /// How good a detector is on a set.

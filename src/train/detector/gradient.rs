@@ -6,6 +6,7 @@ use super::cpu::{Map, Program};
 use super::loss::{Targets, losses};
 use crate::data::BoxSample;
 use crate::detect::{DetectorNet, Level};
+use crate::train::meter::Terms;
 use crate::train::parameters::Layout;
 use burn::prelude::*;
 use rayon::prelude::*;
@@ -20,12 +21,12 @@ pub struct DetectorLoss {
     pub positives: f64,
 }
 
-impl DetectorLoss {
-    pub fn sum(&self) -> f64 {
+impl Terms for DetectorLoss {
+    fn sum(&self) -> f64 {
         self.scores + self.boxes
     }
 
-    pub fn scaled(self, by: f64) -> DetectorLoss {
+    fn scaled(self, by: f64) -> DetectorLoss {
         DetectorLoss { scores: self.scores * by, boxes: self.boxes * by, positives: self.positives * by }
     }
 }

@@ -11,27 +11,18 @@ use crate::detect::{DetectorNet, STRIDES};
 use crate::eval::detector::{find_people_with, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::train::TrainError;
+use crate::train::events::RunEvent;
 use crate::train::folder;
+use crate::train::log::Log;
 use crate::train::parameters::Layout;
 use crate::train::pictures::Loader;
 use crate::train::schedule::total_steps;
+use crate::train::training::Outcome;
 use burn::module::Module;
 use burn::prelude::*;
 use rayon::prelude::*;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// A step's outcome.
-pub struct Outcome {
-    /// Not a number when a thread of the loader failed.
-    pub loss: DetectorLoss,
-    /// Time spent waiting for data.
-    pub waited: Duration,
-    /// The batch, for a loss that is not finite.
-    pub samples: Vec<usize>,
-    /// Pictures that could not be decoded in this step.
-    pub bad: Vec<String>,
-}
+use std::time::Instant;
 
 /// Pictures that a random network is settled on.
 const SETTLING: usize = 16;
@@ -57,16 +48,14 @@ impl Session {
     ///
     /// # Errors
     /// The device, the starting weights or a set cannot be used, or the run's folder has no room.
-    pub fn open(config: &DetectorTraining, tell: &dyn Fn(DetectorEvent)) -> Result<Session, TrainError> {
+    pub fn open(config: &DetectorTraining, log: &Log<DetectorEvent>) -> Result<Session, TrainError> {
         let device = gpu::choose(config.run.device)?;
         if let Some(text) = &device.note {
-            tell(DetectorEvent::Note { text: text.clone() });
+            log.note(text.clone());
         }
         let mut start = start(&config.model, config.run.seed, &device.device.clone().autodiff())?;
         let mut mixture = BoxMixture::open(&config.data.train, config.data.bad_limit)?;
-        for text in mixture.notes() {
-            tell(DetectorEvent::Note { text });
-        }
+        mixture.notes().into_iter().for_each(|text| log.note(text));
         mixture.thin_to(config.data.limit);
         if start.fresh {
             start.net = settled(start.net, &mixture, start.config.input, config, &device);
@@ -76,7 +65,7 @@ impl Session {
             let mut set = BoxSet::open(path, "val")?;
             let left_out = set.report.summary();
             if !left_out.is_empty() {
-                tell(DetectorEvent::Note { text: format!("{}: {left_out}", set.title()) });
+                log.note(format!("{}: {left_out}", set.title()));
             }
             set.thin_to(config.data.val_limit);
             quick = Some(set);
@@ -104,17 +93,12 @@ impl Session {
 
     /// Losses of step `step` and their gradient at `weights`, written to `gradient`: the mean over the step's
     /// `schedule.accumulate` batches.
-    pub fn step(&mut self, step: u64, weights: &[f32], out: &mut [f32]) -> Outcome {
+    pub fn step(&mut self, step: u64, weights: &[f32], out: &mut [f32]) -> Outcome<DetectorLoss> {
         let before = Instant::now();
         let loader = self.loader.take().unwrap_or_else(|| self.load_from(step));
         let accumulate = self.config.schedule.accumulate;
         let given: Vec<BoxBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
-        let mut outcome = Outcome {
-            loss: DetectorLoss::default(),
-            waited: before.elapsed(),
-            samples: Vec::new(),
-            bad: Vec::new(),
-        };
+        let mut outcome = Outcome::<DetectorLoss> { waited: before.elapsed(), ..Outcome::default() };
         out.fill(0.0);
         if given.len() < accumulate {
             // A loader's thread only ends before its loader when it panicked.
@@ -160,22 +144,13 @@ impl Session {
         &self,
         net: &DetectorNet,
         set: &BoxSet,
-        tell: &dyn Fn(DetectorEvent),
+        log: &Log<DetectorEvent>,
     ) -> Result<DetectorScore, TrainError> {
         let total = set.pictures.len();
-        let done = |done| tell(DetectorEvent::Validating { done, total });
+        let done = |done| log.tell(RunEvent::Validating { done, total });
         let found = find_people_with(net, &self.start.config, &self.device, set, done)?;
         let (boxes, tall) = score(set, &found);
         Ok(DetectorScore { pictures: total, boxes, tall })
-    }
-
-    /// Names of the pictures of a batch.
-    pub fn names(&self, samples: &[usize]) -> String {
-        let name = |&sample: &usize| {
-            let path = &self.mixture.picture(sample).picture.path;
-            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-        };
-        samples.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -1,0 +1,58 @@
+//! Pictures that cannot be decoded while a training runs.
+
+use super::TrainError;
+use std::collections::BTreeSet;
+
+/// Names in the error.
+const NAMED: usize = 5;
+
+/// Why pictures could not be decoded: each once, however often it was shown.
+#[derive(Default)]
+pub struct Unreadable(BTreeSet<String>);
+
+impl Unreadable {
+    /// Takes in those of one step and tells the new ones.
+    ///
+    /// # Errors
+    /// They are more than the part `limit` of `all`.
+    pub fn take(
+        &mut self,
+        shown: Vec<String>,
+        all: usize,
+        limit: f64,
+        mut tell: impl FnMut(String),
+    ) -> Result<(), TrainError> {
+        for text in shown {
+            if self.0.insert(text.clone()) {
+                tell(text);
+            }
+        }
+        let bad = self.0.len();
+        if bad as f64 > limit * all as f64 {
+            let names = self.0.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+            return Err(TrainError::BadPictures { bad, all, names });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_counts_and_is_told_once_and_five_are_named() {
+        let (mut unreadable, mut told) = (Unreadable::default(), Vec::new());
+        let mut take = |names: &[&str]| {
+            let shown = names.iter().map(|name| (*name).to_owned()).collect();
+            unreadable.take(shown, 20, 0.25, |text| told.push(text))
+        };
+        for _ in 0..30 {
+            take(&["a", "b", "a"]).unwrap();
+        }
+        take(&["e", "d", "c"]).unwrap();
+        let error = take(&["f", "b"]).unwrap_err().to_string();
+        assert!(error.starts_with("6 of 20 pictures") && error.contains("(a; b; c; d; e)"), "{error}");
+        assert_eq!(told, ["a", "b", "e", "d", "c", "f"]);
+    }
+}
