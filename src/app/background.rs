@@ -6,6 +6,10 @@ use crate::source::{self, CameraInfo};
 use burn_cubecl::cubecl::future::block_on;
 use crossbeam_channel::{Receiver, bounded};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Nobody dismisses a dialog sooner: it never appeared.
+const NO_DIALOG: Duration = Duration::from_millis(300);
 
 /// What a file dialog was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +41,30 @@ impl<T: Send + 'static> Pending<T> {
     }
 }
 
+/// What became of a file dialog.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// At least one path.
+    Chosen(Purpose, Vec<PathBuf>),
+    Cancelled,
+    /// The system has none to show. It does not say so; it only answers at once.
+    NoDialog,
+}
+
+impl Answer {
+    fn new(purpose: Purpose, paths: Vec<PathBuf>, after: Duration) -> Answer {
+        match paths.is_empty() {
+            false => Answer::Chosen(purpose, paths),
+            true if after < NO_DIALOG => Answer::NoDialog,
+            true => Answer::Cancelled,
+        }
+    }
+}
+
 /// The file dialog that is open, if any.
 #[derive(Default)]
 pub struct Dialogs {
-    open: Option<(Purpose, Pending<Vec<PathBuf>>)>,
+    open: Option<(Purpose, Instant, Pending<Vec<PathBuf>>)>,
 }
 
 impl Dialogs {
@@ -49,6 +73,7 @@ impl Dialogs {
         if self.open.is_some() {
             return;
         }
+        let since = Instant::now();
         let dialog = rfd::AsyncFileDialog::new();
         let paths = |handles: Option<Vec<rfd::FileHandle>>| {
             handles.unwrap_or_default().iter().map(|h| h.path().to_owned()).collect()
@@ -102,19 +127,20 @@ impl Dialogs {
                 Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
             }
         };
-        self.open = pending.map(|pending| (purpose, pending));
+        self.open = pending.map(|pending| (purpose, since, pending));
     }
 
-    /// The paths that were chosen, once; none if the dialog was cancelled.
-    pub fn answer(&mut self) -> Option<(Purpose, Vec<PathBuf>)> {
-        let (purpose, pending) = self.open.as_ref()?;
+    /// What became of the dialog, once.
+    pub fn answer(&mut self) -> Option<Answer> {
+        let (purpose, since, pending) = self.open.as_ref()?;
         let answer = match pending.0.try_recv() {
-            Ok(paths) => Some((*purpose, paths)),
+            Ok(paths) => Answer::new(*purpose, paths, since.elapsed()),
             Err(crossbeam_channel::TryRecvError::Empty) => return None,
-            Err(crossbeam_channel::TryRecvError::Disconnected) => None,
+            // The thread that waited for it is gone.
+            Err(crossbeam_channel::TryRecvError::Disconnected) => Answer::NoDialog,
         };
         self.open = None;
-        answer.filter(|(_, paths)| !paths.is_empty())
+        Some(answer)
     }
 }
 
@@ -154,5 +180,21 @@ impl Cameras {
     /// True while the system is being asked.
     pub fn scanning(&self) -> bool {
         self.pending.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialog_that_nobody_can_have_seen_is_told_from_a_cancelled_one() {
+        let after = |paths: &[&str], ms| {
+            let paths = paths.iter().map(PathBuf::from).collect();
+            Answer::new(Purpose::Media, paths, Duration::from_millis(ms))
+        };
+        assert_eq!(after(&["a.mp4"], 5), Answer::Chosen(Purpose::Media, vec!["a.mp4".into()]));
+        assert_eq!(after(&[], 5), Answer::NoDialog);
+        assert_eq!(after(&[], 900), Answer::Cancelled);
     }
 }

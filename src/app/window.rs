@@ -2,7 +2,7 @@
 
 use super::accuracy::LiveAccuracy;
 use super::automation::{Automation, Robot};
-use super::background::{Cameras, Dialogs, Purpose};
+use super::background::{Answer, Cameras, Dialogs, Purpose};
 use super::commands::Command;
 use super::focus::{Choice, Focus, Pointer, Target};
 use super::palette::Palette;
@@ -36,6 +36,10 @@ const NOTE_TIME: Duration = Duration::from_secs(15);
 
 /// The window looks this often at a source that is to play.
 const IDLE_REPAINT: Duration = Duration::from_millis(500);
+
+/// Said when the system shows no file dialog.
+const NO_DIALOG: &str = "This system has no file dialog: drop files or folders onto the window, name them on the \
+    command line, or install zenity or a desktop portal (xdg-desktop-portal)";
 
 impl Notice {
     fn new(text: String, error: bool) -> Notice {
@@ -205,6 +209,16 @@ impl Window {
         self.notice = Some(Notice::new(text, true));
     }
 
+    /// Takes what was chosen in a file dialog: at least one path.
+    fn open_chosen(&mut self, ctx: &Context, purpose: Purpose, mut paths: Vec<PathBuf>) {
+        match purpose {
+            Purpose::Weights | Purpose::Folder => self.open_path(&paths[0]),
+            Purpose::Media => self.open_paths(paths),
+            Purpose::Detector => self.choose_detector(paths.swap_remove(0)),
+            Purpose::Training(pick) => self.training.picked(ctx, pick, paths.swap_remove(0)),
+        }
+    }
+
     /// Once a repaint, before anything is drawn.
     pub fn update(&mut self, ctx: &Context) {
         self.rate.tick(Instant::now());
@@ -222,13 +236,9 @@ impl Window {
             self.open_paths(dropped);
         }
         match self.dialogs.answer() {
-            Some((Purpose::Weights | Purpose::Folder, paths)) => self.open_path(&paths[0]),
-            Some((Purpose::Media, paths)) => self.open_paths(paths),
-            Some((Purpose::Detector, mut paths)) => self.choose_detector(paths.swap_remove(0)),
-            Some((Purpose::Training(pick), mut paths)) => {
-                self.training.picked(ctx, pick, paths.swap_remove(0))
-            }
-            None => {}
+            Some(Answer::Chosen(purpose, paths)) => self.open_chosen(ctx, purpose, paths),
+            Some(Answer::NoDialog) => self.fail(NO_DIALOG.into()),
+            Some(Answer::Cancelled) | None => {}
         }
         self.training.update();
         self.close(ctx);
