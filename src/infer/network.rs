@@ -173,9 +173,8 @@ impl Network<'_> {
             }
         };
         let tokens = self.memory(tokens)?;
-        let joints = self.model.config().joints;
         let keypoints = encoder.encode(&tokens, places);
-        let shape = [batch, joints, dim * self.model.encoders.len()];
+        let shape = [batch, self.model.config().joints, dim * self.model.encoders.len()];
         Ok(Tensor::from_data(TensorData::new(keypoints, shape), &self.device.device))
     }
 
