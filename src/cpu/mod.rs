@@ -1,6 +1,8 @@
-//! What passes written by hand for the CPU are made of: the training of the transformer, the detector's network.
+//! What passes written by hand for the CPU are made of: the transformer in training and
+//! inference, the detector's network.
 
 mod matrix;
+pub mod transformer;
 mod vector;
 
 pub use matrix::{Into, Mat, multiply};

@@ -3,7 +3,7 @@
 use super::{Accuracy, EvalError, Suppression, Task, estimate_subjects};
 use crate::data::{Augmentation, Mixture, PoseSet, Samples};
 use crate::gpu::ComputeDevice;
-use crate::infer::{Network, Settings, Timing};
+use crate::infer::{CpuEncoder, Network, Settings, Timing};
 use crate::model::{ModelConfig, TmPose};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
@@ -65,7 +65,9 @@ pub fn estimate(
     settings: &[Settings],
     done: impl Fn(usize) + Sync,
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
-    let network = Network { model, skeleton: &samples.skeleton, device, timing: Timing::WholeOnly };
+    let encoder = CpuEncoder::on(device, model);
+    let (encoder, skeleton) = (encoder.as_ref(), &samples.skeleton);
+    let network = Network { model, encoder, skeleton, device, timing: Timing::WholeOnly };
     estimate_subjects(&network, &Task::of_samples(samples).subjects, settings, done)
 }
 

@@ -1,6 +1,6 @@
 //! The network with everything around it.
 
-use super::{DrawnMaps, Found, InferError, Network, Settings, StageTimes, Timing, WantedMaps};
+use super::{CpuEncoder, DrawnMaps, Found, InferError, Network, Settings, StageTimes, Timing, WantedMaps};
 use crate::gpu::{ComputeDevice, Shown};
 use crate::model::{MaskKind, TmPose, kept_tokens};
 use crate::pose::{Keypoint, Pose};
@@ -31,6 +31,8 @@ pub struct Estimate {
 /// it is made.
 pub struct Estimator {
     model: TmPose,
+    /// The model's transformers, where the CPU runs them.
+    encoder: Option<CpuEncoder>,
     info: WeightsInfo,
     device: ComputeDevice,
     timing: Timing,
@@ -56,7 +58,9 @@ impl Estimator {
     /// Takes a model that lives on the device already; folds it.
     pub fn from_parts(model: TmPose, info: WeightsInfo, device: ComputeDevice) -> Estimator {
         let (timing, maps) = (Timing::default(), WantedMaps::InMemory);
-        Estimator { model: model.fold(), info, device, timing, maps, mask: None }
+        let model = model.fold();
+        let encoder = CpuEncoder::on(&device, &model);
+        Estimator { model, encoder, info, device, timing, maps, mask: None }
     }
 
     /// What the weights were made of.
@@ -211,6 +215,7 @@ impl Estimator {
     pub fn network(&self) -> Network<'_> {
         Network {
             model: &self.model,
+            encoder: self.encoder.as_ref(),
             skeleton: &self.info.skeleton,
             device: &self.device,
             timing: self.timing,

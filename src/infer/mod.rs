@@ -1,6 +1,7 @@
 //! From a picture and person boxes to poses: crop, network, decode, with the persons of a frame as one
 //! batch.
 
+mod cpu_encoder;
 mod drawn;
 mod error;
 mod estimator;
@@ -8,6 +9,7 @@ mod network;
 mod settings;
 mod times;
 
+pub use cpu_encoder::CpuEncoder;
 pub use drawn::{DrawnMaps, Found, WantedMaps};
 pub use error::InferError;
 pub use estimator::{Estimate, Estimator, pose_score};

@@ -5,7 +5,7 @@
 //! frame only its pixels go to the GPU (once, whoever else looks at it there) and three numbers a joint come back. Elsewhere their twins in
 //! `vision/` do the same on the CPU.
 
-use super::{DrawnMaps, Found, InferError, Settings, StageTimes, Timing, WantedMaps};
+use super::{CpuEncoder, DrawnMaps, Found, InferError, Settings, StageTimes, Timing, WantedMaps};
 use crate::gpu::kernels::Uploaded;
 use crate::gpu::{ComputeDevice, Shown};
 use crate::model::{Keep, PositionMode, TmPose, mirrored_tokens};
@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 pub struct Network<'a> {
     /// Batch norms folded ([`TmPose::fold`]).
     pub model: &'a TmPose,
+    /// The model's transformers for a device that is the CPU ([`CpuEncoder::on`]); without it Burn runs them.
+    pub encoder: Option<&'a CpuEncoder>,
     /// Of the model's joints: the flip test swaps left and right.
     pub skeleton: &'a Skeleton,
     pub device: &'a ComputeDevice,
@@ -148,7 +150,7 @@ impl Network<'_> {
     ) -> Result<Maps, InferError> {
         let keep = self.keep(kept, feature.dims()[0], positions);
         let tokens = self.stage(&mut times.mask, || Ok(self.model.tokens(feature.clone(), &keep)))?;
-        let keypoints = self.stage(&mut times.transformer, || Ok(self.model.encode(tokens, &keep)))?;
+        let keypoints = self.stage(&mut times.transformer, || self.encode(tokens, kept, &keep))?;
         self.stage(&mut times.head, || {
             let maps = self.model.head(keypoints, feature);
             if self.device.is_gpu() {
@@ -156,6 +158,24 @@ impl Network<'_> {
             }
             Ok(Maps::Memory(self.read_back(maps, persons)?))
         })
+    }
+
+    /// The transformers: `tokens` `[B,k,dim]`, those of `kept`, to `[B,J,dim * transformers]`.
+    fn encode(&self, tokens: Tensor<3>, kept: &[usize], keep: &Keep) -> Result<Tensor<3>, InferError> {
+        let Some(encoder) = self.encoder else { return Ok(self.model.encode(tokens, keep)) };
+        let [batch, count, dim] = tokens.dims();
+        let prefix: Vec<usize>;
+        let places = match keep.positions {
+            PositionMode::Gathered => kept,
+            PositionMode::Prefix => {
+                prefix = (0..count).collect();
+                &prefix
+            }
+        };
+        let tokens = self.memory(tokens)?;
+        let keypoints = encoder.encode(&tokens, places);
+        let shape = [batch, self.model.config().joints, dim * self.model.encoders.len()];
+        Ok(Tensor::from_data(TensorData::new(keypoints, shape), &self.device.device))
     }
 
     /// All tokens in their order need no selection; it is skipped.
@@ -226,15 +246,17 @@ impl Network<'_> {
     fn read_back(&self, maps: Tensor<4>, persons: usize) -> Result<Vec<Heatmaps>, InferError> {
         let [batch, joints, height, width] = maps.dims();
         let maps = if persons < batch { maps.narrow(0, 0, persons) } else { maps };
-        let values = maps
-            .try_into_data()
-            .map_err(|e| self.failed(&e))?
-            .try_into_vec::<f32>()
-            .map_err(|e| self.failed(&format!("{e:?}")))?;
+        let values = self.memory(maps)?;
         Ok(values
             .chunks_exact(joints * height * width)
             .map(|person| Heatmaps { values: person.to_vec(), joints, height, width })
             .collect())
+    }
+
+    /// A tensor's numbers in the CPU's memory, row-major.
+    fn memory<const D: usize>(&self, tensor: Tensor<D>) -> Result<Vec<f32>, InferError> {
+        let data = tensor.try_into_data().map_err(|e| self.failed(&e))?;
+        data.try_into_vec::<f32>().map_err(|e| self.failed(&format!("{e:?}")))
     }
 
     /// Runs a stage and adds its time, where the time can be known.

@@ -152,6 +152,7 @@ mod on_the_gpu {
             let skeleton = Skeleton::coco17();
             [0, 1].map(|n: usize| Network {
                 model: &self.model,
+                encoder: None,
                 skeleton,
                 device: &self.devices[n],
                 timing: Timing::WholeOnly,

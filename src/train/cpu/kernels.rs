@@ -1,42 +1,11 @@
 //! The parts of a pass that are no matrix products, written so that the compiler turns them into
 //! vector instructions.
 
+use crate::cpu::transformer::{max_of, moments, normal, sum_of};
 use crate::cpu::{exp, kernels};
 
-/// Numbers a sum is spread over; a plain sum must be added in order and stays scalar.
-const LANES: usize = 16;
-
-#[inline(always)]
-fn sum_of(len: usize, at: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0f32; LANES];
-    let whole = len / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
-        for (l, lane) in lanes.iter_mut().enumerate() {
-            *lane += at(start + l);
-        }
-    }
-    let mut sum = lanes.iter().sum::<f32>();
-    for i in whole..len {
-        sum += at(i);
-    }
-    sum
-}
-
-#[inline(always)]
-fn max_of(values: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let chunks = values.chunks_exact(LANES);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *lane = if *v > *lane { *v } else { *lane };
-        }
-    }
-    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |m, v| m.max(*v))
-}
-
-/// Epsilon of every layer norm (METHOD 2.5).
-const EPSILON: f32 = 1e-5;
+// What inference needs too.
+pub use crate::cpu::transformer::{add, add_bias, softmax};
 
 kernels! {
     /// Layer norm of each row of `d` numbers: `normed` without and `out` with gain and shift, `spread`
@@ -53,9 +22,7 @@ kernels! {
         let shift = &shift[..d];
         let rows = x.chunks_exact(d).zip(normed.chunks_exact_mut(d)).zip(out.chunks_exact_mut(d));
         for (((x, normed), out), spread) in rows.zip(spread.iter_mut()) {
-            let mean = sum_of(d, |i| x[i]) / d as f32;
-            let var = sum_of(d, |i| (x[i] - mean) * (x[i] - mean)) / d as f32;
-            let s = 1.0 / (var + EPSILON).sqrt();
+            let (mean, s) = moments(x);
             *spread = s;
             for i in 0..d {
                 let n = (x[i] - mean) * s;
@@ -89,20 +56,6 @@ kernels! {
         }
     }
 
-    /// Softmax of `scale` times each row of `n` numbers, in place.
-    pub fn softmax(rows: &mut [f32], n: usize, scale: f32) {
-        for row in rows.chunks_exact_mut(n) {
-            let top = max_of(row);
-            for v in row.iter_mut() {
-                *v = exp((*v - top) * scale);
-            }
-            let by = 1.0 / sum_of(n, |i| row[i]);
-            for v in row.iter_mut() {
-                *v *= by;
-            }
-        }
-    }
-
     /// Gradient of [`softmax`] with respect to its input, in place of `dp`.
     pub fn softmax_gradient(p: &[f32], dp: &mut [f32], n: usize, scale: f32) {
         for (p, dp) in p.chunks_exact(n).zip(dp.chunks_exact_mut(n)) {
@@ -119,16 +72,7 @@ kernels! {
         for (x, slope) in x.chunks_exact_mut(d).zip(slope.chunks_exact_mut(d)) {
             for i in 0..d {
                 let v = x[i] + bias[i];
-                // erf after Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
-                let z = v.abs() * std::f32::consts::FRAC_1_SQRT_2;
-                let bell = exp(-0.5 * v * v);
-                let t = 1.0 / (1.0 + 0.327_591_1 * z);
-                let p = 1.061_405_4 * t - 1.453_152_1;
-                let p = p * t + 1.421_413_8;
-                let p = p * t - 0.284_496_74;
-                let p = p * t + 0.254_829_6;
-                let tail = 0.5 * p * t * bell;
-                let phi = if v < 0.0 { tail } else { 1.0 - tail };
+                let (phi, bell) = normal(v);
                 x[i] = v * phi;
                 slope[i] = phi + v * bell * 0.398_942_3;
             }
@@ -142,13 +86,6 @@ kernels! {
         }
     }
 
-    /// `x += y`.
-    pub fn add(x: &mut [f32], y: &[f32]) {
-        for (x, y) in x.iter_mut().zip(y) {
-            *x += y;
-        }
-    }
-
     /// Adds `factor` x (`x` - `goal`) to `gradient`; returns the squared error's sum.
     pub fn pull(x: &[f32], goal: &[f32], factor: f32, gradient: &mut [f32]) -> f32 {
         let n = x.len();
@@ -157,15 +94,6 @@ kernels! {
             gradient[i] += factor * (x[i] - goal[i]);
         }
         sum_of(n, |i| (x[i] - goal[i]) * (x[i] - goal[i]))
-    }
-
-    /// Adds `bias` to each row.
-    pub fn add_bias(x: &mut [f32], bias: &[f32]) {
-        for row in x.chunks_exact_mut(bias.len()) {
-            for (x, b) in row.iter_mut().zip(bias) {
-                *x += b;
-            }
-        }
     }
 
     /// Adds the sum of all rows to `bias`: the gradient of [`add_bias`].
@@ -220,31 +148,29 @@ kernels! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::transformer;
 
     #[test]
-    fn gelu_is_the_exact_one_and_its_slope_the_derivative() {
-        // x * Phi(x), from tables of the normal distribution.
-        let table = [(-2.0, -0.045500), (-1.0, -0.158655), (0.0, 0.0), (0.5, 0.345731), (3.0, 2.995_95)];
-        for (x, expected) in table {
-            let (mut y, mut slope) = ([x], [0.0]);
-            bias_gelu(&mut y, &[0.0], &mut slope);
-            assert!((y[0] - expected).abs() < 2e-6, "{x}: {} {expected}", y[0]);
-            let at = |x: f32| {
-                let mut y = [x];
-                bias_gelu(&mut y, &[0.0], &mut [0.0]);
-                y[0]
-            };
-            assert!(((at(x + 1e-2) - at(x - 1e-2)) / 2e-2 - slope[0]).abs() < 1e-3);
-        }
-    }
+    fn layers_with_a_trace_are_those_without_and_gelus_slope_is_the_derivative() {
+        let x: Vec<f32> = (0..42).map(|i| (i as f32 * 1.3).sin() * 3.0).collect();
+        let [gain, shift]: [Vec<f32>; 2] =
+            [0.7, 1.9].map(|by| (0..21).map(|i| (i as f32 * by).cos()).collect());
+        let [mut normed, mut out, mut plain] = [0; 3].map(|_| vec![0.0; 42]);
+        layer_norm(&x, &gain, &shift, &mut normed, &mut [0.0; 2], &mut out);
+        transformer::layer_norm(&x, &gain, &shift, &mut plain);
+        assert_eq!(out, plain);
 
-    #[test]
-    fn a_softmax_row_sums_to_one() {
-        let mut rows: Vec<f32> = (0..42).map(|i| (i as f32 * 1.3).sin() * 5.0).collect();
-        softmax(&mut rows, 21, 0.5);
-        for row in rows.chunks(21) {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        let gelu = |x: &[f32]| {
+            let mut y = x.to_vec();
+            transformer::bias_gelu(&mut y, &gain);
+            y
+        };
+        let (mut traced, mut slope) = (x.clone(), vec![0.0; 42]);
+        bias_gelu(&mut traced, &gain, &mut slope);
+        assert_eq!(traced, gelu(&x));
+        let [above, below] = [1e-2, -1e-2].map(|by| gelu(&x.iter().map(|v| v + by).collect::<Vec<_>>()));
+        for ((above, below), slope) in above.iter().zip(below).zip(slope) {
+            assert!(((above - below) / 2e-2 - slope).abs() < 1e-3);
         }
-        assert!((rows[1] / rows[0] - ((1.3f32.sin() * 5.0) * 0.5).exp()).abs() < 1e-3);
     }
 }
