@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Nobody dismisses a dialog sooner: it never appeared.
-const NO_DIALOG: Duration = Duration::from_millis(300);
+const NO_DIALOG: Duration = Duration::from_millis(700);
 
 /// What a file dialog was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,8 @@ impl Answer {
 /// The file dialog that is open, if any.
 #[derive(Default)]
 pub struct Dialogs {
-    open: Option<(Purpose, Instant, Pending<Vec<PathBuf>>)>,
+    /// The answer comes with how long it took.
+    open: Option<(Purpose, Pending<(Vec<PathBuf>, Duration)>)>,
 }
 
 impl Dialogs {
@@ -75,8 +76,9 @@ impl Dialogs {
         }
         let since = Instant::now();
         let dialog = rfd::AsyncFileDialog::new();
-        let paths = |handles: Option<Vec<rfd::FileHandle>>| {
-            handles.unwrap_or_default().iter().map(|h| h.path().to_owned()).collect()
+        let paths = move |handles: Option<Vec<rfd::FileHandle>>| {
+            let paths = handles.unwrap_or_default().iter().map(|h| h.path().to_owned()).collect();
+            (paths, since.elapsed())
         };
         // macOS wants the dialog made on the window's thread; waiting for it happens on another.
         let pending = match purpose {
@@ -127,14 +129,14 @@ impl Dialogs {
                 Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
             }
         };
-        self.open = pending.map(|pending| (purpose, since, pending));
+        self.open = pending.map(|pending| (purpose, pending));
     }
 
     /// What became of the dialog, once.
     pub fn answer(&mut self) -> Option<Answer> {
-        let (purpose, since, pending) = self.open.as_ref()?;
+        let (purpose, pending) = self.open.as_ref()?;
         let answer = match pending.0.try_recv() {
-            Ok(paths) => Answer::new(*purpose, paths, since.elapsed()),
+            Ok((paths, after)) => Answer::new(*purpose, paths, after),
             Err(crossbeam_channel::TryRecvError::Empty) => return None,
             // The thread that waited for it is gone.
             Err(crossbeam_channel::TryRecvError::Disconnected) => Answer::NoDialog,
