@@ -64,8 +64,7 @@ impl Answer {
 /// The file dialog that is open, if any.
 #[derive(Default)]
 pub struct Dialogs {
-    /// The answer comes with how long it took.
-    open: Option<(Purpose, Pending<(Vec<PathBuf>, Duration)>)>,
+    open: Option<Pending<Answer>>,
 }
 
 impl Dialogs {
@@ -76,9 +75,9 @@ impl Dialogs {
         }
         let since = Instant::now();
         let dialog = rfd::AsyncFileDialog::new();
-        let paths = move |handles: Option<Vec<rfd::FileHandle>>| {
+        let answer = move |handles: Option<Vec<rfd::FileHandle>>| {
             let paths = handles.unwrap_or_default().iter().map(|h| h.path().to_owned()).collect();
-            (paths, since.elapsed())
+            Answer::new(purpose, paths, since.elapsed())
         };
         // macOS wants the dialog made on the window's thread; waiting for it happens on another.
         let pending = match purpose {
@@ -88,11 +87,11 @@ impl Dialogs {
                     .add_filter("Videos and pictures", &media_endings())
                     .add_filter("All files", &["*"])
                     .pick_files();
-                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked)))
+                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked)))
             }
             Purpose::Folder => {
                 let picked = dialog.set_title("Open folder of pictures").pick_folder();
-                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
             Purpose::Training(Pick::Save) => {
                 let picked = dialog
@@ -100,7 +99,7 @@ impl Dialogs {
                     .add_filter("Settings", &["toml"])
                     .set_file_name("training.toml")
                     .save_file();
-                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
             Purpose::Training(pick @ (Pick::Load | Pick::Start)) => {
                 let (title, kind, endings): (_, _, &[&str]) = match pick {
@@ -108,7 +107,7 @@ impl Dialogs {
                     _ => ("Choose starting weights", "Weights", &["safetensors", "pth", "onnx"]),
                 };
                 let picked = dialog.set_title(title).add_filter(kind, endings).pick_file();
-                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
             Purpose::Training(pick) => {
                 let title = match pick {
@@ -118,7 +117,7 @@ impl Dialogs {
                     _ => "Choose the folder of a training set",
                 };
                 let picked = dialog.set_title(title).pick_folder();
-                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
             Purpose::Weights | Purpose::Detector => {
                 let (title, endings): (_, &[&str]) = match purpose {
@@ -126,17 +125,16 @@ impl Dialogs {
                     _ => ("Open detector", &["safetensors", "onnx"]),
                 };
                 let picked = dialog.set_title(title).add_filter("Weights", endings).pick_file();
-                Pending::ask(ctx, "tmpose-dialog", move || paths(block_on(picked).map(|f| vec![f])))
+                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
         };
-        self.open = pending.map(|pending| (purpose, pending));
+        self.open = pending;
     }
 
     /// What became of the dialog, once.
     pub fn answer(&mut self) -> Option<Answer> {
-        let (purpose, pending) = self.open.as_ref()?;
-        let answer = match pending.0.try_recv() {
-            Ok((paths, after)) => Answer::new(*purpose, paths, after),
+        let answer = match self.open.as_ref()?.0.try_recv() {
+            Ok(answer) => answer,
             Err(crossbeam_channel::TryRecvError::Empty) => return None,
             // The thread that waited for it is gone.
             Err(crossbeam_channel::TryRecvError::Disconnected) => Answer::NoDialog,
