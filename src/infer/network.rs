@@ -2,8 +2,8 @@
 //! whole sets (the evaluation) go through here, so they cannot disagree.
 //!
 //! Where tensors live behind wgpu, kernels of ours cut the crops and find the keypoints, so that of a
-//! frame only its pixels go to the GPU (once, whoever else looks at it there) and three numbers a joint come back. Elsewhere their twins in
-//! `vision/` do the same on the CPU.
+//! frame only its pixels go to the GPU (once, whoever else looks at it there) and three numbers a joint
+//! come back. Elsewhere their twins in `vision/` do the same on the CPU.
 
 use super::{CpuEncoder, DrawnMaps, Found, InferError, Settings, StageTimes, Timing, WantedMaps};
 use crate::gpu::kernels::Uploaded;
