@@ -55,15 +55,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (device, out) = (Device::flex(), &args.out);
     if args.files.iter().any(|file| is_detector(&file.path)) {
         let open = |path: &Path| detect::open(path, &device);
-        let (mean, mut info) =
+        let (mean, info) =
             mean(&args, open, |info: &mut DetectorInfo| &mut info.record, |a, b| a.config == b.config)?;
-        info.format = weights::FORMAT;
         detect::save(out, &mean, &info, precision)?;
     } else {
         let open = |path: &Path| weights::load(path, &device);
         let alike = |a: &WeightsInfo, b: &WeightsInfo| (&a.config, &a.skeleton) == (&b.config, &b.skeleton);
-        let (mean, mut info) = mean(&args, open, |info: &mut WeightsInfo| &mut info.record, alike)?;
-        info.format = weights::FORMAT;
+        let (mean, info) = mean(&args, open, |info: &mut WeightsInfo| &mut info.record, alike)?;
         weights::save(out, &mean, &info, precision)?;
     }
     println!("Wrote the mean of {} files to {}.", args.files.len(), out.display());
