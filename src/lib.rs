@@ -15,6 +15,7 @@ pub mod live;
 pub mod model;
 pub mod pose;
 pub mod source;
+pub mod synth;
 pub mod track;
 pub mod train;
 pub mod vision;

@@ -1,7 +1,7 @@
 //! `tmpose mannequin`: draws people whose joints are known, as a set in COCO's layout.
 
 use crate::pose::{Pose, Skeleton};
-use crate::source::mannequin::{KeptPicture, SetPlan, draw_set};
+use crate::synth::{KeptPicture, SetPlan, draw_set};
 use crate::vision::{Tile, contact_sheet, draw_box, draw_pose, joint_color};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};

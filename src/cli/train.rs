@@ -8,7 +8,7 @@ mod screen;
 use crate::cli::stop_flag;
 use crate::data::SetSpec;
 use crate::model::Variant;
-use crate::source::mannequin::training_set;
+use crate::synth::training_set;
 use crate::train::{self, Recipe, StepEvent, TrainConfig, TrainEvent};
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;

@@ -6,7 +6,7 @@
 mod camera;
 mod error;
 mod ffmpeg;
-pub mod mannequin;
+mod mannequin;
 mod matroska;
 mod natural_order;
 mod open;
@@ -20,11 +20,10 @@ use std::time::Duration;
 
 use image::RgbImage;
 
-use crate::pose::Keypoint;
-use crate::vision::BBox;
-
+pub use crate::synth::TruePerson;
 pub use camera::{CameraInfo, CameraSource, list_cameras};
 pub use error::SourceError;
+pub use mannequin::MannequinSource;
 pub use open::open;
 pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
 pub use spec::{CameraFormat, FormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
@@ -45,14 +44,6 @@ pub struct Frame {
     pub truth: Option<Arc<Vec<TruePerson>>>,
     /// File name of a picture, without its folder.
     pub name: Option<String>,
-}
-
-/// A person whose joints are known exactly.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TruePerson {
-    pub bbox: BBox,
-    /// COCO-17 in pixels; score 2 visible, 1 occluded, 0 outside the picture.
-    pub keypoints: Vec<Keypoint>,
 }
 
 /// What is known about a source when it is open.

@@ -79,7 +79,7 @@ fn thumbnail(img: &RgbImage) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::mannequin::Mannequin;
+    use crate::synth::Mannequin;
     use image::Rgb;
 
     fn cuts(frames: &[&RgbImage]) -> usize {

@@ -68,7 +68,7 @@ fn smooth(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::mannequin::Mannequin;
+    use crate::synth::Mannequin;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
     use rand_distr::{Distribution, StandardNormal};

@@ -3,7 +3,7 @@
 use super::progress::{Phase, Progress};
 use super::words::sentence;
 use crate::data::SetSpec;
-use crate::source::mannequin::training_set;
+use crate::synth::training_set;
 use crate::train::{self, TrainConfig, TrainEvent};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use super::peers::Peers;
 use super::report::{DetectorRow, Samples};
 use crate::detect::{DetectSettings, Detector};
 use crate::gpu::ComputeDevice;
-use crate::source::mannequin::Crowd;
+use crate::synth::Crowd;
 use std::path::Path;
 
 /// The frame: as many people as are often in view, so that boxes are made and sorted out as in use.

@@ -18,8 +18,8 @@ use crate::live::{
     self, Bell, FinderLoader, FinderSummary, LiveSettings, Loader, ModelSummary, Opener, Pipeline, Transport,
 };
 use crate::model::MaskKind;
-use crate::source::mannequin::MOST_FIGURES;
 use crate::source::{self, SourceSpec};
+use crate::synth::MOST_FIGURES;
 use crate::track::FollowSettings;
 use crate::weights;
 use anyhow::{Context, bail};

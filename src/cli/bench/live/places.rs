@@ -3,7 +3,7 @@
 
 use crate::gpu::Shown;
 use crate::live::{FinderError, PersonFinder};
-use crate::source::mannequin::crowd_places;
+use crate::synth::crowd_places;
 use crate::vision::Detection;
 
 /// Says where so many mannequins stand in a picture.

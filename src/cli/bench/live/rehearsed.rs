@@ -64,7 +64,7 @@ impl Source for Rehearsed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::mannequin::MannequinSource;
+    use crate::source::MannequinSource;
 
     #[test]
     fn frames_come_forth_and_back_and_time_goes_on() {

@@ -31,22 +31,21 @@ mod set;
 mod shade;
 mod shadow;
 mod solid;
-mod stream;
+
 mod surface;
 mod truth;
 
 #[cfg(test)]
 mod tests;
 
-use super::TruePerson;
 pub use crowd::{Crowd, MOST_FIGURES, crowd_places};
 use figure::Figure;
 use image::RgbImage;
 use scene::Scene;
 pub use set::{DrawnSet, KeptPicture, SetError, SetPlan, draw_set, training_set};
 use std::sync::{Arc, Mutex, PoisonError};
-pub use stream::MannequinSource;
-pub use truth::TrueFigure;
+
+pub use truth::{TrueFigure, TruePerson};
 
 /// A figure in its places. Cheap to keep, about a tenth of a second to make.
 pub struct Mannequin {

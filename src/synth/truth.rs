@@ -1,11 +1,18 @@
 //! Where the joints truly are in the picture, and which of them can be seen.
 
-use super::super::TruePerson;
 use super::camera::Camera;
 use super::raster::{EMPTY, Visible};
 use crate::pose::Keypoint;
 use crate::vision::BBox;
 use glam::{Vec3, Vec3A};
+
+/// A person whose joints are known exactly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TruePerson {
+    pub bbox: BBox,
+    /// COCO-17 in pixels; score 2 visible, 1 occluded, 0 outside the picture.
+    pub keypoints: Vec<Keypoint>,
+}
 
 /// The person with what a data set also wants to know.
 #[derive(Clone, Debug)]

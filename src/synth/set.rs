@@ -1,8 +1,8 @@
 //! The mannequin as a data set: pictures and annotations in COCO's layout, for training and tests.
 
 use super::Mannequin;
+use super::TruePerson;
 use crate::pose::{Keypoint, Skeleton};
-use crate::source::TruePerson;
 use crate::vision::{Affine, BBox, BOX_PADDING, CropBox, warp};
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;

@@ -1,7 +1,7 @@
 //! The mannequin as a source: thirty frames a second, without end, seekable.
 
-use super::Crowd;
-use crate::source::{Frame, Source, SourceError, SourceInfo};
+use super::{Frame, Source, SourceError, SourceInfo};
+use crate::synth::Crowd;
 use std::sync::Arc;
 use std::time::Duration;
 
