@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 /// The terms of a loss, each with its factor applied.
-pub trait Terms: Copy + Default + AddAssign {
+pub trait LossTerms: Copy + Default + AddAssign {
     /// What is minimised.
     fn sum(&self) -> f64;
 
@@ -38,7 +38,7 @@ pub struct Pace {
     pub seconds_left: f64,
 }
 
-impl<L: Terms> Meter<L> {
+impl<L: LossTerms> Meter<L> {
     /// Counts a step that took `time`, `waited` of it for data.
     pub fn add(&mut self, loss: L, time: Duration, waited: Duration) {
         self.loss += loss;

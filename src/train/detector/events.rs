@@ -2,8 +2,8 @@
 
 use super::gradient::DetectorLoss;
 use crate::eval::{BoxStats, TallRecall};
-use crate::train::events::{Event, RunEvent};
-use crate::train::meter::{Pace, Terms};
+use crate::train::events::{LogEvent, RunEvent};
+use crate::train::meter::{LossTerms, Pace};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened. Serialised one a line into RUN/log.jsonl.
@@ -43,7 +43,7 @@ impl From<RunEvent> for DetectorEvent {
     }
 }
 
-impl Event for DetectorEvent {
+impl LogEvent for DetectorEvent {
     fn passing(&self) -> bool {
         matches!(self, DetectorEvent::Run(event) if event.passing())
     }

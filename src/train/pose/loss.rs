@@ -3,12 +3,12 @@
 //! Two terms against the truth (docs/TRAINING.md says why): METHOD 5's weighted squared error, and a softmax
 //! cross-entropy over each map, which keeps the network from resting on all-zero maps.
 //!
-//! The gradient is written down instead of recorded: the maps are the largest tensor of a training
+//! The gradient is written target_y instead of recorded: the maps are the largest tensor of a training
 //! step ([B, J, 3072]), and recording a softmax and its logarithm over them would cost more than a
 //! transformer layer.
 
-use super::config::LossSection;
-use super::meter::Terms;
+use crate::train::config::LossSection;
+use crate::train::meter::LossTerms;
 use burn::prelude::*;
 use burn::tensor::activation::softmax;
 
@@ -16,9 +16,9 @@ use burn::tensor::activation::softmax;
 /// the rows and along the columns, so a step sends 112 numbers a joint to the device, not 3072.
 pub struct TargetBatch {
     /// Profiles along x, [B, J, W] row-major.
-    pub across: Vec<f32>,
+    pub target_x: Vec<f32>,
     /// Profiles along y, [B, J, H] row-major.
-    pub down: Vec<f32>,
+    pub target_y: Vec<f32>,
     /// Weights, [B, J] row-major.
     pub weights: Vec<f32>,
     pub persons: usize,
@@ -33,8 +33,8 @@ impl TargetBatch {
     /// joint is not there.
     pub fn new<'a>(persons: impl Iterator<Item = &'a [[f32; 3]]>, hw: [usize; 2], sigma: f32) -> TargetBatch {
         let mut batch = TargetBatch {
-            across: Vec::new(),
-            down: Vec::new(),
+            target_x: Vec::new(),
+            target_y: Vec::new(),
             weights: Vec::new(),
             persons: 0,
             joints: 0,
@@ -46,8 +46,8 @@ impl TargetBatch {
             for &[x, y, weight] in joints {
                 let seen = weight > 0.0 && reaches(x, hw[1], sigma) && reaches(y, hw[0], sigma);
                 batch.weights.push(if seen { weight } else { 0.0 });
-                profile(x, hw[1], sigma, seen, &mut batch.across);
-                profile(y, hw[0], sigma, seen, &mut batch.down);
+                profile(x, hw[1], sigma, seen, &mut batch.target_x);
+                profile(y, hw[0], sigma, seen, &mut batch.target_y);
             }
         }
         batch
@@ -79,23 +79,23 @@ fn reaches(at: f32, size: usize, sigma: f32) -> bool {
 
 /// What a whole batch is divided by, so that its parts can be worked on apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Normaliser {
+pub struct LossNormalizer {
     /// Persons of the whole batch.
     pub persons: usize,
     /// Sum of the joints' weights of the whole batch.
     pub weight: f32,
 }
 
-impl Normaliser {
+impl LossNormalizer {
     /// For batches whose gradients are added: as if they were one.
-    pub fn of(batches: &[TargetBatch]) -> Normaliser {
+    pub fn of(batches: &[TargetBatch]) -> LossNormalizer {
         let persons = batches.iter().map(|b| b.persons).sum();
-        Normaliser { persons, weight: batches.iter().map(TargetBatch::total_weight).sum() }
+        LossNormalizer { persons, weight: batches.iter().map(TargetBatch::total_weight).sum() }
     }
 
     /// For each of several passes of the same persons: the loss is the mean over the passes.
-    pub fn shared_by(self, passes: usize) -> Normaliser {
-        Normaliser { persons: self.persons * passes, weight: self.weight * passes as f32 }
+    pub fn shared_by(self, passes: usize) -> LossNormalizer {
+        LossNormalizer { persons: self.persons * passes, weight: self.weight * passes as f32 }
     }
 }
 
@@ -103,12 +103,12 @@ impl Normaliser {
 #[derive(Clone, Copy)]
 pub struct Goal<'a> {
     pub targets: &'a TargetBatch,
-    pub by: Normaliser,
+    pub by: LossNormalizer,
 }
 
 /// The terms of the loss, each with its factor applied; their sum is what is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LossParts {
+pub struct PoseLoss {
     pub mse: f64,
     pub cross_entropy: f64,
     /// What the masked passes of a sandwich draw, against the pass with all tokens.
@@ -117,13 +117,13 @@ pub struct LossParts {
     pub teacher: f64,
 }
 
-impl Terms for LossParts {
+impl LossTerms for PoseLoss {
     fn sum(&self) -> f64 {
         self.mse + self.cross_entropy + self.sandwich + self.teacher
     }
 
-    fn scaled(self, factor: f64) -> LossParts {
-        LossParts {
+    fn scaled(self, factor: f64) -> PoseLoss {
+        PoseLoss {
             mse: self.mse * factor,
             cross_entropy: self.cross_entropy * factor,
             sandwich: self.sandwich * factor,
@@ -132,8 +132,8 @@ impl Terms for LossParts {
     }
 }
 
-impl std::ops::AddAssign for LossParts {
-    fn add_assign(&mut self, other: LossParts) {
+impl std::ops::AddAssign for PoseLoss {
+    fn add_assign(&mut self, other: PoseLoss) {
         self.mse += other.mse;
         self.cross_entropy += other.cross_entropy;
         self.sandwich += other.sandwich;
@@ -145,20 +145,20 @@ impl std::ops::AddAssign for LossParts {
 pub fn loss_and_gradient(
     maps: Tensor<4>,
     targets: &TargetBatch,
-    by: Normaliser,
+    by: LossNormalizer,
     section: &LossSection,
-) -> (LossParts, Tensor<4>) {
+) -> (PoseLoss, Tensor<4>) {
     let [b, j, h, w] = maps.dims();
     let device = maps.device();
     let make = |values: &[f32], shape: [usize; 4]| {
         Tensor::<4>::from_data(TensorData::new(values.to_vec(), shape), &device)
     };
-    let across = make(&targets.across, [b, j, 1, w]);
-    let down = make(&targets.down, [b, j, h, 1]);
+    let target_x = make(&targets.target_x, [b, j, 1, w]);
+    let target_y = make(&targets.target_y, [b, j, h, 1]);
     let weights = make(&targets.weights, [b, j, 1, 1]);
-    let goal = down.clone() * across.clone();
+    let goal = target_y.clone() * target_x.clone();
     // Sum of each map, again as a product of two profiles.
-    let mass = (down.sum_dim(2) * across.sum_dim(3)).clamp_min(1e-6);
+    let mass = (target_y.sum_dim(2) * target_x.sum_dim(3)).clamp_min(1e-6);
 
     let error = (maps.clone() - goal.clone()) * weights.clone();
     let mse_factor = section.mse / (j * by.persons.max(1) * h * w) as f64;
@@ -184,7 +184,7 @@ pub fn loss_and_gradient(
         gradient = gradient + pull.reshape([b, j, h, w]);
     }
     let mse = f64::from(mse.into_scalar::<f32>());
-    (LossParts { mse, cross_entropy, ..LossParts::default() }, gradient)
+    (PoseLoss { mse, cross_entropy, ..PoseLoss::default() }, gradient)
 }
 
 #[cfg(test)]
@@ -200,10 +200,10 @@ mod tests {
         TargetBatch::new(all[..persons].iter().map(|p| p.as_slice()), [6, 5], 1.0)
     }
 
-    fn parts(values: &[f32], section: &LossSection) -> (LossParts, Vec<f32>) {
+    fn parts(values: &[f32], section: &LossSection) -> (PoseLoss, Vec<f32>) {
         let t = targets(2);
         let x = Tensor::<4>::from_data(TensorData::new(values.to_vec(), [2, 2, 6, 5]), &Device::flex());
-        let by = Normaliser { persons: 2, weight: t.total_weight() };
+        let by = LossNormalizer { persons: 2, weight: t.total_weight() };
         let (loss, g) = loss_and_gradient(x, &t, by, section);
         (loss, g.into_data().iter::<f32>().collect())
     }
@@ -219,7 +219,7 @@ mod tests {
                 for y in 0..6 {
                     for x in 0..5 {
                         let m = p * 2 + j;
-                        let g = t.down[m * 6 + y] * t.across[m * 5 + x];
+                        let g = t.target_y[m * 6 + y] * t.target_x[m * 5 + x];
                         let d = t.weights[m] * (values[(m * 6 + y) * 5 + x] - g);
                         expected += f64::from(d * d);
                     }
@@ -255,8 +255,8 @@ mod tests {
         let (whole, gradient) = parts(&values, &section);
         let all = [[[1.3, 2.0, 1.0], [3.0, 4.5, 0.5]], [[4.0, 0.2, 1.0], [0.0, 0.0, 0.0]]];
         let single = all.map(|p| TargetBatch::new([p.as_slice()].into_iter(), [6, 5], 1.0));
-        let by = Normaliser::of(&single);
-        let (mut loss, mut joined) = (LossParts::default(), Vec::new());
+        let by = LossNormalizer::of(&single);
+        let (mut loss, mut joined) = (PoseLoss::default(), Vec::new());
         for (targets, values) in single.iter().zip(values.chunks(60)) {
             let data = TensorData::new(values.to_vec(), [1, 2, 6, 5]);
             let (part, g) =

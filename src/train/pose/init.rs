@@ -1,19 +1,19 @@
 //! The model that a training begins with.
 
-use super::TrainError;
-use super::config::ModelSection;
 use crate::data::{ChannelScale, FeatureCache};
 use crate::model::backbone::TinyPose;
 use crate::model::{BackboneKind, ModelConfig, TmPose, fill_params, scale_and_shift};
 use crate::pose::Skeleton;
-use crate::weights::{self, ImportOptions, TrainingRecord};
-use burn::module::{Module, ModuleVisitor, Param};
+use crate::train::TrainError;
+use crate::train::config::ModelSection;
+use crate::train::init::{PP_TINYPOSE, drawn, origin_of};
+use crate::weights::{self, ImportOptions};
+use burn::module::Module;
 use burn::prelude::*;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 /// A model on the device and what it started from.
-pub struct Start {
+pub struct InitialModel {
     pub model: TmPose,
     pub skeleton: Skeleton,
     /// The part behind the backbone is new: no file had it.
@@ -22,27 +22,13 @@ pub struct Start {
     pub origin: String,
 }
 
-/// Source and licence of the published weights.
-pub const PP_TINYPOSE: &str =
-    "PP-TinyPose, PaddleDetection, Apache-2.0, trained on COCO train2017 and AI Challenger";
-
-/// A weight file of ours in a line: what it was trained on and where it comes from.
-pub fn origin_of(shown: &str, record: &TrainingRecord) -> String {
-    let before = if record.start.is_empty() { "random weights" } else { &record.start };
-    match record.steps {
-        // Imported, not trained here.
-        0 => format!("{shown}: {before}"),
-        steps => format!("{shown}: {steps} steps on {}; before: {before}", record.sets.join(", ")),
-    }
-}
-
 /// The skeleton that a name or file stands for.
 pub fn skeleton(name: &str) -> Result<Skeleton, TrainError> {
     Ok(Skeleton::named(name)?)
 }
 
 /// Builds the model; random parts depend on `seed` alone. `device` has autodiff.
-pub fn start(section: &ModelSection, seed: u64, device: &Device) -> Result<Start, TrainError> {
+pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Result<InitialModel, TrainError> {
     let skeleton = skeleton(&section.skeleton)?;
     let mut config = ModelConfig::new(section.variant, &skeleton);
     if section.depth > 0 {
@@ -58,24 +44,7 @@ pub fn start(section: &ModelSection, seed: u64, device: &Device) -> Result<Start
         // What follows the norm is a linear layer, which can learn any gain and shift by itself.
         model.feature_norm = model.feature_norm.map(Module::freeze);
     }
-    Ok(Start { model, skeleton, fresh, origin })
-}
-
-/// A new model whose numbers depend on `seed` alone, also when another training begins at the same time: the
-/// device has one generator, and a parameter is drawn when it is first looked at.
-pub fn drawn<M: Module>(seed: u64, device: &Device, init: impl FnOnce() -> M) -> M {
-    struct LookAtAll;
-    impl ModuleVisitor for LookAtAll {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            param.val();
-        }
-    }
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    device.seed(seed);
-    let model = init();
-    model.visit(&mut LookAtAll);
-    model
+    Ok(InitialModel { model, skeleton, fresh, origin })
 }
 
 fn from_file(
@@ -97,7 +66,7 @@ fn from_file(
             return Ok(());
         }
         let text = |c: &ModelConfig| format!("{} with {} layers for {}", c.variant, c.depth, c.skeleton);
-        Err(TrainError::Start { init: shown.clone(), found: text(found), wanted: text(config) })
+        Err(TrainError::InitMismatch { init: shown.clone(), found: text(found), wanted: text(config) })
     };
     if extension == "safetensors" {
         let (model, info) = weights::load(path, device)?;

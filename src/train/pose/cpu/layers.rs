@@ -1,7 +1,7 @@
 //! Layer norm and linear layer, forward and backward.
 
 use super::kernels;
-use super::network::{Line, Norm};
+use super::network::{LinearParams, NormParams};
 use crate::cpu::{Into, Mat, multiply};
 use std::ops::Range;
 
@@ -14,23 +14,23 @@ pub struct NormTrace {
 }
 
 impl NormTrace {
-    pub fn forward(&mut self, w: &[f32], norm: &Norm, x: &[f32]) {
-        let d = norm.gain.len();
+    pub fn forward(&mut self, w: &[f32], norm: &NormParams, x: &[f32]) {
+        let d = norm.gamma.len();
         grow(&mut self.normed, x.len());
         grow(&mut self.out, x.len());
         grow(&mut self.spread, x.len() / d);
-        let (gain, shift) = (&w[norm.gain.clone()], &w[norm.shift.clone()]);
-        kernels::layer_norm(x, gain, shift, &mut self.normed, &mut self.spread, &mut self.out);
+        let (gamma, beta) = (&w[norm.gamma.clone()], &w[norm.beta.clone()]);
+        kernels::layer_norm(x, gamma, beta, &mut self.normed, &mut self.spread, &mut self.out);
     }
 
-    pub fn backward(&self, w: &[f32], g: &mut [f32], norm: &Norm, dout: &[f32], dx: &mut [f32]) {
-        let gain = &w[norm.gain.clone()];
-        let (dgain, dshift) = two(g, &norm.gain, &norm.shift);
-        kernels::layer_norm_gradient(dout, &self.normed, &self.spread, gain, dx, dgain, dshift);
+    pub fn backward(&self, w: &[f32], g: &mut [f32], norm: &NormParams, dout: &[f32], dx: &mut [f32]) {
+        let gamma = &w[norm.gamma.clone()];
+        let (dgamma, dbeta) = split_two(g, &norm.gamma, &norm.beta);
+        kernels::layer_norm_gradient(dout, &self.normed, &self.spread, gamma, dx, dgamma, dbeta);
     }
 }
 
-impl Line {
+impl LinearParams {
     pub fn matrix<'a>(&self, w: &'a [f32]) -> Mat<'a> {
         Mat::new(&w[self.weight.clone()], self.inputs, self.outputs, self.outputs)
     }
@@ -85,7 +85,7 @@ pub fn zeroed(v: &mut Vec<f32>, len: usize) {
 }
 
 /// Two disjoint parts of the gradient, in either order.
-fn two<'a>(g: &'a mut [f32], a: &Range<usize>, b: &Range<usize>) -> (&'a mut [f32], &'a mut [f32]) {
+fn split_two<'a>(g: &'a mut [f32], a: &Range<usize>, b: &Range<usize>) -> (&'a mut [f32], &'a mut [f32]) {
     if a.start < b.start {
         let (low, high) = g.split_at_mut(b.start);
         (&mut low[a.clone()], &mut high[..b.len()])

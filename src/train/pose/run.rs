@@ -1,32 +1,45 @@
 //! The training of poses.
 
-use super::TrainError;
 use super::card::{CardRow, model_card};
-use super::config::TrainConfig;
-use super::course::{Course, prepare};
-use super::curves::{POSES, write_curves};
-use super::events::{RunEvent, StepEvent, TrainEvent};
-use super::log::Log;
-use super::loss::LossParts;
-use super::meter::Pace;
-use super::parameters::Layout;
-use super::session::{Session, Validation, setting};
+use super::events::{PoseEvent, PoseStep};
+use super::loss::PoseLoss;
+use super::session::{PoseSession, PoseValidation, setting};
 use super::snapshot::write_samples;
-use super::training::{Basis, Outcome, Training, repeated};
 use crate::data::PoseSet;
 use crate::eval::set::{estimate, plain_samples, score};
 use crate::model::TmPose;
+use crate::train::TrainError;
+use crate::train::config::TrainConfig;
+use crate::train::curves::{CurveSpec, write_curves};
+use crate::train::events::RunEvent;
+use crate::train::log::RunLog;
+use crate::train::meter::Pace;
+use crate::train::parameters::ParamLayout;
+use crate::train::task::{RunInfo, StepOutcome, TrainTask, repeated};
+use crate::train::trainer::{Trainer, prepare};
 use crate::weights::{self, Precision, TrainingRecord, WeightsInfo};
 use burn::module::Module;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// What `curves.png` shows.
+const CURVES: CurveSpec = CurveSpec {
+    losses: &[
+        ["loss", "loss"],
+        ["mse", "squared error"],
+        ["cross_entropy", "cross-entropy"],
+        ["sandwich", "sandwich"],
+        ["teacher", "teacher"],
+    ],
+    accuracy: &[["ap", "AP"], ["pck01", "PCK@0.1"]],
+};
 
 /// Keep ratios of the final table.
 const TABLE_RATIOS: [f64; 4] = [1.0, 0.6, 0.4, 0.25];
 
 /// Trains. With `resume`, goes on from the checkpoint in the run's folder.
 ///
-/// `command` goes into the training record; `listen` hears every event, as the log file does; raising
+/// `command` goes into the training record; `on_event` hears every event, as the log file does; raising
 /// `stop` ends the training after the step that runs, with everything saved.
 ///
 /// # Errors
@@ -36,29 +49,29 @@ pub fn run(
     config: &TrainConfig,
     resume: bool,
     command: &str,
-    listen: &(dyn Fn(&TrainEvent) + Sync),
+    on_event: &(dyn Fn(&PoseEvent) + Sync),
     stop: &AtomicBool,
 ) -> Result<(), TrainError> {
     config.check()?;
-    let log = prepare(&config.run, &config.to_toml(), resume, listen)?;
-    let session = Session::open(config, &mut |event| log.tell(event), stop)?;
+    let log = prepare(&config.run, &config.to_toml(), resume, on_event)?;
+    let session = PoseSession::open(config, &mut |event| log.emit(event), stop)?;
     let Some(session) = session else {
-        log.tell(RunEvent::Stopped { step: 0 });
+        log.emit(RunEvent::Stopped { step: 0 });
         return Ok(());
     };
-    Course::new(session, resume, command, &log)?.run(stop)
+    Trainer::new(session, resume, command, &log)?.run(stop)
 }
 
-impl Training for Session {
-    type Event = TrainEvent;
-    type Loss = LossParts;
+impl TrainTask for PoseSession {
+    type Event = PoseEvent;
+    type Loss = PoseLoss;
     type Network = TmPose;
-    type Validation = Validation;
+    type Validation = PoseValidation;
 
-    fn basis(&self) -> Basis {
+    fn run_info(&self) -> RunInfo {
         let config = &self.config;
         let sets = &self.samples.mixture.sets;
-        Basis {
+        RunInfo {
             schedule: config.schedule.clone(),
             run: config.run.clone(),
             samples: self.samples.len(),
@@ -68,7 +81,7 @@ impl Training for Session {
         }
     }
 
-    fn network(&self) -> (&TmPose, &Layout) {
+    fn network(&self) -> (&TmPose, &ParamLayout) {
         (&self.model, &self.layout)
     }
 
@@ -76,8 +89,8 @@ impl Training for Session {
         self.model = network;
     }
 
-    fn begin(&self, step: u64, steps: u64, log: &Log<TrainEvent>) {
-        log.tell(TrainEvent::Started {
+    fn begin(&self, step: u64, steps: u64, log: &RunLog<PoseEvent>) {
+        log.emit(PoseEvent::Started {
             step,
             steps,
             samples: self.samples.len(),
@@ -86,34 +99,38 @@ impl Training for Session {
         });
     }
 
-    fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> Outcome<LossParts> {
-        Session::step(self, step, weights, gradient)
+    fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<PoseLoss> {
+        PoseSession::step(self, step, weights, gradient)
     }
 
-    fn step_event(&self, pace: Pace, loss: LossParts) -> TrainEvent {
-        TrainEvent::Step(StepEvent::new(pace, loss))
+    fn step_event(&self, pace: Pace, loss: PoseLoss) -> PoseEvent {
+        PoseEvent::Step(PoseStep::new(pace, loss))
     }
 
     fn picture(&self, sample: usize) -> &Path {
         &self.samples.person(sample).2.path
     }
 
-    fn validate(&self, weights: &[f32], log: &Log<TrainEvent>) -> Result<Option<Validation>, TrainError> {
-        Session::validate(self, weights, |done, total| log.tell(RunEvent::Validating { done, total }))
+    fn validate(
+        &self,
+        weights: &[f32],
+        log: &RunLog<PoseEvent>,
+    ) -> Result<Option<PoseValidation>, TrainError> {
+        PoseSession::validate(self, weights, |done, total| log.emit(RunEvent::Validating { done, total }))
     }
 
-    fn ap(validation: &Validation) -> f64 {
+    fn ap(validation: &PoseValidation) -> f64 {
         validation.score.ap
     }
 
-    fn validated(&self, step: u64, epoch: f64, found: &Validation, best: bool) -> TrainEvent {
+    fn validated(&self, step: u64, epoch: f64, found: &PoseValidation, best: bool) -> PoseEvent {
         let keep_ratio = self.config.masks.validation;
-        TrainEvent::Validated { step, epoch, keep_ratio, score: found.score.clone(), best }
+        PoseEvent::Validated { step, epoch, keep_ratio, score: found.score.clone(), best }
     }
 
-    fn draw(&self, found: Option<&Validation>) -> Result<(), TrainError> {
+    fn draw(&self, found: Option<&PoseValidation>) -> Result<(), TrainError> {
         let out = &self.config.run.out;
-        let curves = write_curves(out, &POSES, Some(self.config.masks.validation));
+        let curves = write_curves(out, &CURVES, Some(self.config.masks.validation));
         match (&self.quick, found) {
             (Some(samples), Some(found)) => curves.and(write_samples(out, samples, &found.poses)),
             _ => curves,
@@ -149,7 +166,7 @@ impl Training for Session {
         &self,
         kept: &Path,
         mut record: TrainingRecord,
-        log: &Log<TrainEvent>,
+        log: &RunLog<PoseEvent>,
     ) -> Result<String, TrainError> {
         let (model, mut info) = weights::load(kept, &self.device.device)?;
         let rows = self.table(&model, &record, log)?;
@@ -165,13 +182,13 @@ impl Training for Session {
     }
 }
 
-impl Session {
+impl PoseSession {
     /// Accuracy of `model` on whole sets at the table's keep ratios.
     fn table(
         &self,
         model: &TmPose,
         record: &TrainingRecord,
-        log: &Log<TrainEvent>,
+        log: &RunLog<PoseEvent>,
     ) -> Result<Vec<CardRow>, TrainError> {
         let data = &self.config.data;
         let skeleton = &self.samples.skeleton;
@@ -184,12 +201,12 @@ impl Session {
             let count = AtomicUsize::new(0);
             let done = |n: usize| {
                 let done = count.fetch_add(n, Ordering::Relaxed) + n;
-                log.tell(RunEvent::Validating { done, total: samples.len() });
+                log.emit(RunEvent::Validating { done, total: samples.len() });
             };
             let poses = estimate(&folded, &self.device, &samples, &TABLE_RATIOS.map(setting), done)?;
             for (keep_ratio, poses) in TABLE_RATIOS.into_iter().zip(&poses) {
                 let row = CardRow { set: title.clone(), keep_ratio, score: score(&samples, poses) };
-                log.tell(TrainEvent::Validated {
+                log.emit(PoseEvent::Validated {
                     step: record.steps,
                     epoch: record.epochs,
                     keep_ratio,

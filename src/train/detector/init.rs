@@ -3,12 +3,12 @@
 use super::config::{Frozen, StartSection};
 use crate::detect::{self, DetectorConfig, DetectorNet};
 use crate::train::TrainError;
-use crate::train::start::{drawn, origin_of};
+use crate::train::init::{drawn, origin_of};
 use burn::module::Module;
 use burn::prelude::*;
 
 /// A network on the device and what it started from.
-pub struct Start {
+pub struct InitialDetector {
     pub net: DetectorNet,
     pub config: DetectorConfig,
     /// For the model card: starting point with its source and licence; empty for random weights.
@@ -21,7 +21,7 @@ pub struct Start {
 ///
 /// # Errors
 /// The file with the starting weights cannot be used.
-pub fn start(section: &StartSection, seed: u64, device: &Device) -> Result<Start, TrainError> {
+pub fn start(section: &StartSection, seed: u64, device: &Device) -> Result<InitialDetector, TrainError> {
     let (mut net, config, origin) = match &section.init {
         None => {
             let config = DetectorConfig::default();
@@ -40,5 +40,5 @@ pub fn start(section: &StartSection, seed: u64, device: &Device) -> Result<Start
     if section.freeze == Frozen::Neck {
         net.neck = net.neck.freeze();
     }
-    Ok(Start { net, config, origin, fresh: section.init.is_none() })
+    Ok(InitialDetector { net, config, origin, fresh: section.init.is_none() })
 }

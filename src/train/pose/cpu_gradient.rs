@@ -1,60 +1,37 @@
-//! What a step minimises, and its gradient by hand-written passes over cached features.
+//! The gradient of a step by hand-written passes over cached features, shared among the cores.
 
-use super::cached::{CachedSet, PersonInput};
-use super::config::{LossSection, TrainConfig};
-use super::cpu::{Example, LossFactors, Network, Person, Room};
-use super::distill::Imitation;
-use super::loss::{LossParts, Normaliser, TargetBatch};
-use super::passes::Passes;
-use super::plan::StepPlan;
+use super::cached::{CachedSet, PersonFeatures};
+use super::cpu::{CpuNetwork, DistillTargets, LossFactors, PassInput, Workspace};
+use super::loss::{LossNormalizer, PoseLoss, TargetBatch};
+use super::loss_spec::LossSpec;
+use super::plan::BatchPlan;
 use crate::model::ModelConfig;
 use rayon::prelude::*;
-
-/// What a step minimises.
-pub struct Objective {
-    /// Against the truth.
-    pub loss: LossSection,
-    /// Against a teacher, and against the pass with all tokens.
-    pub imitation: Imitation,
-    /// In which passes.
-    pub passes: Passes,
-}
-
-impl Objective {
-    /// For a network whose tokens lie in a grid of [rows, columns].
-    pub fn new(config: &TrainConfig, grid: [usize; 2]) -> Objective {
-        Objective {
-            loss: config.loss.clone(),
-            imitation: Imitation::new(config),
-            passes: Passes::new(&config.masks, grid),
-        }
-    }
-}
 
 /// Memory of one part of a batch.
 #[derive(Default)]
 struct Shard {
-    room: Room,
-    input: PersonInput,
+    workspace: Workspace,
+    input: PersonFeatures,
     /// What the teacher says about a person.
-    lesson: Vec<f32>,
+    teacher_targets: Vec<f32>,
     /// The maps of a person's pass with all tokens.
     full: Vec<f32>,
     gradient: Vec<f32>,
 }
 
 /// Steps by hand-written passes over cached features.
-pub struct HandSteps {
-    pub network: Network,
+pub struct CpuGradient {
+    pub network: CpuNetwork,
     shards: Vec<Shard>,
-    pub objective: Objective,
+    pub loss_spec: LossSpec,
     config: ModelConfig,
 }
 
-impl HandSteps {
-    pub fn new(network: Network, shards: usize, objective: Objective, config: ModelConfig) -> HandSteps {
+impl CpuGradient {
+    pub fn new(network: CpuNetwork, shards: usize, loss_spec: LossSpec, config: ModelConfig) -> CpuGradient {
         let shards = (0..shards.max(1)).map(|_| Shard::default()).collect();
-        HandSteps { network, shards, objective, config }
+        CpuGradient { network, shards, loss_spec, config }
     }
 
     /// Loss of a step and its gradient with respect to `weights`, written to `out`. `sets` has the features
@@ -66,21 +43,21 @@ impl HandSteps {
         &mut self,
         sets: &[CachedSet],
         weights: &[f32],
-        plan: &StepPlan,
+        plan: &BatchPlan,
         out: &mut [f32],
-    ) -> LossParts {
-        let targets = plan.targets(sets, self.config.heatmap, self.objective.loss.sigma);
-        let by = Normaliser::of(std::slice::from_ref(&targets));
-        let HandSteps { network, shards, objective, config } = self;
-        let work = Work { network, objective, config, sets, weights, plan, targets: &targets, by };
+    ) -> PoseLoss {
+        let targets = plan.targets(sets, self.config.heatmap, self.loss_spec.loss.sigma);
+        let by = LossNormalizer::of(std::slice::from_ref(&targets));
+        let CpuGradient { network, shards, loss_spec, config } = self;
+        let work = ShardContext { network, loss_spec, config, sets, weights, plan, targets: &targets, by };
         let part = plan.samples.len().div_ceil(shards.len());
-        let losses: Vec<LossParts> = shards
+        let losses: Vec<PoseLoss> = shards
             .par_iter_mut()
             .enumerate()
             .map(|(s, shard)| {
                 shard.gradient.clear();
                 shard.gradient.resize(weights.len(), 0.0);
-                let mut sum = LossParts::default();
+                let mut sum = PoseLoss::default();
                 for p in (s * part..(s + 1) * part).take_while(|p| *p < plan.samples.len()) {
                     if targets.teaches(p) {
                         sum += work.person(p, shard);
@@ -98,76 +75,76 @@ impl HandSteps {
                 }
             }
         });
-        let mut sum = LossParts::default();
+        let mut sum = PoseLoss::default();
         losses.into_iter().for_each(|l| sum += l);
         sum
     }
 }
 
 /// What all parts of a step share.
-struct Work<'a> {
-    network: &'a Network,
-    objective: &'a Objective,
+struct ShardContext<'a> {
+    network: &'a CpuNetwork,
+    loss_spec: &'a LossSpec,
     config: &'a ModelConfig,
     sets: &'a [CachedSet],
     weights: &'a [f32],
-    plan: &'a StepPlan,
+    plan: &'a BatchPlan,
     targets: &'a TargetBatch,
-    by: Normaliser,
+    by: LossNormalizer,
 }
 
-impl Work<'_> {
+impl ShardContext<'_> {
     /// All passes of person `p` of the plan.
-    fn person(&self, p: usize, shard: &mut Shard) -> LossParts {
-        let Work { network, targets, plan, .. } = self;
+    fn person(&self, p: usize, shard: &mut Shard) -> PoseLoss {
+        let ShardContext { network, targets, plan, .. } = self;
         let (set, index) = (plan.set(self.sets, p), plan.samples[p]);
         let (j, [h, w]) = (targets.joints, targets.hw);
-        let Shard { room, input, lesson, full, gradient } = shard;
-        let mut example = Example::default();
-        if let Some(lessons) = &set.lessons {
-            lessons.read(index, lesson);
-            let shape = &lessons.shape;
-            example.maps = &lesson[shape.maps()];
-            example.keypoints = &lesson[shape.keypoints()];
-            example.attention = &lesson[shape.attention()];
+        let Shard { workspace, input, teacher_targets, full, gradient } = shard;
+        let mut example = DistillTargets::default();
+        if let Some(cache) = &set.teacher_targets {
+            cache.read(index, teacher_targets);
+            let shape = &cache.shape;
+            example.maps = &teacher_targets[shape.maps()];
+            example.keypoints = &teacher_targets[shape.keypoints()];
+            example.attention = &teacher_targets[shape.attention()];
         }
-        let passes = self.objective.passes.of(&plan.keep[p]);
+        let passes = self.loss_spec.passes.of(&plan.keep[p]);
         let by = self.factors(self.by.shared_by(passes.len()));
         input.open(network, set, index);
-        let mut sum = LossParts::default();
+        let mut sum = PoseLoss::default();
         for (i, keep) in passes.iter().enumerate() {
             input.keep(network, set, index, keep);
             // The first of several passes shows the others what it draws.
             let (example, drawn) = if i == 0 {
                 (example, (passes.len() > 1).then_some(&mut *full))
             } else {
-                (Example { full: full.as_slice(), ..example }, None)
+                (DistillTargets { full: full.as_slice(), ..example }, None)
             };
-            let person = Person {
+            let person = PassInput {
                 patches: &input.patches,
                 feature: &input.feature,
                 keep,
-                across: &targets.across[p * j * w..(p + 1) * j * w],
-                down: &targets.down[p * j * h..(p + 1) * j * h],
+                target_x: &targets.target_x[p * j * w..(p + 1) * j * w],
+                target_y: &targets.target_y[p * j * h..(p + 1) * j * h],
                 weights: &targets.weights[p * j..(p + 1) * j],
                 example,
             };
-            sum += network.pass(self.weights, gradient, &person, by, drawn, room);
+            sum += network.pass(self.weights, gradient, &person, by, drawn, workspace);
         }
         sum
     }
 
-    fn factors(&self, by: Normaliser) -> LossFactors {
-        let (loss, [h, w]) = (&self.objective.loss, self.config.heatmap);
-        let imitation = self.objective.imitation.factors(by, self.config);
+    fn factors(&self, by: LossNormalizer) -> LossFactors {
+        let (loss, [h, w]) = (&self.loss_spec.loss, self.config.heatmap);
+        let distill = self.loss_spec.distill.factors(by.persons, self.config);
         LossFactors {
             mse: (loss.mse / (self.config.joints * by.persons.max(1) * h * w) as f64) as f32,
             cross_entropy: (loss.cross_entropy / f64::from(by.weight.max(1e-6))) as f32,
             temperature: loss.temperature as f32,
-            full: imitation.sandwich as f32,
-            maps: imitation.heatmaps as f32,
-            keypoints: imitation.tokens as f32,
-            attention: imitation.attention as f32,
+            full: distill.sandwich as f32,
+            maps: distill.heatmaps as f32,
+            keypoints: distill.tokens as f32,
+            attention: distill.attention as f32,
         }
     }
 }
@@ -178,10 +155,12 @@ mod tests {
     use crate::data::{CacheKey, ChannelScale, DataError, FeatureCache};
     use crate::model::{TmPose, Variant};
     use crate::pose::Skeleton;
-    use crate::train::distill::{LessonCache, LessonShape};
-    use crate::train::meter::Terms;
-    use crate::train::parameters::Layout;
-    use crate::train::recorded::{Batch, Input, recorded_step};
+    use crate::train::config::TrainConfig;
+    use crate::train::distill::TeacherTargetsShape;
+    use crate::train::meter::LossTerms;
+    use crate::train::parameters::ParamLayout;
+    use crate::train::pose::autodiff::{Batch, Input, autodiff_step};
+    use crate::train::pose::cached::TeacherTargetsCache;
     use burn::prelude::*;
     use half::f16;
 
@@ -195,10 +174,10 @@ mod tests {
     /// A network whose every part matters, persons to train it on and a step's plan for them.
     struct Scene {
         model: TmPose,
-        layout: Layout,
+        layout: ParamLayout,
         weights: Vec<f32>,
         sets: Vec<CachedSet>,
-        plan: StepPlan,
+        plan: BatchPlan,
         /// Holds the caches' files.
         _folder: tempfile::TempDir,
     }
@@ -231,7 +210,7 @@ mod tests {
         let mut config = ModelConfig::new(Variant::T, Skeleton::coco17());
         config.depth = 2;
         let model = config.init(&Device::flex().autodiff());
-        let layout = Layout::of(&model);
+        let layout = ParamLayout::of(&model);
         // Weights large enough that every part of the network matters.
         let weights: Vec<f32> = layout
             .read(&model)
@@ -244,7 +223,7 @@ mod tests {
         let features = cache(&folder.path().join("features"), config.tokens(), config.patch_values(), &|i| {
             noise(record, i as u64)
         });
-        let shape = LessonShape {
+        let shape = TeacherTargetsShape {
             joints: 17,
             hw: config.heatmap,
             layers: 2,
@@ -252,7 +231,7 @@ mod tests {
             tokens: config.tokens(),
             parts: [true; 3],
         };
-        let lessons = cache(&folder.path().join("lessons"), 1, shape.len(), &|i| {
+        let teacher_targets = cache(&folder.path().join("teacher_targets"), 1, shape.len(), &|i| {
             let mut row = noise(shape.len(), 50 + i as u64);
             row[shape.attention()].iter_mut().for_each(|share| *share = share.abs());
             row
@@ -264,40 +243,41 @@ mod tests {
         };
         let joints = (0..PERSONS).map(|p| (0..17).map(|j| joint(p, j)).collect()).collect();
         let set = CachedSet::new(features, joints, ChannelScale { mean: vec![0.1], factor: vec![1.5] });
-        let set = CachedSet { lessons: Some(LessonCache::new(lessons, shape)), ..set };
+        let set =
+            CachedSet { teacher_targets: Some(TeacherTargetsCache::new(teacher_targets, shape)), ..set };
         let keep = [[0, 7, 33, 100, 255], [1, 2, 3, 4, 5], [9, 80, 90, 99, 200], [10, 20, 30, 40, 50]];
         let keep = keep.map(|k| k.to_vec()).to_vec();
-        let plan = StepPlan { step: 0, samples: vec![2, 0, 3, 1], rounds: vec![0; PERSONS], keep };
+        let plan = BatchPlan { step: 0, samples: vec![2, 0, 3, 1], rounds: vec![0; PERSONS], keep };
         Scene { model, layout, weights, sets: vec![set], plan, _folder: folder }
     }
 
     impl Scene {
-        fn by_hand(&self, config: &TrainConfig) -> (LossParts, Vec<f32>) {
+        fn by_hand(&self, config: &TrainConfig) -> (PoseLoss, Vec<f32>) {
             let shape = self.model.config();
-            let network = Network::new(self.layout.slots(), shape).unwrap();
-            let objective = Objective::new(config, shape.grid);
+            let network = CpuNetwork::new(self.layout.slots(), shape).unwrap();
+            let loss_spec = LossSpec::new(config, shape.grid);
             let mut gradient = vec![0.0; self.layout.count()];
-            let mut steps = HandSteps::new(network, 2, objective, shape.clone());
+            let mut steps = CpuGradient::new(network, 2, loss_spec, shape.clone());
             (steps.gradient(&self.sets, &self.weights, &self.plan, &mut gradient), gradient)
         }
 
-        fn recorded(&self, config: &TrainConfig) -> (LossParts, Vec<f32>) {
+        fn recorded(&self, config: &TrainConfig) -> (PoseLoss, Vec<f32>) {
             let (shape, set, plan) = (self.model.config(), &self.sets[0], &self.plan);
-            let (values, lesson) = plan.batch(&self.sets, &Device::flex());
-            let lesson = lesson.filter(|_| config.distillation.teacher.is_some());
+            let (values, teacher_targets) = plan.batch(&self.sets, &Device::flex());
+            let teacher_targets = teacher_targets.filter(|_| config.distillation.teacher.is_some());
             let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
             let targets = TargetBatch::new(joints, shape.heatmap, config.loss.sigma);
-            let batch = Batch { input: Input::Features(values), keep: plan.keep.clone(), lesson };
-            let (objective, batches) = (Objective::new(config, shape.grid), std::iter::once(batch));
+            let batch = Batch { input: Input::Features(values), keep: plan.keep.clone(), teacher_targets };
+            let (loss_spec, batches) = (LossSpec::new(config, shape.grid), std::iter::once(batch));
             let mut gradient = vec![0.0; self.layout.count()];
             let (model, layout, out) = (&self.model, &self.layout, &mut gradient);
-            let parts = recorded_step(model, layout, batches, &[targets], &objective, out);
+            let parts = autodiff_step(model, layout, batches, &[targets], &loss_spec, out);
             (parts, gradient)
         }
 
-        fn both_agree(&self, config: &TrainConfig) -> LossParts {
+        fn both_agree(&self, config: &TrainConfig) -> PoseLoss {
             let ((hand, by_hand), (autodiff, recorded)) = (self.by_hand(config), self.recorded(config));
-            let terms = |l: LossParts| [l.mse, l.cross_entropy, l.sandwich, l.teacher];
+            let terms = |l: PoseLoss| [l.mse, l.cross_entropy, l.sandwich, l.teacher];
             for (a, b) in terms(hand).into_iter().zip(terms(autodiff)) {
                 assert!((a - b).abs() <= 1e-4 * b.abs(), "{hand:?} {autodiff:?}");
             }

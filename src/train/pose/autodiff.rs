@@ -1,10 +1,10 @@
 //! The gradient of a step's loss through Burn's autodiff: for whatever has no hand-written pass.
 
-use super::distill::{LessonBatch, pull, recorded_terms};
-use super::loss::{Goal, LossParts, Normaliser, TargetBatch, loss_and_gradient};
-use super::parameters::Layout;
-use super::step::Objective;
+use super::loss::{Goal, LossNormalizer, PoseLoss, TargetBatch, loss_and_gradient};
+use super::loss_spec::LossSpec;
 use crate::model::{Keep, TmPose, Trace};
+use crate::train::distill::{TeacherTargetsBatch, autodiff_terms, squared_error};
+use crate::train::parameters::ParamLayout;
 use burn::prelude::*;
 
 /// A batch's input for autodiff.
@@ -21,24 +21,24 @@ pub struct Batch {
     /// Kept tokens of each person, all of one length.
     pub keep: Vec<Vec<usize>>,
     /// What a teacher says about the batch.
-    pub lesson: Option<LessonBatch>,
+    pub teacher_targets: Option<TeacherTargetsBatch>,
 }
 
 /// Loss of a step of several batches and its gradient, written to `out`. Batches are made one by one, so
 /// that several need no more memory than one; `targets` has those of each.
-pub fn recorded_step(
+pub fn autodiff_step(
     model: &TmPose,
-    layout: &Layout,
+    layout: &ParamLayout,
     batches: impl Iterator<Item = Batch>,
     targets: &[TargetBatch],
-    objective: &Objective,
+    loss_spec: &LossSpec,
     out: &mut [f32],
-) -> LossParts {
+) -> PoseLoss {
     out.fill(0.0);
-    let by = Normaliser::of(targets);
-    let mut sum = LossParts::default();
+    let by = LossNormalizer::of(targets);
+    let mut sum = PoseLoss::default();
     for (batch, targets) in batches.zip(targets) {
-        sum += batch_gradient(model, layout, batch, Goal { targets, by }, objective, out);
+        sum += batch_gradient(model, layout, batch, Goal { targets, by }, loss_spec, out);
     }
     sum
 }
@@ -47,13 +47,13 @@ pub fn recorded_step(
 /// pass. A person whose targets teach nothing learns nothing from a teacher either.
 fn batch_gradient(
     model: &TmPose,
-    layout: &Layout,
+    layout: &ParamLayout,
     batch: Batch,
     goal: Goal,
-    objective: &Objective,
+    loss_spec: &LossSpec,
     out: &mut [f32],
-) -> LossParts {
-    let Batch { input, keep, lesson } = batch;
+) -> PoseLoss {
+    let Batch { input, keep, teacher_targets } = batch;
     let config = model.config();
     let (batch, joints) = (keep.len(), config.joints);
     let device = model.patch.weight.val().device().without_autodiff();
@@ -70,36 +70,37 @@ fn batch_gradient(
     };
     let taught: Vec<f32> = (0..batch).map(|p| f32::from(u8::from(goal.targets.teaches(p)))).collect();
     let taught = Tensor::<4>::from_data(TensorData::new(taught, [batch, 1, 1, 1]), &device);
-    let passes = objective.passes.of_batch(&keep);
+    let passes = loss_spec.passes.of_batch(&keep);
     let by = goal.by.shared_by(passes.len());
-    let imitation = objective.imitation.factors(by, config);
+    let distill = loss_spec.distill.factors(by.persons, config);
 
-    let (mut parts, mut total, mut full) = (LossParts::default(), None::<Tensor<1>>, None::<Tensor<4>>);
+    let (mut parts, mut total, mut full) = (PoseLoss::default(), None::<Tensor<1>>, None::<Tensor<4>>);
     for keep in &passes {
         let kept = Keep::per_person(keep, &device);
-        let mut trace = Trace::new(joints, imitation.attention > 0.0);
-        let maps = if imitation.looks_inside() {
+        let mut trace = Trace::new(joints, distill.attention > 0.0);
+        let maps = if distill.looks_inside() {
             model.forward_patches_traced(patches.clone(), &kept, &mut trace)
         } else {
             model.forward_patches(patches.clone(), &kept)
         };
         let drawn = maps.clone().inner();
-        let (truth, mut gradient) = loss_and_gradient(drawn.clone(), goal.targets, by, &objective.loss);
+        let (truth, mut gradient) = loss_and_gradient(drawn.clone(), goal.targets, by, &loss_spec.loss);
         parts += truth;
         if let Some(full) = &full {
-            let (loss, more) = pull(&drawn, full.clone(), &taught, imitation.sandwich);
+            let (loss, more) = squared_error(&drawn, full.clone(), &taught, distill.sandwich);
             parts.sandwich += loss;
             gradient = gradient + more;
         }
-        if let Some(goal) = lesson.as_ref().and_then(LessonBatch::maps) {
-            let (loss, more) = pull(&drawn, goal, &taught, imitation.heatmaps);
+        if let Some(goal) = teacher_targets.as_ref().and_then(TeacherTargetsBatch::maps) {
+            let (loss, more) = squared_error(&drawn, goal, &taught, distill.heatmaps);
             parts.teacher += loss;
             gradient = gradient + more;
         }
         // The sum of maps x gradient has exactly that gradient with respect to the maps.
         let mut sum = (maps * gradient.autodiff()).sum();
         let taught = taught.clone().reshape([batch, 1, 1]);
-        let inside = lesson.as_ref().and_then(|l| recorded_terms(&trace, l, &kept, &taught, &imitation));
+        let inside =
+            teacher_targets.as_ref().and_then(|l| autodiff_terms(&trace, l, &kept, &taught, &distill));
         if let Some(inside) = inside {
             parts.teacher += f64::from(inside.clone().inner().into_scalar::<f32>());
             sum = sum + inside;

@@ -1,19 +1,19 @@
 //! Which samples and tokens a step uses: a pure function of the seed and the step's number, so that a
 //! training that was killed goes on exactly as if it had not been.
 
-use super::config::MaskSection;
 use crate::data::generator;
 use crate::model::{MaskKind, keep_count, kept_tokens};
+use crate::train::config::MaskSection;
+use crate::train::order::SampleOrder;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-/// Purposes of the generators; crops use 1.
-const ORDER: u64 = 2;
+/// Purpose of the generator; crops use 1, the order of the samples 2.
 const MASK: u64 = 3;
 
 /// One batch's work; a step is one batch, or several whose gradients are added.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StepPlan {
+pub struct BatchPlan {
     /// Number of the batch, counted from the training's start.
     pub step: u64,
     /// Numbers of the samples.
@@ -24,10 +24,10 @@ pub struct StepPlan {
     pub keep: Vec<Vec<usize>>,
 }
 
-impl StepPlan {
+impl BatchPlan {
     /// Several batches as one.
-    pub fn joined(plans: Vec<StepPlan>) -> StepPlan {
-        let mut all = StepPlan { step: 0, samples: Vec::new(), rounds: Vec::new(), keep: Vec::new() };
+    pub fn joined(plans: Vec<BatchPlan>) -> BatchPlan {
+        let mut all = BatchPlan { step: 0, samples: Vec::new(), rounds: Vec::new(), keep: Vec::new() };
         all.step = plans.first().map_or(0, |plan| plan.step);
         for plan in plans {
             all.samples.extend(plan.samples);
@@ -38,61 +38,36 @@ impl StepPlan {
     }
 }
 
-/// Which sample comes when: an epoch shows every sample once, each in an order of its own.
-pub struct Order {
-    seed: u64,
-    samples: usize,
-    /// The order of the epoch that was asked for last.
-    epoch: (u64, Vec<usize>),
-}
-
-impl Order {
-    pub fn new(seed: u64, samples: usize) -> Order {
-        Order { seed, samples, epoch: (u64::MAX, Vec::new()) }
-    }
-
-    /// The sample at a position counted from the training's start, and how many passes over the data came before.
-    pub fn at(&mut self, position: u64) -> (usize, u64) {
-        let epoch = position / self.samples as u64;
-        if self.epoch.0 != epoch {
-            let mut order: Vec<usize> = (0..self.samples).collect();
-            order.shuffle(&mut generator(self.seed, ORDER, epoch, 0));
-            self.epoch = (epoch, order);
-        }
-        (self.epoch.1[(position % self.samples as u64) as usize], epoch)
-    }
-
-    /// Samples and rounds of batch number `step` of `batch` samples.
-    pub fn batch(&mut self, step: u64, batch: usize) -> (Vec<usize>, Vec<u64>) {
-        let first = step * batch as u64;
-        (first..first + batch as u64).map(|position| self.at(position)).unzip()
-    }
-}
-
 /// Makes the plans of all steps.
-pub struct Planner {
+pub struct BatchPlanner {
     seed: u64,
     batch: usize,
     grid: [usize; 2],
     masks: MaskSection,
-    order: Order,
+    order: SampleOrder,
 }
 
-impl Planner {
-    pub fn new(seed: u64, batch: usize, grid: [usize; 2], masks: MaskSection, samples: usize) -> Planner {
-        Planner { seed, batch, grid, masks, order: Order::new(seed, samples) }
+impl BatchPlanner {
+    pub fn new(
+        seed: u64,
+        batch: usize,
+        grid: [usize; 2],
+        masks: MaskSection,
+        samples: usize,
+    ) -> BatchPlanner {
+        BatchPlanner { seed, batch, grid, masks, order: SampleOrder::new(seed, samples) }
     }
 
     /// The `accumulate` batches of a step.
-    pub fn batches(&mut self, step: u64, accumulate: usize) -> Vec<StepPlan> {
+    pub fn batches(&mut self, step: u64, accumulate: usize) -> Vec<BatchPlan> {
         let first = step * accumulate as u64;
         (first..first + accumulate as u64).map(|batch| self.plan(batch)).collect()
     }
 
     /// Batch number `step`.
-    pub fn plan(&mut self, step: u64) -> StepPlan {
+    pub fn plan(&mut self, step: u64) -> BatchPlan {
         let (samples, rounds) = self.order.batch(step, self.batch);
-        StepPlan { step, keep: self.masks(step), samples, rounds }
+        BatchPlan { step, keep: self.masks(step), samples, rounds }
     }
 
     fn masks(&self, step: u64) -> Vec<Vec<usize>> {
@@ -126,14 +101,14 @@ mod tests {
     use super::*;
     use crate::train::{Recipe, TrainConfig};
 
-    fn planner() -> Planner {
-        Planner::new(4, 10, [16, 16], MaskSection::default(), 25)
+    fn planner() -> BatchPlanner {
+        BatchPlanner::new(4, 10, [16, 16], MaskSection::default(), 25)
     }
 
     #[test]
     fn a_plan_depends_on_the_step_alone() {
         let mut on = planner();
-        let plans: Vec<StepPlan> = (0..8).map(|s| on.plan(s)).collect();
+        let plans: Vec<BatchPlan> = (0..8).map(|s| on.plan(s)).collect();
         for plan in plans.iter().rev() {
             assert_eq!(planner().plan(plan.step), *plan);
         }
@@ -152,7 +127,7 @@ mod tests {
     #[test]
     fn the_papers_masks_keep_60_percent_at_random_the_same_for_a_whole_batch() {
         let masks = TrainConfig::recipe(Recipe::Tmpose).masks;
-        let mut p = Planner::new(4, 10, [16, 16], masks, 25);
+        let mut p = BatchPlanner::new(4, 10, [16, 16], masks, 25);
         let (a, b) = (p.plan(0).keep, p.plan(1).keep);
         assert!(a.iter().chain(&b).all(|k| k.len() == 153));
         assert!(a.iter().all(|k| *k == a[0]) && a[0] != b[0]);

@@ -1,26 +1,26 @@
 //! The steps of a training by themselves, without the loop's validations, files and events: for measuring
 //! how long they take.
 
-use super::TrainError;
-use super::config::TrainConfig;
-use super::meter::Terms;
-use super::optimizer::Optimizer;
-use super::session::Session;
-use super::training::Training;
+use super::session::PoseSession;
 use crate::gpu::ComputeDevice;
+use crate::train::TrainError;
+use crate::train::config::TrainConfig;
+use crate::train::meter::LossTerms;
+use crate::train::optimizer::Optimizer;
+use crate::train::task::TrainTask;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// A training that goes on when it is told to, one step at a time.
 pub struct Stepper {
-    session: Session,
+    session: PoseSession,
     optimizer: Optimizer,
     gradient: Vec<f32>,
 }
 
 /// A step that was made.
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct TimedStep {
     /// What was minimised, before the step.
     pub loss: f64,
     /// Forward pass, loss, backward pass and optimizer, and reading cached features; not the time in which
@@ -35,7 +35,7 @@ impl Stepper {
     /// # Errors
     /// As [`super::run`] before its first step.
     pub fn open(config: &TrainConfig, stop: &AtomicBool) -> Result<Option<Stepper>, TrainError> {
-        let session = Session::open(config, &mut |_| (), stop)?;
+        let session = PoseSession::open(config, &mut |_| (), stop)?;
         Ok(session.map(|session| {
             let optimizer = Optimizer::new(session.layout.read(&session.model));
             let gradient = vec![0.0; optimizer.weights.len()];
@@ -47,7 +47,7 @@ impl Stepper {
     ///
     /// # Errors
     /// The loss or its gradient is not a number any more.
-    pub fn step(&mut self) -> Result<Step, TrainError> {
+    pub fn step(&mut self) -> Result<TimedStep, TrainError> {
         let Stepper { session, optimizer, gradient } = self;
         let begun = Instant::now();
         let number = optimizer.updates;
@@ -61,7 +61,7 @@ impl Stepper {
             let batch = session.names(&outcome.samples);
             return Err(TrainError::NotFinite { step: number, loss, batch });
         }
-        Ok(Step { loss, time })
+        Ok(TimedStep { loss, time })
     }
 
     /// How gradients are computed, in words.

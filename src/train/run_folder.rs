@@ -7,7 +7,7 @@ use crate::model::{TmPose, list_params};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
 
-/// Room for the log, the pictures and the model card.
+/// NoSpace for the log, the pictures and the model card.
 const SMALL_FILES: u64 = 8 << 20;
 
 /// Creates the run's folder and proves that it can be written to, before anything is computed.
@@ -37,7 +37,7 @@ pub fn draw_folder(part: &str, draw: u64) -> String {
 /// Refuses a training whose files have no room, before anything is computed. `train` and `val` are
 /// persons, `lesson` is how many numbers of a teacher are kept of each crop. A system that does not tell how much is free counts as having
 /// enough.
-pub fn check_room(
+pub fn check_space(
     config: &TrainConfig,
     model: &TmPose,
     [train, val]: [usize; 2],
@@ -64,8 +64,8 @@ pub fn check_room(
     compare(&needs, disk)
 }
 
-/// As [`check_room`] for a training that keeps nothing but its checkpoints and weights.
-pub fn check_room_for_weights(run: &Path, model: &impl Module) -> Result<(), TrainError> {
+/// As [`check_space`] for a training that keeps nothing but its checkpoints and weights.
+pub fn check_space_for_weights(run: &Path, model: &impl Module) -> Result<(), TrainError> {
     compare(&[weights_need(run, model)], disk)
 }
 
@@ -96,7 +96,7 @@ fn compare(needs: &[Need], disk: impl Fn(&Path) -> Option<Disk>) -> Result<(), T
             let flags = if beside.len() > 1 { "--out or --cache" } else { need.flag };
             let folder = need.folder.display().to_string();
             let (free, needed) = (shown(free), shown(needed));
-            return Err(TrainError::Room { folder, free, needed, what, flags });
+            return Err(TrainError::NoSpace { folder, free, needed, what, flags });
         }
     }
     Ok(())

@@ -1,11 +1,11 @@
 //! `samples.png`: a few persons of the validation set, always the same, truth beside estimate.
 
-use super::TrainError;
-use super::curves::write_png;
 use crate::data::Samples;
 use crate::data::samples::read_picture;
 use crate::eval::{ground_truth, oks};
 use crate::pose::{Keypoint, Pose};
+use crate::train::TrainError;
+use crate::train::curves::write_png;
 use crate::vision::{Tile, contact_sheet, draw_pose};
 use image::{RgbImage, imageops};
 use std::path::Path;

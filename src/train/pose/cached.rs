@@ -1,12 +1,13 @@
 //! Cached features of a training, and how a step reads them.
 
-use super::cpu::Network;
-use super::distill::{LessonBatch, LessonCache};
+use super::cpu::CpuNetwork;
 use super::features::is_bad;
 use super::loss::TargetBatch;
-use super::plan::StepPlan;
+use super::plan::BatchPlan;
 use crate::data::{ChannelScale, FeatureCache};
+use crate::train::distill::{TeacherTargetsBatch, TeacherTargetsShape};
 use burn::prelude::*;
+use half::slice::HalfFloatSliceExt;
 
 /// Cached features of a training with all that belongs to them.
 pub struct CachedSet {
@@ -16,7 +17,7 @@ pub struct CachedSet {
     /// The norm in front of the tokenizer.
     pub scale: ChannelScale,
     /// What a teacher says about the same crops.
-    pub lessons: Option<LessonCache>,
+    pub teacher_targets: Option<TeacherTargetsCache>,
 }
 
 impl CachedSet {
@@ -26,7 +27,7 @@ impl CachedSet {
                 joints.iter_mut().for_each(|j| j[2] = 0.0);
             }
         }
-        CachedSet { cache, joints, scale, lessons: None }
+        CachedSet { cache, joints, scale, teacher_targets: None }
     }
 
     /// The whole feature, normalised, token by token: [N, patch values].
@@ -46,7 +47,31 @@ impl CachedSet {
     }
 }
 
-impl StepPlan {
+/// The teacher's rows of all samples of one draw, on disk in half precision beside the features.
+pub struct TeacherTargetsCache {
+    cache: FeatureCache,
+    pub shape: TeacherTargetsShape,
+}
+
+impl TeacherTargetsCache {
+    /// Rows of `shape` that are there already.
+    pub fn new(cache: FeatureCache, shape: TeacherTargetsShape) -> TeacherTargetsCache {
+        TeacherTargetsCache { cache, shape }
+    }
+
+    /// Writes a sample's row to `out`; zeros for a picture that cannot be decoded.
+    pub fn read(&self, index: usize, out: &mut Vec<f32>) {
+        let row = self.cache.sample(index);
+        out.resize(row.len(), 0.0);
+        if is_bad(&self.cache, index) {
+            out.fill(0.0);
+        } else {
+            row.convert_to_f32_slice(out);
+        }
+    }
+}
+
+impl BatchPlan {
     /// Of one set for each draw of the crops, the one that sample `p` of the batch takes: every pass over the
     /// data takes the next.
     pub fn set<'a>(&self, sets: &'a [CachedSet], p: usize) -> &'a CachedSet {
@@ -61,46 +86,46 @@ impl StepPlan {
     }
 
     /// The whole features of the batch one after the other, and what a teacher says about it.
-    pub fn batch(&self, sets: &[CachedSet], device: &Device) -> (Vec<f32>, Option<LessonBatch>) {
+    pub fn batch(&self, sets: &[CachedSet], device: &Device) -> (Vec<f32>, Option<TeacherTargetsBatch>) {
         let (mut values, mut rows, mut one) = (Vec::new(), Vec::new(), Vec::new());
         let mut shape = None;
         for (p, &index) in self.samples.iter().enumerate() {
             let set = self.set(sets, p);
             set.feature(index, &mut one);
             values.extend_from_slice(&one);
-            if let Some(lessons) = &set.lessons {
-                lessons.read(index, &mut one);
+            if let Some(teacher_targets) = &set.teacher_targets {
+                teacher_targets.read(index, &mut one);
                 rows.extend_from_slice(&one);
-                shape = Some(&lessons.shape);
+                shape = Some(&teacher_targets.shape);
             }
         }
-        (values, shape.map(|shape| LessonBatch::new(rows, shape.clone(), device)))
+        (values, shape.map(|shape| TeacherTargetsBatch::new(rows, shape.clone(), device)))
     }
 }
 
 /// One person's input for the hand-written passes.
 #[derive(Default)]
-pub struct PersonInput {
+pub struct PersonFeatures {
     pub patches: Vec<f32>,
     pub feature: Vec<f32>,
 }
 
-impl PersonInput {
+impl PersonFeatures {
     /// Reads what `network` needs of a sample for the kept tokens.
-    pub fn read(&mut self, network: &Network, set: &CachedSet, index: usize, keep: &[usize]) {
+    pub fn read(&mut self, network: &CpuNetwork, set: &CachedSet, index: usize, keep: &[usize]) {
         self.open(network, set, index);
         self.keep(network, set, index, keep);
     }
 
-    /// Reads what all passes of a sample need; [`PersonInput::keep`] then chooses tokens.
-    pub fn open(&mut self, network: &Network, set: &CachedSet, index: usize) {
+    /// Reads what all passes of a sample need; [`PersonFeatures::keep`] then chooses tokens.
+    pub fn open(&mut self, network: &CpuNetwork, set: &CachedSet, index: usize) {
         if network.reads_whole_feature() {
             set.feature(index, &mut self.feature);
         }
     }
 
     /// Takes the kept tokens of the sample that was opened last.
-    pub fn keep(&mut self, network: &Network, set: &CachedSet, index: usize, keep: &[usize]) {
+    pub fn keep(&mut self, network: &CpuNetwork, set: &CachedSet, index: usize, keep: &[usize]) {
         if !network.reads_whole_feature() {
             return set.patches(index, keep, &mut self.patches);
         }

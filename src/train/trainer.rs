@@ -1,16 +1,16 @@
 //! The training loop.
 
 use super::TrainError;
-use super::checkpoint::{self, Position, write_whole};
+use super::checkpoint::{self, TrainState, write_whole};
 use super::config::RunSection;
-use super::events::{Event, RunEvent};
-use super::folder;
-use super::log::Log;
-use super::meter::{Meter, Pace, Terms};
+use super::events::{LogEvent, RunEvent};
+use super::log::RunLog;
+use super::meter::{LossTerms, Meter, Pace};
 use super::optimizer::Optimizer;
+use super::run_folder;
 use super::schedule::{learning_rate, persons_a_step, total_steps};
-use super::training::{Basis, Training};
-use super::unreadable::Unreadable;
+use super::task::{RunInfo, TrainTask};
+use super::unreadable::UnreadablePictures;
 use crate::weights::TrainingRecord;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -24,31 +24,31 @@ const LAST: &str = "last.safetensors";
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn prepare<'a, E: Event>(
+pub fn prepare<'a, E: LogEvent>(
     run: &RunSection,
     settings: &str,
     resume: bool,
-    listen: &'a (dyn Fn(&E) + Sync),
-) -> Result<Log<'a, E>, TrainError> {
-    folder::prepare(&run.out)?;
+    on_event: &'a (dyn Fn(&E) + Sync),
+) -> Result<RunLog<'a, E>, TrainError> {
+    run_folder::prepare(&run.out)?;
     write_whole(&run.out.join("config.toml"), settings.as_bytes())?;
-    Log::open(&run.out, resume, listen)
+    RunLog::open(&run.out, resume, on_event)
 }
 
 /// A training on its way from the first step to the model card.
-pub struct Course<'a, T: Training> {
+pub struct Trainer<'a, T: TrainTask> {
     training: T,
-    basis: Basis,
+    run_info: RunInfo,
     optimizer: Optimizer,
-    at: Position,
+    at: TrainState,
     steps: u64,
     meter: Meter<T::Loss>,
-    unreadable: Unreadable,
+    unreadable: UnreadablePictures,
     command: &'a str,
-    log: &'a Log<'a, T::Event>,
+    log: &'a RunLog<'a, T::Event>,
 }
 
-impl<'a, T: Training> Course<'a, T> {
+impl<'a, T: TrainTask> Trainer<'a, T> {
     /// Begins, or goes on from the checkpoint in the run's folder. `command` goes into the training record.
     ///
     /// # Errors
@@ -57,20 +57,20 @@ impl<'a, T: Training> Course<'a, T> {
         mut training: T,
         resume: bool,
         command: &'a str,
-        log: &'a Log<'a, T::Event>,
-    ) -> Result<Course<'a, T>, TrainError> {
-        let basis = training.basis();
+        log: &'a RunLog<'a, T::Event>,
+    ) -> Result<Trainer<'a, T>, TrainError> {
+        let run_info = training.run_info();
         let (network, layout) = training.network();
         let (at, optimizer) = if resume {
-            let (at, optimizer, network) = checkpoint::load(&basis.run.out, network.clone(), layout)?;
+            let (at, optimizer, network) = checkpoint::load(&run_info.run.out, network.clone(), layout)?;
             training.set_network(network);
             (at, optimizer)
         } else {
-            (Position::default(), Optimizer::new(layout.read(network)))
+            (TrainState::default(), Optimizer::new(layout.read(network)))
         };
-        let steps = total_steps(&basis.schedule, basis.samples);
-        let (meter, unreadable) = (Meter::default(), Unreadable::default());
-        Ok(Course { training, basis, optimizer, at, steps, meter, unreadable, command, log })
+        let steps = total_steps(&run_info.schedule, run_info.samples);
+        let (meter, unreadable) = (Meter::default(), UnreadablePictures::default());
+        Ok(Trainer { training, run_info, optimizer, at, steps, meter, unreadable, command, log })
     }
 
     /// Trains to the end, or until `stop` is raised: then it ends after the step that runs, with everything saved.
@@ -87,13 +87,13 @@ impl<'a, T: Training> Course<'a, T> {
             if validate {
                 self.validate()?;
             }
-            let every = self.basis.run.checkpoint_steps;
+            let every = self.run_info.run.checkpoint_steps;
             let stopped = stop.load(Ordering::SeqCst);
             if stopped || validate || (every > 0 && step.is_multiple_of(every)) {
                 self.save()?;
             }
             if stopped && step < self.steps {
-                self.log.tell(RunEvent::Stopped { step });
+                self.log.emit(RunEvent::Stopped { step });
                 return Ok(());
             }
         }
@@ -102,7 +102,7 @@ impl<'a, T: Training> Course<'a, T> {
 
     fn step(&mut self, gradient: &mut [f32]) -> Result<(), TrainError> {
         let begun = Instant::now();
-        let Basis { schedule, run, samples, bad_limit, .. } = &self.basis;
+        let RunInfo { schedule, run, samples, bad_limit, .. } = &self.run_info;
         let rate = learning_rate(schedule, self.at.step, self.steps);
         let outcome = self.training.step(self.at.step, &self.optimizer.weights, gradient);
         self.unreadable.take(outcome.bad, *samples, *bad_limit, |text| self.log.note(text))?;
@@ -136,18 +136,18 @@ impl<'a, T: Training> Course<'a, T> {
             learning_rate,
             gradient,
             milliseconds_a_step: 1e3 * meter.seconds_a_step(),
-            samples_a_second: meter.rate() * persons_a_step(&self.basis.schedule) as f64,
+            samples_a_second: meter.rate() * persons_a_step(&self.run_info.schedule) as f64,
             waiting: meter.waiting(),
             seconds_left: meter.seconds_a_step() * (self.steps - self.at.step) as f64,
         };
-        self.log.tell(self.training.step_event(pace, meter.loss()));
+        self.log.emit(self.training.step_event(pace, meter.loss()));
     }
 
     /// Whether the weights are to be measured after the step that was made.
     fn validation_is_due(&self) -> bool {
-        let (step, samples) = (self.at.step, self.basis.samples as u64);
-        let shown = persons_a_step(&self.basis.schedule);
-        let due = match self.basis.run.val_steps {
+        let (step, samples) = (self.at.step, self.run_info.samples as u64);
+        let shown = persons_a_step(&self.run_info.schedule);
+        let due = match self.run_info.run.val_steps {
             // An epoch has ended.
             0 => (step * shown) / samples != ((step - 1) * shown) / samples,
             every => step.is_multiple_of(every),
@@ -157,12 +157,12 @@ impl<'a, T: Training> Course<'a, T> {
 
     /// True when the accuracy has not become better for as long as the settings wait.
     fn out_of_patience(&self) -> bool {
-        let patience = self.basis.schedule.patience;
+        let patience = self.run_info.schedule.patience;
         patience > 0 && self.at.without_better >= patience
     }
 
     fn epoch(&self) -> f64 {
-        (persons_a_step(&self.basis.schedule) * self.at.step) as f64 / self.basis.samples as f64
+        (persons_a_step(&self.run_info.schedule) * self.at.step) as f64 / self.run_info.samples as f64
     }
 
     fn validate(&mut self) -> Result<(), TrainError> {
@@ -181,9 +181,9 @@ impl<'a, T: Training> Course<'a, T> {
         }
         self.at.seconds += begun.elapsed().as_secs_f64();
         if let Some(found) = &found {
-            self.log.tell(self.training.validated(self.at.step, self.epoch(), found, best));
+            self.log.emit(self.training.validated(self.at.step, self.epoch(), found, best));
         }
-        self.log.excuse(self.training.draw(found.as_ref()));
+        self.log.log_error(self.training.draw(found.as_ref()));
         if self.out_of_patience() && self.at.step < self.steps {
             let (n, best) = (self.at.without_better, self.at.best_step);
             self.log
@@ -194,8 +194,8 @@ impl<'a, T: Training> Course<'a, T> {
 
     fn save(&self) -> Result<(), TrainError> {
         let (network, layout) = self.training.network();
-        checkpoint::save(&self.basis.run.out, &self.at, &self.optimizer, network, layout)?;
-        self.log.tell(RunEvent::Saved { step: self.at.step });
+        checkpoint::save(&self.run_info.run.out, &self.at, &self.optimizer, network, layout)?;
+        self.log.emit(RunEvent::Saved { step: self.at.step });
         Ok(())
     }
 
@@ -203,8 +203,8 @@ impl<'a, T: Training> Course<'a, T> {
         let notes = self.training.notes().into_iter();
         TrainingRecord {
             command: self.command.into(),
-            sets: self.basis.sets.clone(),
-            start: self.basis.origin.clone(),
+            sets: self.run_info.sets.clone(),
+            start: self.run_info.origin.clone(),
             steps: self.at.step,
             epochs: self.epoch(),
             seconds: self.at.seconds,
@@ -213,19 +213,19 @@ impl<'a, T: Training> Course<'a, T> {
     }
 
     fn write_weights(&self, name: &str) -> Result<(), TrainError> {
-        let path = self.basis.run.out.join(name);
+        let path = self.run_info.run.out.join(name);
         self.training.write(&path, &self.optimizer.average, self.record())
     }
 
     /// Writes the last weights, measures the best ones on whole sets and writes their card.
     fn finish(self) -> Result<(), TrainError> {
-        let out = &self.basis.run.out;
+        let out = &self.run_info.run.out;
         self.write_weights(LAST)?;
         let record = TrainingRecord { steps: self.at.best_step, ..self.record() };
         let card = self.training.conclude(&out.join(BEST), record, self.log)?;
         write_whole(&out.join("model-card.md"), card.as_bytes())?;
         let (step, seconds, best_ap) = (self.at.step, self.at.seconds, self.at.best_ap);
-        self.log.tell(RunEvent::Finished { step, seconds, best_ap });
+        self.log.emit(RunEvent::Finished { step, seconds, best_ap });
         Ok(())
     }
 }

@@ -1,19 +1,11 @@
 //! What a teacher says about crops: one row of numbers for each, on disk where the backbone is frozen.
 
-use crate::data::{CacheKey, FeatureCache, Samples};
-use crate::train::TrainError;
-use crate::train::distill::Teacher;
-use crate::train::events::TrainEvent;
-use crate::train::features::{Networking, cached_records, is_bad};
 use burn::prelude::*;
-use half::slice::HalfFloatSliceExt;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 /// Where the parts of a teacher's row lie; a part that is not asked for is empty.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LessonShape {
+pub struct TeacherTargetsShape {
     pub joints: usize,
     /// Height and width of a map.
     pub hw: [usize; 2],
@@ -27,12 +19,21 @@ pub struct LessonShape {
     pub parts: [bool; 3],
 }
 
-impl LessonShape {
+impl TeacherTargetsShape {
     fn lengths(&self) -> [usize; 3] {
         let maps = self.joints * self.hw[0] * self.hw[1];
         let rows = self.layers * self.joints;
         let lengths = [maps, rows * self.dim, rows * self.tokens];
         std::array::from_fn(|i| if self.parts[i] { lengths[i] } else { 0 })
+    }
+
+    /// The shape as text, for the key of a cache; caches of earlier versions hold the same words.
+    pub fn cache_key(&self) -> String {
+        let TeacherTargetsShape { joints, hw, layers, dim, tokens, parts } = self;
+        format!(
+            "LessonShape {{ joints: {joints}, hw: {hw:?}, layers: {layers}, dim: {dim}, tokens: {tokens}, \
+             parts: {parts:?} }}"
+        )
     }
 
     /// Heatmaps, [J, H, W].
@@ -60,17 +61,17 @@ impl LessonShape {
 }
 
 /// A batch of lessons on the device, without recording.
-pub struct LessonBatch {
+pub struct TeacherTargetsBatch {
     /// [B, numbers of a row].
     pub rows: Tensor<2>,
-    pub shape: LessonShape,
+    pub shape: TeacherTargetsShape,
 }
 
-impl LessonBatch {
+impl TeacherTargetsBatch {
     /// From rows one after the other.
-    pub fn new(rows: Vec<f32>, shape: LessonShape, device: &Device) -> LessonBatch {
+    pub fn new(rows: Vec<f32>, shape: TeacherTargetsShape, device: &Device) -> TeacherTargetsBatch {
         let size = [rows.len() / shape.len().max(1), shape.len()];
-        LessonBatch { rows: Tensor::from_data(TensorData::new(rows, size), device), shape }
+        TeacherTargetsBatch { rows: Tensor::from_data(TensorData::new(rows, size), device), shape }
     }
 
     /// [B, J, H, W].
@@ -85,7 +86,7 @@ impl LessonBatch {
         self.of_layer(self.shape.keypoints(), layer)
     }
 
-    /// For the student's layer `layer`, [B, J, N]; see [`LessonShape::attention`].
+    /// For the student's layer `layer`, [B, J, N]; see [`TeacherTargetsShape::attention`].
     pub fn attention(&self, layer: usize) -> Option<Tensor<3>> {
         self.of_layer(self.shape.attention(), layer)
     }
@@ -102,80 +103,27 @@ impl LessonBatch {
     }
 }
 
-/// The teacher's rows of all samples of one draw, on disk in half precision beside the features.
-pub struct LessonCache {
-    cache: FeatureCache,
-    pub shape: LessonShape,
-}
-
-impl LessonCache {
-    /// Opens the rows in `folder` or lets the teacher compute what is missing, for the crops of pass
-    /// `round` over the data. `None` when `stop` was raised; the next call goes on.
-    pub fn open_or_build(
-        teacher: &Teacher,
-        samples: &Samples,
-        round: u64,
-        with: &Networking,
-        folder: &Path,
-        tell: &mut dyn FnMut(TrainEvent),
-        stop: &AtomicBool,
-    ) -> Result<Option<LessonCache>, TrainError> {
-        let shape = teacher.shape.clone();
-        let row = shape.len();
-        // A lesson is one token with one patch of a row's numbers.
-        let key = CacheKey {
-            format: CacheKey::FORMAT,
-            backbone: teacher.print.clone(),
-            samples: samples.fingerprint(round),
-            count: samples.len(),
-            tokens: 1,
-            patch_values: row,
-            channels: row,
-        };
-        let title =
-            if round == 0 { "the teacher".into() } else { format!("the teacher, draw {}", round + 1) };
-        let network = |images: Tensor<4>| {
-            let rows: Vec<f32> = teacher.lessons(images).into_data().iter::<f32>().collect();
-            rows.into_iter().map(half::f16::from_f32).collect()
-        };
-        let cache = cached_records(&title, samples, round, key, network, with, folder, tell, stop)?;
-        Ok(cache.map(|cache| LessonCache::new(cache, shape)))
-    }
-
-    /// Rows of `shape` that are there already.
-    pub fn new(cache: FeatureCache, shape: LessonShape) -> LessonCache {
-        LessonCache { cache, shape }
-    }
-
-    /// Writes a sample's row to `out`; zeros for a picture that cannot be decoded.
-    pub fn read(&self, index: usize, out: &mut Vec<f32>) {
-        let row = self.cache.sample(index);
-        out.resize(row.len(), 0.0);
-        if is_bad(&self.cache, index) {
-            out.fill(0.0);
-        } else {
-            row.convert_to_f32_slice(out);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_row_is_cut_into_its_parts() {
-        let mut shape = LessonShape { joints: 2, hw: [1, 3], layers: 2, dim: 4, tokens: 5, parts: [true; 3] };
+        let mut shape =
+            TeacherTargetsShape { joints: 2, hw: [1, 3], layers: 2, dim: 4, tokens: 5, parts: [true; 3] };
         assert_eq!((shape.maps(), shape.keypoints(), shape.attention()), (0..6, 6..22, 22..42));
         let rows: Vec<f32> = (0..84).map(|i| i as f32).collect();
-        let batch = LessonBatch::new(rows.clone(), shape.clone(), &Device::flex());
+        let batch = TeacherTargetsBatch::new(rows.clone(), shape.clone(), &Device::flex());
         let numbers = |t: Tensor<3>| t.into_data().iter::<f32>().collect::<Vec<_>>();
         assert_eq!(batch.maps().unwrap().dims(), [2, 2, 1, 3]);
         let second = numbers(batch.keypoints(1).unwrap());
         assert_eq!(second, [&rows[14..22], &rows[56..64]].concat());
         assert_eq!(numbers(batch.attention(0).unwrap())[..10], rows[22..32]);
+        let key =
+            "LessonShape { joints: 2, hw: [1, 3], layers: 2, dim: 4, tokens: 5, parts: [true, true, true] }";
+        assert_eq!(shape.cache_key(), key, "a cache of an earlier version is still this one's");
         shape.parts = [false, true, false];
         assert_eq!((shape.keypoints(), shape.len()), (0..16, 16));
-        assert!(LessonBatch::new(rows[..32].to_vec(), shape, &Device::flex()).maps().is_none());
+        assert!(TeacherTargetsBatch::new(rows[..32].to_vec(), shape, &Device::flex()).maps().is_none());
     }
 }

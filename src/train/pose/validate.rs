@@ -1,7 +1,7 @@
 //! Accuracy of the averaged weights while a training runs.
 
-use super::cached::{CachedSet, PersonInput};
-use super::cpu::{Network, Room};
+use super::cached::{CachedSet, PersonFeatures};
+use super::cpu::{CpuNetwork, Workspace};
 use crate::data::Samples;
 use crate::eval::set::pose_of;
 use crate::model::{MaskKind, kept_tokens};
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 /// Poses by `weights` from cached features with hand-written passes, in picture pixels.
 pub fn poses_by_hand(
-    network: &Network,
+    network: &CpuNetwork,
     weights: &[f32],
     set: &CachedSet,
     samples: &Samples,
@@ -24,10 +24,10 @@ pub fn poses_by_hand(
     (0..samples.len())
         .into_par_iter()
         .map_init(
-            || (Room::default(), PersonInput::default()),
-            |(room, input), index| {
+            || (Workspace::default(), PersonFeatures::default()),
+            |(workspace, input), index| {
                 input.read(network, set, index, &keep);
-                let values = network.maps(weights, &input.patches, &input.feature, &keep, room).to_vec();
+                let values = network.maps(weights, &input.patches, &input.feature, &keep, workspace).to_vec();
                 let maps = Heatmaps { joints: values.len() / (width * height), values, height, width };
                 done();
                 pose_of(samples, index, &maps, Decoding::default())

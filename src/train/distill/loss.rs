@@ -1,9 +1,8 @@
 //! The terms of the loss that compare a student with what it imitates.
 
-use super::LessonBatch;
+use super::TeacherTargetsBatch;
 use crate::model::{Keep, ModelConfig, Trace};
 use crate::train::config::TrainConfig;
-use crate::train::loss::Normaliser;
 use burn::prelude::*;
 
 /// Guards logarithms and divisions of attention; the hand-written passes have the same number.
@@ -11,7 +10,7 @@ const SMALLEST_SHARE: f32 = 1e-12;
 
 /// How strongly the student imitates, without the division by the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Imitation {
+pub struct DistillWeights {
     /// Of the pass with all tokens, in the scale of `loss.mse`.
     pub sandwich: f64,
     /// Of the teacher's heatmaps, in the scale of `loss.mse`.
@@ -22,11 +21,11 @@ pub struct Imitation {
     pub attention: f64,
 }
 
-impl Imitation {
-    pub fn new(config: &TrainConfig) -> Imitation {
+impl DistillWeights {
+    pub fn new(config: &TrainConfig) -> DistillWeights {
         let (mse, d) = (config.loss.mse, &config.distillation);
         let taught = |weight| if d.teacher.is_some() { weight } else { 0.0 };
-        Imitation {
+        DistillWeights {
             sandwich: if config.masks.sandwich { mse * config.masks.sandwich_weight } else { 0.0 },
             heatmaps: taught(mse * d.heatmaps),
             tokens: taught(d.tokens),
@@ -40,11 +39,11 @@ impl Imitation {
     }
 
     /// Factors of the sums over persons, joints, layers and numbers, which make means of them.
-    pub fn factors(&self, by: Normaliser, student: &ModelConfig) -> Imitation {
-        let rows = (by.persons.max(1) * student.joints) as f64;
+    pub fn factors(&self, persons: usize, student: &ModelConfig) -> DistillWeights {
+        let rows = (persons.max(1) * student.joints) as f64;
         let cells = rows * (student.heatmap[0] * student.heatmap[1]) as f64;
         let layers = rows * (student.transformers * student.depth).max(1) as f64;
-        Imitation {
+        DistillWeights {
             sandwich: self.sandwich / cells,
             heatmaps: self.heatmaps / cells,
             tokens: self.tokens / (layers * student.dim as f64),
@@ -55,20 +54,20 @@ impl Imitation {
 
 /// `factor` times the halved squared error of `maps` to `goal`, of the persons with 1 in `taught`
 /// [B, 1, 1, 1], and its gradient.
-pub fn pull(maps: &Tensor<4>, goal: Tensor<4>, taught: &Tensor<4>, factor: f64) -> (f64, Tensor<4>) {
+pub fn squared_error(maps: &Tensor<4>, goal: Tensor<4>, taught: &Tensor<4>, factor: f64) -> (f64, Tensor<4>) {
     let error = (maps.clone() - goal) * taught.clone();
     let value = f64::from(error.clone().square().sum().into_scalar::<f32>()) * 0.5 * factor;
     (value, error.mul_scalar(factor))
 }
 
 /// The terms inside the network, recorded: those of the keypoint tokens and of their attention. `trace` is
-/// the student's, `by` from [`Imitation::factors`], `taught` [B, 1, 1].
-pub fn recorded_terms(
+/// the student's, `by` from [`DistillWeights::factors`], `taught` [B, 1, 1].
+pub fn autodiff_terms(
     trace: &Trace,
-    lesson: &LessonBatch,
+    lesson: &TeacherTargetsBatch,
     keep: &Keep,
     taught: &Tensor<3>,
-    by: &Imitation,
+    by: &DistillWeights,
 ) -> Option<Tensor<1>> {
     let mut terms = Vec::new();
     for (layer, ours) in trace.keypoints.iter().enumerate() {
@@ -105,23 +104,29 @@ fn normalised(rows: Tensor<3>) -> Tensor<3> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LessonBatch, LessonShape};
+    use super::super::{TeacherTargetsBatch, TeacherTargetsShape};
     use super::*;
     use burn::tensor::Distribution;
 
     /// One person, two joints, one layer of four tokens of which the first and the last are kept.
     fn divergence(ours: [f32; 4], theirs: [f32; 8]) -> f64 {
         let device = Device::flex();
-        let shape =
-            LessonShape { joints: 2, hw: [1, 1], layers: 1, dim: 3, tokens: 4, parts: [false, false, true] };
-        let lesson = LessonBatch::new(theirs.to_vec(), shape, &device);
+        let shape = TeacherTargetsShape {
+            joints: 2,
+            hw: [1, 1],
+            layers: 1,
+            dim: 3,
+            tokens: 4,
+            parts: [false, false, true],
+        };
+        let lesson = TeacherTargetsBatch::new(theirs.to_vec(), shape, &device);
         let mut trace = Trace::new(2, true);
         let ours = Tensor::<3>::from_data(TensorData::new(ours.to_vec(), [1, 2, 2]), &device);
         trace.attention.push(ours.autodiff());
         let keep = Keep::per_person(&[vec![0, 3]], &device);
-        let by = Imitation { attention: 1.0, ..Imitation::default() };
+        let by = DistillWeights { attention: 1.0, ..DistillWeights::default() };
         let taught = Tensor::ones([1, 1, 1], &device);
-        let terms = recorded_terms(&trace, &lesson, &keep, &taught, &by).unwrap();
+        let terms = autodiff_terms(&trace, &lesson, &keep, &taught, &by).unwrap();
         f64::from(terms.inner().into_scalar::<f32>())
     }
 
@@ -142,7 +147,7 @@ mod tests {
         let device = Device::flex();
         let maps = Tensor::<4>::random([2, 3, 4, 5], Distribution::Default, &device);
         let taught = Tensor::from_data(TensorData::new(vec![0f32, 1.0], [2, 1, 1, 1]), &device);
-        let (value, gradient) = pull(&maps, Tensor::zeros([2, 3, 4, 5], &device), &taught, 2.0);
+        let (value, gradient) = squared_error(&maps, Tensor::zeros([2, 3, 4, 5], &device), &taught, 2.0);
         let maps: Vec<f32> = maps.into_data().iter::<f32>().collect();
         let gradient: Vec<f32> = gradient.into_data().iter::<f32>().collect();
         assert!(gradient[..60].iter().all(|g| *g == 0.0));

@@ -2,10 +2,10 @@
 
 use super::TrainError;
 use super::config::{RunSection, ScheduleSection};
-use super::events::Event;
-use super::log::Log;
-use super::meter::{Pace, Terms};
-use super::parameters::Layout;
+use super::events::LogEvent;
+use super::log::RunLog;
+use super::meter::{LossTerms, Pace};
+use super::parameters::ParamLayout;
 use crate::data::SetSpec;
 use crate::weights::TrainingRecord;
 use burn::module::Module;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// What every training has, whatever it trains.
-pub struct Basis {
+pub struct RunInfo {
     pub schedule: ScheduleSection,
     pub run: RunSection,
     /// Samples an epoch.
@@ -27,7 +27,7 @@ pub struct Basis {
 }
 
 /// A step's outcome.
-pub struct Outcome<L> {
+pub struct StepOutcome<L> {
     /// Not a number when a thread of the loader failed.
     pub loss: L,
     /// Time spent waiting for data.
@@ -38,33 +38,33 @@ pub struct Outcome<L> {
     pub bad: Vec<String>,
 }
 
-impl<L: Default> Default for Outcome<L> {
-    fn default() -> Outcome<L> {
-        Outcome { loss: L::default(), waited: Duration::ZERO, samples: Vec::new(), bad: Vec::new() }
+impl<L: Default> Default for StepOutcome<L> {
+    fn default() -> StepOutcome<L> {
+        StepOutcome { loss: L::default(), waited: Duration::ZERO, samples: Vec::new(), bad: Vec::new() }
     }
 }
 
 /// A prepared training. `weights` are all its trained numbers in the order of its layout.
-pub trait Training {
-    type Event: Event;
-    type Loss: Terms;
+pub trait TrainTask {
+    type Event: LogEvent;
+    type Loss: LossTerms;
     type Network: Module;
     /// What a validation finds.
     type Validation;
 
-    fn basis(&self) -> Basis;
+    fn run_info(&self) -> RunInfo;
 
     /// The network and where its trained numbers lie.
-    fn network(&self) -> (&Self::Network, &Layout);
+    fn network(&self) -> (&Self::Network, &ParamLayout);
 
     /// Takes the network that a checkpoint completed.
     fn set_network(&mut self, network: Self::Network);
 
     /// Tells that step `step` of `steps` is about to begin.
-    fn begin(&self, step: u64, steps: u64, log: &Log<Self::Event>);
+    fn begin(&self, step: u64, steps: u64, log: &RunLog<Self::Event>);
 
     /// Loss of step `step` at `weights` and its gradient, written to `gradient`.
-    fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> Outcome<Self::Loss>;
+    fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<Self::Loss>;
 
     fn step_event(&self, pace: Pace, loss: Self::Loss) -> Self::Event;
 
@@ -76,7 +76,7 @@ pub trait Training {
     fn validate(
         &self,
         weights: &[f32],
-        log: &Log<Self::Event>,
+        log: &RunLog<Self::Event>,
     ) -> Result<Option<Self::Validation>, TrainError>;
 
     /// What decides which weights are best.
@@ -99,7 +99,7 @@ pub trait Training {
         &self,
         kept: &Path,
         record: TrainingRecord,
-        log: &Log<Self::Event>,
+        log: &RunLog<Self::Event>,
     ) -> Result<String, TrainError>;
 
     /// Names of the pictures of a batch.

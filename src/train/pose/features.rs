@@ -1,11 +1,14 @@
-//! What frozen networks make of all samples, computed once: the backbone's features, a teacher's lessons.
+//! What frozen networks make of all samples, computed once: the backbone's features, a teacher's outputs.
 
-use super::TrainError;
-use super::events::TrainEvent;
+use super::cached::TeacherTargetsCache;
+use super::events::PoseEvent;
 use crate::data::features::{Fingerprint, to_patches};
 use crate::data::{CacheKey, DataError, FeatureCache, Samples};
 use crate::model::{TmPose, list_params};
-use burn::module::{Module, ModuleVisitor, Param};
+use crate::train::TrainError;
+use crate::train::distill::Teacher;
+use crate::train::parameters::hash_params;
+use burn::module::Module;
 use burn::prelude::*;
 use half::f16;
 use rayon::prelude::*;
@@ -16,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const GPU_BATCH: usize = 32;
 
 /// Where networks compute on crops of which size.
-pub struct Networking {
+pub struct FeatureContext {
     pub device: Device,
     pub on_gpu: bool,
     /// Height and width of a crop.
@@ -33,9 +36,9 @@ pub fn cached_features(
     samples: &Samples,
     round: u64,
     model: &TmPose,
-    with: &Networking,
+    with: &FeatureContext,
     folder: &Path,
-    tell: &mut dyn FnMut(TrainEvent),
+    emit: &mut dyn FnMut(PoseEvent),
     stop: &AtomicBool,
 ) -> Result<Option<FeatureCache>, TrainError> {
     let config = model.config().clone();
@@ -57,21 +60,53 @@ pub fn cached_features(
         crops.for_each(|map| to_patches(map, channels, hw, config.patch, &mut out));
         out
     };
-    cached_records(title, samples, round, key, network, with, folder, tell, stop)
+    cached_records(title, samples, round, key, network, with, folder, emit, stop)
+}
+
+/// What `teacher` says about the crops of pass `round` over the data: opens the rows in `folder`, or lets the teacher
+/// compute what is missing. `None` when `stop` was raised; the next call goes on.
+pub fn cached_teacher_targets(
+    teacher: &Teacher,
+    samples: &Samples,
+    round: u64,
+    with: &FeatureContext,
+    folder: &Path,
+    emit: &mut dyn FnMut(PoseEvent),
+    stop: &AtomicBool,
+) -> Result<Option<TeacherTargetsCache>, TrainError> {
+    let shape = teacher.shape.clone();
+    let row = shape.len();
+    // A row of targets is one token with one patch of the row's numbers.
+    let key = CacheKey {
+        format: CacheKey::FORMAT,
+        backbone: teacher.print.clone(),
+        samples: samples.fingerprint(round),
+        count: samples.len(),
+        tokens: 1,
+        patch_values: row,
+        channels: row,
+    };
+    let title = if round == 0 { "the teacher".into() } else { format!("the teacher, draw {}", round + 1) };
+    let network = |images: Tensor<4>| {
+        let rows: Vec<f32> = teacher.targets(images).into_data().iter::<f32>().collect();
+        rows.into_iter().map(half::f16::from_f32).collect()
+    };
+    let cache = cached_records(&title, samples, round, key, network, with, folder, emit, stop)?;
+    Ok(cache.map(|cache| TeacherTargetsCache::new(cache, shape)))
 }
 
 /// What `network` makes of the crops of pass `round` over the data, one record of `key`'s size for each;
 /// `network` gets normalised pictures [B, 3, H, W] and returns their records one after the other.
 #[allow(clippy::too_many_arguments)] // Two callers; a struct would only repeat these names.
-pub fn cached_records(
+fn cached_records(
     title: &str,
     samples: &Samples,
     round: u64,
     key: CacheKey,
     network: impl Fn(Tensor<4>) -> Vec<f16> + Sync,
-    with: &Networking,
+    with: &FeatureContext,
     folder: &Path,
-    tell: &mut dyn FnMut(TrainEvent),
+    emit: &mut dyn FnMut(PoseEvent),
     stop: &AtomicBool,
 ) -> Result<Option<FeatureCache>, TrainError> {
     let record = key.tokens * key.patch_values;
@@ -104,7 +139,7 @@ pub fn cached_records(
             parts.concat()
         })
     };
-    let progress = |done| tell(TrainEvent::Features { set: title.into(), done, total });
+    let progress = |done| emit(PoseEvent::Features { set: title.into(), done, total });
     FeatureCache::open_or_build(folder, key, compute, progress, || stop.load(Ordering::SeqCst))
 }
 
@@ -118,19 +153,6 @@ fn backbone_print(model: &TmPose) -> String {
     for param in list_params(model).iter().filter(|p| p.path.starts_with("backbone.")) {
         print.add(param.path.as_bytes());
     }
-    add_numbers(&model.backbone, &mut print);
+    hash_params(&model.backbone, &mut print);
     print.text()
-}
-
-/// Adds every number of a network's parameters to a fingerprint.
-pub fn add_numbers(network: &impl Module, print: &mut Fingerprint) {
-    struct Adder<'a>(&'a mut Fingerprint);
-    impl ModuleVisitor for Adder<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            for value in param.val().inner().into_data().iter::<f32>() {
-                self.0.add(&value.to_le_bytes());
-            }
-        }
-    }
-    network.visit(&mut Adder(print));
 }

@@ -13,6 +13,6 @@ mod loss;
 mod network;
 mod pass;
 
-pub use loss::{Example, LossFactors};
-pub use network::{Network, NetworkError, Slot};
-pub use pass::{Person, Room};
+pub use loss::{DistillTargets, LossFactors};
+pub use network::CpuNetwork;
+pub use pass::{PassInput, Workspace};

@@ -1,20 +1,20 @@
 //! The sandwich: several passes of each person in one step (METHOD 11).
 
-use super::config::MaskSection;
 use crate::model::{MaskKind, kept_tokens};
+use crate::train::config::MaskSection;
 
 /// Which passes a step makes of what the planner drew.
-pub struct Passes {
+pub struct SandwichPasses {
     /// All tokens and the smallest set, when every step makes the sandwich.
     sandwich: Option<[Vec<usize>; 2]>,
 }
 
-impl Passes {
+impl SandwichPasses {
     /// For tokens in a grid of [rows, columns].
-    pub fn new(masks: &MaskSection, grid: [usize; 2]) -> Passes {
+    pub fn new(masks: &MaskSection, grid: [usize; 2]) -> SandwichPasses {
         let smallest = || kept_tokens(MaskKind::Progressive, masks.ratio[0], grid, 0);
         let all = (0..grid[0] * grid[1]).collect();
-        Passes { sandwich: masks.sandwich.then(|| [all, smallest()]) }
+        SandwichPasses { sandwich: masks.sandwich.then(|| [all, smallest()]) }
     }
 
     /// The kept tokens of each pass of one person. With the sandwich the first pass keeps every token and
@@ -42,8 +42,8 @@ impl Passes {
 mod tests {
     use super::*;
 
-    fn sandwich(sandwich: bool) -> Passes {
-        Passes::new(&MaskSection { sandwich, ratio: [0.25, 0.8], ..MaskSection::default() }, [4, 4])
+    fn sandwich(sandwich: bool) -> SandwichPasses {
+        SandwichPasses::new(&MaskSection { sandwich, ratio: [0.25, 0.8], ..MaskSection::default() }, [4, 4])
     }
 
     #[test]

@@ -1,22 +1,16 @@
 //! Everything a training holds while it runs: model, data and the way its gradients are computed.
 
-use super::TrainError;
+use super::autodiff::{Batch, Input, autodiff_step};
 use super::cached::CachedSet;
-use super::config::TrainConfig;
-use super::cpu::Network;
-use super::distill::{Imitation, LessonBatch, LessonCache, Teacher};
-use super::events::{RunEvent, TrainEvent};
-use super::features::{Networking, cached_features, is_bad};
-use super::folder;
-use super::loss::{LossParts, TargetBatch};
-use super::parameters::Layout;
-use super::pictures::{Loader, PictureBatch};
-use super::plan::{Planner, StepPlan};
-use super::recorded::{Batch, Input, recorded_step};
-use super::schedule::total_steps;
-use super::start::{Start, calibrate, channel_scale, start};
-use super::step::{HandSteps, Objective};
-use super::training::Outcome;
+use super::cpu::CpuNetwork;
+use super::cpu_gradient::CpuGradient;
+use super::events::PoseEvent;
+use super::features::{FeatureContext, cached_features, cached_teacher_targets, is_bad};
+use super::init::{InitialModel, calibrate, channel_scale, initial_model};
+use super::loss::{PoseLoss, TargetBatch};
+use super::loss_spec::LossSpec;
+use super::pictures::PictureBatch;
+use super::plan::{BatchPlan, BatchPlanner};
 use super::validate::poses_by_hand;
 use crate::data::{Augmentation, Mixture, PoseSet, Samples};
 use crate::eval::set::{SetScore, estimate, score};
@@ -24,6 +18,15 @@ use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
 use crate::model::{MaskKind, PositionMode, TmPose};
 use crate::pose::Keypoint;
+use crate::train::TrainError;
+use crate::train::config::TrainConfig;
+use crate::train::distill::{DistillWeights, Teacher, TeacherTargetsBatch};
+use crate::train::events::RunEvent;
+use crate::train::loader::Loader;
+use crate::train::parameters::ParamLayout;
+use crate::train::run_folder;
+use crate::train::schedule::total_steps;
+use crate::train::task::StepOutcome;
 use crate::vision::Decoding;
 use burn::module::Module;
 use burn::prelude::*;
@@ -32,28 +35,28 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// How a step's gradient comes about.
-enum Engine {
+enum GradientEngine {
     /// Cached features, one set for each draw of the crops; hand-written passes.
-    Hand(Box<HandSteps>, Vec<CachedSet>),
+    Hand(Box<CpuGradient>, Vec<CachedSet>),
     /// The same, autodiff.
-    Cached(Objective, Vec<CachedSet>),
+    Cached(LossSpec, Vec<CachedSet>),
     /// Pictures, autodiff; the loader starts with the first step. A teacher sees the same pictures.
-    Pictures(Objective, Option<Loader<PictureBatch>>, Option<Box<Teacher>>),
+    Pictures(LossSpec, Option<Loader<PictureBatch>>, Option<Box<Teacher>>),
 }
 
 /// Outcome of a validation.
-pub struct Validation {
+pub struct PoseValidation {
     pub score: SetScore,
     /// Pose of each person of the set, in picture pixels.
     pub poses: Vec<Vec<Keypoint>>,
 }
 
 /// A prepared training.
-pub struct Session {
+pub struct PoseSession {
     pub config: TrainConfig,
     pub device: ComputeDevice,
     pub model: TmPose,
-    pub layout: Layout,
+    pub layout: ParamLayout,
     pub origin: String,
     /// What the teacher is, its source and licence; empty without one.
     pub teacher: String,
@@ -61,27 +64,28 @@ pub struct Session {
     /// The part of the validation set that is looked at after each epoch.
     pub quick: Option<Samples>,
     quick_features: Option<CachedSet>,
-    engine: Engine,
-    planner: Planner,
+    engine: GradientEngine,
+    planner: BatchPlanner,
 }
 
-impl Session {
+impl PoseSession {
     /// Opens model and data and computes cached features. `None` when `stop` was raised meanwhile.
     pub fn open(
         config: &TrainConfig,
-        tell: &mut dyn FnMut(TrainEvent),
+        emit: &mut dyn FnMut(PoseEvent),
         stop: &AtomicBool,
-    ) -> Result<Option<Session>, TrainError> {
+    ) -> Result<Option<PoseSession>, TrainError> {
         let device = gpu::choose(config.run.device)?;
         if let Some(text) = &device.note {
-            tell(RunEvent::Note { text: text.clone() }.into());
+            emit(RunEvent::Note { text: text.clone() }.into());
         }
         let autodiff = device.device.clone().autodiff();
-        let Start { mut model, skeleton, origin, fresh } = start(&config.model, config.run.seed, &autodiff)?;
+        let InitialModel { mut model, skeleton, origin, fresh } =
+            initial_model(&config.model, config.run.seed, &autodiff)?;
         let rules = config.data.teacher_labels.then_some(&config.data.teacher);
         let mut mixture = Mixture::open(&config.data.train, "train", &skeleton, rules)?;
         for text in mixture.notes() {
-            tell(RunEvent::Note { text }.into());
+            emit(RunEvent::Note { text }.into());
         }
         mixture.check_annotations(config.data.bad_limit)?;
         mixture.thin_to(config.data.limit);
@@ -102,39 +106,39 @@ impl Session {
         let on_gpu = device.is_gpu();
         let mut teacher = None;
         if let Some(path) = &config.distillation.teacher {
-            let by = Imitation::new(config);
+            let by = DistillWeights::new(config);
             let opened = Teacher::open(path, &shape, &skeleton, by, &device.device)?;
-            tell(RunEvent::Note { text: format!("teacher: {}", opened.origin) }.into());
+            emit(RunEvent::Note { text: format!("teacher: {}", opened.origin) }.into());
             teacher = Some(opened);
         }
         let taught_by = teacher.as_ref().map(|t| t.origin.clone()).unwrap_or_default();
-        let lesson = teacher.as_ref().map_or(0, |t| t.shape.len());
+        let teacher_targets = teacher.as_ref().map_or(0, |t| t.shape.len());
         let persons = [samples.len(), quick.as_ref().map_or(0, Samples::len)];
-        folder::check_room(config, &model, persons, lesson)?;
-        let objective = Objective::new(config, shape.grid);
+        run_folder::check_space(config, &model, persons, teacher_targets)?;
+        let loss_spec = LossSpec::new(config, shape.grid);
         let engine;
         let mut quick_features = None;
-        let layout = Layout::of(&model);
+        let layout = ParamLayout::of(&model);
         if config.model.freeze_backbone {
             let folder = config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"));
-            let with = Networking { device: device.device.clone(), on_gpu, input: shape.input };
+            let with = FeatureContext { device: device.device.clone(), on_gpu, input: shape.input };
             let mut caches = Vec::new();
             for draw in 0..config.data.draws.max(1) {
-                let name = folder::draw_folder("train", draw);
+                let name = run_folder::draw_folder("train", draw);
                 let path = folder.join(&name);
-                let cache = cached_features(&name, &samples, draw, &model, &with, &path, tell, stop)?;
+                let cache = cached_features(&name, &samples, draw, &model, &with, &path, emit, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
                 caches.push(cache);
             }
             let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(&caches[0], i)).collect();
-            check_bad(&bad, &samples, config.data.bad_limit, tell)?;
+            check_bad(&bad, &samples, config.data.bad_limit, emit)?;
             if fresh {
                 model = calibrate(model, &caches[0], &skeleton);
             }
             let scale = channel_scale(&model);
             if let Some(quick) = &quick {
                 let path = folder.join("val");
-                let cache = cached_features("val", quick, 0, &model, &with, &path, tell, stop)?;
+                let cache = cached_features("val", quick, 0, &model, &with, &path, emit, stop)?;
                 let Some(cache) = cache else { return Ok(None) };
                 quick_features = Some(CachedSet::new(cache, joints(quick, 0), scale.clone()));
             }
@@ -142,30 +146,33 @@ impl Session {
             for (cache, draw) in caches.into_iter().zip(0..) {
                 let mut set = CachedSet::new(cache, joints(&samples, draw), scale.clone());
                 if let Some(teacher) = &teacher {
-                    let path = folder.join(folder::draw_folder("teacher", draw));
-                    let lessons =
-                        LessonCache::open_or_build(teacher, &samples, draw, &with, &path, tell, stop)?;
-                    let Some(lessons) = lessons else { return Ok(None) };
-                    set.lessons = Some(lessons);
+                    let path = folder.join(run_folder::draw_folder("teacher", draw));
+                    let teacher_targets =
+                        cached_teacher_targets(teacher, &samples, draw, &with, &path, emit, stop)?;
+                    let Some(teacher_targets) = teacher_targets else { return Ok(None) };
+                    set.teacher_targets = Some(teacher_targets);
                 }
                 train.push(set);
             }
-            engine = match Network::new(layout.slots(), &shape) {
+            engine = match CpuNetwork::new(layout.slots(), &shape) {
                 Ok(network) if !on_gpu => {
                     let cores = std::thread::available_parallelism().map_or(1, usize::from);
                     // Twice as many parts as cores: when another program takes a core for a while, the
                     // others go on with its parts.
                     let shards = if config.run.shards > 0 { config.run.shards } else { (2 * cores).min(32) };
-                    Engine::Hand(Box::new(HandSteps::new(network, shards, objective, shape.clone())), train)
+                    GradientEngine::Hand(
+                        Box::new(CpuGradient::new(network, shards, loss_spec, shape.clone())),
+                        train,
+                    )
                 }
-                _ => Engine::Cached(objective, train),
+                _ => GradientEngine::Cached(loss_spec, train),
             };
         } else {
-            engine = Engine::Pictures(objective, None, teacher.map(Box::new));
+            engine = GradientEngine::Pictures(loss_spec, None, teacher.map(Box::new));
         }
         let (batch, masks) = (config.schedule.batch, config.masks.clone());
-        let planner = Planner::new(config.run.seed, batch, shape.grid, masks, samples.len());
-        Ok(Some(Session {
+        let planner = BatchPlanner::new(config.run.seed, batch, shape.grid, masks, samples.len());
+        Ok(Some(PoseSession {
             config: config.clone(),
             device,
             model,
@@ -183,50 +190,50 @@ impl Session {
     /// How gradients are computed, in words.
     pub fn engine_name(&self) -> &'static str {
         match self.engine {
-            Engine::Hand(..) => "cached features, hand-written passes",
-            Engine::Cached(..) => "cached features, autodiff",
-            Engine::Pictures(..) => "pictures, autodiff",
+            GradientEngine::Hand(..) => "cached features, hand-written passes",
+            GradientEngine::Cached(..) => "cached features, autodiff",
+            GradientEngine::Pictures(..) => "pictures, autodiff",
         }
     }
 
     /// Loss of step `step` and its gradient at `weights`, written to `gradient`. The gradients of
     /// `schedule.accumulate` batches are added, each divided by what all of them hold together.
-    pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> Outcome<LossParts> {
+    pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<PoseLoss> {
         let steps = total_steps(&self.config.schedule, self.samples.len());
         let loss = self.config.loss.at(step as f64 / steps.max(1) as f64);
         let sigma = loss.sigma;
         let hw = self.model.config().heatmap;
         let accumulate = self.config.schedule.accumulate;
-        let mut outcome = Outcome::<LossParts>::default();
+        let mut outcome = StepOutcome::<PoseLoss>::default();
         match &mut self.engine {
-            Engine::Hand(steps, sets) => {
-                steps.objective.loss = loss;
+            GradientEngine::Hand(steps, sets) => {
+                steps.loss_spec.loss = loss;
                 // Persons pass one by one, so that several batches need no more memory than one.
-                let plan = StepPlan::joined(self.planner.batches(step, accumulate));
+                let plan = BatchPlan::joined(self.planner.batches(step, accumulate));
                 outcome.loss = steps.gradient(sets, weights, &plan, gradient);
                 outcome.samples = plan.samples;
             }
-            Engine::Cached(objective, sets) => {
-                objective.loss = loss;
+            GradientEngine::Cached(loss_spec, sets) => {
+                loss_spec.loss = loss;
                 self.model = self.layout.write(self.model.clone(), weights);
                 let plans = self.planner.batches(step, accumulate);
                 let targets: Vec<TargetBatch> = plans.iter().map(|p| p.targets(sets, hw, sigma)).collect();
                 outcome.samples = plans.iter().flat_map(|plan| plan.samples.clone()).collect();
                 let batches = plans.into_iter().map(|plan| {
-                    let (values, lesson) = plan.batch(sets, &self.device.device);
-                    Batch { input: Input::Features(values), keep: plan.keep, lesson }
+                    let (values, teacher_targets) = plan.batch(sets, &self.device.device);
+                    Batch { input: Input::Features(values), keep: plan.keep, teacher_targets }
                 });
                 let (model, layout) = (&self.model, &self.layout);
-                outcome.loss = recorded_step(model, layout, batches, &targets, objective, gradient);
+                outcome.loss = autodiff_step(model, layout, batches, &targets, loss_spec, gradient);
             }
-            Engine::Pictures(objective, loader, teacher) => {
-                objective.loss = loss;
+            GradientEngine::Pictures(loss_spec, loader, teacher) => {
+                loss_spec.loss = loss;
                 let before = Instant::now();
                 let loader = loader.get_or_insert_with(|| {
                     let grid = self.model.config().grid;
                     let (seed, batch) = (self.config.run.seed, self.config.schedule.batch);
                     let planner =
-                        Planner::new(seed, batch, grid, self.config.masks.clone(), self.samples.len());
+                        BatchPlanner::new(seed, batch, grid, self.config.masks.clone(), self.samples.len());
                     let threads = self.config.run.loader_threads(self.device.is_gpu());
                     let first = step * accumulate as u64;
                     Loader::of_crops(self.samples.clone(), planner, first, 2 * accumulate, threads)
@@ -248,16 +255,16 @@ impl Session {
                     outcome.bad.append(&mut batch.bad);
                 }
                 let batches = batches.into_iter().map(|batch| {
-                    let lesson = teacher.as_ref().map(|teacher| {
+                    let teacher_targets = teacher.as_ref().map(|teacher| {
                         let [h, w] = self.model.config().input;
                         let pixels = TensorData::new(batch.pixels.clone(), [batch.joints.len(), 3, h, w]);
-                        let rows = teacher.lessons(Tensor::from_data(pixels, &self.device.device));
-                        LessonBatch { rows, shape: teacher.shape.clone() }
+                        let rows = teacher.targets(Tensor::from_data(pixels, &self.device.device));
+                        TeacherTargetsBatch { rows, shape: teacher.shape.clone() }
                     });
-                    Batch { input: Input::Pictures(batch.pixels), keep: batch.plan.keep, lesson }
+                    Batch { input: Input::Pictures(batch.pixels), keep: batch.plan.keep, teacher_targets }
                 });
                 let (model, layout) = (&self.model, &self.layout);
-                outcome.loss = recorded_step(model, layout, batches, &targets, objective, gradient);
+                outcome.loss = autodiff_step(model, layout, batches, &targets, loss_spec, gradient);
             }
         }
         outcome
@@ -269,7 +276,7 @@ impl Session {
         &self,
         weights: &[f32],
         done: impl Fn(usize, usize) + Sync,
-    ) -> Result<Option<Validation>, TrainError> {
+    ) -> Result<Option<PoseValidation>, TrainError> {
         let Some(quick) = &self.quick else { return Ok(None) };
         let ratio = self.config.masks.validation;
         let count = std::sync::atomic::AtomicUsize::new(0);
@@ -277,7 +284,8 @@ impl Session {
             let before = count.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
             done(before + n, quick.len());
         };
-        let poses = if let (Engine::Hand(steps, _), Some(set)) = (&self.engine, &self.quick_features) {
+        let poses = if let (GradientEngine::Hand(steps, _), Some(set)) = (&self.engine, &self.quick_features)
+        {
             let grid = self.model.config().grid;
             poses_by_hand(&steps.network, weights, set, quick, grid, ratio, || advance(1))
         } else {
@@ -285,7 +293,7 @@ impl Session {
             let poses = estimate(&model, &self.device, quick, &[setting(ratio)], advance)?;
             poses.into_iter().next().unwrap_or_default()
         };
-        Ok(Some(Validation { score: score(quick, &poses), poses }))
+        Ok(Some(PoseValidation { score: score(quick, &poses), poses }))
     }
 
     /// The model with `weights`, for inference or saving.
@@ -315,7 +323,7 @@ fn check_bad(
     bad: &[usize],
     samples: &Samples,
     limit: f64,
-    tell: &mut dyn FnMut(TrainEvent),
+    emit: &mut dyn FnMut(PoseEvent),
 ) -> Result<(), TrainError> {
     if bad.is_empty() {
         return Ok(());
@@ -326,6 +334,6 @@ fn check_bad(
         return Err(TrainError::BadPictures { bad: bad.len(), all: samples.len(), names });
     }
     let text = format!("{} pictures cannot be decoded and are left out: {names}", bad.len());
-    tell(RunEvent::Note { text }.into());
+    emit(RunEvent::Note { text }.into());
     Ok(())
 }

@@ -1,36 +1,28 @@
 //! Where the numbers of each layer lie in the flat vector of weights.
 
 use crate::model::{ModelConfig, sine_positions};
+use crate::train::parameters::ParamSlot;
 use std::ops::Range;
-
-/// One parameter of a model: where it lies in the flat vector.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Slot {
-    /// Path as `model::list_params` gives it.
-    pub path: String,
-    pub start: usize,
-    pub shape: Vec<usize>,
-}
 
 /// Why a model cannot be trained by hand-written passes; autodiff can.
 #[derive(Debug, thiserror::Error)]
-pub enum NetworkError {
+pub enum CpuNetworkError {
     #[error("the model has no parameter {0}")]
     Missing(String),
     #[error("{0}")]
     Unsupported(&'static str),
 }
 
-/// Gain and shift of a layer norm.
+/// Gain and beta of a layer norm.
 #[derive(Clone, Debug)]
-pub(super) struct Norm {
-    pub gain: Range<usize>,
-    pub shift: Range<usize>,
+pub(super) struct NormParams {
+    pub gamma: Range<usize>,
+    pub beta: Range<usize>,
 }
 
 /// Weight [inputs, outputs] row-major, and bias.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct LinearParams {
     pub weight: Range<usize>,
     /// Empty for a layer without bias.
     pub bias: Range<usize>,
@@ -40,29 +32,29 @@ pub(super) struct Line {
 
 /// One block of the encoder.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
-    pub norm1: Norm,
-    pub qkv: Line,
-    pub proj: Line,
-    pub norm2: Norm,
-    pub fc1: Line,
-    pub fc2: Line,
+pub(super) struct BlockParams {
+    pub norm1: NormParams,
+    pub qkv: LinearParams,
+    pub proj: LinearParams,
+    pub norm2: NormParams,
+    pub fc1: LinearParams,
+    pub fc2: LinearParams,
 }
 
 /// Sizes and places of everything behind the backbone.
 #[derive(Clone, Debug)]
-pub struct Network {
-    pub(super) patch: Line,
+pub struct CpuNetwork {
+    pub(super) patch: LinearParams,
     /// Heatmaps straight from the feature.
-    pub(super) feature_head: Option<Line>,
+    pub(super) feature_head: Option<LinearParams>,
     /// The place in a map of each cell of the feature, which lies token by token.
     pub(super) cells: Vec<usize>,
     pub(super) keypoint_token: Range<usize>,
-    pub(super) blocks: Vec<Block>,
-    pub(super) head_norm1: Norm,
-    pub(super) head_fc1: Line,
-    pub(super) head_norm2: Norm,
-    pub(super) head_fc2: Line,
+    pub(super) blocks: Vec<BlockParams>,
+    pub(super) head_norm1: NormParams,
+    pub(super) head_fc1: LinearParams,
+    pub(super) head_norm2: NormParams,
+    pub(super) head_fc2: LinearParams,
     pub(super) dim: usize,
     pub(super) heads: usize,
     pub(super) scale: f32,
@@ -71,35 +63,35 @@ pub struct Network {
     pub(super) positions: Vec<f32>,
 }
 
-impl Network {
+impl CpuNetwork {
     /// Finds every layer of a network of form `config` among `slots`.
     ///
     /// # Errors
     /// For a network of another form: several chained transformers, or a single-layer head.
-    pub fn new(slots: &[Slot], config: &ModelConfig) -> Result<Network, NetworkError> {
-        let find = |path: String| slots.iter().find(|s| s.path == path).ok_or(NetworkError::Missing(path));
-        let range = |s: &Slot| s.start..s.start + s.shape.iter().product::<usize>();
-        let norm = |path: &str| -> Result<Norm, NetworkError> {
-            Ok(Norm {
-                gain: range(find(format!("{path}.gamma"))?),
-                shift: range(find(format!("{path}.beta"))?),
+    pub fn new(slots: &[ParamSlot], config: &ModelConfig) -> Result<CpuNetwork, CpuNetworkError> {
+        let find = |path: String| slots.iter().find(|s| s.path == path).ok_or(CpuNetworkError::Missing(path));
+        let range = |s: &ParamSlot| s.start..s.start + s.shape.iter().product::<usize>();
+        let norm = |path: &str| -> Result<NormParams, CpuNetworkError> {
+            Ok(NormParams {
+                gamma: range(find(format!("{path}.gamma"))?),
+                beta: range(find(format!("{path}.beta"))?),
             })
         };
-        let line = |path: &str| -> Result<Line, NetworkError> {
+        let line = |path: &str| -> Result<LinearParams, CpuNetworkError> {
             let weight = find(format!("{path}.weight"))?;
             let &[inputs, outputs] = weight.shape.as_slice() else {
-                return Err(NetworkError::Unsupported("a linear layer's weight has two dimensions"));
+                return Err(CpuNetworkError::Unsupported("a linear layer's weight has split_two dimensions"));
             };
             let bias = find(format!("{path}.bias")).map(range).unwrap_or(0..0);
-            Ok(Line { weight: range(weight), bias, inputs, outputs })
+            Ok(LinearParams { weight: range(weight), bias, inputs, outputs })
         };
         if slots.iter().any(|s| s.path.starts_with("encoders.1.")) {
-            return Err(NetworkError::Unsupported("chained transformers are trained through autodiff"));
+            return Err(CpuNetworkError::Unsupported("chained transformers are trained through autodiff"));
         }
         let mut blocks = Vec::new();
         while slots.iter().any(|s| s.path == format!("encoders.0.layers.{}.qkv.weight", blocks.len())) {
             let at = |part: &str| format!("encoders.0.layers.{}.{part}", blocks.len());
-            let block = Block {
+            let block = BlockParams {
                 norm1: norm(&at("norm1"))?,
                 qkv: line(&at("qkv"))?,
                 proj: line(&at("proj"))?,
@@ -111,12 +103,12 @@ impl Network {
         }
         let token = find("keypoint_token".into())?;
         let &[_, joints, dim] = token.shape.as_slice() else {
-            return Err(NetworkError::Unsupported("keypoint tokens have three dimensions"));
+            return Err(CpuNetworkError::Unsupported("keypoint tokens have three dimensions"));
         };
         if blocks.is_empty() {
-            return Err(NetworkError::Unsupported("a transformer has at least one layer"));
+            return Err(CpuNetworkError::Unsupported("a transformer has at least one layer"));
         }
-        Ok(Network {
+        Ok(CpuNetwork {
             patch: line("patch")?,
             feature_head: if config.feature_head { Some(line("feature_head")?) } else { None },
             cells: cells(config),
