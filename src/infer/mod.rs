@@ -2,7 +2,7 @@
 //! batch.
 
 mod cpu_encoder;
-mod drawn;
+mod heatmap_buffer;
 mod error;
 mod estimator;
 mod network;
@@ -10,10 +10,10 @@ mod settings;
 mod times;
 
 pub use cpu_encoder::CpuEncoder;
-pub use drawn::{DrawnMaps, Found, WantedMaps};
+pub use heatmap_buffer::{HeatmapBuffer, DecodedHeatmaps, HeatmapRequest};
 pub use error::InferError;
-pub use estimator::{Estimate, Estimator, pose_score};
-pub use network::{Features, Network};
+pub use estimator::{PoseEstimate, Estimator, pose_score};
+pub use network::{BackboneFeatures, Network};
 pub use settings::Settings;
 pub use times::{StageTimes, Timing};
 
