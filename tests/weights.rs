@@ -111,7 +111,8 @@ fn half_precision_is_half_the_size_and_close() {
         }
     }
     let image = Tensor::ones([1, 3, 256, 192], &cpu());
-    let difference = model.forward(image.clone(), &KeptTokens::all()) - again.forward(image, &KeptTokens::all());
+    let difference =
+        model.forward(image.clone(), &KeptTokens::all()) - again.forward(image, &KeptTokens::all());
     assert!(difference.abs().max().into_scalar::<f32>() < 0.05);
 }
 

@@ -1,7 +1,7 @@
 //! The detector's weight file: the container of all weight files with the detector's own header.
 
 use super::{DetectorConfig, DetectorNet};
-use crate::weights::container::{self, WeightsHeader, NetworkKind};
+use crate::weights::container::{self, NetworkKind, WeightsHeader};
 use crate::weights::{FORMAT, Precision, TrainingRecord, WeightsError};
 use burn::prelude::*;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use super::EvalError;
 use crate::data::{Picture, read_picture};
 use crate::gpu::Shown;
-use crate::infer::{Network, Settings, StageTimes, HeatmapRequest};
+use crate::infer::{HeatmapRequest, Network, Settings, StageTimes};
 use crate::model::kept_tokens;
 use crate::pose::Keypoint;
 use crate::vision::{CropBox, keypoints_to_image};

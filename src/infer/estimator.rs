@@ -1,6 +1,9 @@
 //! The network with everything around it.
 
-use super::{CpuEncoder, HeatmapBuffer, DecodedHeatmaps, InferError, Network, Settings, StageTimes, Timing, HeatmapRequest};
+use super::{
+    CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Network, Settings, StageTimes,
+    Timing,
+};
 use crate::gpu::{ComputeDevice, Shown};
 use crate::model::{MaskKind, TmPose, kept_tokens};
 use crate::pose::{Keypoint, Pose};

@@ -2,17 +2,17 @@
 //! batch.
 
 mod cpu_encoder;
-mod heatmap_buffer;
 mod error;
 mod estimator;
+mod heatmap_buffer;
 mod network;
 mod settings;
 mod times;
 
 pub use cpu_encoder::CpuEncoder;
-pub use heatmap_buffer::{HeatmapBuffer, DecodedHeatmaps, HeatmapRequest};
 pub use error::InferError;
-pub use estimator::{PoseEstimate, Estimator, pose_score};
+pub use estimator::{Estimator, PoseEstimate, pose_score};
+pub use heatmap_buffer::{DecodedHeatmaps, HeatmapBuffer, HeatmapRequest};
 pub use network::{BackboneFeatures, Network};
 pub use settings::Settings;
 pub use times::{StageTimes, Timing};

@@ -5,7 +5,9 @@
 //! frame only its pixels go to the GPU (once, whoever else looks at it there) and three numbers a joint
 //! come back. Elsewhere their twins in `vision/` do the same on the CPU.
 
-use super::{CpuEncoder, HeatmapBuffer, DecodedHeatmaps, InferError, Settings, StageTimes, Timing, HeatmapRequest};
+use super::{
+    CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Settings, StageTimes, Timing,
+};
 use crate::gpu::kernels::Uploaded;
 use crate::gpu::{ComputeDevice, Shown};
 use crate::model::{KeptTokens, PositionMode, TmPose, mirrored_tokens};
@@ -197,7 +199,9 @@ impl Network<'_> {
                 }
                 HeadOutput::Memory(straight)
             }
-            (HeadOutput::Device(straight), HeadOutput::Device(flipped)) => HeadOutput::Device(mean(straight, flipped, &mirror)),
+            (HeadOutput::Device(straight), HeadOutput::Device(flipped)) => {
+                HeadOutput::Device(mean(straight, flipped, &mirror))
+            }
             // One device draws both.
             (straight, _) => straight,
         }
@@ -237,7 +241,10 @@ impl Network<'_> {
         };
         let found = |maps: Heatmaps| {
             let keypoints = decode(&maps, decoding);
-            DecodedHeatmaps { keypoints, maps: (wanted != HeatmapRequest::None).then_some(HeatmapBuffer::Memory(maps)) }
+            DecodedHeatmaps {
+                keypoints,
+                maps: (wanted != HeatmapRequest::None).then_some(HeatmapBuffer::Memory(maps)),
+            }
         };
         Ok(maps.into_par_iter().map(found).collect())
     }

@@ -197,8 +197,9 @@ mod on_the_gpu {
         let both = Both::new();
         let [_, network] = both.networks();
         let (expected, tensor) = maps(network.device);
-        let find =
-            |wanted| network.find(HeadOutput::Device(tensor.clone()), 3, Decoding::default(), wanted).unwrap();
+        let find = |wanted| {
+            network.find(HeadOutput::Device(tensor.clone()), 3, Decoding::default(), wanted).unwrap()
+        };
         for wanted in [HeatmapRequest::None, HeatmapRequest::InMemory, HeatmapRequest::OnDevice] {
             let found = find(wanted);
             assert_eq!(found.len(), 3);
@@ -209,7 +210,9 @@ mod on_the_gpu {
                 }
                 match (wanted, &found.maps) {
                     (HeatmapRequest::None, None) => (),
-                    (HeatmapRequest::InMemory, Some(HeatmapBuffer::Memory(maps))) => assert_eq!(maps, expected),
+                    (HeatmapRequest::InMemory, Some(HeatmapBuffer::Memory(maps))) => {
+                        assert_eq!(maps, expected)
+                    }
                     (HeatmapRequest::OnDevice, Some(maps)) => {
                         assert!(maps.in_memory().is_none());
                         assert_eq!(maps.hw(), [64, 48]);

@@ -2,7 +2,7 @@
 //! network.
 
 use crate::gpu::{ComputeDevice, Shown};
-use crate::infer::{PoseEstimate, Estimator, InferError, Settings, StageTimes};
+use crate::infer::{Estimator, InferError, PoseEstimate, Settings, StageTimes};
 use crate::vision::BBox;
 use crate::weights::WeightsInfo;
 use std::path::PathBuf;

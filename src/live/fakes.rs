@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::gpu::{ComputeDevice, Shown};
-use crate::infer::{PoseEstimate, InferError, Settings, StageTimes};
+use crate::infer::{InferError, PoseEstimate, Settings, StageTimes};
 use crate::model::{ModelConfig, Variant};
 use crate::pose::{Keypoint, Pose, Skeleton};
 use crate::source::{Frame, Source, SourceError, SourceInfo};

@@ -3,7 +3,7 @@
 use super::backbone::Backbone;
 use super::conv::scale_and_shift;
 use super::encoder::Watch;
-use super::{Encoder, HeatmapHead, KeptTokens, ModelConfig, EncoderTrace, positions};
+use super::{Encoder, EncoderTrace, HeatmapHead, KeptTokens, ModelConfig, positions};
 use burn::module::Param;
 use burn::nn::{BatchNorm, Linear};
 use burn::prelude::*;
@@ -165,11 +165,21 @@ impl TmPose {
     }
 
     /// [`TmPose::forward_patches`], and in `trace` what happens to the keypoint tokens on the way.
-    pub fn forward_patches_traced(&self, patches: Tensor<3>, keep: &KeptTokens, trace: &mut EncoderTrace) -> Tensor<4> {
+    pub fn forward_patches_traced(
+        &self,
+        patches: Tensor<3>,
+        keep: &KeptTokens,
+        trace: &mut EncoderTrace,
+    ) -> Tensor<4> {
         self.forward_patches_watched(patches, keep, trace)
     }
 
-    fn forward_patches_watched(&self, patches: Tensor<3>, keep: &KeptTokens, watch: &mut impl Watch) -> Tensor<4> {
+    fn forward_patches_watched(
+        &self,
+        patches: Tensor<3>,
+        keep: &KeptTokens,
+        watch: &mut impl Watch,
+    ) -> Tensor<4> {
         let batch = patches.dims()[0];
         let embedded = self.embed_patches(patches.clone(), keep);
         let [_, kept, _] = embedded.dims();

@@ -208,7 +208,8 @@ impl WeightsHeader {
             rest.get(..length)
         });
         let json = json.ok_or_else(|| not_ours(path, bytes, "its header is cut short"))?;
-        let SafetensorsHeader { fields } = serde_json::from_slice(json).map_err(|error| not_ours(path, bytes, error))?;
+        let SafetensorsHeader { fields } =
+            serde_json::from_slice(json).map_err(|error| not_ours(path, bytes, error))?;
         if fields.get("format").map(String::as_str) != Some(MAGIC) {
             return Err(WeightsError::Foreign { path: path.to_owned() });
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use burn::prelude::*;
 
-use super::container::{self, WeightsHeader, NetworkKind, Precision};
+use super::container::{self, NetworkKind, Precision, WeightsHeader};
 use super::record::WeightsInfo;
 use super::{TrainingRecord, WeightsError};
 use crate::model::{ModelConfig, TmPose};

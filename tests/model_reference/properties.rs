@@ -4,7 +4,9 @@ use crate::common::{closed_form, largest_difference, numbers};
 use burn::prelude::*;
 use proptest::prelude::*;
 use std::sync::LazyLock;
-use tmpose::model::{KeptTokens, MaskKind, ModelConfig, PositionMode, TmPose, Variant, fill_params, kept_tokens};
+use tmpose::model::{
+    KeptTokens, MaskKind, ModelConfig, PositionMode, TmPose, Variant, fill_params, kept_tokens,
+};
 use tmpose::pose::Skeleton;
 
 const TOLERANCE: f32 = 1e-4;
@@ -128,7 +130,8 @@ fn gradients_reach_every_parameter_behind_the_backbone() {
     let model = small().train();
     let rows: Vec<Vec<usize>> = (0..2).map(|i| kept_tokens(MaskKind::Random, 0.4, [16, 16], i)).collect();
     let feature = Tensor::from_inner(features(2));
-    let loss = model.forward_features(feature, &KeptTokens::per_person(&rows, &device)).powf_scalar(2.0).mean();
+    let loss =
+        model.forward_features(feature, &KeptTokens::per_person(&rows, &device)).powf_scalar(2.0).mean();
     let gradients = loss.backward();
     let norm = model.feature_norm.as_ref().unwrap();
     assert!(norm.gamma.val().grad(&gradients).is_some());

@@ -38,7 +38,12 @@ struct LinearWeights {
 }
 
 impl EncoderBlock {
-    pub fn new(layer: &EncoderLayer, config: &ModelConfig, adds_positions: bool, ends: Option<usize>) -> EncoderBlock {
+    pub fn new(
+        layer: &EncoderLayer,
+        config: &ModelConfig,
+        adds_positions: bool,
+        ends: Option<usize>,
+    ) -> EncoderBlock {
         EncoderBlock {
             norm1: LayerNormWeights::new(&layer.norm1),
             qkv: LinearWeights::new(&layer.qkv),
@@ -91,7 +96,13 @@ impl EncoderBlock {
         let normed = first(&mut workspace.normed, rows * d);
         self.norm2.forward(x, normed);
         let hidden = first(&mut workspace.hidden, rows * self.fc1.outputs);
-        multiply(Mat::new(normed, rows, d, d), self.fc1.columns(0), hidden, self.fc1.outputs, OutputMode::Replace);
+        multiply(
+            Mat::new(normed, rows, d, d),
+            self.fc1.columns(0),
+            hidden,
+            self.fc1.outputs,
+            OutputMode::Replace,
+        );
         bias_gelu(hidden, &self.fc1.bias);
         self.fc2.add_to(x, hidden);
     }
@@ -124,7 +135,13 @@ impl LinearWeights {
     /// `x += from W + bias`.
     fn add_to(&self, x: &mut [f32], from: &[f32]) {
         let rows = from.len() / self.inputs;
-        multiply(Mat::new(from, rows, self.inputs, self.inputs), self.columns(0), x, self.outputs, OutputMode::Add);
+        multiply(
+            Mat::new(from, rows, self.inputs, self.inputs),
+            self.columns(0),
+            x,
+            self.outputs,
+            OutputMode::Add,
+        );
         add_bias(x, &self.bias);
     }
 }

@@ -16,7 +16,7 @@ use crate::gpu::ComputeDevice;
 use crate::model::{TmPose, sine_positions};
 use block::{EncoderBlock, values};
 use rayon::prelude::*;
-use workspace::{PersonWorkspace, WorkspacePool, StripWorkspace, first};
+use workspace::{PersonWorkspace, StripWorkspace, WorkspacePool, first};
 
 /// Rows of a strip at most: few enough to stay in the cache with all that is made of them, many enough
 /// for the matrix products to be worth their preparation.
@@ -48,13 +48,12 @@ impl CpuEncoder {
     /// Copies the weights of `model`, wherever it lives.
     pub fn new(model: &TmPose) -> CpuEncoder {
         let config = model.config();
-        let blocks =
-            model.encoders.iter().enumerate().flat_map(|(transformer, encoder)| {
-                let last = encoder.layers.len().saturating_sub(1);
-                encoder.layers.iter().enumerate().map(move |(i, layer)| {
-                    EncoderBlock::new(layer, config, i > 0, (i == last).then_some(transformer))
-                })
-            });
+        let blocks = model.encoders.iter().enumerate().flat_map(|(transformer, encoder)| {
+            let last = encoder.layers.len().saturating_sub(1);
+            encoder.layers.iter().enumerate().map(move |(i, layer)| {
+                EncoderBlock::new(layer, config, i > 0, (i == last).then_some(transformer))
+            })
+        });
         CpuEncoder {
             blocks: blocks.collect(),
             keypoint_tokens: values(model.keypoint_token.val()),
@@ -83,7 +82,13 @@ impl CpuEncoder {
         out
     }
 
-    fn person(&self, tokens: &[f32], position_ids: &[usize], out: &mut [f32], workspace: &mut PersonWorkspace) {
+    fn person(
+        &self,
+        tokens: &[f32],
+        position_ids: &[usize],
+        out: &mut [f32],
+        workspace: &mut PersonWorkspace,
+    ) {
         let (d, joints) = (self.dim, self.joints);
         let n = joints + position_ids.len();
         let rows = strip_rows(n);

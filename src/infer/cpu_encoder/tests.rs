@@ -82,8 +82,10 @@ fn neither_the_batch_nor_the_number_of_threads_changes_a_bit() {
         let position_ids = kept(&model, ratio);
         let tokens = tokens(3, position_ids.len(), 192);
         let together = encoder.encode(&tokens, &position_ids);
-        let alone: Vec<f32> =
-            tokens.chunks(position_ids.len() * 192).flat_map(|one| encoder.encode(one, &position_ids)).collect();
+        let alone: Vec<f32> = tokens
+            .chunks(position_ids.len() * 192)
+            .flat_map(|one| encoder.encode(one, &position_ids))
+            .collect();
         assert_eq!(together, alone);
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -131,7 +131,8 @@ impl HrModule {
     }
 
     fn fold(self) -> HrModule {
-        let fold_branch = |b: HrBranch| HrBranch { blocks: b.blocks.into_iter().map(BasicBlock::fold).collect() };
+        let fold_branch =
+            |b: HrBranch| HrBranch { blocks: b.blocks.into_iter().map(BasicBlock::fold).collect() };
         HrModule {
             branches: self.branches.into_iter().map(fold_branch).collect(),
             fuse_layers: self

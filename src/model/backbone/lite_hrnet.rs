@@ -13,7 +13,7 @@ use burn::prelude::*;
 use burn::tensor::activation::relu;
 
 use super::conv_weights::{ConvMismatch, ConvWeights, fill_convolutions};
-use layers::{SeparableConv, LiteStem};
+use layers::{LiteStem, SeparableConv};
 use stage::LiteHrModule;
 pub use tiny_pose::TinyPose;
 

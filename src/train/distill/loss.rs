@@ -1,7 +1,7 @@
 //! The terms of the loss that compare a student with what it imitates.
 
 use super::TeacherTargetsBatch;
-use crate::model::{KeptTokens, ModelConfig, EncoderTrace};
+use crate::model::{EncoderTrace, KeptTokens, ModelConfig};
 use crate::train::config::TrainConfig;
 use burn::prelude::*;
 

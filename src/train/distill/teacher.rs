@@ -4,7 +4,7 @@ use super::TeacherTargetsShape;
 use super::loss::DistillWeights;
 use crate::data::features::Fingerprint;
 use crate::model::backbone::TinyPose;
-use crate::model::{KeptTokens, ModelConfig, TmPose, EncoderTrace};
+use crate::model::{EncoderTrace, KeptTokens, ModelConfig, TmPose};
 use crate::pose::Skeleton;
 use crate::train::TrainError;
 use crate::train::init::{PP_TINYPOSE, origin_of};

@@ -2,7 +2,7 @@
 
 use super::loss::{Goal, LossNormalizer, PoseLoss, TargetBatch, loss_and_gradient};
 use super::loss_spec::LossSpec;
-use crate::model::{KeptTokens, TmPose, EncoderTrace};
+use crate::model::{EncoderTrace, KeptTokens, TmPose};
 use crate::train::distill::{TeacherTargetsBatch, autodiff_terms, squared_error};
 use crate::train::parameters::ParamLayout;
 use burn::prelude::*;
