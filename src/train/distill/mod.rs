@@ -5,10 +5,10 @@
 //! heatmaps, to its keypoint tokens and to what these look at, each with a weight. In a *sandwich* the pass
 //! with all tokens teaches the masked ones of the same step.
 
-mod imitation;
-mod lessons;
+mod loss;
+mod targets;
 mod teacher;
 
-pub use imitation::{Imitation, pull, recorded_terms};
-pub use lessons::{LessonBatch, LessonCache, LessonShape};
+pub use loss::{DistillWeights, autodiff_terms, squared_error};
+pub use targets::{TeacherTargetsBatch, TeacherTargetsShape};
 pub use teacher::Teacher;
