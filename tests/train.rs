@@ -62,7 +62,7 @@ fn run(config: &TrainConfig, resume: bool, stop_after: u64) -> Vec<f64> {
     let listen = |event: &PoseEvent| {
         if let PoseEvent::Step(e) = event {
             losses.lock().unwrap().push(e.loss);
-            stop.fetch_or(e.step >= stop_after, Ordering::SeqCst);
+            stop.fetch_or(e.position.step >= stop_after, Ordering::SeqCst);
         }
     };
     train::run(config, resume, "test", &listen, &stop).unwrap();

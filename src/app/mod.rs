@@ -21,7 +21,6 @@ mod window;
 pub use automation::Automation;
 pub use preferences::Everyone;
 pub use run::{AppError, DetectorOption, TrainPanelOptions, WindowOptions, run};
-pub use window::MANNEQUIN_SIZE;
 
 #[cfg(test)]
 mod tests;

@@ -207,7 +207,7 @@ fn show(screen: &Screen, event: &PoseEvent) {
         PoseEvent::Started { step, steps, samples, parameters, device } => screen.line(&format!(
             "step {step} of {steps}, {samples} samples an epoch, {parameters} parameters; {device}"
         )),
-        PoseEvent::Step(e) => screen.advance("training", e.step, e.steps, &step_text(e)),
+        PoseEvent::Step(e) => screen.advance("training", e.position.step, e.position.steps, &step_text(e)),
         PoseEvent::Validated { step, epoch, keep_ratio, score, best } => screen.line(&format!(
             "step {step}, epoch {epoch:.2}, kept {keep_ratio}: AP {:.4} AP50 {:.4} AP75 {:.4} AR {:.4} PCK@0.1 {:.4} @0.2 {:.4} ({} persons){}",
             score.ap, score.ap50, score.ap75, score.ar, score.pck01, score.pck02, score.persons,
@@ -227,8 +227,8 @@ fn step_text(e: &PoseStep) -> String {
         e.loss,
         e.mse,
         e.cross_entropy,
-        e.samples_a_second,
-        still(e.seconds_left, e.waiting)
+        e.pace.samples_a_second,
+        still(e.pace.seconds_left, e.pace.waiting)
     )
 }
 

@@ -26,8 +26,8 @@ pub struct TrainState {
     pub best_ap: Option<f64>,
     pub best_step: u64,
     /// Validations since then.
-    #[serde(default)]
-    pub without_better: u64,
+    #[serde(default, rename = "without_better")]
+    pub without_improvement: u64,
 }
 
 /// Writes the state of a training.

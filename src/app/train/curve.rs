@@ -18,11 +18,11 @@ pub struct CurvePoint {
 impl From<&PoseStep> for CurvePoint {
     fn from(e: &PoseStep) -> CurvePoint {
         CurvePoint {
-            step: e.step as f64,
+            step: e.position.step as f64,
             loss: e.loss,
             mse: e.mse,
             cross_entropy: e.cross_entropy,
-            learning_rate: e.learning_rate,
+            learning_rate: e.pace.learning_rate,
         }
     }
 }

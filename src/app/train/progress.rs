@@ -224,7 +224,7 @@ impl TrainProgress {
     pub fn step(&self) -> u64 {
         match &self.phase {
             TrainPhase::Stopped { step } | TrainPhase::Finished { step, .. } => *step,
-            _ => self.last.as_ref().map_or(0, |(e, _)| e.step),
+            _ => self.last.as_ref().map_or(0, |(e, _)| e.position.step),
         }
     }
 
@@ -237,7 +237,7 @@ impl TrainProgress {
             return (made > 0).then(|| Duration::from_secs_f64(each * total.saturating_sub(done) as f64));
         }
         let (event, told) = self.last.as_ref().filter(|_| self.phase == TrainPhase::Training)?;
-        let left = event.seconds_left - now.duration_since(*told).as_secs_f64();
+        let left = event.pace.seconds_left - now.duration_since(*told).as_secs_f64();
         Some(Duration::try_from_secs_f64(left.max(0.0)).unwrap_or_default())
     }
 }

@@ -11,11 +11,11 @@ use crate::detect::{self, DetectorInfo, DetectorNet};
 use crate::train::TrainError;
 use crate::train::curves::{CurveSpec, write_curves};
 use crate::train::log::RunLog;
-use crate::train::meter::Pace;
+use crate::train::meter::{StepPace, StepPosition};
 use crate::train::parameters::ParamLayout;
 use crate::train::schedule::persons_a_step;
 use crate::train::task::{RunInfo, StepOutcome, TrainTask, repeated};
-use crate::train::trainer::{Trainer, prepare};
+use crate::train::trainer::RunControl;
 use crate::weights::{Precision, TrainingRecord};
 use burn::module::Module;
 use std::path::Path;
@@ -43,9 +43,8 @@ pub fn run(
     stop: &AtomicBool,
 ) -> Result<(), TrainError> {
     config.check()?;
-    let log = prepare(&config.run, &config.to_toml(), resume, on_event)?;
-    let session = DetectorSession::open(config, &log)?;
-    Trainer::new(session, resume, command, &log)?.run(stop)
+    let control = RunControl { resume, command, on_event, stop };
+    control.train(&config.run, &config.to_toml(), |log| DetectorSession::open(config, log).map(Some))
 }
 
 impl TrainTask for DetectorSession {
@@ -91,8 +90,8 @@ impl TrainTask for DetectorSession {
         DetectorSession::step(self, step, weights, gradient)
     }
 
-    fn step_event(&self, pace: Pace, loss: DetectorLoss) -> DetectorEvent {
-        DetectorEvent::Step(DetectorStep::new(pace, loss, persons_a_step(&self.config.schedule)))
+    fn step_event(&self, position: StepPosition, loss: DetectorLoss, pace: StepPace) -> DetectorEvent {
+        DetectorEvent::Step(DetectorStep::new(position, loss, pace, persons_a_step(&self.config.schedule)))
     }
 
     fn picture(&self, sample: usize) -> &Path {
@@ -116,7 +115,7 @@ impl TrainTask for DetectorSession {
         DetectorEvent::Validated { step, epoch, score: found.clone(), best }
     }
 
-    fn draw(&self, _: Option<&DetectorScore>) -> Result<(), TrainError> {
+    fn write_pictures(&self, _: Option<&DetectorScore>) -> Result<(), TrainError> {
         write_curves(&self.config.run.out, &CURVES, None)
     }
 
@@ -135,13 +134,13 @@ impl TrainTask for DetectorSession {
         Ok(detect::save(path, &self.trained(weights), &info, Precision::F16)?)
     }
 
-    fn conclude(
+    fn finish(
         &self,
-        kept: &Path,
+        best: &Path,
         mut record: TrainingRecord,
         log: &RunLog<DetectorEvent>,
     ) -> Result<String, TrainError> {
-        let (net, mut info) = detect::load(kept, &self.device.device)?;
+        let (net, mut info) = detect::load(best, &self.device.device)?;
         let mut measured: Option<(String, DetectorScore)> = None;
         if let Some(path) = &self.config.data.val {
             let set = BoxSet::open(path, "val")?;
@@ -152,7 +151,7 @@ impl TrainTask for DetectorSession {
         }
         let card = model_card(&info.config, net.num_params(), &record, measured.as_ref());
         info.record = record;
-        detect::save(kept, &net, &info, Precision::F16)?;
+        detect::save(best, &net, &info, Precision::F16)?;
         Ok(card)
     }
 }

@@ -3,7 +3,7 @@
 use super::loss::PoseLoss;
 use crate::eval::set::SetScore;
 use crate::train::events::{LogEvent, RunEvent};
-use crate::train::meter::{LossTerms, Pace};
+use crate::train::meter::{LossTerms, StepPace, StepPosition};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened in a training of poses. Serialised one a line into RUN/log.jsonl.
@@ -53,15 +53,17 @@ impl LogEvent for PoseEvent {
     }
 }
 
-/// Means over the steps since the last such event.
+/// Means over the steps since the last such event. A line of the log holds all fields side by side.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PoseStep {
-    /// Steps made.
-    pub step: u64,
-    pub steps: u64,
-    pub epoch: f64,
+    /// How far the training has come.
+    #[serde(flatten)]
+    pub position: StepPosition,
+    /// What is minimised: the sum of the terms below.
     pub loss: f64,
+    /// Squared error of the heatmaps.
     pub mse: f64,
+    /// Softmax cross-entropy of the heatmaps.
     pub cross_entropy: f64,
     /// What the masked passes learn from the one with all tokens.
     #[serde(default)]
@@ -69,35 +71,16 @@ pub struct PoseStep {
     /// What is learnt from a teacher.
     #[serde(default)]
     pub teacher: f64,
-    pub learning_rate: f64,
-    /// Length of the last gradient before clipping.
-    pub gradient: f64,
-    pub milliseconds_a_step: f64,
-    pub samples_a_second: f64,
-    /// Share of the time spent waiting for data.
-    pub waiting: f64,
-    pub seconds_left: f64,
+    /// How the steps go.
+    #[serde(flatten)]
+    pub pace: StepPace,
 }
 
 impl PoseStep {
-    /// Steps that went at this pace, with this loss.
-    pub fn new(pace: Pace, loss: PoseLoss) -> PoseStep {
-        PoseStep {
-            step: pace.step,
-            steps: pace.steps,
-            epoch: pace.epoch,
-            loss: loss.sum(),
-            mse: loss.mse,
-            cross_entropy: loss.cross_entropy,
-            sandwich: loss.sandwich,
-            teacher: loss.teacher,
-            learning_rate: pace.learning_rate,
-            gradient: pace.gradient,
-            milliseconds_a_step: pace.milliseconds_a_step,
-            samples_a_second: pace.samples_a_second,
-            waiting: pace.waiting,
-            seconds_left: pace.seconds_left,
-        }
+    /// Steps with the mean `loss`.
+    pub fn new(position: StepPosition, loss: PoseLoss, pace: StepPace) -> PoseStep {
+        let PoseLoss { mse, cross_entropy, sandwich, teacher } = loss;
+        PoseStep { position, loss: loss.sum(), mse, cross_entropy, sandwich, teacher, pace }
     }
 }
 
@@ -124,5 +107,25 @@ mod tests {
         let line = r#"{"event":"started","step":1,"steps":2,"samples":3,"parameters":4,"device":"CPU"}"#;
         let read: PoseEvent = serde_json::from_str(line).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    }
+
+    #[test]
+    fn a_step_is_a_flat_line_in_the_order_of_earlier_logs() {
+        let position = StepPosition { step: 10, steps: 30, epoch: 0.5 };
+        let loss = PoseLoss { mse: 1.0, cross_entropy: 2.5, sandwich: 0.0, teacher: 0.25 };
+        let pace = StepPace {
+            learning_rate: 0.001,
+            gradient: 0.5,
+            milliseconds_a_step: 100.0,
+            samples_a_second: 320.0,
+            waiting: 0.0,
+            seconds_left: 2.0,
+        };
+        let line = r#"{"event":"step","step":10,"steps":30,"epoch":0.5,"loss":3.75,"mse":1.0,"cross_entropy":2.5,"sandwich":0.0,"teacher":0.25,"learning_rate":0.001,"gradient":0.5,"milliseconds_a_step":100.0,"samples_a_second":320.0,"waiting":0.0,"seconds_left":2.0}"#;
+        let event = PoseEvent::Step(PoseStep::new(position, loss, pace));
+        assert_eq!(serde_json::to_string(&event).unwrap(), line);
+        let PoseEvent::Step(read) = serde_json::from_str(line).unwrap() else { panic!("another event") };
+        assert_eq!((read.position, read.pace), (position, pace));
+        assert_eq!((read.loss, read.teacher), (3.75, 0.25));
     }
 }

@@ -13,10 +13,10 @@ use crate::train::config::TrainConfig;
 use crate::train::curves::{CurveSpec, write_curves};
 use crate::train::events::RunEvent;
 use crate::train::log::RunLog;
-use crate::train::meter::Pace;
+use crate::train::meter::{StepPace, StepPosition};
 use crate::train::parameters::ParamLayout;
 use crate::train::task::{RunInfo, StepOutcome, TrainTask, repeated};
-use crate::train::trainer::{Trainer, prepare};
+use crate::train::trainer::RunControl;
 use crate::weights::{self, Precision, TrainingRecord, WeightsInfo};
 use burn::module::Module;
 use std::path::Path;
@@ -53,13 +53,10 @@ pub fn run(
     stop: &AtomicBool,
 ) -> Result<(), TrainError> {
     config.check()?;
-    let log = prepare(&config.run, &config.to_toml(), resume, on_event)?;
-    let session = PoseSession::open(config, &mut |event| log.emit(event), stop)?;
-    let Some(session) = session else {
-        log.emit(RunEvent::Stopped { step: 0 });
-        return Ok(());
-    };
-    Trainer::new(session, resume, command, &log)?.run(stop)
+    let control = RunControl { resume, command, on_event, stop };
+    control.train(&config.run, &config.to_toml(), |log| {
+        PoseSession::open(config, &mut |event| log.emit(event), stop)
+    })
 }
 
 impl TrainTask for PoseSession {
@@ -103,8 +100,8 @@ impl TrainTask for PoseSession {
         PoseSession::step(self, step, weights, gradient)
     }
 
-    fn step_event(&self, pace: Pace, loss: PoseLoss) -> PoseEvent {
-        PoseEvent::Step(PoseStep::new(pace, loss))
+    fn step_event(&self, position: StepPosition, loss: PoseLoss, pace: StepPace) -> PoseEvent {
+        PoseEvent::Step(PoseStep::new(position, loss, pace))
     }
 
     fn picture(&self, sample: usize) -> &Path {
@@ -128,7 +125,7 @@ impl TrainTask for PoseSession {
         PoseEvent::Validated { step, epoch, keep_ratio, score: found.score.clone(), best }
     }
 
-    fn draw(&self, found: Option<&PoseValidation>) -> Result<(), TrainError> {
+    fn write_pictures(&self, found: Option<&PoseValidation>) -> Result<(), TrainError> {
         let out = &self.config.run.out;
         let curves = write_curves(out, &CURVES, Some(self.config.masks.validation));
         match (&self.quick, found) {
@@ -162,13 +159,13 @@ impl TrainTask for PoseSession {
         Ok(weights::save(path, &model, &info, Precision::F16)?)
     }
 
-    fn conclude(
+    fn finish(
         &self,
-        kept: &Path,
+        best: &Path,
         mut record: TrainingRecord,
         log: &RunLog<PoseEvent>,
     ) -> Result<String, TrainError> {
-        let (model, mut info) = weights::load(kept, &self.device.device)?;
+        let (model, mut info) = weights::load(best, &self.device.device)?;
         let rows = self.table(&model, &record, log)?;
         for CardRow { set, keep_ratio, score } in &rows {
             record.notes.insert(format!("AP {set} at {keep_ratio}"), format!("{:.4}", score.ap));
@@ -177,7 +174,7 @@ impl TrainTask for PoseSession {
         let network = format!("{}, {} layers, {}", c.variant, c.depth * c.transformers, c.skeleton);
         let card = model_card(&network, model.num_params(), &record, &rows);
         info.record = record;
-        weights::save(kept, &model, &info, Precision::F16)?;
+        weights::save(best, &model, &info, Precision::F16)?;
         Ok(card)
     }
 }
