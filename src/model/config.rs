@@ -1,7 +1,7 @@
 //! The variants and their dimensions (METHOD 1 and 2).
 
 use super::backbone::{Backbone, HrNet, StemNet, TinyPose};
-use super::{Encoder, Head, TmPose, positions};
+use super::{Encoder, HeatmapHead, TmPose, positions};
 use crate::pose::Skeleton;
 use burn::module::Param;
 use burn::nn::{BatchNormConfig, Initializer, LinearConfig};
@@ -202,7 +202,7 @@ impl ModelConfig {
             positions: positions::table(self, device),
             feature_head: self.feature_head.then(|| linear(self.feature_channels, self.joints, true, device)),
             encoders: (0..self.transformers).map(|_| Encoder::new(self, device)).collect(),
-            head: Head::new(self, device),
+            head: HeatmapHead::new(self, device),
             config: self.clone(),
         }
     }

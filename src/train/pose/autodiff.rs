@@ -2,7 +2,7 @@
 
 use super::loss::{Goal, LossNormalizer, PoseLoss, TargetBatch, loss_and_gradient};
 use super::loss_spec::LossSpec;
-use crate::model::{Keep, TmPose, Trace};
+use crate::model::{EncoderTrace, KeptTokens, TmPose};
 use crate::train::distill::{TeacherTargetsBatch, autodiff_terms, squared_error};
 use crate::train::parameters::ParamLayout;
 use burn::prelude::*;
@@ -76,8 +76,8 @@ fn batch_gradient(
 
     let (mut parts, mut total, mut full) = (PoseLoss::default(), None::<Tensor<1>>, None::<Tensor<4>>);
     for keep in &passes {
-        let kept = Keep::per_person(keep, &device);
-        let mut trace = Trace::new(joints, distill.attention > 0.0);
+        let kept = KeptTokens::per_person(keep, &device);
+        let mut trace = EncoderTrace::new(joints, distill.attention > 0.0);
         let maps = if distill.looks_inside() {
             model.forward_patches_traced(patches.clone(), &kept, &mut trace)
         } else {
