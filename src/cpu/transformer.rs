@@ -6,7 +6,7 @@ use super::{exp, kernels};
 
 /// Numbers a sum is spread over; a plain sum must be added in order and stays scalar.
 const LANES: usize = 16;
-/// Epsilon of every layer norm (METHOD 2.5).
+/// Epsilon of every layer norm (docs/METHOD.md, "Encoder").
 const EPSILON: f32 = 1e-5;
 
 /// Sum of `at(i)` for i below `len`.

@@ -16,7 +16,7 @@ use std::time::Instant;
 /// Persons that go through the network at once; a crowd goes in several turns so that it cannot
 /// exhaust the device's memory. A power of two: see [`Network::crops`].
 const MAX_BATCH: usize = 16;
-/// Joints below this score do not count for the person's score (METHOD 5, "COCO rescoring").
+/// Joints below this score do not count for the person's score (docs/METHOD.md, "Rescoring and NMS").
 const RESCORING_MIN: f32 = 0.2;
 
 /// One person's pose.
@@ -231,8 +231,8 @@ fn croppable(b: &BBox) -> bool {
     [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite()) && b.w >= 1.0 && b.h >= 1.0
 }
 
-/// The person's score: the mean of the keypoint scores above 0.2, 0 if there are none (METHOD 5, "COCO
-/// rescoring", with a box score of 1).
+/// The person's score: the mean of the keypoint scores above 0.2, 0 if there are none
+/// (docs/METHOD.md, "Rescoring and NMS", with a box score of 1).
 pub fn pose_score(keypoints: &[Keypoint]) -> f32 {
     let sure: Vec<f32> = keypoints.iter().map(|k| k.score).filter(|&s| s > RESCORING_MIN).collect();
     if sure.is_empty() { 0.0 } else { sure.iter().sum::<f32>() / sure.len() as f32 }

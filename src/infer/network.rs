@@ -189,7 +189,7 @@ impl Network<'_> {
         KeptTokens::same(kept, batch, &self.device.device).with_positions(positions)
     }
 
-    /// The mean of the heatmaps of a picture and those of its mirror image (METHOD 5, "Test").
+    /// The mean of the heatmaps of a picture and those of its mirror image (docs/METHOD.md, "Flip test").
     fn averaged(&self, straight: HeadOutput, flipped: HeadOutput) -> HeadOutput {
         let mirror = self.skeleton.mirror();
         match (straight, flipped) {

@@ -1,4 +1,4 @@
-//! The transformer encoder: pre-norm blocks over keypoint and visual tokens (METHOD 2.4, 2.5).
+//! The transformer encoder: pre-norm blocks over keypoint and visual tokens (docs/METHOD.md, "Encoder").
 
 use super::ModelConfig;
 use super::config::linear;

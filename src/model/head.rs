@@ -1,4 +1,4 @@
-//! The heatmap head, shared by all joints (METHOD 2.7).
+//! The heatmap head, shared by all joints (docs/METHOD.md, "Heatmap head").
 
 use super::ModelConfig;
 use super::config::linear;

@@ -3,7 +3,7 @@
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Which row of the position table a kept token gets (METHOD 3, "Positions").
+/// Which row of the position table a kept token gets (docs/METHOD.md, "Positions of kept tokens").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PositionMode {

@@ -1,4 +1,4 @@
-//! The fixed 2-D sine embedding of token positions (METHOD 2.3).
+//! The fixed 2-D sine embedding of token positions (docs/METHOD.md, "Positions").
 
 use super::{KeptTokens, ModelConfig, PositionMode};
 use burn::prelude::*;

@@ -1,4 +1,4 @@
-//! What must hold of every masked model (METHOD 11), on a small one with random weights.
+//! What must hold of every masked model (docs/METHOD.md, "Masks"), on a small one with random weights.
 
 use crate::common::{closed_form, largest_difference, numbers};
 use burn::prelude::*;

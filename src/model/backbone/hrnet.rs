@@ -39,7 +39,7 @@ pub struct HrBranch {
 }
 
 /// The way from resolution j to resolution i: nothing for i = j, a 1x1 convolution and nearest
-/// upsampling for j > i, a chain of strided 3x3 convolutions for j < i (METHOD 1.1, "Fusion").
+/// upsampling for j > i, a chain of strided 3x3 convolutions for j < i (docs/METHOD.md, "HRNet").
 #[derive(Module, Debug)]
 pub struct FuseLayer {
     pub convs: Vec<ConvBn>,
