@@ -21,7 +21,6 @@ mod window;
 pub use automation::Automation;
 pub use preferences::Everyone;
 pub use run::{AppError, Start, StartDetector, StartTraining, run};
-pub use window::MANNEQUIN_SIZE;
 
 #[cfg(test)]
 mod tests;

@@ -14,14 +14,11 @@ use super::{panels, report, theme};
 use crate::gpu;
 use crate::infer::{Estimator, InferError};
 use crate::live::{self, LiveSettings, Loader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
-use crate::source::{self, SourceSpec};
+use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
 use egui::{Context, Ui, ViewportCommand};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Width and height of the mannequin's frames.
-pub const MANNEQUIN_SIZE: [u32; 2] = [640, 480];
 
 /// A line over the picture that the user can dismiss.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use super::{Place, tokens::crop_rect};
 use crate::app::preferences::HeatmapJoint;
 use crate::gpu::kernels::{DeviceMaps, HeatTexture, Kernels};
-use crate::infer::{DrawnMaps, Estimate};
+use crate::infer::{HeatmapBuffer, PoseEstimate};
 use crate::pose::Skeleton;
 use crate::vision::{Heatmaps, heat_layer, joint_color};
 use eframe::egui_wgpu::RenderState;
@@ -90,13 +90,13 @@ impl HeatmapLayer {
         &mut self,
         painter: &Painter,
         place: &Place,
-        estimates: &[Estimate],
+        estimates: &[PoseEstimate],
         skeleton: &Skeleton,
         number: u64,
         joint: HeatmapJoint,
         opacity: f32,
     ) {
-        let people: Vec<(&Estimate, &DrawnMaps)> =
+        let people: Vec<(&PoseEstimate, &HeatmapBuffer)> =
             estimates.iter().filter_map(|e| Some((e, e.heatmaps.as_ref()?))).take(MANY).collect();
         if self.made_for != Some((number, joint)) {
             self.made_for = Some((number, joint));
@@ -121,7 +121,7 @@ impl HeatmapLayer {
     fn colored(
         &self,
         painter: &Painter,
-        maps: &DrawnMaps,
+        maps: &HeatmapBuffer,
         colors: &[[u8; 3]],
         joint: HeatmapJoint,
         old: Option<Texture>,
@@ -131,7 +131,7 @@ impl HeatmapLayer {
             HeatmapJoint::One(j) => Some(j),
         };
         match maps {
-            DrawnMaps::Memory(maps) => {
+            HeatmapBuffer::Memory(maps) => {
                 if maps.joints > colors.len() {
                     return None;
                 }
@@ -144,7 +144,7 @@ impl HeatmapLayer {
                     _ => painter.ctx().load_texture("heatmaps", image, TextureOptions::LINEAR),
                 }))
             }
-            DrawnMaps::Device(maps) => {
+            HeatmapBuffer::Device(maps) => {
                 let device = self.shared.as_ref().filter(|_| maps.joints <= colors.len())?;
                 let texture = match old {
                     Some(Texture::Shared(texture)) if texture.heat.fits(maps) => texture,
@@ -188,7 +188,7 @@ mod tests {
     }
 
     /// The layer in a window on the network's device; `shared` if the layer may know of that.
-    fn shot(maps: &DrawnMaps, joint: HeatmapJoint, shared: bool) -> image::RgbaImage {
+    fn shot(maps: &HeatmapBuffer, joint: HeatmapJoint, shared: bool) -> image::RgbaImage {
         let setup = shared_setup().unwrap().setup;
         let (instance, adapter, device, queue) = (setup.instance, setup.adapter, setup.device, setup.queue);
         let setup = WgpuSetup::Existing(WgpuSetupExisting { instance, adapter, device, queue });
@@ -202,7 +202,7 @@ mod tests {
         let place = Place { rect: Rect::from_min_size(pos2(0.0, 0.0), size), size, mirror: false };
         let crop = CropBox { center: [95.5, 127.5], scale: [0.96, 1.28] };
         let pose = Pose { keypoints: Vec::new(), score: 0.0 };
-        let estimates = [Estimate { pose, crop, heatmaps: Some(maps.clone()) }];
+        let estimates = [PoseEstimate { pose, crop, heatmaps: Some(maps.clone()) }];
         let draw = move |ui: &mut egui::Ui| {
             layer.draw(ui.painter(), &place, &estimates, Skeleton::coco17(), 1, joint, 0.9);
         };
@@ -219,7 +219,7 @@ mod tests {
         let values = TensorData::new(maps.values.clone(), [1, 17, 64, 48]);
         let tensor = Tensor::<4>::from_data(values, &device.device);
         let found = device.kernels().unwrap().peaks(tensor, 1, Decoding::Plain).unwrap();
-        let (memory, on_device) = (DrawnMaps::Memory(maps), DrawnMaps::Device(found[0].1.clone()));
+        let (memory, on_device) = (HeatmapBuffer::Memory(maps), HeatmapBuffer::Device(found[0].1.clone()));
         let nothing = shot(&on_device, HeatmapJoint::All, false);
         for joint in [HeatmapJoint::All, HeatmapJoint::One(5)] {
             let [expected, drawn] = [&memory, &on_device].map(|maps| shot(maps, joint, true));

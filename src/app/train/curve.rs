@@ -1,6 +1,6 @@
 //! The course of a training as a line of bounded length.
 
-use crate::train::StepEvent;
+use crate::train::PoseStep;
 
 /// Points of a line at most. A wide screen has about as many pixels.
 const MOST: usize = 1200;
@@ -15,14 +15,14 @@ pub struct Point {
     pub learning_rate: f64,
 }
 
-impl From<&StepEvent> for Point {
-    fn from(e: &StepEvent) -> Point {
+impl From<&PoseStep> for Point {
+    fn from(e: &PoseStep) -> Point {
         Point {
-            step: e.step as f64,
+            step: e.position.step as f64,
             loss: e.loss,
             mse: e.mse,
             cross_entropy: e.cross_entropy,
-            learning_rate: e.learning_rate,
+            learning_rate: e.pace.learning_rate,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::progress::{Phase, Progress};
 use super::words::sentence;
 use crate::data::SetSpec;
 use crate::synth::training_set;
-use crate::train::{self, TrainConfig, TrainEvent};
+use crate::train::{self, PoseEvent, TrainConfig};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -154,7 +154,7 @@ fn work(mut config: TrainConfig, resume: bool, change: &Change<'_>, stop: &Atomi
             change(&mut |p| p.enter(Phase::Stopped { step: 0 }, Instant::now()));
             return Ok(());
         }
-        let listen = |event: &TrainEvent| change(&mut |p| p.tell(event, Instant::now()));
+        let listen = |event: &PoseEvent| change(&mut |p| p.tell(event, Instant::now()));
         let command = "tmpose train --config config.toml, started in the window";
         train::run(&config, resume, command, &listen, stop).map_err(|error| sentence(&error.to_string()))
     })
@@ -191,7 +191,7 @@ fn draw_mannequins(
 
 /// What the run's log tells, so that the curves of a resumed training begin at its first step. Lines of
 /// another version are left out.
-fn history(run: &Path) -> Vec<TrainEvent> {
+fn history(run: &Path) -> Vec<PoseEvent> {
     let text = std::fs::read_to_string(run.join("log.jsonl")).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

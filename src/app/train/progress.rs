@@ -1,7 +1,7 @@
 //! What a training has told so far. Every event is taken in; the memory does not grow with their number.
 
 use super::curve::{Curve, Point};
-use crate::train::{RunEvent, StepEvent, TrainEvent};
+use crate::train::{PoseEvent, PoseStep, RunEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -98,7 +98,7 @@ pub struct Progress {
     pub phase: Phase,
     pub extent: Option<Extent>,
     /// The newest steps and when they were told.
-    pub last: Option<(StepEvent, Instant)>,
+    pub last: Option<(PoseStep, Instant)>,
     pub curve: Curve,
     /// Between the epochs.
     pub validations: Vec<Measurement>,
@@ -131,13 +131,13 @@ impl Default for Progress {
 
 impl Progress {
     /// Takes an event in.
-    pub fn tell(&mut self, event: &TrainEvent, now: Instant) {
+    pub fn tell(&mut self, event: &PoseEvent, now: Instant) {
         match event {
-            TrainEvent::Features { set, done, total } => {
+            PoseEvent::Features { set, done, total } => {
                 let (set, done, total) = (set.clone(), *done, *total);
                 self.enter(Phase::Features { set, done, total }, now);
             }
-            TrainEvent::Started { step, steps, samples, parameters, device } => {
+            PoseEvent::Started { step, steps, samples, parameters, device } => {
                 self.curve.cut(*step);
                 self.validations.retain(|v| v.step <= *step);
                 self.table.clear();
@@ -145,12 +145,12 @@ impl Progress {
                 self.extent = Some(Extent { steps, samples, parameters, device: device.clone() });
                 self.enter(Phase::Training, now);
             }
-            TrainEvent::Step(event) => {
+            PoseEvent::Step(event) => {
                 self.curve.push(Point::from(event));
                 self.last = Some((event.clone(), now));
                 self.enter(Phase::Training, now);
             }
-            TrainEvent::Validated { step, keep_ratio, score, best, .. } => {
+            PoseEvent::Validated { step, keep_ratio, score, best, .. } => {
                 let (step, keep_ratio) = (*step, *keep_ratio);
                 let measured = Measurement { step, keep_ratio, ap: score.ap, persons: score.persons };
                 // Measured once more: the finished weights, on whole sets.
@@ -162,7 +162,7 @@ impl Progress {
                     self.enter(Phase::Training, now);
                 }
             }
-            TrainEvent::Run(event) => self.tell_run(event, now),
+            PoseEvent::Run(event) => self.tell_run(event, now),
         }
     }
 
@@ -222,7 +222,7 @@ impl Progress {
     pub fn step(&self) -> u64 {
         match &self.phase {
             Phase::Stopped { step } | Phase::Finished { step, .. } => *step,
-            _ => self.last.as_ref().map_or(0, |(e, _)| e.step),
+            _ => self.last.as_ref().map_or(0, |(e, _)| e.position.step),
         }
     }
 
@@ -235,7 +235,7 @@ impl Progress {
             return (made > 0).then(|| Duration::from_secs_f64(each * total.saturating_sub(done) as f64));
         }
         let (event, told) = self.last.as_ref().filter(|_| self.phase == Phase::Training)?;
-        let left = event.seconds_left - now.duration_since(*told).as_secs_f64();
+        let left = event.pace.seconds_left - now.duration_since(*told).as_secs_f64();
         Some(Duration::try_from_secs_f64(left.max(0.0)).unwrap_or_default())
     }
 }
@@ -246,7 +246,7 @@ mod tests {
     use crate::eval::set::SetScore;
 
     /// A step event as it stands in a log file.
-    pub fn step(step: u64, steps: u64) -> TrainEvent {
+    pub fn step(step: u64, steps: u64) -> PoseEvent {
         let e = serde_json::json!({
             "event": "step", "step": step, "steps": steps, "epoch": 0.1, "loss": 7.0, "mse": 1.0,
             "cross_entropy": 6.0, "learning_rate": 0.001, "gradient": 0.5, "milliseconds_a_step": 100.0,
@@ -255,7 +255,7 @@ mod tests {
         serde_json::from_value(e).unwrap()
     }
 
-    fn validated(step: u64, ap: f64, best: bool) -> TrainEvent {
+    fn validated(step: u64, ap: f64, best: bool) -> PoseEvent {
         let score = SetScore {
             ap,
             ap50: 0.0,
@@ -268,14 +268,14 @@ mod tests {
             pck02: 0.0,
             persons: 8,
         };
-        TrainEvent::Validated { step, epoch: 1.0, keep_ratio: 1.0, score, best }
+        PoseEvent::Validated { step, epoch: 1.0, keep_ratio: 1.0, score, best }
     }
 
-    fn started(step: u64, steps: u64) -> TrainEvent {
-        TrainEvent::Started { step, steps, samples: 100, parameters: 5, device: "CPU".into() }
+    fn started(step: u64, steps: u64) -> PoseEvent {
+        PoseEvent::Started { step, steps, samples: 100, parameters: 5, device: "CPU".into() }
     }
 
-    fn told(events: impl IntoIterator<Item = TrainEvent>) -> Progress {
+    fn told(events: impl IntoIterator<Item = PoseEvent>) -> Progress {
         let mut progress = Progress::default();
         events.into_iter().for_each(|e| progress.tell(&e, Instant::now()));
         progress
@@ -319,7 +319,7 @@ mod tests {
     fn the_time_left_follows_from_what_is_done() {
         let start = Instant::now();
         let mut progress = Progress::default();
-        let features = |done| TrainEvent::Features { set: "train".into(), done, total: 100 };
+        let features = |done| PoseEvent::Features { set: "train".into(), done, total: 100 };
         progress.tell(&features(20), start);
         assert_eq!(progress.left(start), None, "20 may have been there before");
         progress.tell(&features(40), start + Duration::from_secs(10));

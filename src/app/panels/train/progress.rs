@@ -133,14 +133,16 @@ fn numbers(ui: &mut Ui, training: &Training) {
         value_row(ui, "Best AP", text, "OKS average precision of the best weights on the validation set.");
     }
     if let (Some((last, _)), true) = (&progress.last, training.running()) {
-        let text =
-            format!("{:.1} samples/s, {:.0} ms a step", last.samples_a_second, last.milliseconds_a_step);
+        let text = format!(
+            "{:.1} samples/s, {:.0} ms a step",
+            last.pace.samples_a_second, last.pace.milliseconds_a_step
+        );
         value_row(ui, "Speed", text, "Samples through forward and backward pass a second.");
-        let text = format!("{:.0} % of the time", last.waiting * 100.0);
+        let text = format!("{:.0} % of the time", last.pace.waiting * 100.0);
         value_row(ui, "Waiting", text, "Part of the time that was spent waiting for pictures.");
     }
     if let Some((last, _)) = &progress.last {
-        value_row(ui, "Epoch", format!("{:.2}", last.epoch), "Passes over all samples so far.");
+        value_row(ui, "Epoch", format!("{:.2}", last.position.epoch), "Passes over all samples so far.");
     }
     if let Some(saved) = progress.saved {
         let text = format!("step {}", thousands(saved));
