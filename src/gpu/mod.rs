@@ -4,8 +4,8 @@
 mod adapter;
 mod choice;
 pub mod kernels;
-mod shown;
+mod device_image;
 
 pub use adapter::{SharedSetup, shared_setup};
 pub use choice::{ComputeDevice, DeviceChoice, DeviceError, choose};
-pub use shown::Shown;
+pub use device_image::DeviceImage;
