@@ -3,7 +3,9 @@
 //! The rooms and the one direction in which they use each other are drawn in `docs/ARCHITECTURE.md`:
 //! `source -> live -> crop -> model -> decode -> app`, and `data -> train -> weights -> model`.
 
+#[cfg(feature = "window")]
 pub mod app;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cpu;
 pub mod data;

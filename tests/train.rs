@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tmpose::model::Variant;
 use tmpose::train::config::Decay;
-use tmpose::train::{self, Stepper, TrainConfig, TrainEvent};
+use tmpose::train::{self, PoseEvent, Stepper, TrainConfig};
 
 /// Six pictures with a coloured figure each, in COCO's layout, as both parts of a set.
 fn write_set(root: &Path) {
@@ -59,10 +59,10 @@ fn settings(root: &Path, run: &str) -> TrainConfig {
 fn run(config: &TrainConfig, resume: bool, stop_after: u64) -> Vec<f64> {
     let stop = AtomicBool::new(false);
     let losses = std::sync::Mutex::new(Vec::new());
-    let listen = |event: &TrainEvent| {
-        if let TrainEvent::Step(e) = event {
+    let listen = |event: &PoseEvent| {
+        if let PoseEvent::Step(e) = event {
             losses.lock().unwrap().push(e.loss);
-            stop.fetch_or(e.step >= stop_after, Ordering::SeqCst);
+            stop.fetch_or(e.position.step >= stop_after, Ordering::SeqCst);
         }
     };
     train::run(config, resume, "test", &listen, &stop).unwrap();

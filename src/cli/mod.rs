@@ -9,6 +9,7 @@ mod interrupt;
 pub mod model_args;
 mod output;
 mod people_arg;
+mod source_arg;
 
 pub mod ablate;
 pub mod average;
@@ -21,6 +22,7 @@ pub mod macs;
 pub mod mannequin;
 pub mod predict;
 pub mod train;
+#[cfg(feature = "window")]
 pub mod view;
 
 pub use interrupt::stop_flag;
@@ -36,9 +38,11 @@ const FAILURE: u8 = 1;
 /// Without a command the window opens, as with `tmpose view`.
 #[derive(Parser)]
 #[command(name = "tmpose", version, about, args_conflicts_with_subcommands = true)]
+#[cfg_attr(not(feature = "window"), command(subcommand_required = true, arg_required_else_help = true))]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[cfg(feature = "window")]
     #[command(flatten)]
     view: view::Args,
     /// Say more on stderr: once for what is happening, twice for details
@@ -56,9 +60,11 @@ macro_rules! subcommands {
             $($(#[$meta])* $name($module::Args),)*
         }
 
+        // The arms repeat each command's attributes, of which only `cfg` means anything there.
+        #[allow(unused_doc_comments)]
         fn dispatch(command: Command) -> anyhow::Result<()> {
             match command {
-                $(Command::$name(args) => $module::run(args),)*
+                $($(#[$meta])* Command::$name(args) => $module::run(args),)*
             }
         }
     };
@@ -66,6 +72,7 @@ macro_rules! subcommands {
 
 subcommands! {
     /// Open the window (also without a command)
+    #[cfg(feature = "window")]
     View => view,
     /// Estimate poses in pictures, folders and videos without a window
     Predict => predict,
@@ -96,12 +103,25 @@ subcommands! {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
-    match dispatch(cli.command.unwrap_or(Command::View(cli.view))) {
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", errors::sentence(&error));
             ExitCode::from(FAILURE)
         }
+    }
+}
+
+impl Cli {
+    #[cfg(feature = "window")]
+    fn run(self) -> anyhow::Result<()> {
+        dispatch(self.command.unwrap_or(Command::View(self.view)))
+    }
+
+    /// Without the window there is nothing to do without a command; clap has shown the help by then.
+    #[cfg(not(feature = "window"))]
+    fn run(self) -> anyhow::Result<()> {
+        self.command.map_or(Ok(()), dispatch)
     }
 }
 
@@ -126,6 +146,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "window")]
     fn without_a_command_the_window_opens_with_the_arguments_given() {
         let cli = Cli::try_parse_from(["tmpose", "walk.mp4", "--keep", "0.5"]).unwrap();
         assert!(cli.command.is_none());

@@ -9,7 +9,7 @@ use crate::cli::stop_flag;
 use crate::data::SetSpec;
 use crate::model::Variant;
 use crate::synth::training_set;
-use crate::train::{self, Recipe, StepEvent, TrainConfig, TrainEvent};
+use crate::train::{self, PoseEvent, PoseStep, Recipe, TrainConfig};
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use run_args::{RunArgs, set};
@@ -198,17 +198,17 @@ fn drawn(run: &Path, count: usize, stop: &AtomicBool) -> anyhow::Result<SetSpec>
     Ok(SetSpec { path: folder, repeat: 1 })
 }
 
-fn show(screen: &Screen, event: &TrainEvent) {
+fn show(screen: &Screen, event: &PoseEvent) {
     match event {
-        TrainEvent::Run(event) => screen.show(event),
-        TrainEvent::Features { set, done, total } => {
+        PoseEvent::Run(event) => screen.show(event),
+        PoseEvent::Features { set, done, total } => {
             screen.advance(&format!("features of {set}"), *done as u64, *total as u64, "");
         }
-        TrainEvent::Started { step, steps, samples, parameters, device } => screen.line(&format!(
+        PoseEvent::Started { step, steps, samples, parameters, device } => screen.line(&format!(
             "step {step} of {steps}, {samples} samples an epoch, {parameters} parameters; {device}"
         )),
-        TrainEvent::Step(e) => screen.advance("training", e.step, e.steps, &step_text(e)),
-        TrainEvent::Validated { step, epoch, keep_ratio, score, best } => screen.line(&format!(
+        PoseEvent::Step(e) => screen.advance("training", e.position.step, e.position.steps, &step_text(e)),
+        PoseEvent::Validated { step, epoch, keep_ratio, score, best } => screen.line(&format!(
             "step {step}, epoch {epoch:.2}, kept {keep_ratio}: AP {:.4} AP50 {:.4} AP75 {:.4} AR {:.4} PCK@0.1 {:.4} @0.2 {:.4} ({} persons){}",
             score.ap, score.ap50, score.ap75, score.ar, score.pck01, score.pck02, score.persons,
             if *best { ", best so far" } else { "" }
@@ -216,7 +216,7 @@ fn show(screen: &Screen, event: &TrainEvent) {
     }
 }
 
-fn step_text(e: &StepEvent) -> String {
+fn step_text(e: &PoseStep) -> String {
     let imitated: String = [("sandwich", e.sandwich), ("teacher", e.teacher)]
         .into_iter()
         .filter(|(_, part)| *part > 0.0)
@@ -227,8 +227,8 @@ fn step_text(e: &StepEvent) -> String {
         e.loss,
         e.mse,
         e.cross_entropy,
-        e.samples_a_second,
-        still(e.seconds_left, e.waiting)
+        e.pace.samples_a_second,
+        still(e.pace.seconds_left, e.pace.waiting)
     )
 }
 

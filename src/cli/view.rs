@@ -1,12 +1,11 @@
 //! `tmpose view`: the window.
 
 use super::people_arg::{PeopleArg, named_detector};
-use crate::app::{self, Automation, Everyone, Start, StartDetector, StartTraining};
+use super::source_arg::parse_source;
+use crate::app::{self, Automation, DetectorOption, Everyone, TrainPanelOptions, WindowOptions};
 use crate::gpu::DeviceChoice;
 use crate::model::MaskKind;
-use crate::source::{self, SourceSpec};
-use crate::synth::MOST_FIGURES;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -101,8 +100,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     let detector = match args.detector {
-        None => StartDetector::Remembered,
-        Some(value) => named_detector(&value)?.map_or(StartDetector::None, StartDetector::File),
+        None => DetectorOption::Remembered,
+        Some(value) => named_detector(&value)?.map_or(DetectorOption::None, DetectorOption::File),
     };
     if let Some(file) = args.train_config.as_ref().filter(|f| !f.is_file()) {
         bail!("the settings file {} does not exist: check the path", file.display());
@@ -114,7 +113,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seconds => seconds.map(Duration::from_secs_f64),
     };
     let automation = Automation { exit_after, screenshot: args.screenshot, report: args.report };
-    let start = Start {
+    let start = WindowOptions {
         source: args.source.as_deref().map(parse_source).transpose()?,
         weights: args.weights,
         device: args.device,
@@ -131,63 +130,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         fresh: args.fresh,
         automation,
         training: (args.train || args.train_config.is_some())
-            .then_some(StartTraining { settings: args.train_config, start: args.train_start }),
+            .then_some(TrainPanelOptions { settings: args.train_config, start: args.train_start }),
     };
     Ok(app::run(start)?)
-}
-
-/// A file wins over a word: `./camera` opens a folder of that name, and so does `camera` where it exists.
-pub(super) fn parse_source(text: &str) -> anyhow::Result<SourceSpec> {
-    let (word, rest) = text.split_once(':').map_or((text, None), |(word, rest)| (word, Some(rest)));
-    if !std::path::Path::new(text).exists() {
-        match (word, rest) {
-            ("camera", rest) => {
-                return Ok(SourceSpec::Camera { camera: rest.unwrap_or("0").into(), format: None });
-            }
-            ("mannequin", rest) => {
-                return mannequin(rest.unwrap_or("1"));
-            }
-            _ => {}
-        }
-    }
-    Ok(source::spec_from_path(std::path::Path::new(text))?)
-}
-
-/// "SEED", or "SEED*PEOPLE" for several mannequins in one picture.
-fn mannequin(text: &str) -> anyhow::Result<SourceSpec> {
-    let (seed, people) = text.split_once('*').map_or((text, None), |(seed, people)| (seed, Some(people)));
-    let seed = seed.parse().with_context(|| {
-        format!("\"{seed}\" is not a mannequin seed: give a whole number, e.g. mannequin:7")
-    })?;
-    let size = app::MANNEQUIN_SIZE;
-    let Some(people) = people else { return Ok(SourceSpec::Mannequin { seed, size }) };
-    match people.parse() {
-        Ok(people) if (1..=MOST_FIGURES).contains(&people) => Ok(SourceSpec::Crowd { seed, people, size }),
-        _ => bail!(
-            "\"{people}\" is not a number of mannequins: give 1 to {MOST_FIGURES}, e.g. mannequin:{seed}*5"
-        ),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sources_are_written_as_words_or_paths() {
-        let camera = |name: &str| SourceSpec::Camera { camera: name.into(), format: None };
-        assert_eq!(parse_source("camera").unwrap(), camera("0"));
-        assert_eq!(parse_source("camera:Integrated").unwrap(), camera("Integrated"));
-        let mannequin = SourceSpec::Mannequin { seed: 7, size: app::MANNEQUIN_SIZE };
-        assert_eq!(parse_source("mannequin:7").unwrap(), mannequin);
-        let crowd = SourceSpec::Crowd { seed: 7, people: 5, size: app::MANNEQUIN_SIZE };
-        assert_eq!(parse_source("mannequin:7*5").unwrap(), crowd);
-        for wrong in ["mannequin:7*0", "mannequin:7*99", "mannequin:7*x"] {
-            assert!(parse_source(wrong).unwrap_err().to_string().contains("number of mannequins"), "{wrong}");
-        }
-        assert!(parse_source("mannequin:x").unwrap_err().to_string().contains("whole number"));
-        assert!(parse_source("no such file.mp4").unwrap_err().to_string().contains("no such file.mp4"));
-    }
 
     #[test]
     fn impossible_numbers_are_refused_with_the_way_out() {

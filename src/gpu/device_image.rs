@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A picture in the CPU's memory and, as soon as somebody wants it there, on a device. All who are image it (the person
+/// A picture in the CPU's memory and, as soon as somebody wants it there, on a device. All networks that look at it (the person
 /// detector, the pose network) share one upload a device. It stays on one thread, as tensors do.
 #[derive(Debug)]
 pub struct DeviceImage<'a> {

@@ -8,7 +8,7 @@ use super::inference::Inference;
 use super::rate::{History, Rate};
 use super::slot::{Notifier, Slot, lock};
 use super::times::FrameTimes;
-use crate::infer::{Estimate, Settings};
+use crate::infer::{PoseEstimate, Settings};
 use crate::track::{TrackSettings, TrackedPerson};
 use crate::vision::Detection;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +41,7 @@ pub struct LiveResult {
     pub people: Vec<TrackedPerson>,
     /// What the network saw in each box that was looked at; [`TrackedPerson::index`] points into it. Of a box in which
     /// nobody was found there is one as well.
-    pub estimates: Vec<Estimate>,
+    pub estimates: Vec<PoseEstimate>,
     /// What the detector found when it looked last: also people who are not followed.
     pub found: Arc<Vec<Detection>>,
     /// Ascending indices of the kept visual tokens.

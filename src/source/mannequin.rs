@@ -5,6 +5,8 @@ use crate::synth::Crowd;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Width and height of the mannequin's frames, in pixels, where nobody asks for another size.
+pub const MANNEQUIN_SIZE: [u32; 2] = [640, 480];
 /// Frames a second.
 const RATE: f64 = 30.0;
 

@@ -23,7 +23,7 @@ use image::RgbImage;
 pub use crate::synth::TruePerson;
 pub use camera::{CameraInfo, CameraSource, list_cameras};
 pub use error::SourceError;
-pub use mannequin::MannequinSource;
+pub use mannequin::{MANNEQUIN_SIZE, MannequinSource};
 pub use open::open;
 pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
 pub use spec::{CameraFormat, FormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};

@@ -2,7 +2,7 @@
 
 use super::TrainError;
 use super::optimizer::Optimizer;
-use super::parameters::Layout;
+use super::parameters::ParamLayout;
 use crate::model::fill_params;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::prelude::*;
@@ -18,7 +18,7 @@ pub const FILE: &str = "checkpoint.safetensors";
 /// Where a training stands. What a step uses follows from its number alone, so no generator's state
 /// is needed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Position {
+pub struct TrainState {
     /// Steps made.
     pub step: u64,
     /// Wall-clock seconds of training so far.
@@ -26,17 +26,17 @@ pub struct Position {
     pub best_ap: Option<f64>,
     pub best_step: u64,
     /// Validations since then.
-    #[serde(default)]
-    pub without_better: u64,
+    #[serde(default, rename = "without_better")]
+    pub without_improvement: u64,
 }
 
 /// Writes the state of a training.
 pub fn save(
     folder: &Path,
-    at: &Position,
+    at: &TrainState,
     optimizer: &Optimizer,
     model: &impl Module,
-    layout: &Layout,
+    layout: &ParamLayout,
 ) -> Result<(), TrainError> {
     let path = folder.join(FILE);
     let mut tensors: Vec<(String, Vec<f32>)> = vec![
@@ -69,8 +69,8 @@ pub fn save(
 pub fn load<M: Module>(
     folder: &Path,
     model: M,
-    layout: &Layout,
-) -> Result<(Position, Optimizer, M), TrainError> {
+    layout: &ParamLayout,
+) -> Result<(TrainState, Optimizer, M), TrainError> {
     let path = folder.join(FILE);
     let wrong = |reason: String| TrainError::Checkpoint { path: path.display().to_string(), reason };
     let bytes = std::fs::read(&path).map_err(|e| wrong(e.to_string()))?;
@@ -118,7 +118,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
         let kind = source.kind();
         match kind {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge if path.exists() => {
-                TrainError::Full { path: shown, megabytes: bytes.len() as f64 / 1e6, kind }
+                TrainError::DiskFull { path: shown, megabytes: bytes.len() as f64 / 1e6, kind }
             }
             _ => TrainError::Write { path: shown, source },
         }
@@ -131,13 +131,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 }
 
 /// Every float of the model that is not trained, by path.
-fn buffers(model: &impl Module, layout: &Layout) -> Vec<(String, Vec<f32>)> {
-    struct Walk<'a> {
-        layout: &'a Layout,
+fn buffers(model: &impl Module, layout: &ParamLayout) -> Vec<(String, Vec<f32>)> {
+    struct BufferCollector<'a> {
+        layout: &'a ParamLayout,
         path: Vec<Option<String>>,
         found: Vec<(String, Vec<f32>)>,
     }
-    impl ModuleVisitor for Walk<'_> {
+    impl ModuleVisitor for BufferCollector<'_> {
         fn enter_module(&mut self, name: &str, container: &str) {
             self.path.push((!container.starts_with("Enum:")).then(|| name.to_owned()));
         }
@@ -154,7 +154,7 @@ fn buffers(model: &impl Module, layout: &Layout) -> Vec<(String, Vec<f32>)> {
             }
         }
     }
-    let mut walk = Walk { layout, path: Vec::new(), found: Vec::new() };
+    let mut walk = BufferCollector { layout, path: Vec::new(), found: Vec::new() };
     model.visit(&mut walk);
     walk.found
 }

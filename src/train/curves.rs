@@ -15,32 +15,20 @@ const CHART: [u32; 2] = [1200, 420];
 const POINTS: usize = 400;
 
 /// What of a log is drawn: names in the log and in the picture.
-pub struct Drawn {
+pub struct CurveSpec {
     /// The loss and its terms, in the log's step events.
     pub losses: &'static [[&'static str; 2]],
     /// Of the score of its validations.
     pub accuracy: &'static [[&'static str; 2]],
 }
 
-/// The training of poses.
-pub const POSES: Drawn = Drawn {
-    losses: &[
-        ["loss", "loss"],
-        ["mse", "squared error"],
-        ["cross_entropy", "cross-entropy"],
-        ["sandwich", "sandwich"],
-        ["teacher", "teacher"],
-    ],
-    accuracy: &[["ap", "AP"], ["pck01", "PCK@0.1"]],
-};
-
 /// What a log tells about a run, by step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// In the order of [`Drawn::losses`].
+    /// In the order of [`CurveSpec::losses`].
     pub loss: BTreeMap<u64, Vec<f64>>,
     pub learning_rate: BTreeMap<u64, f64>,
-    /// In the order of [`Drawn::accuracy`], of the validations.
+    /// In the order of [`CurveSpec::accuracy`], of the validations.
     pub accuracy: BTreeMap<u64, Vec<f64>>,
 }
 
@@ -48,7 +36,7 @@ impl History {
     /// Reads the lines of `log.jsonl`. Steps that a resumed run repeated count once; a line that a
     /// crash cut short is left out. `keep_ratio` is the one that validations use, if they have one: the table at a
     /// run's end has others too.
-    pub fn read(log: &str, drawn: &Drawn, keep_ratio: Option<f64>) -> History {
+    pub fn read(log: &str, drawn: &CurveSpec, keep_ratio: Option<f64>) -> History {
         let mut history = History::default();
         for event in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             let Some(step) = event["step"].as_u64() else { continue };
@@ -72,7 +60,7 @@ impl History {
     }
 
     /// The three charts.
-    pub fn draw(&self, drawn: &Drawn) -> RgbImage {
+    pub fn draw(&self, drawn: &CurveSpec) -> RgbImage {
         let used = |i: &usize| self.loss.values().any(|l| l[*i] > 0.0);
         let mut shown: Vec<usize> = (0..drawn.losses.len()).filter(used).collect();
         if shown.len() == 2 {
@@ -117,7 +105,7 @@ fn curve(name: &str, values: impl ExactSizeIterator<Item = (u64, f64)>) -> Curve
 }
 
 /// Draws `curves.png` in the run's folder anew.
-pub fn write_curves(folder: &Path, drawn: &Drawn, keep_ratio: Option<f64>) -> Result<(), TrainError> {
+pub fn write_curves(folder: &Path, drawn: &CurveSpec, keep_ratio: Option<f64>) -> Result<(), TrainError> {
     let log = folder.join("log.jsonl");
     let failed = |source| TrainError::Write { path: log.display().to_string(), source };
     let text = std::fs::read(&log).map_err(failed)?;
@@ -139,6 +127,11 @@ pub fn write_png(path: &Path, picture: &RgbImage) -> Result<(), TrainError> {
 mod tests {
     use super::*;
 
+    const SPEC: CurveSpec = CurveSpec {
+        losses: &[["loss", "loss"], ["mse", "squared error"], ["cross_entropy", "cross-entropy"]],
+        accuracy: &[["ap", "AP"], ["pck01", "PCK@0.1"]],
+    };
+
     const LOG: &str = r#"{"event":"started","step":0,"steps":30}
 {"event":"step","step":10,"loss":9.0,"mse":2.0,"cross_entropy":7.0,"learning_rate":0.001}
 {"event":"step","step":20,"loss":5.0,"mse":1.0,"cross_entropy":4.0,"learning_rate":0.001}
@@ -151,7 +144,7 @@ mod tests {
 
     #[test]
     fn repeated_steps_count_once_and_the_final_table_does_not_count() {
-        let history = History::read(LOG, &POSES, Some(1.0));
+        let history = History::read(LOG, &SPEC, Some(1.0));
         assert_eq!(history.loss.keys().copied().collect::<Vec<_>>(), [10, 20]);
         assert_eq!(history.accuracy[&20], [0.3, 0.6]);
     }
@@ -165,6 +158,6 @@ mod tests {
 
     #[test]
     fn an_empty_log_is_a_picture_too() {
-        assert_eq!(History::default().draw(&POSES).dimensions(), (CHART[0], 3 * CHART[1]));
+        assert_eq!(History::default().draw(&SPEC).dimensions(), (CHART[0], 3 * CHART[1]));
     }
 }

@@ -1,24 +1,28 @@
 //! The log of a run: one event a line.
 
 use super::TrainError;
-use super::events::{Event, RunEvent};
+use super::events::{LogEvent, RunEvent};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
 
 /// Sends events to the listener and, except for the passing ones, to RUN/log.jsonl.
-pub struct Log<'a, E> {
+pub struct RunLog<'a, E> {
     file: Mutex<File>,
-    listen: &'a (dyn Fn(&E) + Sync),
+    on_event: &'a (dyn Fn(&E) + Sync),
 }
 
-impl<'a, E: Event> Log<'a, E> {
+impl<'a, E: LogEvent> RunLog<'a, E> {
     /// Begins the log of the run in `out`, or goes on with it.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn open(out: &Path, resume: bool, listen: &'a (dyn Fn(&E) + Sync)) -> Result<Log<'a, E>, TrainError> {
+    pub fn open(
+        out: &Path,
+        resume: bool,
+        on_event: &'a (dyn Fn(&E) + Sync),
+    ) -> Result<RunLog<'a, E>, TrainError> {
         let path = out.join("log.jsonl");
         let failed = |source| TrainError::Write { path: path.display().to_string(), source };
         if resume {
@@ -28,13 +32,13 @@ impl<'a, E: Event> Log<'a, E> {
         how.create(true);
         let how = if resume { how.append(true) } else { how.write(true).truncate(true) };
         let file = how.open(&path).map_err(failed)?;
-        Ok(Log { file: Mutex::new(file), listen })
+        Ok(RunLog { file: Mutex::new(file), on_event })
     }
 
     /// Tells an event to everybody.
-    pub fn tell(&self, event: impl Into<E>) {
+    pub fn emit(&self, event: impl Into<E>) {
         let event = event.into();
-        (self.listen)(&event);
+        (self.on_event)(&event);
         if event.passing() {
             return;
         }
@@ -46,11 +50,11 @@ impl<'a, E: Event> Log<'a, E> {
 
     /// Something to know once.
     pub fn note(&self, text: String) {
-        self.tell(RunEvent::Note { text });
+        self.emit(RunEvent::Note { text });
     }
 
     /// Tells why something failed that is for looking at: without it a training goes on.
-    pub fn excuse(&self, outcome: Result<(), TrainError>) {
+    pub fn log_error(&self, outcome: Result<(), TrainError>) {
         if let Err(error) = outcome {
             self.note(error.to_string());
         }

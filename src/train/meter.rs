@@ -1,10 +1,11 @@
-//! What a training's steps come to between two step events.
+//! Loss and pace of a training's steps, summed from one step event to the next.
 
+use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 use std::time::Duration;
 
 /// The terms of a loss, each with its factor applied.
-pub trait Terms: Copy + Default + AddAssign {
+pub trait LossTerms: Copy + Default + AddAssign {
     /// What is minimised.
     fn sum(&self) -> f64;
 
@@ -14,31 +15,42 @@ pub trait Terms: Copy + Default + AddAssign {
 
 /// Sums over the steps since the last event.
 #[derive(Default)]
-pub struct Meter<L> {
+pub struct StepMeter<L> {
     loss: L,
     steps: u64,
     time: Duration,
     waited: Duration,
 }
 
-/// Where a training is and how fast it goes: means over the steps since the last event.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
+/// How far a training has come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepPosition {
     /// Steps made.
     pub step: u64,
+    /// Steps of the whole training.
     pub steps: u64,
+    /// Passes over the data so far.
     pub epoch: f64,
+}
+
+/// How a training's steps go: means over the steps since the last step event, unless a field says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepPace {
+    /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Length of the last gradient before clipping.
+    /// Norm of the last step's gradient before clipping.
     pub gradient: f64,
+    /// Milliseconds that a step takes.
     pub milliseconds_a_step: f64,
+    /// Samples a second.
     pub samples_a_second: f64,
     /// Share of the time spent waiting for data.
     pub waiting: f64,
+    /// Seconds until the last step at this pace.
     pub seconds_left: f64,
 }
 
-impl<L: Terms> Meter<L> {
+impl<L: LossTerms> StepMeter<L> {
     /// Counts a step that took `time`, `waited` of it for data.
     pub fn add(&mut self, loss: L, time: Duration, waited: Duration) {
         self.loss += loss;
@@ -52,7 +64,7 @@ impl<L: Terms> Meter<L> {
         self.loss.scaled(1.0 / self.count())
     }
 
-    /// Seconds of a step.
+    /// Seconds that a step takes.
     pub fn seconds_a_step(&self) -> f64 {
         self.time.as_secs_f64() / self.count()
     }
@@ -71,7 +83,7 @@ impl<L: Terms> Meter<L> {
         self.steps.max(1) as f64
     }
 
-    /// All the time; a clock may be too coarse for a step.
+    /// Seconds of all steps, above 0 although a clock may be too coarse for a step.
     fn seconds(&self) -> f64 {
         self.time.as_secs_f64().max(1e-9)
     }

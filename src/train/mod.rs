@@ -1,45 +1,36 @@
-//! Training: settings, loss, schedule, the loop, checkpoints.
+//! Training of the pose network ([`pose`]) and of the person detector ([`detector`]).
+//!
+//! The loop is the same for both ([`trainer`]): it asks a [`task`] for losses and gradients and does the rest
+//! (learning rate, optimizer, checkpoints, log, validation, model card).
 
-mod cached;
 mod card;
 mod checkpoint;
 mod checks;
 pub mod config;
-mod course;
-mod cpu;
 mod curves;
 pub mod detector;
 mod distill;
 mod error;
 mod events;
-mod features;
-mod folder;
+mod init;
+mod loader;
 mod log;
-mod loss;
 mod meter;
 mod optimizer;
+mod order;
 mod parameters;
-mod passes;
-mod pictures;
-mod plan;
+pub mod pose;
 mod recipe;
-mod recorded;
-mod run;
+mod run_folder;
 mod schedule;
-mod session;
 mod settings;
-mod snapshot;
-mod start;
-mod step;
-mod stepper;
-mod training;
+mod task;
+mod trainer;
 mod unreadable;
-mod validate;
 
 pub use config::{ConfigError, TrainConfig};
 pub use error::TrainError;
-pub use events::{RunEvent, StepEvent, TrainEvent};
+pub use events::RunEvent;
+pub use pose::{PoseEvent, PoseStep, Stepper, TimedStep, run};
 pub use recipe::{Recipe, UnknownRecipe};
-pub use run::run;
 pub use settings::{Setting, setting_doc, settings};
-pub use stepper::{Step, Stepper};

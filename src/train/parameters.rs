@@ -1,31 +1,40 @@
 //! A network's trained parameters as one flat vector, and back.
 
-use super::cpu::Slot;
+use crate::data::features::Fingerprint;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::prelude::*;
 use burn::tensor::Gradients;
 use std::collections::HashMap;
 
+/// One parameter of a model: where it lies in the flat vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParamSlot {
+    /// Path as `model::list_params` gives it.
+    pub path: String,
+    pub start: usize,
+    pub shape: Vec<usize>,
+}
+
 /// Where each trained parameter lies in the flat vector. Only parameters that require a gradient are
 /// in it.
-pub struct Layout {
-    slots: Vec<Slot>,
+pub struct ParamLayout {
+    slots: Vec<ParamSlot>,
     index: HashMap<ParamId, usize>,
     decays: Vec<bool>,
 }
 
-impl Layout {
+impl ParamLayout {
     /// The layout of a model on an autodiff device.
-    pub fn of(model: &impl Module) -> Layout {
+    pub fn of(model: &impl Module) -> ParamLayout {
         let mut collector = Collector::default();
         model.visit(&mut collector);
         let Collector { slots, index, .. } = collector;
         // Weight decay holds matrices down; a bias or a norm's gain must be free.
         let decays = slots.iter().flat_map(|s| vec![s.shape.len() > 1; s.shape.iter().product()]).collect();
-        Layout { slots, index, decays }
+        ParamLayout { slots, index, decays }
     }
 
-    pub fn slots(&self) -> &[Slot] {
+    pub fn slots(&self) -> &[ParamSlot] {
         &self.slots
     }
 
@@ -66,7 +75,7 @@ impl Layout {
 #[derive(Default)]
 struct Collector {
     path: Vec<Option<String>>,
-    slots: Vec<Slot>,
+    slots: Vec<ParamSlot>,
     index: HashMap<ParamId, usize>,
     end: usize,
 }
@@ -89,13 +98,13 @@ impl ModuleVisitor for Collector {
         let shape: Vec<usize> = param.lazy_shape().iter().copied().collect();
         self.index.insert(param.id, self.slots.len());
         let count: usize = shape.iter().product();
-        self.slots.push(Slot { path, start: self.end, shape });
+        self.slots.push(ParamSlot { path, start: self.end, shape });
         self.end += count;
     }
 }
 
 struct Reader<'a> {
-    layout: &'a Layout,
+    layout: &'a ParamLayout,
     out: Vec<f32>,
 }
 
@@ -108,7 +117,7 @@ impl ModuleVisitor for Reader<'_> {
 }
 
 struct Gatherer<'a> {
-    layout: &'a Layout,
+    layout: &'a ParamLayout,
     gradients: Gradients,
     out: &'a mut [f32],
 }
@@ -130,7 +139,7 @@ fn copy_numbers<const D: usize>(tensor: Tensor<D>, mut put: impl FnMut(usize, f3
 }
 
 struct Writer<'a> {
-    layout: &'a Layout,
+    layout: &'a ParamLayout,
     values: &'a [f32],
 }
 
@@ -144,4 +153,17 @@ impl ModuleMapper for Writer<'_> {
             tensor.set_require_grad(old.is_require_grad())
         })
     }
+}
+
+/// Adds every number of a network's parameters to a fingerprint.
+pub fn hash_params(network: &impl Module, print: &mut Fingerprint) {
+    struct ParamHasher<'a>(&'a mut Fingerprint);
+    impl ModuleVisitor for ParamHasher<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            for value in param.val().inner().into_data().iter::<f32>() {
+                self.0.add(&value.to_le_bytes());
+            }
+        }
+    }
+    network.visit(&mut ParamHasher(print));
 }

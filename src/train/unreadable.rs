@@ -8,9 +8,9 @@ const NAMED: usize = 5;
 
 /// Why pictures could not be decoded: each once, however often it was shown.
 #[derive(Default)]
-pub struct Unreadable(BTreeSet<String>);
+pub struct UnreadablePictures(BTreeSet<String>);
 
-impl Unreadable {
+impl UnreadablePictures {
     /// Takes in those of one step and tells the new ones.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_picture_counts_and_is_told_once_and_five_are_named() {
-        let (mut unreadable, mut told) = (Unreadable::default(), Vec::new());
+        let (mut unreadable, mut told) = (UnreadablePictures::default(), Vec::new());
         let mut take = |names: &[&str]| {
             let shown = names.iter().map(|name| (*name).to_owned()).collect();
             unreadable.take(shown, 20, 0.25, |text| told.push(text))

@@ -11,7 +11,7 @@ mod on_demand;
 use super::super::model_args::{ModelArgs, keep_ratio};
 use super::super::output::write_file;
 use super::super::people_arg::named_detector;
-use super::super::view::parse_source;
+use super::super::source_arg::parse_source;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::live::{

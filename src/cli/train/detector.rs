@@ -104,7 +104,9 @@ fn show(screen: &Screen, event: &DetectorEvent) {
                  trained; {device}"
             ));
         }
-        DetectorEvent::Step(e) => screen.advance("training", e.step, e.steps, &step_text(e)),
+        DetectorEvent::Step(e) => {
+            screen.advance("training", e.position.step, e.position.steps, &step_text(e))
+        }
         DetectorEvent::Validated { step, epoch, score, best } => {
             let best = if *best { ", best so far" } else { "" };
             screen.line(&format!("step {step}, epoch {epoch:.2}: {}{best}", score_text(score)));
@@ -131,7 +133,7 @@ fn step_text(e: &DetectorStep) -> String {
         e.loss,
         e.score_loss,
         e.box_loss,
-        e.samples_a_second,
-        still(e.seconds_left, e.waiting)
+        e.pace.samples_a_second,
+        still(e.pace.seconds_left, e.pace.waiting)
     )
 }

@@ -247,6 +247,7 @@ fn texels(kernels: &Kernels, texture: &HeatTexture) -> Vec<[u8; 4]> {
 }
 
 #[test]
+#[cfg(feature = "window")]
 fn the_heat_layer_has_the_colours_of_its_twin() {
     let device = gpu();
     let kernels = kernels(&device);

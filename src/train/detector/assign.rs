@@ -19,7 +19,7 @@ pub struct Anchor {
 
 /// What an anchor has to learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Lesson {
+pub struct AnchorLabel {
     /// The person that it should find: an index; none for nobody.
     pub person: Option<usize>,
     /// Overlap of its box with that person's: what its score should be, 0 without a person.
@@ -50,16 +50,16 @@ pub fn assign(
     distances: &[[f32; 4]],
     people: &[[f32; 4]],
     ignored: &[[f32; 4]],
-) -> Vec<Lesson> {
-    let mut lessons = vec![Lesson::default(); anchors.len()];
-    for (lesson, anchor) in lessons.iter_mut().zip(anchors) {
-        lesson.silent = ignored.iter().any(|b| inside(anchor, b));
+) -> Vec<AnchorLabel> {
+    let mut labels = vec![AnchorLabel::default(); anchors.len()];
+    for (label, anchor) in labels.iter_mut().zip(anchors) {
+        label.silent = ignored.iter().any(|b| inside(anchor, b));
     }
     // Only anchors on somebody can find somebody.
     let on_people = (0..anchors.len()).filter(|&a| people.iter().any(|b| inside(&anchors[a], b)));
     let candidates: Vec<usize> = on_people.collect();
     if candidates.is_empty() {
-        return lessons;
+        return labels;
     }
     let of_person = |person: &[f32; 4]| -> (Vec<f32>, Vec<f32>) {
         let both = |&a: &usize| {
@@ -90,9 +90,10 @@ pub fn assign(
             // Several want it: it goes to whom it costs least.
             _ => cheapest(i).unwrap_or(person),
         };
-        lessons[candidates[i]] = Lesson { person: Some(person), quality: all[person].0[i], silent: false };
+        labels[candidates[i]] =
+            AnchorLabel { person: Some(person), quality: all[person].0[i], silent: false };
     }
-    lessons
+    labels
 }
 
 /// What it costs that an anchor with `logit` and an overlap of `overlap` finds `person`: how wrong its score is, how
@@ -151,11 +152,11 @@ mod tests {
     fn the_nearest_anchors_of_a_perfect_network_find_the_person() {
         let all = anchors(SIDE, &[8, 16, 32]);
         let person = [10.0, 6.0, 40.0, 60.0];
-        let lessons = assign(&all, &vec![0.0; all.len()], &says(&all, person), &[person], &[]);
-        let found: Vec<usize> = (0..all.len()).filter(|&a| lessons[a].person.is_some()).collect();
+        let labels = assign(&all, &vec![0.0; all.len()], &says(&all, person), &[person], &[]);
+        let found: Vec<usize> = (0..all.len()).filter(|&a| labels[a].person.is_some()).collect();
         assert_eq!(found.len(), BEST, "every box fits, so the sum of the best is their number");
         for &a in &found {
-            assert!(inside(&all[a], &person) && (lessons[a].quality - 1.0).abs() < 1e-6);
+            assert!(inside(&all[a], &person) && (labels[a].quality - 1.0).abs() < 1e-6);
         }
         let middle = all.iter().position(|a| a.at == [24.0, 32.0]).unwrap();
         assert!(found.contains(&middle));
@@ -165,10 +166,10 @@ mod tests {
     fn an_anchor_between_two_people_goes_to_whom_it_costs_less() {
         let all = anchors(SIDE, &[8]);
         let (a, b) = ([0.0, 0.0, 34.0, 60.0], [20.0, 0.0, 60.0, 60.0]);
-        let lessons = assign(&all, &vec![0.0; all.len()], &says(&all, a), &[a, b], &[]);
-        let of_a = all.iter().zip(&lessons).filter(|(_, l)| l.person == Some(0));
+        let labels = assign(&all, &vec![0.0; all.len()], &says(&all, a), &[a, b], &[]);
+        let of_a = all.iter().zip(&labels).filter(|(_, l)| l.person == Some(0));
         assert!(of_a.clone().count() > 0 && of_a.clone().all(|(anchor, _)| inside(anchor, &a)));
-        assert!(lessons.iter().any(|l| l.person == Some(1)), "everybody is learnt by somebody");
+        assert!(labels.iter().any(|l| l.person == Some(1)), "everybody is learnt by somebody");
     }
 
     #[test]
@@ -176,18 +177,18 @@ mod tests {
         let all = anchors(SIDE, &[8]);
         let person = [5.0, 5.0, 30.0, 30.0];
         let crowd = [0.0, 0.0, 64.0, 20.0];
-        let lessons = assign(&all, &vec![0.0; all.len()], &says(&all, person), &[person], &[crowd]);
-        for (anchor, lesson) in all.iter().zip(&lessons) {
-            assert_eq!(lesson.silent, lesson.person.is_none() && inside(anchor, &crowd), "{anchor:?}");
+        let labels = assign(&all, &vec![0.0; all.len()], &says(&all, person), &[person], &[crowd]);
+        for (anchor, label) in all.iter().zip(&labels) {
+            assert_eq!(label.silent, label.person.is_none() && inside(anchor, &crowd), "{anchor:?}");
         }
-        assert!(lessons.iter().any(|l| l.silent) && lessons.iter().any(|l| l.person.is_some()));
+        assert!(labels.iter().any(|l| l.silent) && labels.iter().any(|l| l.person.is_some()));
     }
 
     #[test]
     fn nobody_to_find_is_nothing_but_background() {
         let all = anchors(SIDE, &[8, 16]);
-        let lessons = assign(&all, &vec![3.0; all.len()], &says(&all, [0.0; 4]), &[], &[]);
-        assert!(lessons.iter().all(|l| *l == Lesson::default()));
+        let labels = assign(&all, &vec![3.0; all.len()], &says(&all, [0.0; 4]), &[], &[]);
+        assert!(labels.iter().all(|l| *l == AnchorLabel::default()));
     }
 
     /// Anchors, quality and person as mmdet's `DynamicSoftLabelAssigner` chooses them, written down in PyTorch
@@ -197,15 +198,14 @@ mod tests {
         let f = super::super::loss::tests::fixture();
         for picture in &f.pictures {
             let all = anchors(f.side, &[8, 16, 32]);
-            let lessons =
-                assign(&all, &picture.logits, &picture.distances, &picture.people, &picture.ignored);
+            let labels = assign(&all, &picture.logits, &picture.distances, &picture.people, &picture.ignored);
             let chosen: Vec<(usize, usize)> =
-                lessons.iter().enumerate().filter_map(|(a, l)| Some((a, l.person?))).collect();
+                labels.iter().enumerate().filter_map(|(a, l)| Some((a, l.person?))).collect();
             assert_eq!(chosen, picture.chosen);
             for ((a, _), quality) in chosen.iter().zip(&picture.quality) {
-                assert!((lessons[*a].quality - quality).abs() < 1e-5);
+                assert!((labels[*a].quality - quality).abs() < 1e-5);
             }
-            let silent: Vec<usize> = (0..all.len()).filter(|&a| lessons[a].silent).collect();
+            let silent: Vec<usize> = (0..all.len()).filter(|&a| labels[a].silent).collect();
             assert_eq!(silent, picture.silent);
         }
     }
@@ -227,21 +227,21 @@ mod tests {
             let logits: Vec<f32> = all.iter().map(|_| rng.random::<f32>() * 8.0 - 6.0).collect();
             let distances: Vec<[f32; 4]> =
                 all.iter().map(|_| std::array::from_fn(|_| rng.random::<f32>() * 30.0)).collect();
-            let lessons = assign(&all, &logits, &distances, &people, &[]);
-            let found = lessons.iter().filter(|l| l.person.is_some()).count();
+            let labels = assign(&all, &logits, &distances, &people, &[]);
+            let found = labels.iter().filter(|l| l.person.is_some()).count();
             prop_assert!(found >= 1 && found <= BEST * people.len());
-            for (a, lesson) in lessons.iter().enumerate() {
-                prop_assert!((0.0..=1.0001).contains(&lesson.quality));
-                if let Some(person) = lesson.person {
+            for (a, label) in labels.iter().enumerate() {
+                prop_assert!((0.0..=1.0001).contains(&label.quality));
+                if let Some(person) = label.person {
                     let own = iou(&reach(&all[a], &distances[a]), &people[person]);
-                    prop_assert!((own - lesson.quality).abs() < 1e-6);
+                    prop_assert!((own - label.quality).abs() < 1e-6);
                     prop_assert!(people.iter().any(|b| inside(&all[a], b)));
                 }
             }
             // The order of the people does not matter.
             let reversed: Vec<[f32; 4]> = people.iter().rev().copied().collect();
             let again = assign(&all, &logits, &distances, &reversed, &[]);
-            for (a, b) in lessons.iter().zip(&again) {
+            for (a, b) in labels.iter().zip(&again) {
                 prop_assert_eq!(a.person, b.person.map(|p| people.len() - 1 - p));
             }
         }

@@ -2,8 +2,8 @@
 
 use super::config::DetectorTraining;
 use crate::data::{BoxMixture, BoxSample};
-use crate::train::pictures::Loader;
-use crate::train::plan::Order;
+use crate::train::loader::Loader;
+use crate::train::order::SampleOrder;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub struct BoxBatch {
 }
 
 /// What is in a batch.
-struct Plan {
+struct BoxBatchPlan {
     samples: Vec<usize>,
     rounds: Vec<u64>,
     mixing: bool,
@@ -32,13 +32,13 @@ pub fn batches(
 ) -> Loader<BoxBatch> {
     let (mixture, how, seed) = (mixture.clone(), config.augmentation.clone(), config.run.seed);
     let (size, accumulate) = (config.schedule.batch, config.schedule.accumulate as u64);
-    let mut order = Order::new(seed, mixture.len());
+    let mut order = SampleOrder::new(seed, mixture.len());
     let mixed = how.mixing_until * (steps * accumulate) as f64;
     let plan = move |number: u64| {
         let (samples, rounds) = order.batch(number, size);
-        Plan { samples, rounds, mixing: (number as f64) < mixed }
+        BoxBatchPlan { samples, rounds, mixing: (number as f64) < mixed }
     };
-    let make = move |plan: Plan| {
+    let make = move |plan: BoxBatchPlan| {
         let one = |(&sample, &round): (&usize, &u64)| {
             mixture.show(&mixture.compose(sample, round, side, &how, plan.mixing, seed), &how)
         };

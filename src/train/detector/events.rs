@@ -2,8 +2,8 @@
 
 use super::gradient::DetectorLoss;
 use crate::eval::{BoxStats, TallRecall};
-use crate::train::events::{Event, RunEvent};
-use crate::train::meter::{Pace, Terms};
+use crate::train::events::{LogEvent, RunEvent};
+use crate::train::meter::{LossTerms, StepPace, StepPosition};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened. Serialised one a line into RUN/log.jsonl.
@@ -43,51 +43,41 @@ impl From<RunEvent> for DetectorEvent {
     }
 }
 
-impl Event for DetectorEvent {
+impl LogEvent for DetectorEvent {
     fn passing(&self) -> bool {
         matches!(self, DetectorEvent::Run(event) if event.passing())
     }
 }
 
-/// Means over the steps since the last such event.
+/// Means over the steps since the last such event. A line of the log holds all fields side by side.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DetectorStep {
-    /// Steps made.
-    pub step: u64,
-    pub steps: u64,
-    pub epoch: f64,
+    /// How far the training has come.
+    #[serde(flatten)]
+    pub position: StepPosition,
+    /// What is minimised: the sum of the two terms below.
     pub loss: f64,
+    /// Quality focal loss of the scores.
     pub score_loss: f64,
+    /// Generalized IoU loss of the boxes.
     pub box_loss: f64,
     /// Anchors a picture that learnt a person.
     pub positives: f64,
-    pub learning_rate: f64,
-    /// Length of the last gradient before clipping.
-    pub gradient: f64,
-    pub milliseconds_a_step: f64,
-    pub samples_a_second: f64,
-    /// Share of the time spent waiting for data.
-    pub waiting: f64,
-    pub seconds_left: f64,
+    /// How the steps go.
+    #[serde(flatten)]
+    pub pace: StepPace,
 }
 
 impl DetectorStep {
-    /// Steps that went at this pace, with this loss; the loss counts the positives of all the step's pictures.
-    pub fn new(pace: Pace, loss: DetectorLoss, pictures: u64) -> DetectorStep {
+    /// Steps with the mean `loss`, which counts the positives of all `pictures` of a step.
+    pub fn new(position: StepPosition, loss: DetectorLoss, pace: StepPace, pictures: u64) -> DetectorStep {
         DetectorStep {
-            step: pace.step,
-            steps: pace.steps,
-            epoch: pace.epoch,
+            position,
             loss: loss.sum(),
             score_loss: loss.scores,
             box_loss: loss.boxes,
             positives: loss.positives / pictures as f64,
-            learning_rate: pace.learning_rate,
-            gradient: pace.gradient,
-            milliseconds_a_step: pace.milliseconds_a_step,
-            samples_a_second: pace.samples_a_second,
-            waiting: pace.waiting,
-            seconds_left: pace.seconds_left,
+            pace,
         }
     }
 }
@@ -99,4 +89,19 @@ pub struct DetectorScore {
     #[serde(flatten)]
     pub boxes: BoxStats,
     pub tall: TallRecall,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_a_flat_line_in_the_order_of_earlier_logs() {
+        let line = r#"{"event":"step","step":10,"steps":30,"epoch":0.5,"loss":3.0,"score_loss":1.0,"box_loss":2.0,"positives":4.0,"learning_rate":0.001,"gradient":0.5,"milliseconds_a_step":100.0,"samples_a_second":320.0,"waiting":0.0,"seconds_left":2.0}"#;
+        let event: DetectorEvent = serde_json::from_str(line).unwrap();
+        assert!(
+            matches!(&event, DetectorEvent::Step(step) if step.position.step == 10 && step.pace.waiting == 0.0)
+        );
+        assert_eq!(serde_json::to_string(&event).unwrap(), line);
+    }
 }

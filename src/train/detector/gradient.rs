@@ -2,12 +2,12 @@
 
 use super::assign::{Anchor, assign};
 use super::config::BoxLossSection;
-use super::cpu::{Map, Program};
-use super::loss::{Targets, losses};
+use super::cpu::{DetectorProgram, FeatureMap};
+use super::loss::{AnchorTargets, losses};
 use crate::data::BoxSample;
 use crate::detect::{DetectorNet, Level};
-use crate::train::meter::Terms;
-use crate::train::parameters::Layout;
+use crate::train::meter::LossTerms;
+use crate::train::parameters::ParamLayout;
 use burn::prelude::*;
 use rayon::prelude::*;
 use std::ops::AddAssign;
@@ -21,7 +21,7 @@ pub struct DetectorLoss {
     pub positives: f64,
 }
 
-impl Terms for DetectorLoss {
+impl LossTerms for DetectorLoss {
     fn sum(&self) -> f64 {
         self.scores + self.boxes
     }
@@ -40,34 +40,38 @@ impl AddAssign for DetectorLoss {
 }
 
 /// How gradients come about.
-pub enum Engine {
+pub enum DetectorEngine {
     /// A picture at a time on each thread.
-    Hand(Box<Program>),
+    Hand(Box<DetectorProgram>),
     /// Autodiff over a whole batch.
     Recorded,
 }
 
-impl Engine {
+impl DetectorEngine {
     /// The faster one where `device` computes.
-    pub fn of(net: &DetectorNet, layout: &Layout, on_gpu: bool) -> Engine {
-        if on_gpu { Engine::Recorded } else { Engine::Hand(Box::new(Program::new(net, layout))) }
+    pub fn of(net: &DetectorNet, layout: &ParamLayout, on_gpu: bool) -> DetectorEngine {
+        if on_gpu {
+            DetectorEngine::Recorded
+        } else {
+            DetectorEngine::Hand(Box::new(DetectorProgram::new(net, layout)))
+        }
     }
 
     /// In words.
     pub fn name(&self) -> &'static str {
         match self {
-            Engine::Hand(_) => "hand-written passes",
-            Engine::Recorded => "autodiff",
+            DetectorEngine::Hand(_) => "hand-written passes",
+            DetectorEngine::Recorded => "autodiff",
         }
     }
 }
 
 /// What stays the same from step to step.
-pub struct Work<'a> {
-    pub engine: &'a Engine,
+pub struct DetectorGradient<'a> {
+    pub engine: &'a DetectorEngine,
     /// The network, whose trained numbers are replaced.
     pub net: &'a DetectorNet,
-    pub layout: &'a Layout,
+    pub layout: &'a ParamLayout,
     pub anchors: &'a [Anchor],
     /// Parts that a batch is cut into, worked on at once by hand-written passes.
     pub shards: usize,
@@ -76,19 +80,19 @@ pub struct Work<'a> {
     pub device: &'a Device,
 }
 
-impl Work<'_> {
+impl DetectorGradient<'_> {
     /// Losses of a batch at `weights` and their gradient, which is added to `out`. The sums do not depend on which
     /// part is done first.
     pub fn gradient(&self, weights: &[f32], batch: &[BoxSample], out: &mut [f32]) -> DetectorLoss {
         match self.engine {
-            Engine::Hand(program) => self.by_hand(program, weights, batch, out),
-            Engine::Recorded => self.recorded(weights, batch, out),
+            DetectorEngine::Hand(program) => self.by_hand(program, weights, batch, out),
+            DetectorEngine::Recorded => self.recorded(weights, batch, out),
         }
     }
 
     fn by_hand(
         &self,
-        program: &Program,
+        program: &DetectorProgram,
         weights: &[f32],
         batch: &[BoxSample],
         out: &mut [f32],
@@ -119,12 +123,12 @@ impl Work<'_> {
     /// Losses of one picture, not divided yet, and the sum of its qualities; the gradient of `packed` is added.
     fn picture(
         &self,
-        program: &Program,
+        program: &DetectorProgram,
         packed: &[f32],
         sample: &BoxSample,
         gradient: &mut [f32],
     ) -> (DetectorLoss, f64) {
-        let trace = program.forward(packed, Map::of_square(&sample.pixels, 3));
+        let trace = program.forward(packed, FeatureMap::of_square(&sample.pixels, 3));
         let (mut logits, mut distances) = (Vec::new(), Vec::new());
         for &(score, distance, stride) in &program.heads {
             logits.extend_from_slice(&trace.maps[score].values);
@@ -185,10 +189,10 @@ impl Work<'_> {
 
     /// What the anchors of some pictures have to learn, from what the network says about them: `logits` `[N, A]` and
     /// `distances` `[N, A, 4]`.
-    fn targets(&self, pictures: &[BoxSample], logits: &[f32], distances: &[f32]) -> Targets {
+    fn targets(&self, pictures: &[BoxSample], logits: &[f32], distances: &[f32]) -> AnchorTargets {
         let all = self.anchors.len();
         let reaches = distances.as_chunks::<4>().0;
-        let lessons: Vec<_> = pictures
+        let labels: Vec<_> = pictures
             .par_iter()
             .enumerate()
             .map(|(i, sample)| {
@@ -196,9 +200,9 @@ impl Work<'_> {
                 assign(self.anchors, &logits[of.clone()], &reaches[of], &sample.people, &sample.ignored)
             })
             .collect();
-        let mut targets = Targets::default();
-        for (lessons, sample) in lessons.iter().zip(pictures) {
-            targets.push(self.anchors, lessons, &sample.people);
+        let mut targets = AnchorTargets::default();
+        for (labels, sample) in labels.iter().zip(pictures) {
+            targets.push(self.anchors, labels, &sample.people);
         }
         targets
     }
@@ -264,12 +268,12 @@ mod tests {
     }
 
     fn both_agree(net: &DetectorNet) {
-        let layout = Layout::of(net);
+        let layout = ParamLayout::of(net);
         let weights = layout.read(net);
         let (anchors, device) = (anchors(SIDE, &STRIDES), Device::flex());
-        let engines = [Engine::of(net, &layout, false), Engine::of(net, &layout, true)];
+        let engines = [DetectorEngine::of(net, &layout, false), DetectorEngine::of(net, &layout, true)];
         let [hand, recorded] = engines.map(|engine| {
-            let work = Work {
+            let work = DetectorGradient {
                 engine: &engine,
                 net,
                 layout: &layout,

@@ -1,7 +1,7 @@
 //! The detector's losses: quality focal loss of the scores (generalized focal loss, arXiv 2006.04388), whose target is
 //! the overlap of the anchor's box, and generalized IoU of the boxes (arXiv 1902.09630), weighted by that overlap.
 
-use super::assign::{Anchor, Lesson};
+use super::assign::{Anchor, AnchorLabel};
 use burn::prelude::*;
 use burn::tensor::activation::{relu, sigmoid};
 
@@ -10,7 +10,7 @@ const EPSILON: f32 = 1e-7;
 
 /// What the anchors of several pictures have to learn, `A` for each of `N`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Targets {
+pub struct AnchorTargets {
     /// `[N, A]`: what the score should be.
     pub quality: Vec<f32>,
     /// `[N, A]`: 0 where the score learns nothing.
@@ -19,14 +19,14 @@ pub struct Targets {
     pub distances: Vec<f32>,
 }
 
-impl Targets {
+impl AnchorTargets {
     /// Adds a picture.
-    pub fn push(&mut self, anchors: &[Anchor], lessons: &[Lesson], people: &[[f32; 4]]) {
-        for (anchor, lesson) in anchors.iter().zip(lessons) {
-            self.quality.push(lesson.quality);
-            self.counted.push(if lesson.silent { 0.0 } else { 1.0 });
+    pub fn push(&mut self, anchors: &[Anchor], labels: &[AnchorLabel], people: &[[f32; 4]]) {
+        for (anchor, label) in anchors.iter().zip(labels) {
+            self.quality.push(label.quality);
+            self.counted.push(if label.silent { 0.0 } else { 1.0 });
             let [x, y] = anchor.at;
-            self.distances.extend(match lesson.person.map(|p| people[p]) {
+            self.distances.extend(match label.person.map(|p| people[p]) {
                 Some([left, top, right, bottom]) => [x - left, y - top, right - x, bottom - y],
                 None => [1.0; 4],
             });
@@ -46,7 +46,12 @@ impl Targets {
 
 /// Sums of the score loss and of the box loss over all anchors of `scores` `[N, A]` (logits) and `distances`
 /// `[N, A, 4]`. `device` has no autodiff.
-pub fn losses(scores: Tensor<2>, distances: Tensor<3>, targets: &Targets, device: &Device) -> [Tensor<1>; 2] {
+pub fn losses(
+    scores: Tensor<2>,
+    distances: Tensor<3>,
+    targets: &AnchorTargets,
+    device: &Device,
+) -> [Tensor<1>; 2] {
     let [n, a] = scores.dims();
     let plain =
         |values: &[f32], shape| Tensor::<3>::from_data(TensorData::new(values.to_vec(), shape), device);
@@ -118,11 +123,11 @@ pub(super) mod tests {
         let f = fixture();
         let all = anchors(f.side, &[8, 16, 32]);
         let (n, a) = (f.pictures.len(), all.len());
-        let mut targets = Targets::default();
+        let mut targets = AnchorTargets::default();
         let (mut logits, mut distances) = (Vec::new(), Vec::<f32>::new());
         for p in &f.pictures {
-            let lessons = assign(&all, &p.logits, &p.distances, &p.people, &p.ignored);
-            targets.push(&all, &lessons, &p.people);
+            let labels = assign(&all, &p.logits, &p.distances, &p.people, &p.ignored);
+            targets.push(&all, &labels, &p.people);
             logits.extend(p.logits.clone());
             distances.extend(p.distances.iter().flatten());
         }

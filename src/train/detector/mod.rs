@@ -8,11 +8,11 @@ pub mod config;
 mod cpu;
 mod events;
 mod gradient;
+mod init;
 mod loss;
 mod run;
 mod session;
 mod sheet;
-mod start;
 
 pub use config::{DetectorTraining, Frozen, UnknownFrozen};
 pub use events::{DetectorEvent, DetectorScore, DetectorStep};

@@ -4,32 +4,32 @@ use super::card::model_card;
 use super::config::DetectorTraining;
 use super::events::{DetectorEvent, DetectorScore, DetectorStep};
 use super::gradient::DetectorLoss;
-use super::session::Session;
+use super::session::DetectorSession;
 use super::sheet::write_samples;
 use crate::data::BoxSet;
 use crate::detect::{self, DetectorInfo, DetectorNet};
 use crate::train::TrainError;
-use crate::train::course::{Course, prepare};
-use crate::train::curves::{Drawn, write_curves};
-use crate::train::log::Log;
-use crate::train::meter::Pace;
-use crate::train::parameters::Layout;
+use crate::train::curves::{CurveSpec, write_curves};
+use crate::train::log::RunLog;
+use crate::train::meter::{StepPace, StepPosition};
+use crate::train::parameters::ParamLayout;
 use crate::train::schedule::persons_a_step;
-use crate::train::training::{Basis, Outcome, Training, repeated};
+use crate::train::task::{RunInfo, StepOutcome, TrainTask, repeated};
+use crate::train::trainer::RunControl;
 use crate::weights::{Precision, TrainingRecord};
 use burn::module::Module;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 /// What `curves.png` shows.
-const CURVES: Drawn = Drawn {
+const CURVES: CurveSpec = CurveSpec {
     losses: &[["loss", "loss"], ["score_loss", "scores"], ["box_loss", "boxes"]],
     accuracy: &[["ap", "AP"], ["ap50", "AP50"]],
 };
 
 /// Trains. With `resume`, goes on from the checkpoint in the run's folder.
 ///
-/// `command` goes into the training record; `listen` hears every event, as the log file does; raising
+/// `command` goes into the training record; `on_event` hears every event, as the log file does; raising
 /// `stop` ends the training after the step that runs, with everything saved.
 ///
 /// # Errors
@@ -39,25 +39,24 @@ pub fn run(
     config: &DetectorTraining,
     resume: bool,
     command: &str,
-    listen: &(dyn Fn(&DetectorEvent) + Sync),
+    on_event: &(dyn Fn(&DetectorEvent) + Sync),
     stop: &AtomicBool,
 ) -> Result<(), TrainError> {
     config.check()?;
-    let log = prepare(&config.run, &config.to_toml(), resume, listen)?;
-    let session = Session::open(config, &log)?;
-    Course::new(session, resume, command, &log)?.run(stop)
+    let control = RunControl { resume, command, on_event, stop };
+    control.train(&config.run, &config.to_toml(), |log| DetectorSession::open(config, log).map(Some))
 }
 
-impl Training for Session {
+impl TrainTask for DetectorSession {
     type Event = DetectorEvent;
     type Loss = DetectorLoss;
     type Network = DetectorNet;
     type Validation = DetectorScore;
 
-    fn basis(&self) -> Basis {
+    fn run_info(&self) -> RunInfo {
         let config = &self.config;
         let sets = &self.mixture.sets;
-        Basis {
+        RunInfo {
             schedule: config.schedule.clone(),
             run: config.run.clone(),
             samples: self.mixture.len(),
@@ -67,7 +66,7 @@ impl Training for Session {
         }
     }
 
-    fn network(&self) -> (&DetectorNet, &Layout) {
+    fn network(&self) -> (&DetectorNet, &ParamLayout) {
         (&self.start.net, &self.layout)
     }
 
@@ -75,8 +74,8 @@ impl Training for Session {
         self.start.net = network;
     }
 
-    fn begin(&self, step: u64, steps: u64, log: &Log<DetectorEvent>) {
-        log.tell(DetectorEvent::Started {
+    fn begin(&self, step: u64, steps: u64, log: &RunLog<DetectorEvent>) {
+        log.emit(DetectorEvent::Started {
             step,
             steps,
             samples: self.mixture.len(),
@@ -84,15 +83,15 @@ impl Training for Session {
             parameters: self.start.net.num_params(),
             device: format!("{}, {}", self.device.title(), self.engine.name()),
         });
-        log.excuse(write_samples(self));
+        log.log_error(write_samples(self));
     }
 
-    fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> Outcome<DetectorLoss> {
-        Session::step(self, step, weights, gradient)
+    fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<DetectorLoss> {
+        DetectorSession::step(self, step, weights, gradient)
     }
 
-    fn step_event(&self, pace: Pace, loss: DetectorLoss) -> DetectorEvent {
-        DetectorEvent::Step(DetectorStep::new(pace, loss, persons_a_step(&self.config.schedule)))
+    fn step_event(&self, position: StepPosition, loss: DetectorLoss, pace: StepPace) -> DetectorEvent {
+        DetectorEvent::Step(DetectorStep::new(position, loss, pace, persons_a_step(&self.config.schedule)))
     }
 
     fn picture(&self, sample: usize) -> &Path {
@@ -102,7 +101,7 @@ impl Training for Session {
     fn validate(
         &self,
         weights: &[f32],
-        log: &Log<DetectorEvent>,
+        log: &RunLog<DetectorEvent>,
     ) -> Result<Option<DetectorScore>, TrainError> {
         let Some(set) = &self.quick else { return Ok(None) };
         self.measure(&self.trained(weights), set, log).map(Some)
@@ -116,7 +115,7 @@ impl Training for Session {
         DetectorEvent::Validated { step, epoch, score: found.clone(), best }
     }
 
-    fn draw(&self, _: Option<&DetectorScore>) -> Result<(), TrainError> {
+    fn write_pictures(&self, _: Option<&DetectorScore>) -> Result<(), TrainError> {
         write_curves(&self.config.run.out, &CURVES, None)
     }
 
@@ -135,24 +134,24 @@ impl Training for Session {
         Ok(detect::save(path, &self.trained(weights), &info, Precision::F16)?)
     }
 
-    fn conclude(
+    fn finish(
         &self,
-        kept: &Path,
+        best: &Path,
         mut record: TrainingRecord,
-        log: &Log<DetectorEvent>,
+        log: &RunLog<DetectorEvent>,
     ) -> Result<String, TrainError> {
-        let (net, mut info) = detect::load(kept, &self.device.device)?;
+        let (net, mut info) = detect::load(best, &self.device.device)?;
         let mut measured: Option<(String, DetectorScore)> = None;
         if let Some(path) = &self.config.data.val {
             let set = BoxSet::open(path, "val")?;
             let score = self.measure(&net, &set, log)?;
             record.notes.insert(format!("AP {}", set.title()), format!("{:.4}", score.boxes.ap));
-            log.tell(DetectorEvent::Kept { step: record.steps, score: score.clone() });
+            log.emit(DetectorEvent::Kept { step: record.steps, score: score.clone() });
             measured = Some((set.title(), score));
         }
         let card = model_card(&info.config, net.num_params(), &record, measured.as_ref());
         info.record = record;
-        detect::save(kept, &net, &info, Precision::F16)?;
+        detect::save(best, &net, &info, Precision::F16)?;
         Ok(card)
     }
 }

@@ -4,20 +4,20 @@ use super::assign::{Anchor, anchors};
 use super::batch::{BoxBatch, batches};
 use super::config::DetectorTraining;
 use super::events::{DetectorEvent, DetectorScore};
-use super::gradient::{DetectorLoss, Engine, Work};
-use super::start::{Start, start};
+use super::gradient::{DetectorEngine, DetectorGradient, DetectorLoss};
+use super::init::{InitialDetector, start};
 use crate::data::{BoxMixture, BoxSet};
 use crate::detect::{DetectorNet, STRIDES};
 use crate::eval::detector::{find_people_with, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::train::TrainError;
 use crate::train::events::RunEvent;
-use crate::train::folder;
-use crate::train::log::Log;
-use crate::train::parameters::Layout;
-use crate::train::pictures::Loader;
+use crate::train::loader::Loader;
+use crate::train::log::RunLog;
+use crate::train::parameters::ParamLayout;
+use crate::train::run_folder;
 use crate::train::schedule::total_steps;
-use crate::train::training::Outcome;
+use crate::train::task::StepOutcome;
 use burn::module::Module;
 use burn::prelude::*;
 use rayon::prelude::*;
@@ -28,27 +28,30 @@ use std::time::Instant;
 const SETTLING: usize = 16;
 
 /// A prepared training.
-pub struct Session {
+pub struct DetectorSession {
     pub config: DetectorTraining,
     pub device: ComputeDevice,
-    pub start: Start,
-    pub layout: Layout,
+    pub start: InitialDetector,
+    pub layout: ParamLayout,
     pub mixture: Arc<BoxMixture>,
     /// The part of the validation set that is looked at during the training.
     pub quick: Option<BoxSet>,
     pub steps: u64,
-    pub engine: Engine,
+    pub engine: DetectorEngine,
     anchors: Vec<Anchor>,
     shards: usize,
     loader: Option<Loader<BoxBatch>>,
 }
 
-impl Session {
+impl DetectorSession {
     /// Opens network and data.
     ///
     /// # Errors
     /// The device, the starting weights or a set cannot be used, or the run's folder has no room.
-    pub fn open(config: &DetectorTraining, log: &Log<DetectorEvent>) -> Result<Session, TrainError> {
+    pub fn open(
+        config: &DetectorTraining,
+        log: &RunLog<DetectorEvent>,
+    ) -> Result<DetectorSession, TrainError> {
         let device = gpu::choose(config.run.device)?;
         if let Some(text) = &device.note {
             log.note(text.clone());
@@ -70,16 +73,16 @@ impl Session {
             set.thin_to(config.data.val_limit);
             quick = Some(set);
         }
-        folder::check_room_for_weights(&config.run.out, &start.net)?;
+        run_folder::check_space_for_weights(&config.run.out, &start.net)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // Twice as many parts as cores: when another program takes a core for a while, the others go on with its
         // parts.
         let shards = if config.run.shards > 0 { config.run.shards } else { (2 * cores).min(32) };
-        let layout = Layout::of(&start.net);
-        Ok(Session {
+        let layout = ParamLayout::of(&start.net);
+        Ok(DetectorSession {
             steps: total_steps(&config.schedule, mixture.len()),
             anchors: anchors(start.config.input, &STRIDES),
-            engine: Engine::of(&start.net, &layout, device.is_gpu()),
+            engine: DetectorEngine::of(&start.net, &layout, device.is_gpu()),
             layout,
             config: config.clone(),
             mixture: Arc::new(mixture),
@@ -93,12 +96,12 @@ impl Session {
 
     /// Losses of step `step` and their gradient at `weights`, written to `gradient`: the mean over the step's
     /// `schedule.accumulate` batches.
-    pub fn step(&mut self, step: u64, weights: &[f32], out: &mut [f32]) -> Outcome<DetectorLoss> {
+    pub fn step(&mut self, step: u64, weights: &[f32], out: &mut [f32]) -> StepOutcome<DetectorLoss> {
         let before = Instant::now();
         let loader = self.loader.take().unwrap_or_else(|| self.load_from(step));
         let accumulate = self.config.schedule.accumulate;
         let given: Vec<BoxBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
-        let mut outcome = Outcome::<DetectorLoss> { waited: before.elapsed(), ..Outcome::default() };
+        let mut outcome = StepOutcome::<DetectorLoss> { waited: before.elapsed(), ..StepOutcome::default() };
         out.fill(0.0);
         if given.len() < accumulate {
             // A loader's thread only ends before its loader when it panicked.
@@ -108,7 +111,7 @@ impl Session {
         let mut loss = self.config.loss.clone();
         loss.scores /= accumulate as f64;
         loss.boxes /= accumulate as f64;
-        let work = Work {
+        let work = DetectorGradient {
             engine: &self.engine,
             net: &self.start.net,
             layout: &self.layout,
@@ -144,10 +147,10 @@ impl Session {
         &self,
         net: &DetectorNet,
         set: &BoxSet,
-        log: &Log<DetectorEvent>,
+        log: &RunLog<DetectorEvent>,
     ) -> Result<DetectorScore, TrainError> {
         let total = set.pictures.len();
-        let done = |done| log.tell(RunEvent::Validating { done, total });
+        let done = |done| log.emit(RunEvent::Validating { done, total });
         let found = find_people_with(net, &self.start.config, &self.device, set, done)?;
         let (boxes, tall) = score(set, &found);
         Ok(DetectorScore { pictures: total, boxes, tall })

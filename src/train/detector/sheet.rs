@@ -1,6 +1,6 @@
 //! `samples.png`: what the network is shown, with the boxes that it has to find.
 
-use super::session::Session;
+use super::session::DetectorSession;
 use crate::train::TrainError;
 use crate::train::curves::write_png;
 use crate::vision::{BBox, Tile, contact_sheet, draw_box};
@@ -14,7 +14,7 @@ const PERSON: [u8; 3] = [60, 230, 120];
 const IGNORED: [u8; 3] = [255, 60, 200];
 
 /// Draws `samples.png` in the run's folder: pictures from all over the data as the first epoch shows them.
-pub fn write_samples(session: &Session) -> Result<(), TrainError> {
+pub fn write_samples(session: &DetectorSession) -> Result<(), TrainError> {
     let (mixture, how) = (&session.mixture, &session.config.augmentation);
     let (side, seed) = (session.start.config.input, session.config.run.seed);
     let shown = PICTURES.min(mixture.len());

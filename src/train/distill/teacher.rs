@@ -1,27 +1,27 @@
 //! The network that teaches.
 
-use super::LessonShape;
-use super::imitation::Imitation;
+use super::TeacherTargetsShape;
+use super::loss::DistillWeights;
 use crate::data::features::Fingerprint;
 use crate::model::backbone::TinyPose;
-use crate::model::{Keep, ModelConfig, TmPose, Trace};
+use crate::model::{EncoderTrace, KeptTokens, ModelConfig, TmPose};
 use crate::pose::Skeleton;
 use crate::train::TrainError;
-use crate::train::features::add_numbers;
-use crate::train::start::{PP_TINYPOSE, origin_of};
+use crate::train::init::{PP_TINYPOSE, origin_of};
+use crate::train::parameters::hash_params;
 use crate::weights;
 use burn::prelude::*;
 use std::path::Path;
 
 /// A network whose outputs a student learns from. It sees every crop with all its tokens.
 pub struct Teacher {
-    network: Source,
+    network: TeacherNetwork,
     /// For each joint of the student the teacher's.
     joints: Vec<usize>,
     /// For each layer of the student the teacher's to compare it with.
     layers: Vec<usize>,
     /// What a lesson holds.
-    pub shape: LessonShape,
+    pub shape: TeacherTargetsShape,
     /// Tells the lessons of this teacher for this student from those of another one.
     pub print: String,
     /// File, source and licence, for the model card.
@@ -29,14 +29,14 @@ pub struct Teacher {
 }
 
 /// Batch norms are folded: a teacher does not learn.
-enum Source {
+enum TeacherNetwork {
     /// PP-TinyPose as published.
     Published(Box<TinyPose>),
     Ours(Box<TmPose>),
 }
 
 /// What the settings of a student must share with its teacher.
-struct Form {
+struct TeacherFormat {
     skeleton: Skeleton,
     input: [usize; 2],
     heatmap: [usize; 2],
@@ -51,7 +51,7 @@ impl Teacher {
         path: &Path,
         student: &ModelConfig,
         skeleton: &Skeleton,
-        by: Imitation,
+        by: DistillWeights,
         device: &Device,
     ) -> Result<Teacher, TrainError> {
         let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -62,24 +62,32 @@ impl Teacher {
             "onnx" => {
                 let network = TinyPose::new(device).with_weights(weights::convolutions(path)?);
                 let network = network.map_err(|error| refuse(error.to_string()))?;
-                add_numbers(&network, &mut print);
-                let form =
-                    Form { skeleton: Skeleton::coco17().clone(), input: [256, 192], heatmap: [64, 48] };
-                (Source::Published(Box::new(network.fold())), form, None, format!("{shown} ({PP_TINYPOSE})"))
+                hash_params(&network, &mut print);
+                let form = TeacherFormat {
+                    skeleton: Skeleton::coco17().clone(),
+                    input: [256, 192],
+                    heatmap: [64, 48],
+                };
+                (
+                    TeacherNetwork::Published(Box::new(network.fold())),
+                    form,
+                    None,
+                    format!("{shown} ({PP_TINYPOSE})"),
+                )
             }
             "safetensors" => {
                 let (model, info) = weights::load(path, device)?;
-                add_numbers(&model, &mut print);
+                hash_params(&model, &mut print);
                 let (input, heatmap) = (info.config.input, info.config.heatmap);
-                let form = Form { skeleton: info.skeleton.clone(), input, heatmap };
+                let form = TeacherFormat { skeleton: info.skeleton.clone(), input, heatmap };
                 let origin = origin_of(&shown, &info.record);
-                (Source::Ours(Box::new(model.fold())), form, Some(info.config), origin)
+                (TeacherNetwork::Ours(Box::new(model.fold())), form, Some(info.config), origin)
             }
             _ => return Err(refuse(NEITHER.into())),
         };
         let joints = form.joints_of(student, skeleton).map_err(refuse)?;
         let layers = layers_of(inside.as_ref(), student, by).map_err(refuse)?;
-        let shape = LessonShape {
+        let shape = TeacherTargetsShape {
             joints: student.joints,
             hw: student.heatmap,
             layers: student.transformers * student.depth,
@@ -87,24 +95,24 @@ impl Teacher {
             tokens: student.tokens(),
             parts: [by.heatmaps, by.tokens, by.attention].map(|weight| weight > 0.0),
         };
-        print.add(format!("{shape:?} {joints:?} {layers:?}").as_bytes());
+        print.add(format!("{} {joints:?} {layers:?}", shape.cache_key()).as_bytes());
         Ok(Teacher { network, joints, layers, shape, print: print.text(), origin })
     }
 
     /// Normalised pictures [B, 3, H, W] to a row of lessons for each, [B, numbers].
-    pub fn lessons(&self, images: Tensor<4>) -> Tensor<2> {
+    pub fn targets(&self, images: Tensor<4>) -> Tensor<2> {
         let batch = images.dims()[0];
         let [maps, keypoints, attention] = self.shape.parts;
         let device = images.device();
-        let mut trace = Trace::new(0, attention);
+        let mut trace = EncoderTrace::new(0, attention);
         let drawn = match &self.network {
-            Source::Published(network) => {
+            TeacherNetwork::Published(network) => {
                 network.forward(images).narrow(1, TinyPose::CHANNELS - TinyPose::HEATMAPS, TinyPose::HEATMAPS)
             }
-            Source::Ours(model) => {
-                trace = Trace::new(model.config().joints, attention);
+            TeacherNetwork::Ours(model) => {
+                trace = EncoderTrace::new(model.config().joints, attention);
                 let patches = model.patches(model.backbone(images));
-                model.forward_patches_traced(patches, &Keep::all(), &mut trace)
+                model.forward_patches_traced(patches, &KeptTokens::all(), &mut trace)
             }
         };
         let joints: Vec<i32> = self.joints.iter().map(|&j| j as i32).collect();
@@ -133,7 +141,7 @@ impl Teacher {
 const NEITHER: &str = "it is neither .safetensors of ours nor PP-TinyPose's .onnx file; turn a published \
                        checkpoint into weights with `tmpose import`";
 
-impl Form {
+impl TeacherFormat {
     /// For each joint of the student the teacher's of the same name; the reason when there is none or the
     /// maps differ.
     fn joints_of(&self, student: &ModelConfig, skeleton: &Skeleton) -> Result<Vec<usize>, String> {
@@ -161,7 +169,7 @@ impl Form {
 fn layers_of(
     teacher: Option<&ModelConfig>,
     student: &ModelConfig,
-    by: Imitation,
+    by: DistillWeights,
 ) -> Result<Vec<usize>, String> {
     if !by.looks_inside() {
         return Ok(Vec::new());
@@ -194,7 +202,8 @@ mod tests {
     use crate::weights::{Precision, TrainingRecord, WeightsInfo};
     use burn::tensor::Distribution;
 
-    const EVERYTHING: Imitation = Imitation { sandwich: 0.0, heatmaps: 1.0, tokens: 1.0, attention: 1.0 };
+    const EVERYTHING: DistillWeights =
+        DistillWeights { sandwich: 0.0, heatmaps: 1.0, tokens: 1.0, attention: 1.0 };
 
     fn config(skeleton: &Skeleton) -> ModelConfig {
         let mut config = ModelConfig::new(Variant::T, skeleton);
@@ -228,12 +237,12 @@ mod tests {
         assert_eq!(teacher.origin, "teacher.safetensors: random weights");
 
         let images = Tensor::<4>::random([2, 3, 256, 192], Distribution::Default, &device);
-        let rows = numbers(teacher.lessons(images.clone()));
+        let rows = numbers(teacher.targets(images.clone()));
         let shape = &teacher.shape;
         assert_eq!(rows.len(), 2 * shape.len());
-        let mut trace = Trace::new(17, true);
+        let mut trace = EncoderTrace::new(17, true);
         let patches = model.patches(model.backbone(images));
-        let maps = numbers(model.forward_patches_traced(patches, &Keep::all(), &mut trace));
+        let maps = numbers(model.forward_patches_traced(patches, &KeptTokens::all(), &mut trace));
         let cells = 64 * 48;
         // The student's joint 2 is the teacher's 14.
         near(&rows[shape.maps()][2 * cells..3 * cells], &maps[14 * cells..15 * cells]);
@@ -252,7 +261,7 @@ mod tests {
         let network = TinyPose::new(&device);
         let images = Tensor::<4>::random([1, 3, 256, 192], Distribution::Default, &device);
         let whole = numbers(network.forward(images.clone()));
-        let shape = LessonShape {
+        let shape = TeacherTargetsShape {
             joints: 17,
             hw: [64, 48],
             layers: 1,
@@ -261,14 +270,14 @@ mod tests {
             parts: [true, false, false],
         };
         let teacher = Teacher {
-            network: Source::Published(Box::new(network)),
+            network: TeacherNetwork::Published(Box::new(network)),
             joints: (0..17).collect(),
             layers: Vec::new(),
             shape,
             print: String::new(),
             origin: String::new(),
         };
-        near(&numbers(teacher.lessons(images)), &whole[40 * 64 * 48..]);
+        near(&numbers(teacher.targets(images)), &whole[40 * 64 * 48..]);
     }
 
     #[test]
@@ -281,7 +290,7 @@ mod tests {
         assert_eq!(with(3, 3), [0, 1, 2]);
         assert_eq!(with(6, 4), [1, 2, 4, 5]);
         assert_eq!(with(2, 6), [0, 0, 0, 1, 1, 1]);
-        let heatmaps = Imitation { tokens: 0.0, attention: 0.0, ..EVERYTHING };
+        let heatmaps = DistillWeights { tokens: 0.0, attention: 0.0, ..EVERYTHING };
         assert_eq!(layers_of(None, &config(Skeleton::coco17()), heatmaps), Ok(Vec::new()));
     }
 
@@ -290,15 +299,15 @@ mod tests {
         let student = config(Skeleton::coco17());
         let mut other = student.clone();
         (other.dim, other.grid) = (128, [32, 24]);
-        let tokens = Imitation { attention: 0.0, ..EVERYTHING };
-        let attention = Imitation { tokens: 0.0, ..EVERYTHING };
+        let tokens = DistillWeights { attention: 0.0, ..EVERYTHING };
+        let attention = DistillWeights { tokens: 0.0, ..EVERYTHING };
         let reason = |teacher, by| layers_of(teacher, &student, by).unwrap_err();
         assert!(reason(None, tokens).contains(".onnx file teaches heatmaps only"));
         assert!(reason(Some(&other), tokens).contains("128 wide, the student's 192"));
         assert!(reason(Some(&other), attention).contains("a grid of 24x32"));
 
         let (coco, mpii) = (Skeleton::coco17(), Skeleton::mpii16());
-        let form = Form { skeleton: coco.clone(), input: [256, 192], heatmap: [64, 48] };
+        let form = TeacherFormat { skeleton: coco.clone(), input: [256, 192], heatmap: [64, 48] };
         let reason = form.joints_of(&config(mpii), mpii).unwrap_err();
         assert!(reason.contains("48x64 heatmaps of 192x256 crops, the student 64x64"), "{reason}");
         let mut more = coco.clone();

@@ -10,5 +10,5 @@ mod map;
 mod pass;
 mod program;
 
-pub use map::Map;
-pub use program::Program;
+pub use map::FeatureMap;
+pub use program::DetectorProgram;

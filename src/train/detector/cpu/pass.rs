@@ -1,9 +1,9 @@
 //! One picture through the network, and the gradient of what it says back to the weights.
 
 use super::kernels;
-use super::map::Map;
-use super::program::{Conv, Op, Program, Step};
-use crate::cpu::{Into, Mat, multiply};
+use super::map::FeatureMap;
+use super::program::{Conv, DetectorProgram, ProgramOp, ProgramStep};
+use crate::cpu::{Mat, OutputMode, multiply};
 
 /// Pixels that a pooled pixel looks at to each side.
 const POOL_REACH: usize = 2;
@@ -11,13 +11,13 @@ const POOL_REACH: usize = 2;
 const POOL: usize = 2 * POOL_REACH + 1;
 
 /// The maps that a picture makes, and what the way back needs besides.
-pub struct Trace {
-    pub maps: Vec<Map>,
-    kept: Vec<Kept>,
+pub struct DetectorTrace {
+    pub maps: Vec<FeatureMap>,
+    kept: Vec<SavedTensors>,
 }
 
 /// What a step keeps for the way back.
-enum Kept {
+enum SavedTensors {
     Nothing,
     /// Sums before SiLU.
     Sums(Vec<f32>),
@@ -30,10 +30,10 @@ enum Kept {
     },
 }
 
-impl Program {
+impl DetectorProgram {
     /// Everything that `picture` makes with `packed` weights.
-    pub fn forward(&self, packed: &[f32], picture: Map) -> Trace {
-        let mut trace = Trace { maps: vec![picture], kept: Vec::with_capacity(self.steps.len()) };
+    pub fn forward(&self, packed: &[f32], picture: FeatureMap) -> DetectorTrace {
+        let mut trace = DetectorTrace { maps: vec![picture], kept: Vec::with_capacity(self.steps.len()) };
         for step in &self.steps {
             let (map, kept) = self.make(step, packed, &trace.maps);
             trace.maps.push(map);
@@ -42,10 +42,10 @@ impl Program {
         trace
     }
 
-    fn make(&self, step: &Step, packed: &[f32], maps: &[Map]) -> (Map, Kept) {
+    fn make(&self, step: &ProgramStep, packed: &[f32], maps: &[FeatureMap]) -> (FeatureMap, SavedTensors) {
         let from = &maps[step.from[0]];
         match step.op {
-            Op::Dense { conv, silu } => {
+            ProgramOp::Dense { conv, silu } => {
                 let conv = &self.convs[conv];
                 let mut to = made_by(conv, from);
                 let (weight, bias) = (&packed[conv.weight.clone()], &packed[conv.bias.clone()]);
@@ -54,16 +54,16 @@ impl Program {
                 let seen = Mat::new(columns.as_deref().unwrap_or(&from.values), to.cells(), inputs, inputs);
                 let weight = Mat::new(weight, inputs, conv.outputs, conv.outputs);
                 if !silu {
-                    multiply(seen, weight, &mut to.values, conv.outputs, Into::Replace);
+                    multiply(seen, weight, &mut to.values, conv.outputs, OutputMode::Replace);
                     kernels::add_bias(&mut to.values, bias);
-                    return (to, Kept::Nothing);
+                    return (to, SavedTensors::Nothing);
                 }
                 let mut sums = vec![0.0; to.values.len()];
-                multiply(seen, weight, &mut sums, conv.outputs, Into::Replace);
+                multiply(seen, weight, &mut sums, conv.outputs, OutputMode::Replace);
                 kernels::bias_silu(&mut sums, bias, &mut to.values);
-                (to, Kept::Sums(sums))
+                (to, SavedTensors::Sums(sums))
             }
-            Op::Depthwise { conv } => {
+            ProgramOp::Depthwise { conv } => {
                 let conv = &self.convs[conv];
                 let mut to = made_by(conv, from);
                 let mut sums = vec![0.0; to.values.len()];
@@ -79,16 +79,16 @@ impl Program {
                     &mut sums,
                 );
                 kernels::bias_silu(&mut sums, &packed[conv.bias.clone()], &mut to.values);
-                (to, Kept::Sums(sums))
+                (to, SavedTensors::Sums(sums))
             }
-            Op::Add => {
+            ProgramOp::Add => {
                 let mut to = from.clone();
                 kernels::add(&maps[step.from[1]].values, &mut to.values);
-                (to, Kept::Nothing)
+                (to, SavedTensors::Nothing)
             }
-            Op::Join => {
+            ProgramOp::Join => {
                 let channels = step.from.iter().map(|&map| maps[map].channels).sum();
-                let mut to = Map::new(from.height, from.width, channels);
+                let mut to = FeatureMap::new(from.height, from.width, channels);
                 let mut first = 0;
                 for part in step.from.iter().map(|&map| &maps[map]) {
                     let pixels =
@@ -96,18 +96,18 @@ impl Program {
                     pixels.for_each(|(to, from)| to[first..first + part.channels].copy_from_slice(from));
                     first += part.channels;
                 }
-                (to, Kept::Nothing)
+                (to, SavedTensors::Nothing)
             }
-            Op::Double => {
-                let mut to = Map::new(2 * from.height, 2 * from.width, from.channels);
+            ProgramOp::Double => {
+                let mut to = FeatureMap::new(2 * from.height, 2 * from.width, from.channels);
                 for (pixel, to) in to.values.chunks_exact_mut(from.channels).enumerate() {
                     let source = halved(pixel, from.width) * from.channels;
                     to.copy_from_slice(&from.values[source..][..from.channels]);
                 }
-                (to, Kept::Nothing)
+                (to, SavedTensors::Nothing)
             }
-            Op::Pool => pooled(from),
-            Op::Gate { conv } => {
+            ProgramOp::Pool => pooled(from),
+            ProgramOp::Gate { conv } => {
                 let conv = &self.convs[conv];
                 let mut mean = vec![0.0; from.channels];
                 kernels::add_rows(&from.values, &mut mean);
@@ -121,13 +121,19 @@ impl Program {
                 for pixel in to.values.chunks_exact_mut(open.len()) {
                     pixel.iter_mut().zip(&open).for_each(|(v, o)| *v *= o);
                 }
-                (to, Kept::Gate { mean, open })
+                (to, SavedTensors::Gate { mean, open })
             }
         }
     }
 
     /// Adds the gradient of the packed weights to `out`. `given` are gradients of some maps.
-    pub fn backward(&self, packed: &[f32], trace: &Trace, given: Vec<(usize, Vec<f32>)>, out: &mut [f32]) {
+    pub fn backward(
+        &self,
+        packed: &[f32],
+        trace: &DetectorTrace,
+        given: Vec<(usize, Vec<f32>)>,
+        out: &mut [f32],
+    ) {
         let mut gradients: Vec<Vec<f32>> = vec![Vec::new(); trace.maps.len()];
         for (map, gradient) in given {
             gradients[map] = gradient;
@@ -144,17 +150,17 @@ impl Program {
     #[allow(clippy::too_many_arguments)] // One caller; a struct would only repeat these names.
     fn back(
         &self,
-        step: &Step,
-        kept: &Kept,
+        step: &ProgramStep,
+        kept: &SavedTensors,
         packed: &[f32],
-        maps: &[Map],
+        maps: &[FeatureMap],
         mut gradient: Vec<f32>,
         gradients: &mut [Vec<f32>],
         out: &mut [f32],
     ) {
         let source = step.from[0];
         let from = &maps[source];
-        if let Kept::Sums(sums) = kept {
+        if let SavedTensors::Sums(sums) = kept {
             kernels::silu_back(sums, &mut gradient);
         }
         // The sum of the gradients of a map that learns, to be added to.
@@ -167,27 +173,27 @@ impl Program {
             sum
         };
         match step.op {
-            Op::Dense { conv, .. } => {
+            ProgramOp::Dense { conv, .. } => {
                 let conv = &self.convs[conv];
                 let (inputs, outputs) = (conv.inputs * conv.kernel * conv.kernel, conv.outputs);
                 let cells = gradient.len() / outputs;
                 let given = Mat::new(&gradient, cells, outputs, outputs);
                 if conv.is_trained() {
-                    let to = Map { values: Vec::new(), ..made_size(conv, from) };
+                    let to = FeatureMap { values: Vec::new(), ..made_size(conv, from) };
                     let columns = columns_of(conv, from, &to);
                     let seen = Mat::new(columns.as_deref().unwrap_or(&from.values), cells, inputs, inputs);
-                    multiply(seen.t(), given, &mut out[conv.weight.clone()], outputs, Into::Add);
+                    multiply(seen.t(), given, &mut out[conv.weight.clone()], outputs, OutputMode::Add);
                     kernels::add_rows(&gradient, &mut out[conv.bias.clone()]);
                 }
                 if learns(source) {
                     let mut sum = room(gradients, source);
                     let weight = Mat::new(&packed[conv.weight.clone()], inputs, outputs, outputs);
                     if conv.kernel == 1 {
-                        multiply(given, weight.t(), &mut sum, inputs, Into::Add);
+                        multiply(given, weight.t(), &mut sum, inputs, OutputMode::Add);
                     } else {
                         let to = made_size(conv, from);
                         let mut columns = vec![0.0; cells * inputs];
-                        multiply(given, weight.t(), &mut columns, inputs, Into::Replace);
+                        multiply(given, weight.t(), &mut columns, inputs, OutputMode::Replace);
                         kernels::columns_back(
                             &columns,
                             from.height,
@@ -203,7 +209,7 @@ impl Program {
                     gradients[source] = sum;
                 }
             }
-            Op::Depthwise { conv } => {
+            ProgramOp::Depthwise { conv } => {
                 let conv = &self.convs[conv];
                 let mut sum = room(gradients, source);
                 let mut taps = vec![0.0; conv.weight.len()];
@@ -226,14 +232,14 @@ impl Program {
                 }
                 gradients[source] = sum;
             }
-            Op::Add => {
+            ProgramOp::Add => {
                 for &map in step.from.iter().filter(|&&map| learns(map)) {
                     let mut sum = room(gradients, map);
                     kernels::add(&gradient, &mut sum);
                     gradients[map] = sum;
                 }
             }
-            Op::Join => {
+            ProgramOp::Join => {
                 let all: usize = step.from.iter().map(|&map| maps[map].channels).sum();
                 let mut first = 0;
                 for &map in &step.from {
@@ -248,7 +254,7 @@ impl Program {
                     first += channels;
                 }
             }
-            Op::Double => {
+            ProgramOp::Double => {
                 let mut sum = room(gradients, source);
                 for (pixel, g) in gradient.chunks_exact(from.channels).enumerate() {
                     let at = halved(pixel, from.width) * from.channels;
@@ -256,15 +262,15 @@ impl Program {
                 }
                 gradients[source] = sum;
             }
-            Op::Pool => {
+            ProgramOp::Pool => {
                 let mut sum = room(gradients, source);
-                if let Kept::Largest(places) = kept {
+                if let SavedTensors::Largest(places) = kept {
                     places.iter().zip(&gradient).for_each(|(&place, g)| sum[place as usize] += g);
                 }
                 gradients[source] = sum;
             }
-            Op::Gate { conv } => {
-                let Kept::Gate { mean, open } = kept else { return };
+            ProgramOp::Gate { conv } => {
+                let SavedTensors::Gate { mean, open } = kept else { return };
                 let conv = &self.convs[conv];
                 let channels = from.channels;
                 let mut wanted = vec![0.0; channels];
@@ -301,19 +307,19 @@ impl Program {
 }
 
 /// The map that a convolution makes, without numbers.
-fn made_size(conv: &Conv, from: &Map) -> Map {
+fn made_size(conv: &Conv, from: &FeatureMap) -> FeatureMap {
     let [height, width] = [from.height, from.width].map(|side| side.div_ceil(conv.stride));
-    Map { values: Vec::new(), height, width, channels: conv.outputs }
+    FeatureMap { values: Vec::new(), height, width, channels: conv.outputs }
 }
 
 /// The map that a convolution makes, all zero.
-fn made_by(conv: &Conv, from: &Map) -> Map {
+fn made_by(conv: &Conv, from: &FeatureMap) -> FeatureMap {
     let size = made_size(conv, from);
-    Map::new(size.height, size.width, size.channels)
+    FeatureMap::new(size.height, size.width, size.channels)
 }
 
 /// The pixels under a convolution's kernel; none where that is a single pixel.
-fn columns_of(conv: &Conv, from: &Map, to: &Map) -> Option<Vec<f32>> {
+fn columns_of(conv: &Conv, from: &FeatureMap, to: &FeatureMap) -> Option<Vec<f32>> {
     (conv.kernel > 1).then(|| {
         let (kernel, stride) = (conv.kernel, conv.stride);
         kernels::columns(
@@ -336,8 +342,8 @@ fn halved(pixel: usize, width: usize) -> usize {
 }
 
 /// The largest values within 5 x 5 pixels, and their places.
-fn pooled(from: &Map) -> (Map, Kept) {
-    let mut to = Map::new(from.height, from.width, from.channels);
+fn pooled(from: &FeatureMap) -> (FeatureMap, SavedTensors) {
+    let mut to = FeatureMap::new(from.height, from.width, from.channels);
     let mut places = vec![0u32; to.values.len()];
     let channels = from.channels;
     for y in 0..from.height {
@@ -357,5 +363,5 @@ fn pooled(from: &Map) -> (Map, Kept) {
             }
         }
     }
-    (to, Kept::Largest(places))
+    (to, SavedTensors::Largest(places))
 }

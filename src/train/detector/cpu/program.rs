@@ -2,13 +2,13 @@
 
 use crate::detect::DetectorNet;
 use crate::detect::net::{ConvSilu, Csp, STRIDES, Separable};
-use crate::train::parameters::Layout;
+use crate::train::parameters::ParamLayout;
 use burn::nn::conv::Conv2d;
 use std::ops::Range;
 
-/// What makes a map out of others. Convolutions are named by their place in [`Program::convs`].
+/// What makes a map out of others. Convolutions are named by their place in [`DetectorProgram::convs`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum Op {
+pub enum ProgramOp {
     /// A convolution over all channels, as a matrix product; with SiLU or without.
     Dense { conv: usize, silu: bool },
     /// A convolution of each channel by itself, with SiLU.
@@ -27,8 +27,8 @@ pub enum Op {
 
 /// An operation and the maps that it looks at; it makes the next map.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    pub op: Op,
+pub struct ProgramStep {
+    pub op: ProgramOp,
     pub from: Vec<usize>,
 }
 
@@ -67,8 +67,8 @@ impl Conv {
 }
 
 /// The network as the hand-written passes run it.
-pub struct Program {
-    pub steps: Vec<Step>,
+pub struct DetectorProgram {
+    pub steps: Vec<ProgramStep>,
     pub convs: Vec<Conv>,
     /// For each map whether what it is made of is trained; map 0 is the picture.
     pub learns: Vec<bool>,
@@ -78,11 +78,16 @@ pub struct Program {
     pub size: usize,
 }
 
-impl Program {
+impl DetectorProgram {
     /// The operations of `net`, whose trained numbers `layout` orders.
-    pub fn new(net: &DetectorNet, layout: &Layout) -> Program {
-        let program =
-            Program { steps: Vec::new(), convs: Vec::new(), learns: vec![false], heads: Vec::new(), size: 0 };
+    pub fn new(net: &DetectorNet, layout: &ParamLayout) -> DetectorProgram {
+        let program = DetectorProgram {
+            steps: Vec::new(),
+            convs: Vec::new(),
+            learns: vec![false],
+            heads: Vec::new(),
+            size: 0,
+        };
         let mut b = Builder { program, layout };
         b.network(net);
         b.program
@@ -119,8 +124,8 @@ impl Program {
 }
 
 struct Builder<'a> {
-    program: Program,
-    layout: &'a Layout,
+    program: DetectorProgram,
+    layout: &'a ParamLayout,
 }
 
 impl Builder<'_> {
@@ -131,10 +136,10 @@ impl Builder<'_> {
             map = self.separable(&stage.down, map);
             if let Some(pyramid) = &stage.pyramid {
                 let own = self.silu(&pyramid.enter, map);
-                let five = self.step(Op::Pool, vec![own]);
-                let nine = self.step(Op::Pool, vec![five]);
-                let thirteen = self.step(Op::Pool, vec![nine]);
-                let all = self.step(Op::Join, vec![own, five, nine, thirteen]);
+                let five = self.step(ProgramOp::Pool, vec![own]);
+                let nine = self.step(ProgramOp::Pool, vec![five]);
+                let thirteen = self.step(ProgramOp::Pool, vec![nine]);
+                let all = self.step(ProgramOp::Join, vec![own, five, nine, thirteen]);
                 map = self.silu(&pyramid.leave, all);
             }
             map = self.csp(&stage.csp, map);
@@ -149,10 +154,10 @@ impl Builder<'_> {
         let fine = self.doubled(middle, fine);
         let fine = self.csp(&neck.top_down[1], fine);
         let down = self.separable(&neck.down[0], fine);
-        let middle = self.step(Op::Join, vec![down, middle]);
+        let middle = self.step(ProgramOp::Join, vec![down, middle]);
         let middle = self.csp(&neck.bottom_up[0], middle);
         let down = self.separable(&neck.down[1], middle);
-        let coarse = self.step(Op::Join, vec![down, coarse]);
+        let coarse = self.step(ProgramOp::Join, vec![down, coarse]);
         let coarse = self.csp(&neck.bottom_up[1], coarse);
         for (((map, out), head), stride) in
             [fine, middle, coarse].into_iter().zip(&neck.out).zip(&net.heads).zip(STRIDES)
@@ -172,20 +177,20 @@ impl Builder<'_> {
         for block in &layer.blocks {
             let seen = self.separable(&block.near, main);
             let seen = self.separable(&block.far, seen);
-            main = if block.residual { self.step(Op::Add, vec![seen, main]) } else { seen };
+            main = if block.residual { self.step(ProgramOp::Add, vec![seen, main]) } else { seen };
         }
-        let mut both = self.step(Op::Join, vec![main, short]);
+        let mut both = self.step(ProgramOp::Join, vec![main, short]);
         if let Some(gate) = &layer.gate {
             let conv = self.conv(gate);
-            both = self.step(Op::Gate { conv }, vec![both]);
+            both = self.step(ProgramOp::Gate { conv }, vec![both]);
         }
         self.silu(&layer.last, both)
     }
 
     /// `coarse` at twice its size beside `fine`.
     fn doubled(&mut self, coarse: usize, fine: usize) -> usize {
-        let double = self.step(Op::Double, vec![coarse]);
-        self.step(Op::Join, vec![double, fine])
+        let double = self.step(ProgramOp::Double, vec![coarse]);
+        self.step(ProgramOp::Join, vec![double, fine])
     }
 
     fn separable(&mut self, layer: &Separable, from: usize) -> usize {
@@ -198,24 +203,24 @@ impl Builder<'_> {
             return self.dense(&layer.conv, true, from);
         }
         let conv = self.conv(&layer.conv);
-        self.step(Op::Depthwise { conv }, vec![from])
+        self.step(ProgramOp::Depthwise { conv }, vec![from])
     }
 
     fn dense(&mut self, layer: &Conv2d, silu: bool, from: usize) -> usize {
         let conv = self.conv(layer);
-        self.step(Op::Dense { conv, silu }, vec![from])
+        self.step(ProgramOp::Dense { conv, silu }, vec![from])
     }
 
-    fn step(&mut self, op: Op, from: Vec<usize>) -> usize {
+    fn step(&mut self, op: ProgramOp, from: Vec<usize>) -> usize {
         let trained = match op {
-            Op::Dense { conv, .. } | Op::Depthwise { conv } | Op::Gate { conv } => {
+            ProgramOp::Dense { conv, .. } | ProgramOp::Depthwise { conv } | ProgramOp::Gate { conv } => {
                 self.program.convs[conv].is_trained()
             }
-            Op::Add | Op::Join | Op::Double | Op::Pool => false,
+            ProgramOp::Add | ProgramOp::Join | ProgramOp::Double | ProgramOp::Pool => false,
         };
         let learns = trained || from.iter().any(|&map| self.program.learns[map]);
         self.program.learns.push(learns);
-        self.program.steps.push(Step { op, from });
+        self.program.steps.push(ProgramStep { op, from });
         self.program.steps.len()
     }
 

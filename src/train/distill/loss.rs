@@ -1,0 +1,158 @@
+//! The terms of the loss that compare a student with what it imitates.
+
+use super::TeacherTargetsBatch;
+use crate::model::{EncoderTrace, KeptTokens, ModelConfig};
+use crate::train::config::TrainConfig;
+use burn::prelude::*;
+
+/// Guards logarithms and divisions of attention; the hand-written passes have the same number.
+const SMALLEST_SHARE: f32 = 1e-12;
+
+/// How strongly the student imitates, without the division by the batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DistillWeights {
+    /// Of the pass with all tokens, in the scale of `loss.mse`.
+    pub sandwich: f64,
+    /// Of the teacher's heatmaps, in the scale of `loss.mse`.
+    pub heatmaps: f64,
+    /// Of its keypoint tokens: factor of the mean squared error.
+    pub tokens: f64,
+    /// Of their attention: factor of the mean divergence.
+    pub attention: f64,
+}
+
+impl DistillWeights {
+    pub fn new(config: &TrainConfig) -> DistillWeights {
+        let (mse, d) = (config.loss.mse, &config.distillation);
+        let taught = |weight| if d.teacher.is_some() { weight } else { 0.0 };
+        DistillWeights {
+            sandwich: if config.masks.sandwich { mse * config.masks.sandwich_weight } else { 0.0 },
+            heatmaps: taught(mse * d.heatmaps),
+            tokens: taught(d.tokens),
+            attention: taught(d.attention),
+        }
+    }
+
+    /// Whether a teacher's layers are looked at.
+    pub fn looks_inside(&self) -> bool {
+        self.tokens > 0.0 || self.attention > 0.0
+    }
+
+    /// Factors of the sums over persons, joints, layers and numbers, which make means of them.
+    pub fn factors(&self, persons: usize, student: &ModelConfig) -> DistillWeights {
+        let rows = (persons.max(1) * student.joints) as f64;
+        let cells = rows * (student.heatmap[0] * student.heatmap[1]) as f64;
+        let layers = rows * (student.transformers * student.depth).max(1) as f64;
+        DistillWeights {
+            sandwich: self.sandwich / cells,
+            heatmaps: self.heatmaps / cells,
+            tokens: self.tokens / (layers * student.dim as f64),
+            attention: self.attention / layers,
+        }
+    }
+}
+
+/// `factor` times the halved squared error of `maps` to `goal`, of the persons with 1 in `taught`
+/// [B, 1, 1, 1], and its gradient.
+pub fn squared_error(maps: &Tensor<4>, goal: Tensor<4>, taught: &Tensor<4>, factor: f64) -> (f64, Tensor<4>) {
+    let error = (maps.clone() - goal) * taught.clone();
+    let value = f64::from(error.clone().square().sum().into_scalar::<f32>()) * 0.5 * factor;
+    (value, error.mul_scalar(factor))
+}
+
+/// The terms inside the network, recorded: those of the keypoint tokens and of their attention. `trace` is
+/// the student's, `by` from [`DistillWeights::factors`], `taught` [B, 1, 1].
+pub fn autodiff_terms(
+    trace: &EncoderTrace,
+    lesson: &TeacherTargetsBatch,
+    keep: &KeptTokens,
+    taught: &Tensor<3>,
+    by: &DistillWeights,
+) -> Option<Tensor<1>> {
+    let mut terms = Vec::new();
+    for (layer, ours) in trace.keypoints.iter().enumerate() {
+        if let Some(goal) = lesson.keypoints(layer) {
+            let error = (ours.clone() - goal.autodiff()) * taught.clone().autodiff();
+            terms.push(error.square().sum().mul_scalar(by.tokens));
+        }
+    }
+    for (layer, ours) in trace.attention.iter().enumerate() {
+        if let Some(goal) = lesson.attention(layer) {
+            let goal = normalised(kept(goal, keep));
+            let ours = normalised(ours.clone().clamp_min(SMALLEST_SHARE));
+            let ratio = goal.clone().clamp_min(SMALLEST_SHARE).log().autodiff() - ours.log();
+            let divergence = ratio * (goal * taught.clone()).autodiff();
+            terms.push(divergence.sum().mul_scalar(by.attention));
+        }
+    }
+    terms.into_iter().reduce(|a, b| a + b)
+}
+
+/// Columns of the kept tokens, [B, J, N] to [B, J, k].
+fn kept(attention: Tensor<3>, keep: &KeptTokens) -> Tensor<3> {
+    let Some(indices) = &keep.indices else { return attention };
+    let [batch, joints, _] = attention.dims();
+    let [_, kept] = indices.dims();
+    attention.gather(2, indices.clone().reshape([batch, 1, kept]).expand([batch, joints, kept]))
+}
+
+/// Each row divided by its sum.
+fn normalised(rows: Tensor<3>) -> Tensor<3> {
+    let mass = rows.clone().sum_dim(2).clamp_min(SMALLEST_SHARE);
+    rows / mass
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{TeacherTargetsBatch, TeacherTargetsShape};
+    use super::*;
+    use burn::tensor::Distribution;
+
+    /// One person, two joints, one layer of four tokens of which the first and the last are kept.
+    fn divergence(ours: [f32; 4], theirs: [f32; 8]) -> f64 {
+        let device = Device::flex();
+        let shape = TeacherTargetsShape {
+            joints: 2,
+            hw: [1, 1],
+            layers: 1,
+            dim: 3,
+            tokens: 4,
+            parts: [false, false, true],
+        };
+        let lesson = TeacherTargetsBatch::new(theirs.to_vec(), shape, &device);
+        let mut trace = EncoderTrace::new(2, true);
+        let ours = Tensor::<3>::from_data(TensorData::new(ours.to_vec(), [1, 2, 2]), &device);
+        trace.attention.push(ours.autodiff());
+        let keep = KeptTokens::per_person(&[vec![0, 3]], &device);
+        let by = DistillWeights { attention: 1.0, ..DistillWeights::default() };
+        let taught = Tensor::ones([1, 1, 1], &device);
+        let terms = autodiff_terms(&trace, &lesson, &keep, &taught, &by).unwrap();
+        f64::from(terms.inner().into_scalar::<f32>())
+    }
+
+    #[test]
+    fn attention_is_compared_over_the_kept_tokens_alone() {
+        // The teacher's shares of the tokens 0 and 3 are 1 : 3 and 1 : 1; what it looks at elsewhere
+        // does not matter.
+        let theirs = [0.1, 0.6, 0.0, 0.3, 2.0, 0.0, 5.0, 2.0];
+        assert!(divergence([0.05, 0.15, 0.4, 0.4], theirs).abs() < 1e-6);
+        let off = divergence([0.2, 0.2, 0.1, 0.3], theirs);
+        let kl = |t: [f64; 2], s: [f64; 2]| t[0] * (t[0] / s[0]).ln() + t[1] * (t[1] / s[1]).ln();
+        let expected = kl([0.25, 0.75], [0.5, 0.5]) + kl([0.5, 0.5], [0.25, 0.75]);
+        assert!((off - expected).abs() < 1e-5, "{off} {expected}");
+    }
+
+    #[test]
+    fn a_person_of_whom_nothing_is_known_pulls_at_nothing() {
+        let device = Device::flex();
+        let maps = Tensor::<4>::random([2, 3, 4, 5], Distribution::Default, &device);
+        let taught = Tensor::from_data(TensorData::new(vec![0f32, 1.0], [2, 1, 1, 1]), &device);
+        let (value, gradient) = squared_error(&maps, Tensor::zeros([2, 3, 4, 5], &device), &taught, 2.0);
+        let maps: Vec<f32> = maps.into_data().iter::<f32>().collect();
+        let gradient: Vec<f32> = gradient.into_data().iter::<f32>().collect();
+        assert!(gradient[..60].iter().all(|g| *g == 0.0));
+        assert!(gradient[60..].iter().zip(&maps[60..]).all(|(g, m)| (g - 2.0 * m).abs() < 1e-6));
+        let expected: f32 = maps[60..].iter().map(|m| m * m).sum();
+        assert!((value - f64::from(expected)).abs() < 1e-4);
+    }
+}

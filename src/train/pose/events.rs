@@ -1,0 +1,131 @@
+//! What a training of poses tells its listener: the terminal, the log file, the window.
+
+use super::loss::PoseLoss;
+use crate::eval::set::SetScore;
+use crate::train::events::{LogEvent, RunEvent};
+use crate::train::meter::{LossTerms, StepPace, StepPosition};
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened in a training of poses. Serialised one a line into RUN/log.jsonl.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum PoseEvent {
+    /// Backbone features are being computed.
+    Features {
+        set: String,
+        done: usize,
+        total: usize,
+    },
+    /// The first (or first resumed) step is about to begin.
+    Started {
+        step: u64,
+        steps: u64,
+        samples: usize,
+        parameters: usize,
+        device: String,
+    },
+    Step(PoseStep),
+    Validated {
+        step: u64,
+        epoch: f64,
+        keep_ratio: f64,
+        score: SetScore,
+        best: bool,
+    },
+    /// Stands in the log as itself: a reader need not know what is told by every training.
+    #[serde(untagged)]
+    Run(RunEvent),
+}
+
+impl From<RunEvent> for PoseEvent {
+    fn from(event: RunEvent) -> PoseEvent {
+        PoseEvent::Run(event)
+    }
+}
+
+impl LogEvent for PoseEvent {
+    fn passing(&self) -> bool {
+        match self {
+            PoseEvent::Features { .. } => true,
+            PoseEvent::Run(event) => event.passing(),
+            _ => false,
+        }
+    }
+}
+
+/// Means over the steps since the last such event. A line of the log holds all fields side by side.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PoseStep {
+    /// How far the training has come.
+    #[serde(flatten)]
+    pub position: StepPosition,
+    /// What is minimised: the sum of the terms below.
+    pub loss: f64,
+    /// Squared error of the heatmaps.
+    pub mse: f64,
+    /// Softmax cross-entropy of the heatmaps.
+    pub cross_entropy: f64,
+    /// What the masked passes learn from the one with all tokens.
+    #[serde(default)]
+    pub sandwich: f64,
+    /// What is learnt from a teacher.
+    #[serde(default)]
+    pub teacher: f64,
+    /// How the steps go.
+    #[serde(flatten)]
+    pub pace: StepPace,
+}
+
+impl PoseStep {
+    /// Steps with the mean `loss`.
+    pub fn new(position: StepPosition, loss: PoseLoss, pace: StepPace) -> PoseStep {
+        let PoseLoss { mse, cross_entropy, sandwich, teacher } = loss;
+        PoseStep { position, loss: loss.sum(), mse, cross_entropy, sandwich, teacher, pace }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_training_tells_has_the_same_line_and_is_read_back() {
+        let lines = [
+            (RunEvent::Note { text: "one \"word\"".into() }, r#"{"event":"note","text":"one \"word\""}"#),
+            (RunEvent::Saved { step: 7 }, r#"{"event":"saved","step":7}"#),
+            (RunEvent::Stopped { step: 8 }, r#"{"event":"stopped","step":8}"#),
+            (
+                RunEvent::Finished { step: 9, seconds: 0.1 + 0.2, best_ap: None },
+                r#"{"event":"finished","step":9,"seconds":0.30000000000000004,"best_ap":null}"#,
+            ),
+        ];
+        for (event, line) in lines {
+            assert_eq!(serde_json::to_string(&PoseEvent::from(event.clone())).unwrap(), line);
+            let read = serde_json::from_str(line).unwrap();
+            assert!(matches!(read, PoseEvent::Run(read) if read == event), "{line}");
+        }
+        let line = r#"{"event":"started","step":1,"steps":2,"samples":3,"parameters":4,"device":"CPU"}"#;
+        let read: PoseEvent = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    }
+
+    #[test]
+    fn a_step_is_a_flat_line_in_the_order_of_earlier_logs() {
+        let position = StepPosition { step: 10, steps: 30, epoch: 0.5 };
+        let loss = PoseLoss { mse: 1.0, cross_entropy: 2.5, sandwich: 0.0, teacher: 0.25 };
+        let pace = StepPace {
+            learning_rate: 0.001,
+            gradient: 0.5,
+            milliseconds_a_step: 100.0,
+            samples_a_second: 320.0,
+            waiting: 0.0,
+            seconds_left: 2.0,
+        };
+        let line = r#"{"event":"step","step":10,"steps":30,"epoch":0.5,"loss":3.75,"mse":1.0,"cross_entropy":2.5,"sandwich":0.0,"teacher":0.25,"learning_rate":0.001,"gradient":0.5,"milliseconds_a_step":100.0,"samples_a_second":320.0,"waiting":0.0,"seconds_left":2.0}"#;
+        let event = PoseEvent::Step(PoseStep::new(position, loss, pace));
+        assert_eq!(serde_json::to_string(&event).unwrap(), line);
+        let PoseEvent::Step(read) = serde_json::from_str(line).unwrap() else { panic!("another event") };
+        assert_eq!((read.position, read.pace), (position, pace));
+        assert_eq!((read.loss, read.teacher), (3.75, 0.25));
+    }
+}

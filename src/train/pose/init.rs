@@ -1,0 +1,139 @@
+//! The model that a training begins with.
+
+use crate::data::{ChannelScale, FeatureCache};
+use crate::model::backbone::TinyPose;
+use crate::model::{BackboneKind, ModelConfig, TmPose, fill_params, scale_and_shift};
+use crate::pose::Skeleton;
+use crate::train::TrainError;
+use crate::train::config::ModelSection;
+use crate::train::init::{PP_TINYPOSE, drawn, origin_of};
+use crate::weights::{self, ImportOptions};
+use burn::module::Module;
+use burn::prelude::*;
+use std::path::Path;
+
+/// A model on the device and what it started from.
+pub struct InitialModel {
+    pub model: TmPose,
+    pub skeleton: Skeleton,
+    /// The part behind the backbone is new: no file had it.
+    pub fresh: bool,
+    /// For the model card: starting point with its source and licence; empty for random weights.
+    pub origin: String,
+}
+
+/// The skeleton that a name or file stands for.
+pub fn skeleton(name: &str) -> Result<Skeleton, TrainError> {
+    Ok(Skeleton::named(name)?)
+}
+
+/// Builds the model; random parts depend on `seed` alone. `device` has autodiff.
+pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Result<InitialModel, TrainError> {
+    let skeleton = skeleton(&section.skeleton)?;
+    let mut config = ModelConfig::new(section.variant, &skeleton);
+    if section.depth > 0 {
+        config.depth = section.depth;
+    }
+    let fresh = drawn(seed, device, || config.init(device));
+    let (mut model, origin, fresh) = match &section.init {
+        None => (fresh, String::new(), true),
+        Some(path) => from_file(path, section, &config, &skeleton, fresh, device)?,
+    };
+    if section.freeze_backbone {
+        model.backbone = model.backbone.freeze();
+        // What follows the norm is a linear layer, which can learn any gain and shift by itself.
+        model.feature_norm = model.feature_norm.map(Module::freeze);
+    }
+    Ok(InitialModel { model, skeleton, fresh, origin })
+}
+
+fn from_file(
+    path: &Path,
+    section: &ModelSection,
+    config: &ModelConfig,
+    skeleton: &Skeleton,
+    fresh: TmPose,
+    device: &Device,
+) -> Result<(TmPose, String, bool), TrainError> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if extension == "onnx" {
+        let origin = format!("backbone: {shown} ({PP_TINYPOSE}); the rest random");
+        return Ok((weights::load_tinypose_backbone(path, fresh)?, origin, true));
+    }
+    let fits = |found: &ModelConfig| -> Result<(), TrainError> {
+        if found == config {
+            return Ok(());
+        }
+        let text = |c: &ModelConfig| format!("{} with {} layers for {}", c.variant, c.depth, c.skeleton);
+        Err(TrainError::InitMismatch { init: shown.clone(), found: text(found), wanted: text(config) })
+    };
+    if extension == "safetensors" {
+        let (model, info) = weights::load(path, device)?;
+        fits(&info.config)?;
+        return Ok((model, origin_of(&shown, &info.record), false));
+    }
+    let options = ImportOptions { variant: Some(section.variant), skeleton: Some(skeleton.clone()) };
+    let (model, info, report) = weights::import_checkpoint(path, &options, device)?;
+    fits(&info.config)?;
+    Ok((
+        model,
+        format!(
+            "{shown}: {} of {} tensors",
+            report.mapped.len(),
+            report.mapped.len() + report.untrained.len()
+        ),
+        report.untrained.iter().any(|name| !name.starts_with("backbone.")),
+    ))
+}
+
+/// Samples over which the feature's statistics are taken.
+const STATISTICS_SAMPLES: usize = 1000;
+
+/// Fits a new model to the feature that its backbone makes: the norm in front of the tokenizer gets the
+/// statistics of the `cache`, and a feature head above PP-TinyPose begins with the heatmaps that the
+/// published network draws, joint by joint of the same name.
+pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> TmPose {
+    let Some(norm) = &model.feature_norm else { return model };
+    let epsilon = norm.epsilon as f32;
+    let statistics = cache.statistics(STATISTICS_SAMPLES);
+    let drawn = model.config().backbone == BackboneKind::TinyPose;
+    let first = TinyPose::CHANNELS - TinyPose::HEATMAPS;
+    // Channel and joint of each heatmap that the backbone has.
+    let pairs: Vec<(usize, usize)> = Skeleton::coco17()
+        .joints
+        .iter()
+        .enumerate()
+        .filter_map(|(c, name)| Some((first + c, skeleton.joints.iter().position(|n| n == name)?)))
+        .collect();
+    fill_params(model, |info| match info.path.as_str() {
+        "feature_norm.running_mean" => Some(statistics.mean.clone()),
+        "feature_norm.running_var" => Some(statistics.var.clone()),
+        "feature_head.weight" if drawn => {
+            let mut weight = vec![0.0; info.shape.iter().product()];
+            for &(channel, joint) in &pairs {
+                weight[channel * info.shape[1] + joint] = (statistics.var[channel] + epsilon).sqrt();
+            }
+            Some(weight)
+        }
+        "feature_head.bias" if drawn => {
+            let mut bias = vec![0.0; info.shape[0]];
+            pairs.iter().for_each(|&(channel, joint)| bias[joint] = statistics.mean[channel]);
+            Some(bias)
+        }
+        _ => None,
+    })
+}
+
+/// The norm in front of the tokenizer as what is applied while cached features are read.
+pub fn channel_scale(model: &TmPose) -> ChannelScale {
+    let Some(norm) = &model.feature_norm else {
+        return ChannelScale::identity(model.config().feature_channels);
+    };
+    let (scale, shift) = scale_and_shift(norm);
+    let numbers = |t: Tensor<1>| -> Vec<f32> { t.inner().into_data().iter::<f32>().collect() };
+    let factor = numbers(scale);
+    // (value - mean) * factor = value * scale + shift
+    let mean = numbers(shift).iter().zip(&factor).map(|(s, f)| -s / f).collect();
+    ChannelScale { mean, factor }
+}

@@ -1,0 +1,24 @@
+//! Training of the pose network.
+
+mod autodiff;
+mod cached;
+mod card;
+mod cpu;
+mod cpu_gradient;
+mod events;
+mod features;
+mod init;
+mod loss;
+mod loss_spec;
+mod passes;
+mod pictures;
+mod plan;
+mod run;
+mod session;
+mod snapshot;
+mod stepper;
+mod validate;
+
+pub use events::{PoseEvent, PoseStep};
+pub use run::run;
+pub use stepper::{Stepper, TimedStep};

@@ -1,0 +1,70 @@
+//! The sandwich: several passes of each person in one step (docs/METHOD.md, "Sandwich").
+
+use crate::model::{MaskKind, kept_tokens};
+use crate::train::config::MaskSection;
+
+/// Which passes a step makes of what the planner drew.
+pub struct SandwichPasses {
+    /// All tokens and the smallest set, when every step makes the sandwich.
+    sandwich: Option<[Vec<usize>; 2]>,
+}
+
+impl SandwichPasses {
+    /// For tokens in a grid of [rows, columns].
+    pub fn new(masks: &MaskSection, grid: [usize; 2]) -> SandwichPasses {
+        let smallest = || kept_tokens(MaskKind::Progressive, masks.ratio[0], grid, 0);
+        let all = (0..grid[0] * grid[1]).collect();
+        SandwichPasses { sandwich: masks.sandwich.then(|| [all, smallest()]) }
+    }
+
+    /// The kept tokens of each pass of one person. With the sandwich the first pass keeps every token and
+    /// teaches the others; a set that has all tokens too is left out.
+    pub fn of<'a>(&'a self, planned: &'a [usize]) -> Vec<&'a [usize]> {
+        let Some([all, smallest]) = &self.sandwich else { return vec![planned] };
+        let mut passes = vec![all.as_slice()];
+        for keep in [planned, smallest] {
+            if keep.len() < all.len() {
+                passes.push(keep);
+            }
+        }
+        passes
+    }
+
+    /// The same for a batch, whose sets are equally large: pass by pass the kept tokens of each person.
+    pub fn of_batch(&self, planned: &[Vec<usize>]) -> Vec<Vec<Vec<usize>>> {
+        let persons: Vec<Vec<&[usize]>> = planned.iter().map(|keep| self.of(keep)).collect();
+        let count = persons.first().map_or(0, Vec::len);
+        (0..count).map(|i| persons.iter().map(|passes| passes[i].to_vec()).collect()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sandwich(sandwich: bool) -> SandwichPasses {
+        SandwichPasses::new(&MaskSection { sandwich, ratio: [0.25, 0.8], ..MaskSection::default() }, [4, 4])
+    }
+
+    #[test]
+    fn a_sandwich_is_all_tokens_the_drawn_ones_and_the_fewest() {
+        let all: Vec<usize> = (0..16).collect();
+        let drawn = vec![0, 3, 5, 6, 9, 10];
+        let fewest = kept_tokens(MaskKind::Progressive, 0.25, [4, 4], 0);
+        let passes = sandwich(true);
+        assert_eq!(passes.of(&drawn), [&all[..], &drawn, &fewest]);
+        assert_eq!(passes.of(&all), [&all[..], &fewest]);
+        assert_eq!(sandwich(false).of(&drawn), [&drawn[..]]);
+    }
+
+    #[test]
+    fn a_batch_makes_each_pass_with_all_its_persons() {
+        let drawn = vec![vec![1, 2, 3], vec![4, 5, 6]];
+        let passes = sandwich(true).of_batch(&drawn);
+        assert_eq!(
+            passes.iter().map(|p| [p[0].len(), p[1].len()]).collect::<Vec<_>>(),
+            [[16, 16], [3, 3], [4, 4]]
+        );
+        assert_eq!(passes[1], drawn);
+    }
+}

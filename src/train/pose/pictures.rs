@@ -1,0 +1,58 @@
+//! Batches of pictures: crops with their joints.
+
+use super::plan::{BatchPlan, BatchPlanner};
+use crate::data::{DataError, Samples};
+use crate::train::loader::Loader;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// One batch's pictures and targets.
+pub struct PictureBatch {
+    pub plan: BatchPlan,
+    /// [B, 3, H, W]; zeros for a picture that cannot be decoded, whose joints then have weight 0.
+    pub pixels: Vec<f32>,
+    pub joints: Vec<Vec<[f32; 3]>>,
+    /// Why pictures could not be decoded.
+    pub bad: Vec<String>,
+}
+
+impl Loader<PictureBatch> {
+    /// Batches of crops, from batch number `first` on.
+    pub fn of_crops(
+        samples: Arc<Samples>,
+        mut planner: BatchPlanner,
+        first: u64,
+        ahead: usize,
+        threads: usize,
+    ) -> Loader<PictureBatch> {
+        let plan = move |number| planner.plan(number);
+        Loader::start(first, ahead, threads, plan, move |plan| batch(&samples, plan))
+    }
+}
+
+fn batch(samples: &Samples, plan: BatchPlan) -> PictureBatch {
+    type One = (Result<Vec<f32>, DataError>, Vec<[f32; 3]>);
+    let made: Vec<One> = plan
+        .samples
+        .par_iter()
+        .zip(&plan.rounds)
+        .map(|(&index, &round)| {
+            let sample = samples.draw(index, round);
+            (samples.pixels(index, &sample), samples.joints(index, &sample))
+        })
+        .collect();
+    let size = 3 * samples.input_wh[0] * samples.input_wh[1];
+    let mut batch = PictureBatch { pixels: Vec::new(), joints: Vec::new(), bad: Vec::new(), plan };
+    for (pixels, mut joints) in made {
+        match pixels {
+            Ok(pixels) => batch.pixels.extend(pixels),
+            Err(error) => {
+                batch.pixels.resize(batch.pixels.len() + size, 0.0);
+                joints.iter_mut().for_each(|j| j[2] = 0.0);
+                batch.bad.push(error.to_string());
+            }
+        }
+        batch.joints.push(joints);
+    }
+    batch
+}

@@ -1,0 +1,218 @@
+//! The training of poses.
+
+use super::card::{CardRow, model_card};
+use super::events::{PoseEvent, PoseStep};
+use super::loss::PoseLoss;
+use super::session::{PoseSession, PoseValidation, setting};
+use super::snapshot::write_samples;
+use crate::data::PoseSet;
+use crate::eval::set::{estimate, plain_samples, score};
+use crate::model::TmPose;
+use crate::train::TrainError;
+use crate::train::config::TrainConfig;
+use crate::train::curves::{CurveSpec, write_curves};
+use crate::train::events::RunEvent;
+use crate::train::log::RunLog;
+use crate::train::meter::{StepPace, StepPosition};
+use crate::train::parameters::ParamLayout;
+use crate::train::task::{RunInfo, StepOutcome, TrainTask, repeated};
+use crate::train::trainer::RunControl;
+use crate::weights::{self, Precision, TrainingRecord, WeightsInfo};
+use burn::module::Module;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// What `curves.png` shows.
+const CURVES: CurveSpec = CurveSpec {
+    losses: &[
+        ["loss", "loss"],
+        ["mse", "squared error"],
+        ["cross_entropy", "cross-entropy"],
+        ["sandwich", "sandwich"],
+        ["teacher", "teacher"],
+    ],
+    accuracy: &[["ap", "AP"], ["pck01", "PCK@0.1"]],
+};
+
+/// Keep ratios of the final table.
+const TABLE_RATIOS: [f64; 4] = [1.0, 0.6, 0.4, 0.25];
+
+/// Trains. With `resume`, goes on from the checkpoint in the run's folder.
+///
+/// `command` goes into the training record; `on_event` hears every event, as the log file does; raising
+/// `stop` ends the training after the step that runs, with everything saved.
+///
+/// # Errors
+/// The settings, the data, the starting weights or the run's folder cannot be used, the loss is not a number any
+/// more, or too many pictures cannot be decoded.
+pub fn run(
+    config: &TrainConfig,
+    resume: bool,
+    command: &str,
+    on_event: &(dyn Fn(&PoseEvent) + Sync),
+    stop: &AtomicBool,
+) -> Result<(), TrainError> {
+    config.check()?;
+    let control = RunControl { resume, command, on_event, stop };
+    control.train(&config.run, &config.to_toml(), |log| {
+        PoseSession::open(config, &mut |event| log.emit(event), stop)
+    })
+}
+
+impl TrainTask for PoseSession {
+    type Event = PoseEvent;
+    type Loss = PoseLoss;
+    type Network = TmPose;
+    type Validation = PoseValidation;
+
+    fn run_info(&self) -> RunInfo {
+        let config = &self.config;
+        let sets = &self.samples.mixture.sets;
+        RunInfo {
+            schedule: config.schedule.clone(),
+            run: config.run.clone(),
+            samples: self.samples.len(),
+            bad_limit: config.data.bad_limit,
+            sets: repeated(&config.data.train, sets.iter().map(PoseSet::title)),
+            origin: self.origin.clone(),
+        }
+    }
+
+    fn network(&self) -> (&TmPose, &ParamLayout) {
+        (&self.model, &self.layout)
+    }
+
+    fn set_network(&mut self, network: TmPose) {
+        self.model = network;
+    }
+
+    fn begin(&self, step: u64, steps: u64, log: &RunLog<PoseEvent>) {
+        log.emit(PoseEvent::Started {
+            step,
+            steps,
+            samples: self.samples.len(),
+            parameters: self.layout.count(),
+            device: format!("{}, {}", self.device.title(), self.engine_name()),
+        });
+    }
+
+    fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<PoseLoss> {
+        PoseSession::step(self, step, weights, gradient)
+    }
+
+    fn step_event(&self, position: StepPosition, loss: PoseLoss, pace: StepPace) -> PoseEvent {
+        PoseEvent::Step(PoseStep::new(position, loss, pace))
+    }
+
+    fn picture(&self, sample: usize) -> &Path {
+        &self.samples.person(sample).2.path
+    }
+
+    fn validate(
+        &self,
+        weights: &[f32],
+        log: &RunLog<PoseEvent>,
+    ) -> Result<Option<PoseValidation>, TrainError> {
+        PoseSession::validate(self, weights, |done, total| log.emit(RunEvent::Validating { done, total }))
+    }
+
+    fn ap(validation: &PoseValidation) -> f64 {
+        validation.score.ap
+    }
+
+    fn validated(&self, step: u64, epoch: f64, found: &PoseValidation, best: bool) -> PoseEvent {
+        let keep_ratio = self.config.masks.validation;
+        PoseEvent::Validated { step, epoch, keep_ratio, score: found.score.clone(), best }
+    }
+
+    fn write_pictures(&self, found: Option<&PoseValidation>) -> Result<(), TrainError> {
+        let out = &self.config.run.out;
+        let curves = write_curves(out, &CURVES, Some(self.config.masks.validation));
+        match (&self.quick, found) {
+            (Some(samples), Some(found)) => curves.and(write_samples(out, samples, &found.poses)),
+            _ => curves,
+        }
+    }
+
+    fn notes(&self) -> Vec<(&'static str, String)> {
+        let config = &self.config;
+        let backbone = if config.model.freeze_backbone { "frozen, features cached" } else { "trained" };
+        let mut notes = vec![("backbone", backbone.to_owned())];
+        if !self.teacher.is_empty() {
+            let d = &config.distillation;
+            let weights = format!("heatmaps {}, tokens {}, attention {}", d.heatmaps, d.tokens, d.attention);
+            notes.push(("teacher", format!("{} ({weights})", self.teacher)));
+        }
+        if config.masks.sandwich {
+            let weight = config.masks.sandwich_weight;
+            let text = format!("full, drawn and fewest tokens in every step, weight {weight}");
+            notes.push(("sandwich", text));
+        }
+        notes.push(("learning rate", config.schedule.learning_rate.to_string()));
+        notes.push(("batch", config.schedule.batch.to_string()));
+        notes
+    }
+
+    fn write(&self, path: &Path, weights: &[f32], record: TrainingRecord) -> Result<(), TrainError> {
+        let model = self.trained(weights);
+        let info = WeightsInfo::new(model.config().clone(), self.samples.skeleton.clone(), record);
+        Ok(weights::save(path, &model, &info, Precision::F16)?)
+    }
+
+    fn finish(
+        &self,
+        best: &Path,
+        mut record: TrainingRecord,
+        log: &RunLog<PoseEvent>,
+    ) -> Result<String, TrainError> {
+        let (model, mut info) = weights::load(best, &self.device.device)?;
+        let rows = self.table(&model, &record, log)?;
+        for CardRow { set, keep_ratio, score } in &rows {
+            record.notes.insert(format!("AP {set} at {keep_ratio}"), format!("{:.4}", score.ap));
+        }
+        let c = model.config();
+        let network = format!("{}, {} layers, {}", c.variant, c.depth * c.transformers, c.skeleton);
+        let card = model_card(&network, model.num_params(), &record, &rows);
+        info.record = record;
+        weights::save(best, &model, &info, Precision::F16)?;
+        Ok(card)
+    }
+}
+
+impl PoseSession {
+    /// Accuracy of `model` on whole sets at the table's keep ratios.
+    fn table(
+        &self,
+        model: &TmPose,
+        record: &TrainingRecord,
+        log: &RunLog<PoseEvent>,
+    ) -> Result<Vec<CardRow>, TrainError> {
+        let data = &self.config.data;
+        let skeleton = &self.samples.skeleton;
+        let mut rows = Vec::new();
+        for set in data.val.iter().chain(&data.report) {
+            let set = PoseSet::open(set, "val", skeleton)?;
+            let title = set.title();
+            let samples = plain_samples(set, model.config(), skeleton);
+            let folded = model.clone().fold();
+            let count = AtomicUsize::new(0);
+            let done = |n: usize| {
+                let done = count.fetch_add(n, Ordering::Relaxed) + n;
+                log.emit(RunEvent::Validating { done, total: samples.len() });
+            };
+            let poses = estimate(&folded, &self.device, &samples, &TABLE_RATIOS.map(setting), done)?;
+            for (keep_ratio, poses) in TABLE_RATIOS.into_iter().zip(&poses) {
+                let row = CardRow { set: title.clone(), keep_ratio, score: score(&samples, poses) };
+                log.emit(PoseEvent::Validated {
+                    step: record.steps,
+                    epoch: record.epochs,
+                    keep_ratio,
+                    score: row.score.clone(),
+                    best: false,
+                });
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+}

@@ -1,0 +1,73 @@
+//! `samples.png`: a few persons of the validation set, always the same, truth beside estimate.
+
+use crate::data::Samples;
+use crate::data::samples::read_picture;
+use crate::eval::{ground_truth, oks};
+use crate::pose::{Keypoint, Pose};
+use crate::train::TrainError;
+use crate::train::curves::write_png;
+use crate::vision::{Tile, contact_sheet, draw_pose};
+use image::{RgbImage, imageops};
+use std::path::Path;
+
+/// Persons on the sheet, and in a row of it.
+const PERSONS: usize = 12;
+const COLUMNS: usize = 4;
+/// Enlargement of the network's input.
+const ZOOM: usize = 1;
+/// Pixels between truth and estimate.
+const GAP: usize = 4;
+/// Joints below this score are not drawn.
+const MIN_SCORE: f32 = 0.2;
+
+/// Draws `samples.png` in the run's folder anew. `poses` are those of all `samples`, in picture pixels.
+pub fn write_samples(folder: &Path, samples: &Samples, poses: &[Vec<Keypoint>]) -> Result<(), TrainError> {
+    let shown = spread(samples.len().min(poses.len()), PERSONS);
+    let tiles: Result<Vec<Tile>, TrainError> =
+        shown.into_iter().map(|index| Ok(tile(samples, index, &poses[index])?)).collect();
+    let [w, h] = samples.input_wh.map(|side| side * ZOOM);
+    let sheet = contact_sheet(&tiles?, COLUMNS, [(2 * w + GAP) as u32, h as u32]);
+    write_png(&folder.join("samples.png"), &sheet)
+}
+
+/// Up to `count` numbers below `all`, evenly spread.
+fn spread(all: usize, count: usize) -> Vec<usize> {
+    let count = count.min(all);
+    (0..count).map(|i| i * all / count).collect()
+}
+
+/// A person's crop twice: annotated joints on the left, estimated ones on the right.
+fn tile(samples: &Samples, index: usize, estimate: &[Keypoint]) -> Result<Tile, crate::data::DataError> {
+    let (_, person, picture) = samples.person(index);
+    let wh = samples.input_wh.map(|side| side * ZOOM);
+    let sample = samples.draw(index, 0);
+    let crop = sample.render(&read_picture(picture)?, wh);
+    let map = sample.affine(picture.size[0], wh);
+    let drawn = |keypoints: &[Keypoint]| -> RgbImage {
+        let place = |k: &Keypoint| {
+            let [x, y] = map.apply([f64::from(k.x), f64::from(k.y)]);
+            Keypoint { x: x as f32, y: y as f32, score: k.score }
+        };
+        let pose = Pose { keypoints: keypoints.iter().map(place).collect(), score: 1.0 };
+        let mut picture = crop.clone();
+        draw_pose(&mut picture, &pose, &samples.skeleton, MIN_SCORE);
+        picture
+    };
+    let mut both = RgbImage::new((2 * wh[0] + GAP) as u32, wh[1] as u32);
+    imageops::replace(&mut both, &drawn(&person.keypoints), 0, 0);
+    imageops::replace(&mut both, &drawn(estimate), (wh[0] + GAP) as i64, 0);
+    let oks = oks(&ground_truth(person, picture), estimate, &samples.skeleton.sigmas);
+    Ok(Tile { picture: both, caption: format!("true | estimated, OKS {oks:.2}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_persons_are_the_same_each_time_and_from_everywhere() {
+        assert_eq!(spread(2928, 4), [0, 732, 1464, 2196]);
+        assert_eq!(spread(3, 12), [0, 1, 2]);
+        assert!(spread(0, 12).is_empty());
+    }
+}

@@ -1,0 +1,37 @@
+//! Accuracy of the averaged weights while a training runs.
+
+use super::cached::{CachedSet, PersonFeatures};
+use super::cpu::{CpuNetwork, Workspace};
+use crate::data::Samples;
+use crate::eval::set::pose_of;
+use crate::model::{MaskKind, kept_tokens};
+use crate::pose::Keypoint;
+use crate::vision::{Decoding, Heatmaps};
+use rayon::prelude::*;
+
+/// Poses by `weights` from cached features with hand-written passes, in picture pixels.
+pub fn poses_by_hand(
+    network: &CpuNetwork,
+    weights: &[f32],
+    set: &CachedSet,
+    samples: &Samples,
+    grid: [usize; 2],
+    ratio: f64,
+    done: impl Fn() + Sync,
+) -> Vec<Vec<Keypoint>> {
+    let keep = kept_tokens(MaskKind::Progressive, ratio, grid, 0);
+    let [width, height] = samples.heatmap_wh;
+    (0..samples.len())
+        .into_par_iter()
+        .map_init(
+            || (Workspace::default(), PersonFeatures::default()),
+            |(workspace, input), index| {
+                input.read(network, set, index, &keep);
+                let values = network.maps(weights, &input.patches, &input.feature, &keep, workspace).to_vec();
+                let maps = Heatmaps { joints: values.len() / (width * height), values, height, width };
+                done();
+                pose_of(samples, index, &maps, Decoding::default())
+            },
+        )
+        .collect()
+}
