@@ -5,7 +5,7 @@ use crate::gpu::DeviceChoice;
 use crate::infer::Settings;
 use crate::live::LiveSettings;
 use crate::model::{MaskKind, PositionMode};
-use crate::track::{FollowMode, TrackSettings, SmoothingSettings};
+use crate::track::{FollowMode, SmoothingSettings, TrackSettings};
 use crate::vision::Decoding;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

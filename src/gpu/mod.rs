@@ -3,8 +3,8 @@
 
 mod adapter;
 mod choice;
-pub mod kernels;
 mod device_image;
+pub mod kernels;
 
 pub use adapter::{SharedSetup, shared_setup};
 pub use choice::{ComputeDevice, DeviceChoice, DeviceError, choose};

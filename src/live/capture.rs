@@ -2,7 +2,7 @@
 //! `playback`; a camera that is lost is opened again and again, with growing backoff (`outage`).
 
 use super::ending;
-use super::outage::{Outage, Backoff};
+use super::outage::{Backoff, Outage};
 use super::playback::Playback;
 use super::rate::Rate;
 use super::slot::{Notifier, Slot, lock};

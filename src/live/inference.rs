@@ -8,7 +8,7 @@ use super::times::FrameTimes;
 use super::worker::{LiveResult, LiveSettings, Measuring, Shared};
 use crate::gpu::DeviceImage;
 use crate::pose::{Pose, Skeleton};
-use crate::track::{TrackSettings, Tracker, FrameInfo, TrackedPerson};
+use crate::track::{FrameInfo, TrackSettings, TrackedPerson, Tracker};
 use crate::vision::{BBox, Detection};
 use image::RgbImage;
 use std::fmt::Display;
@@ -199,9 +199,11 @@ impl<'a> Inference<'a> {
             // What was measured belongs to the source on show.
             *lock(&self.shared.measuring) = Measuring::default();
         }
-        let frame_info = FrameInfo { timestamp: frame.frame.timestamp, jump, still: frame.frame.name.is_some() };
+        let frame_info =
+            FrameInfo { timestamp: frame.frame.timestamp, jump, still: frame.frame.name.is_some() };
         let before = self.tracker.clone();
-        self.current = Some(Current { frame, frame_info, before, found: None, looked: false, boxes: Vec::new() });
+        self.current =
+            Some(Current { frame, frame_info, before, found: None, looked: false, boxes: Vec::new() });
     }
 
     /// Finds the people of the current frame and their poses.

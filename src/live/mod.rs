@@ -18,9 +18,9 @@ mod capture;
 mod detector;
 mod ending;
 mod estimator;
-mod person_detector;
 mod inference;
 mod outage;
+mod person_detector;
 mod pipeline;
 mod playback;
 mod rate;
@@ -31,8 +31,10 @@ mod worker;
 pub use capture::{LiveFrame, Opener, SourceStatus, Transport};
 pub use detector::{detector, is_detector};
 pub use estimator::{Estimated, Loaded, Loader, ModelStatus, ModelSummary, PoseEstimator};
-pub use person_detector::{DetectorError, DetectorLoader, DetectorStatus, DetectorSummary, LoadedDetector, PersonDetector};
 pub use outage::Outage;
+pub use person_detector::{
+    DetectorError, DetectorLoader, DetectorStatus, DetectorSummary, LoadedDetector, PersonDetector,
+};
 pub use pipeline::Pipeline;
 pub use rate::{History, Rate};
 pub use slot::{Notifier, Slot};

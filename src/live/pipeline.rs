@@ -1,6 +1,6 @@
 //! The window's handle on the two threads: source in, results out, nothing ever waits.
 
-use super::capture::{Capture, LiveFrame, Opener, FrameSinks, SourceStatus, Transport};
+use super::capture::{Capture, FrameSinks, LiveFrame, Opener, SourceStatus, Transport};
 use super::estimator::{Loader, ModelStatus};
 use super::person_detector::{DetectorLoader, DetectorStatus};
 use super::slot::{Notifier, Slot, lock};

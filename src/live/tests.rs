@@ -5,7 +5,7 @@ use super::fakes::{Scripted, TICK, finder, free, loader, unplugged, wait_for};
 use super::*;
 use crate::infer::{InferError, Settings};
 use crate::source::{Source, SourceError};
-use crate::track::{FollowMode, TrackSettings, TrackId};
+use crate::track::{FollowMode, TrackId, TrackSettings};
 use crossbeam_channel::bounded;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,8 +3,8 @@
 use super::capture::LiveFrame;
 use super::ending;
 use super::estimator::{Loader, ModelStatus};
-use super::person_detector::{DetectorLoader, DetectorStatus};
 use super::inference::Inference;
+use super::person_detector::{DetectorLoader, DetectorStatus};
 use super::rate::{History, Rate};
 use super::slot::{Notifier, Slot, lock};
 use super::times::FrameTimes;

@@ -36,7 +36,12 @@ const BESIDE: f32 = 0.1;
 const NEAR: f32 = 0.75;
 
 /// Those of `options` that the settings ask for, in a picture of `size`.
-pub(super) fn choose(options: Vec<Candidate>, settings: &TrackSettings, aim: PointTarget, size: [u32; 2]) -> Vec<Candidate> {
+pub(super) fn choose(
+    options: Vec<Candidate>,
+    settings: &TrackSettings,
+    aim: PointTarget,
+    size: [u32; 2],
+) -> Vec<Candidate> {
     let one = |best: Option<Candidate>| best.into_iter().collect();
     match settings.mode {
         FollowMode::All => {
@@ -54,7 +59,8 @@ pub(super) fn choose(options: Vec<Candidate>, settings: &TrackSettings, aim: Poi
         FollowMode::Centre => {
             let [width, height] = size;
             let middle = BBox::whole(width, height).center();
-            let far = |l: &Candidate| distance(l.bbox.center(), middle) / if l.active { CLEARLY } else { 1.0 };
+            let far =
+                |l: &Candidate| distance(l.bbox.center(), middle) / if l.active { CLEARLY } else { 1.0 };
             one(options.into_iter().min_by(|a, b| far(a).total_cmp(&far(b))))
         }
         FollowMode::Point(_) => one(aimed(options, aim)),

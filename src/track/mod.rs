@@ -6,20 +6,20 @@
 
 mod assign;
 mod candidates;
-mod person_track;
-mod tracker;
+mod confidence;
 mod frame_info;
 mod one_euro;
-mod tracked_person;
+mod person_track;
 mod scene_cut;
 mod settings;
 mod smoothing;
-mod confidence;
+mod tracked_person;
+mod tracker;
 
-pub use tracker::Tracker;
 pub use frame_info::FrameInfo;
-pub use tracked_person::{TrackedPerson, TrackId};
-pub use settings::{FollowMode, TrackSettings, SmoothingSettings};
+pub use settings::{FollowMode, SmoothingSettings, TrackSettings};
+pub use tracked_person::{TrackId, TrackedPerson};
+pub use tracker::Tracker;
 
 #[cfg(test)]
 mod tests;

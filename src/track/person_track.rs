@@ -1,9 +1,9 @@
 //! One followed person: where it was, and where it will be.
 
 use super::SmoothingSettings;
-use super::tracked_person::TrackId;
-use super::smoothing::PoseFilter;
 use super::confidence::{MIN_SCORE, is_confident};
+use super::smoothing::PoseFilter;
+use super::tracked_person::TrackId;
 use crate::pose::{Keypoint, Pose, oks_of_confident};
 use crate::vision::BBox;
 

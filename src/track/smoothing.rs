@@ -1,8 +1,8 @@
 //! Steady keypoints of one person.
 
 use super::SmoothingSettings;
-use super::one_euro::{OneEuro, FilterStep};
 use super::confidence::MIN_SCORE;
+use super::one_euro::{FilterStep, OneEuro};
 use crate::pose::{Keypoint, Pose};
 
 /// A keypoint that was not seen for this many seconds starts anew: what lies in between is unknown, and the old
@@ -212,7 +212,8 @@ mod tests {
             for min_cutoff in [0.5, 1.0, 1.5, 2.0, 3.0] {
                 for beta in [0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0] {
                     let settings = SmoothingSettings { on: true, min_cutoff, beta, derivative_cutoff };
-                    let SmoothingError { jitter, error: [rest, moving, fast] } = measure(&performances, &settings);
+                    let SmoothingError { jitter, error: [rest, moving, fast] } =
+                        measure(&performances, &settings);
                     println!(
                         "{derivative_cutoff:4} {min_cutoff:4} {beta:4}  {jitter:.3} {rest:.3} {moving:.3} {fast:.3}"
                     );

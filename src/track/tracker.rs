@@ -1,11 +1,11 @@
 //! Follows the people of a stream of frames.
 
 use super::assign::assign;
-use super::candidates::{PointTarget, Candidate, choose};
+use super::candidates::{Candidate, PointTarget, choose};
+use super::confidence::{MIN_SCORE, body};
 use super::person_track::{Track, longer};
 use super::scene_cut::SceneCutDetector;
-use super::confidence::{MIN_SCORE, body};
-use super::{FollowMode, TrackSettings, FrameInfo, TrackedPerson, SmoothingSettings, TrackId};
+use super::{FollowMode, FrameInfo, SmoothingSettings, TrackId, TrackSettings, TrackedPerson};
 use crate::pose::{Pose, oks_of_confident};
 use crate::vision::{BBox, Detection};
 use image::RgbImage;
@@ -245,7 +245,8 @@ impl Tracker {
             let (index, bbox) = (f.index, f.look.bbox);
             people.push(TrackedPerson { id, index, bbox, box_score, pose, raw: f.pose.clone() });
         }
-        let shown = people.iter().map(|p| Association { index: p.index, look: self.looks[p.index], id: p.id });
+        let shown =
+            people.iter().map(|p| Association { index: p.index, look: self.looks[p.index], id: p.id });
         self.shown = shown.collect();
         if let Some(search) = self.search {
             self.search_on(search);

@@ -1,12 +1,12 @@
 //! `tmpose bench live`: a source through the whole live pipeline without a window: how many frames a second come out,
 //! how old they are, what each stage takes, and how much memory it needs.
 
+mod known_boxes;
 mod measure;
 mod memory;
-mod known_boxes;
+mod on_demand;
 mod prerendered;
 mod report;
-mod on_demand;
 
 use super::super::model_args::{ModelArgs, keep_ratio};
 use super::super::output::write_file;
@@ -15,7 +15,8 @@ use super::super::source_arg::parse_source;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::live::{
-    self, Notifier, DetectorLoader, DetectorSummary, LiveSettings, Loader, ModelSummary, Opener, Pipeline, Transport,
+    self, DetectorLoader, DetectorSummary, LiveSettings, Loader, ModelSummary, Notifier, Opener, Pipeline,
+    Transport,
 };
 use crate::model::MaskKind;
 use crate::source::{self, SourceSpec};
@@ -23,14 +24,14 @@ use crate::synth::MOST_FIGURES;
 use crate::track::TrackSettings;
 use crate::weights;
 use anyhow::{Context, bail};
-use measure::Bench;
 use known_boxes::KnownBoxes;
+use measure::Bench;
+use on_demand::{OnDemandSource, Permits, permits};
 use prerendered::Prerendered;
 use report::{Report, Subject};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use on_demand::{OnDemandSource, Permits, permits};
 
 /// People in the frame where nothing else is asked for.
 const PEOPLE: [u32; 4] = [1, 2, 5, 10];

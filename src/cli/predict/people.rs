@@ -5,7 +5,7 @@ use crate::detect::{DetectSettings, Detector};
 use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::infer::{Estimator, Settings};
 use crate::pose::Pose;
-use crate::track::{FollowMode, TrackSettings, Tracker, FrameInfo, TrackedPerson, SmoothingSettings};
+use crate::track::{FollowMode, FrameInfo, SmoothingSettings, TrackSettings, TrackedPerson, Tracker};
 use crate::weights;
 use image::RgbImage;
 use std::path::{Path, PathBuf};

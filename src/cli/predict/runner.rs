@@ -8,7 +8,7 @@ use super::results::{ImageEntry, Results};
 use crate::infer::{Estimator, Settings};
 use crate::pose::Pose;
 use crate::source::{Frame, Source, VideoSource, VideoWriter, load_picture};
-use crate::track::{Tracker, FrameInfo};
+use crate::track::{FrameInfo, Tracker};
 use crate::vision::{BBox, PoseColors, draw_person};
 use anyhow::Context;
 use image::RgbImage;

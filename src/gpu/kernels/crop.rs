@@ -1,6 +1,6 @@
 //! Crops cut out of pictures that are on the GPU.
 
-use super::{TensorBuffer, KernelError, Kernels, Uploaded, constant};
+use super::{KernelError, Kernels, TensorBuffer, Uploaded, constant};
 use crate::vision::{Affine, SamplingGrid};
 use burn::prelude::*;
 use wgpu::BufferUsages;

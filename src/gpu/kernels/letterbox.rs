@@ -1,6 +1,6 @@
 //! Pictures put into the person detector's squares.
 
-use super::{TensorBuffer, KernelError, Kernels, Uploaded, constant};
+use super::{KernelError, Kernels, TensorBuffer, Uploaded, constant};
 use crate::vision::{IMAGENET_MEAN, IMAGENET_STD, Share, shares};
 use burn::prelude::*;
 use wgpu::BufferUsages;

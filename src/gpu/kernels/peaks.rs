@@ -1,6 +1,6 @@
 //! Keypoints found where the heatmaps are, so that a few numbers come back instead of the maps.
 
-use super::{TensorBuffer, DeviceMaps, KernelError, Kernels, constant};
+use super::{DeviceMaps, KernelError, Kernels, TensorBuffer, constant};
 use crate::pose::Keypoint;
 use crate::vision::{Decoding, gaussian_kernel};
 use burn::prelude::*;

@@ -1,10 +1,10 @@
 //! One measurement: the pipeline runs for a while, and what comes out of it is looked at.
 
 use super::memory;
-use super::report::{Counts, Row, Samples};
 use super::on_demand::Permits;
+use super::report::{Counts, Row, Samples};
 use super::{Pace, Plan};
-use crate::live::{Notifier, DetectorStatus, LiveResult, ModelStatus, Pipeline};
+use crate::live::{DetectorStatus, LiveResult, ModelStatus, Notifier, Pipeline};
 use anyhow::bail;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
