@@ -1,4 +1,5 @@
-"""Checkpoints with the key names and shapes of METHOD 1.4, for the importer's tests.
+"""Checkpoints with the key names and shapes of published ones (docs/METHOD.md, "Names in published checkpoints"),
+for the importer's tests.
 
 small: every tensor is a strided view into one storage of 8,192 numbers, so a file with the full structure of
 TMPose-B stays small: element [o, ...] of tensor `name` is ramp[(fnv1a(name) % 256) + o] for all of the

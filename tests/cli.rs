@@ -295,7 +295,8 @@ fn bench_prints_a_table_and_writes_it_as_json() {
     assert_eq!(rows[1]["tokens"], 102);
 }
 
-/// Table 1 and Table 4 of the TMPose paper, from its repository's way of counting (METHOD 4.3).
+/// Table 1 and Table 4 of the TMPose paper, from its repository's way of counting (docs/METHOD.md,
+/// "Multiply-adds").
 #[test]
 fn the_papers_count_reproduces_its_tables() {
     let output = Bench::new().run("macs --variants b --keep 1,0.8,0.6,0.4 --count paper");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use burn::tensor::TensorData;
 use support::{closed_form, fixture, fnv1a, params, reference, teachers};
-use tmpose::model::{Keep, NameStyle, Variant, pytorch_name};
+use tmpose::model::{KeptTokens, NameStyle, Variant, pytorch_name};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{ImportOptions, Precision, WeightsError, import, load, save};
 
@@ -144,7 +144,7 @@ fn tinypose_gives_a_tmpose_t_to_train_where_the_published_file_is() {
     assert!(info.record.start.contains("Apache-2.0"), "{}", info.record.start);
     assert_eq!(report.mapped.len(), 2 * 269);
     assert!(report.untrained.contains(&"feature_norm.gamma".to_owned()));
-    let heatmaps = model.forward(Tensor::zeros([1, 3, 256, 192], &cpu()), &Keep::all());
+    let heatmaps = model.forward(Tensor::zeros([1, 3, 256, 192], &cpu()), &KeptTokens::all());
     assert_eq!(heatmaps.dims(), [1, 17, 64, 48]);
     let error = import(&file, &variant(Variant::B), &cpu()).unwrap_err().to_string();
     assert!(error.contains("only tmpose-t"), "{error}");
@@ -168,7 +168,7 @@ fn a_full_size_checkpoint_gives_pytorchs_heatmap() {
         let path = folder.join(format!("{checkpoint}_closed_form.pth"));
         let (model, _, report) = import(&path, &ImportOptions::default(), &cpu()).unwrap();
         assert_eq!((report.untrained.len(), report.unused.len()), (0, 0));
-        let heatmap = model.forward(image.clone(), &Keep::all());
+        let heatmap = model.forward(image.clone(), &KeptTokens::all());
         let values: Vec<f32> = heatmap.into_data().try_into_vec().unwrap();
         let (_, expected) = reference(file, tensor);
         let worst = values.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);

@@ -9,7 +9,7 @@ use burn::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use support::params;
 use tempfile::TempDir;
-use tmpose::model::{Keep, ModelConfig, TmPose, Variant};
+use tmpose::model::{KeptTokens, ModelConfig, TmPose, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{Precision, TrainingRecord, WeightsError, WeightsInfo, load, read_info, save};
 
@@ -111,7 +111,8 @@ fn half_precision_is_half_the_size_and_close() {
         }
     }
     let image = Tensor::ones([1, 3, 256, 192], &cpu());
-    let difference = model.forward(image.clone(), &Keep::all()) - again.forward(image, &Keep::all());
+    let difference =
+        model.forward(image.clone(), &KeptTokens::all()) - again.forward(image, &KeptTokens::all());
     assert!(difference.abs().max().into_scalar::<f32>() < 0.05);
 }
 

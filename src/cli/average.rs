@@ -2,7 +2,7 @@
 
 use super::train::command_line;
 use crate::detect::{self, DetectorInfo};
-use crate::weights::{self, Part, Precision, TrainingRecord, WeightsError, WeightsInfo};
+use crate::weights::{self, AverageInput, Precision, TrainingRecord, WeightsError, WeightsInfo};
 use anyhow::bail;
 use burn::module::Module;
 use burn::prelude::Device;
@@ -17,7 +17,7 @@ use std::str::FromStr;
 pub struct Args {
     /// Weight files; a number after a colon is the file's share, relative to the others' (1 when left out)
     #[arg(required = true, num_args = 2.., value_name = "FILE[:SHARE]")]
-    files: Vec<Shared>,
+    files: Vec<WeightedFile>,
     /// Where to write the mean
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
@@ -28,15 +28,15 @@ pub struct Args {
 
 /// A file with its share.
 #[derive(Clone, Debug, PartialEq)]
-struct Shared {
+struct WeightedFile {
     path: PathBuf,
     share: f64,
 }
 
-impl FromStr for Shared {
+impl FromStr for WeightedFile {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Shared, String> {
+    fn from_str(text: &str) -> Result<WeightedFile, String> {
         // Only a number after the last colon is a share: `C:\mean.safetensors` is a path.
         let (path, share) = match text.rsplit_once(':').map(|(path, share)| (path, share.parse::<f64>())) {
             Some((path, Ok(share))) => (path, share),
@@ -45,7 +45,7 @@ impl FromStr for Shared {
         if path.is_empty() || !(share > 0.0 && share.is_finite()) {
             return Err("write FILE or FILE:SHARE with a share above 0".into());
         }
-        Ok(Shared { path: path.into(), share })
+        Ok(WeightedFile { path: path.into(), share })
     }
 }
 
@@ -81,14 +81,14 @@ fn mean<M: Module, I>(
 ) -> anyhow::Result<(M, I)> {
     let mut infos: Vec<I> = Vec::new();
     let mut parts = Vec::new();
-    for Shared { path, share } in &args.files {
+    for WeightedFile { path, share } in &args.files {
         let (network, mut info) = open(path)?;
         if infos.first().is_some_and(|first| !alike(first, &info)) {
             let first = args.files[0].path.display();
             bail!("{first} and {} are of different networks: average files of one network", path.display());
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        parts.push(Part { network, share: *share, record: record(&mut info).clone(), name });
+        parts.push(AverageInput { network, share: *share, record: record(&mut info).clone(), name });
         infos.push(info);
     }
     let made = weights::average(parts, &args.out)?;
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_share_is_a_number_after_the_last_colon() {
-        let shared = |text: &str| text.parse::<Shared>().ok().map(|s| (s.path, s.share));
+        let shared = |text: &str| text.parse::<WeightedFile>().ok().map(|s| (s.path, s.share));
         assert_eq!(shared("a.safetensors:3"), Some(("a.safetensors".into(), 3.0)));
         assert_eq!(shared(r"C:\a.safetensors"), Some((r"C:\a.safetensors".into(), 1.0)));
         assert_eq!(shared("a.onnx:0.5"), Some(("a.onnx".into(), 0.5)));

@@ -47,7 +47,7 @@ impl<'a> Mat<'a> {
 
 /// What a product does with the numbers that are already there.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Into {
+pub enum OutputMode {
     Replace,
     Add,
 }
@@ -56,14 +56,14 @@ pub enum Into {
 ///
 /// # Panics
 /// When the shapes do not fit each other or `out`.
-pub fn multiply(a: Mat, b: Mat, out: &mut [f32], row_step: usize, into: Into) {
+pub fn multiply(a: Mat, b: Mat, out: &mut [f32], row_step: usize, mode: OutputMode) {
     assert_eq!(a.columns, b.rows, "inner sizes of a matrix product");
     let (m, n, k) = (a.rows, b.columns, a.columns);
     if m == 0 || n == 0 {
         return;
     }
     assert!(row_step >= n && (m - 1) * row_step + n <= out.len(), "the product does not fit");
-    let add = into == Into::Add;
+    let add = mode == OutputMode::Add;
     // SAFETY: `Mat::new` checked that every element of `a` and `b` lies in its slice, the assertion
     // above the same of `out`, whose rows do not overlap since a step is at least a row; `out` is
     // borrowed mutably, so it overlaps neither input.
@@ -101,14 +101,14 @@ mod tests {
         let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let whole = Mat::new(&a, 2, 3, 3);
         let mut out = [10.0; 4];
-        multiply(whole, whole.t(), &mut out, 2, Into::Replace);
+        multiply(whole, whole.t(), &mut out, 2, OutputMode::Replace);
         assert_eq!(out, [14.0, 32.0, 32.0, 77.0]);
-        multiply(whole, whole.t(), &mut out, 2, Into::Add);
+        multiply(whole, whole.t(), &mut out, 2, OutputMode::Add);
         assert_eq!(out, [28.0, 64.0, 64.0, 154.0]);
         // Columns 1 and 2 of both rows, times themselves, into a wider matrix.
         let right = Mat::new(&a[1..], 2, 2, 3);
         let mut wide = [0.0; 5];
-        multiply(right.t(), right, &mut wide, 3, Into::Replace);
+        multiply(right.t(), right, &mut wide, 3, OutputMode::Replace);
         assert_eq!(wide, [29.0, 36.0, 0.0, 36.0, 45.0]);
     }
 }

@@ -5,6 +5,6 @@ mod matrix;
 pub mod transformer;
 mod vector;
 
-pub use matrix::{Into, Mat, multiply};
+pub use matrix::{Mat, OutputMode, multiply};
 pub use vector::exp;
 pub(crate) use vector::kernels;

@@ -6,7 +6,7 @@ use super::{exp, kernels};
 
 /// Numbers a sum is spread over; a plain sum must be added in order and stays scalar.
 const LANES: usize = 16;
-/// Epsilon of every layer norm (METHOD 2.5).
+/// Epsilon of every layer norm (docs/METHOD.md, "Encoder").
 const EPSILON: f32 = 1e-5;
 
 /// Sum of `at(i)` for i below `len`.
@@ -65,14 +65,14 @@ pub fn normal(v: f32) -> (f32, f32) {
 }
 
 kernels! {
-    /// Layer norm of each row of `gain.len()` numbers, with gain and shift.
-    pub fn layer_norm(x: &[f32], gain: &[f32], shift: &[f32], out: &mut [f32]) {
-        let d = gain.len();
-        let shift = &shift[..d];
+    /// Layer norm of each row of `gamma.len()` numbers, with gamma and beta.
+    pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], out: &mut [f32]) {
+        let d = gamma.len();
+        let beta = &beta[..d];
         for (x, out) in x.chunks_exact(d).zip(out.chunks_exact_mut(d)) {
             let (mean, s) = moments(x);
             for i in 0..d {
-                out[i] = (x[i] - mean) * s * gain[i] + shift[i];
+                out[i] = (x[i] - mean) * s * gamma[i] + beta[i];
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Random crops of annotated people: half body, scale, rotation, shift, brightness and mirror image
-//! (METHOD 5), drawn from a generator that depends on the sample alone.
+//! (docs/METHOD.md, "Augmentation"), drawn from a generator that depends on the sample alone.
 
 use super::set::Person;
 use crate::pose::Skeleton;
@@ -52,7 +52,7 @@ impl Default for Augmentation {
 }
 
 impl Augmentation {
-    /// METHOD 5 as the reference trains on COCO.
+    /// The paper's on COCO (docs/METHOD.md, "Augmentation").
     pub fn tmpose() -> Augmentation {
         Augmentation {
             half_body: 0.3,
@@ -67,7 +67,7 @@ impl Augmentation {
         }
     }
 
-    /// METHOD 5 as the reference trains on MPII: no half bodies, and less of the rest.
+    /// The paper's on MPII: no half bodies, and less of the rest.
     pub fn tmpose_mpii() -> Augmentation {
         Augmentation {
             half_body: 0.0,
@@ -229,7 +229,7 @@ impl Sample {
     }
 }
 
-/// Crop around the labelled joints of one half, METHOD 5 step 1.
+/// Crop around the labelled joints of one half (half body in docs/METHOD.md, "Augmentation").
 fn half_body(person: &Person, skeleton: &Skeleton, normal: f64, aspect: f64) -> Option<CropBox> {
     let joints: Vec<[f32; 3]> = person.keypoints.iter().map(|k| [k.x, k.y, k.score]).collect();
     vision::half_body_crop(&joints, &vision::upper_body(skeleton), aspect, normal)

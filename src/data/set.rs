@@ -23,8 +23,8 @@ pub struct Person {
     pub id: u64,
     /// Index into [`PoseSet::pictures`].
     pub picture: usize,
-    /// The box that the crop is made from (METHOD 5): COCO's is clipped to the picture, MPII's is the
-    /// square of its centre and scale.
+    /// The box that the crop is made from (docs/METHOD.md, "Crop box"): COCO's is clipped to the picture,
+    /// MPII's is the square of its centre and scale.
     pub bbox: BBox,
     /// Part of the annotated box that lies outside of the picture, 0 to 1.
     pub outside: f32,
@@ -36,7 +36,7 @@ pub struct Person {
     pub weights: Vec<f32>,
     /// The data set it came from, when the file says so.
     pub source: Option<String>,
-    /// The length of PCKh in pixels (METHOD 6.2), where the set states a head.
+    /// The length of PCKh in pixels (docs/METHOD.md, "PCK and PCKh"), where the set states a head.
     pub head_size: Option<f64>,
 }
 
@@ -56,8 +56,8 @@ impl Person {
     }
 }
 
-/// An annotation that the evaluation counts neither as found nor as missed (METHOD 6.1): a crowd region, or a
-/// person without a labelled joint.
+/// An annotation that the evaluation counts neither as found nor as missed (docs/METHOD.md, "Average
+/// precision"): a crowd region, or a person without a labelled joint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ignored {
     /// Index into [`PoseSet::pictures`].

@@ -1,7 +1,7 @@
 //! The detector's weight file: the container of all weight files with the detector's own header.
 
 use super::{DetectorConfig, DetectorNet};
-use crate::weights::container::{self, Fields, Kind};
+use crate::weights::container::{self, NetworkKind, WeightsHeader};
 use crate::weights::{FORMAT, Precision, TrainingRecord, WeightsError};
 use burn::prelude::*;
 use std::path::Path;
@@ -44,7 +44,7 @@ pub fn save(
         ("config", container::json(path, &info.config)?),
         ("training", container::json(path, &info.record)?),
     ];
-    container::write(path, Kind::Detector, NETWORK, tensors, fields, precision)
+    container::write(path, NetworkKind::Detector, NETWORK, tensors, fields, precision)
 }
 
 /// Reads the network and its header.
@@ -53,7 +53,7 @@ pub fn save(
 /// The file is missing, damaged, of a pose network or of another format version.
 pub fn load(path: &Path, device: &Device) -> Result<(DetectorNet, DetectorInfo), WeightsError> {
     let bytes = container::read(path)?;
-    let info = parse(path, &Fields::parse(path, &bytes, Kind::Detector)?)?;
+    let info = parse(path, &WeightsHeader::parse(path, &bytes, NetworkKind::Detector)?)?;
     let net = container::fill(path, &bytes, info.config.init(device), NETWORK)?;
     Ok((net, info))
 }
@@ -63,10 +63,10 @@ pub fn load(path: &Path, device: &Device) -> Result<(DetectorNet, DetectorInfo),
 /// # Errors
 /// As [`load`], for the header.
 pub fn read_info(path: &Path) -> Result<DetectorInfo, WeightsError> {
-    parse(path, &Fields::read(path, Kind::Detector)?)
+    parse(path, &WeightsHeader::read(path, NetworkKind::Detector)?)
 }
 
-fn parse(path: &Path, fields: &Fields) -> Result<DetectorInfo, WeightsError> {
+fn parse(path: &Path, fields: &WeightsHeader) -> Result<DetectorInfo, WeightsError> {
     let config: DetectorConfig = fields.json("config")?;
     config.check().map_err(|error| mismatch(path, error.to_string()))?;
     Ok(DetectorInfo { config, record: fields.json("training")?, format: fields.format })

@@ -35,7 +35,7 @@ pub struct Found {
     pub of: Option<usize>,
 }
 
-/// What becomes of several estimates of one person (METHOD 5, "COCO rescoring and NMS").
+/// What becomes of several estimates of one person (docs/METHOD.md, "Rescoring and NMS").
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Suppression {
     /// OKS above which two estimates are one person; of the soft variant how fast scores fall.

@@ -15,7 +15,7 @@ const PERSON: u64 = 1;
 pub struct DetectedBox {
     /// Index into [`PoseSet::pictures`].
     pub picture: usize,
-    /// Not clipped to the picture (METHOD 5, "Crop box").
+    /// Not clipped to the picture (docs/METHOD.md, "Crop box").
     pub bbox: BBox,
     /// The detector's confidence.
     pub score: f64,

@@ -1,4 +1,4 @@
-//! Average precision and recall of keypoints, exactly as pycocotools (METHOD 6.1).
+//! Average precision and recall of keypoints, exactly as pycocotools (docs/METHOD.md, "Average precision").
 
 use super::matching::{
     ANY_AREA, Curves, Estimate, Image, LARGE_AREA, MEDIUM_AREA, THRESHOLDS, Truth, accumulate, mean,

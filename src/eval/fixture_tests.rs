@@ -1,4 +1,4 @@
-//! Agreement with pycocotools and the reference's PCKh (METHOD 6).
+//! Agreement with pycocotools and the reference's PCKh (docs/METHOD.md, "Evaluation").
 
 use super::*;
 use crate::pose::{Keypoint, Skeleton};

@@ -1,5 +1,6 @@
 //! What pycocotools' COCOeval does with estimates and annotated persons whatever their similarity is: greedy
-//! matching, interpolated precision, recall (METHOD 6.1). Keypoints bring OKS, boxes their overlap.
+//! matching, interpolated precision, recall (docs/METHOD.md, "Average precision"). Keypoints bring OKS, boxes
+//! their overlap.
 
 use super::order::descending;
 

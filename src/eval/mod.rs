@@ -1,5 +1,5 @@
-//! How good poses are: OKS, COCO's AP and AR, suppression of doubles, PCK and PCKh (METHOD 5, 6), for lists
-//! of persons and for whole sets.
+//! How good poses are: OKS, COCO's AP and AR, suppression of doubles, PCK and PCKh (docs/METHOD.md,
+//! "Evaluation"), for lists of persons and for whole sets.
 
 pub mod ablation;
 mod accuracy;

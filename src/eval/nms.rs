@@ -1,5 +1,5 @@
-//! The score of an estimated person, and removing estimates of one person found twice (METHOD 5,
-//! "COCO rescoring and NMS").
+//! The score of an estimated person, and removing estimates of one person found twice
+//! (docs/METHOD.md, "Rescoring and NMS").
 
 use super::order::descending;
 use crate::pose::{Keypoint, oks_between};

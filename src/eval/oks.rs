@@ -1,4 +1,4 @@
-//! Object keypoint similarity (METHOD 6.1): how near a pose lies to an annotated one, 0 to 1.
+//! Object keypoint similarity (docs/METHOD.md, "OKS"): how near a pose lies to an annotated one, 0 to 1.
 
 use crate::pose::{Keypoint, joint_similarity};
 

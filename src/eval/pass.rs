@@ -3,7 +3,7 @@
 use super::EvalError;
 use crate::data::{Picture, read_picture};
 use crate::gpu::Shown;
-use crate::infer::{Network, Settings, StageTimes, WantedMaps};
+use crate::infer::{HeatmapRequest, Network, Settings, StageTimes};
 use crate::model::kept_tokens;
 use crate::pose::Keypoint;
 use crate::vision::{CropBox, keypoints_to_image};
@@ -81,7 +81,7 @@ fn estimate_batch(
     let [height, width] = network.model.config().heatmap;
     let of = |(setting, kept): &(&Settings, Vec<usize>)| {
         let mut times = StageTimes::default();
-        let found = network.keypoints(&features, kept, setting, WantedMaps::None, &mut times)?;
+        let found = network.keypoints(&features, kept, setting, HeatmapRequest::None, &mut times)?;
         let poses = found.iter().zip(shown);
         Ok(poses.map(|(f, (_, crop))| keypoints_to_image(&f.keypoints, crop, [width, height])).collect())
     };

@@ -1,4 +1,5 @@
-//! Percentage of correct keypoints, by a given length and by the head's size (METHOD 6.2).
+//! Percentage of correct keypoints, by a given length and by the head's size (docs/METHOD.md, "PCK and
+//! PCKh").
 
 /// One person to compare: prediction and truth in the same pixel coordinates.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +81,7 @@ pub struct Pckh {
     pub columns: [Option<f64>; 7],
     /// PCKh@0.5 over 14 joints, weighted by how often each is annotated.
     pub mean: Option<f64>,
-    /// What published tables call "Mean@0.1": it is taken at 0.11 (METHOD 6.2).
+    /// What published tables call "Mean@0.1": it is taken at 0.11 (docs/METHOD.md, "PCK and PCKh").
     pub mean_at_011: Option<f64>,
     /// The mean at a true 0.10.
     pub mean_at_010: Option<f64>,

@@ -1,6 +1,9 @@
 //! The network with everything around it.
 
-use super::{CpuEncoder, DrawnMaps, Found, InferError, Network, Settings, StageTimes, Timing, WantedMaps};
+use super::{
+    CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Network, Settings, StageTimes,
+    Timing,
+};
 use crate::gpu::{ComputeDevice, Shown};
 use crate::model::{MaskKind, TmPose, kept_tokens};
 use crate::pose::{Keypoint, Pose};
@@ -13,18 +16,18 @@ use std::time::Instant;
 /// Persons that go through the network at once; a crowd goes in several turns so that it cannot
 /// exhaust the device's memory. A power of two: see [`Network::crops`].
 const MAX_BATCH: usize = 16;
-/// Joints below this score do not count for the person's score (METHOD 5, "COCO rescoring").
+/// Joints below this score do not count for the person's score (docs/METHOD.md, "Rescoring and NMS").
 const RESCORING_MIN: f32 = 0.2;
 
 /// One person's pose.
 #[derive(Clone, Debug)]
-pub struct Estimate {
+pub struct PoseEstimate {
     /// In pixels of the picture.
     pub pose: Pose,
     /// The part of the picture that the network saw.
     pub crop: CropBox,
     /// What the network drew, if asked for.
-    pub heatmaps: Option<DrawnMaps>,
+    pub heatmaps: Option<HeatmapBuffer>,
 }
 
 /// A model on a device, ready for pictures. Its batch norms are folded into the convolutions once, when
@@ -37,7 +40,7 @@ pub struct Estimator {
     device: ComputeDevice,
     timing: Timing,
     /// Where heatmaps are left when they are asked for.
-    maps: WantedMaps,
+    maps: HeatmapRequest,
     /// The mask of the last call: it rarely changes, and ranking the tokens takes a moment.
     mask: Option<(MaskKey, Vec<usize>)>,
 }
@@ -57,7 +60,7 @@ impl Estimator {
 
     /// Takes a model that lives on the device already; folds it.
     pub fn from_parts(model: TmPose, info: WeightsInfo, device: ComputeDevice) -> Estimator {
-        let (timing, maps) = (Timing::default(), WantedMaps::InMemory);
+        let (timing, maps) = (Timing::default(), HeatmapRequest::InMemory);
         let model = model.fold();
         let encoder = CpuEncoder::on(&device, &model);
         Estimator { model, encoder, info, device, timing, maps, mask: None }
@@ -81,7 +84,7 @@ impl Estimator {
     /// Leaves heatmaps that are asked for on a wgpu device, for a window that draws with that device;
     /// otherwise they are read back.
     pub fn leave_heatmaps_on_device(&mut self, leave: bool) {
-        self.maps = if leave { WantedMaps::WhereDrawn } else { WantedMaps::InMemory };
+        self.maps = if leave { HeatmapRequest::OnDevice } else { HeatmapRequest::InMemory };
     }
 
     /// Runs the network once for each batch size that frames will have, so that nothing is compiled or
@@ -129,7 +132,7 @@ impl Estimator {
         boxes: &[BBox],
         settings: &Settings,
         want_heatmaps: bool,
-    ) -> Result<(Vec<Estimate>, StageTimes, Vec<usize>), InferError> {
+    ) -> Result<(Vec<PoseEstimate>, StageTimes, Vec<usize>), InferError> {
         self.estimate_shown(&Shown::new(img), boxes, settings, want_heatmaps)
     }
 
@@ -143,7 +146,7 @@ impl Estimator {
         boxes: &[BBox],
         settings: &Settings,
         want_heatmaps: bool,
-    ) -> Result<(Vec<Estimate>, StageTimes, Vec<usize>), InferError> {
+    ) -> Result<(Vec<PoseEstimate>, StageTimes, Vec<usize>), InferError> {
         let started = Instant::now();
         if !(settings.keep_ratio > 0.0 && settings.keep_ratio <= 1.0) {
             return Err(InferError::KeepRatio(settings.keep_ratio));
@@ -158,7 +161,7 @@ impl Estimator {
         let mut times = StageTimes::default();
         let mut estimates = Vec::with_capacity(boxes.len());
         if !crops.is_empty() {
-            let wanted = if want_heatmaps { self.maps } else { WantedMaps::None };
+            let wanted = if want_heatmaps { self.maps } else { HeatmapRequest::None };
             for turn in crops.chunks(MAX_BATCH) {
                 let found = self.turn(shown, turn, &kept, settings, wanted, &mut times)?;
                 let clock = Instant::now();
@@ -190,9 +193,9 @@ impl Estimator {
         crops: &[CropBox],
         kept: &[usize],
         settings: &Settings,
-        wanted: WantedMaps,
+        wanted: HeatmapRequest,
         times: &mut StageTimes,
-    ) -> Result<Vec<Found>, InferError> {
+    ) -> Result<Vec<DecodedHeatmaps>, InferError> {
         let network = self.network();
         let clock = Instant::now();
         let crops: Vec<(&Shown, CropBox)> = crops.iter().map(|crop| (shown, *crop)).collect();
@@ -204,11 +207,11 @@ impl Estimator {
     }
 
     /// Brings keypoints from a crop's heatmaps into the picture.
-    fn place(&self, found: Found, crop: &CropBox) -> Estimate {
+    fn place(&self, found: DecodedHeatmaps, crop: &CropBox) -> PoseEstimate {
         let [height, width] = self.info.config.heatmap;
         let keypoints = keypoints_to_image(&found.keypoints, crop, [width, height]);
         let score = pose_score(&keypoints);
-        Estimate { pose: Pose { keypoints, score }, crop: *crop, heatmaps: found.maps }
+        PoseEstimate { pose: Pose { keypoints, score }, crop: *crop, heatmaps: found.maps }
     }
 
     /// The network by itself, for passes over many pictures.
@@ -228,8 +231,8 @@ fn croppable(b: &BBox) -> bool {
     [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite()) && b.w >= 1.0 && b.h >= 1.0
 }
 
-/// The person's score: the mean of the keypoint scores above 0.2, 0 if there are none (METHOD 5, "COCO
-/// rescoring", with a box score of 1).
+/// The person's score: the mean of the keypoint scores above 0.2, 0 if there are none
+/// (docs/METHOD.md, "Rescoring and NMS", with a box score of 1).
 pub fn pose_score(keypoints: &[Keypoint]) -> f32 {
     let sure: Vec<f32> = keypoints.iter().map(|k| k.score).filter(|&s| s > RESCORING_MIN).collect();
     if sure.is_empty() { 0.0 } else { sure.iter().sum::<f32>() / sure.len() as f32 }

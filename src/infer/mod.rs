@@ -2,18 +2,18 @@
 //! batch.
 
 mod cpu_encoder;
-mod drawn;
 mod error;
 mod estimator;
+mod heatmap_buffer;
 mod network;
 mod settings;
 mod times;
 
 pub use cpu_encoder::CpuEncoder;
-pub use drawn::{DrawnMaps, Found, WantedMaps};
 pub use error::InferError;
-pub use estimator::{Estimate, Estimator, pose_score};
-pub use network::{Features, Network};
+pub use estimator::{Estimator, PoseEstimate, pose_score};
+pub use heatmap_buffer::{DecodedHeatmaps, HeatmapBuffer, HeatmapRequest};
+pub use network::{BackboneFeatures, Network};
 pub use settings::Settings;
 pub use times::{StageTimes, Timing};
 

@@ -5,10 +5,12 @@
 //! frame only its pixels go to the GPU (once, whoever else looks at it there) and three numbers a joint
 //! come back. Elsewhere their twins in `vision/` do the same on the CPU.
 
-use super::{CpuEncoder, DrawnMaps, Found, InferError, Settings, StageTimes, Timing, WantedMaps};
+use super::{
+    CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Settings, StageTimes, Timing,
+};
 use crate::gpu::kernels::Uploaded;
 use crate::gpu::{ComputeDevice, Shown};
-use crate::model::{Keep, PositionMode, TmPose, mirrored_tokens};
+use crate::model::{KeptTokens, PositionMode, TmPose, mirrored_tokens};
 use crate::pose::Skeleton;
 use crate::vision::{Affine, CropBox, Decoding, Heatmaps, decode, normalize_into, warp};
 use burn::prelude::*;
@@ -31,7 +33,7 @@ pub struct Network<'a> {
 }
 
 /// What the backbone saw in a batch of crops. Any number of settings can be run from it.
-pub struct Features {
+pub struct BackboneFeatures {
     /// `[B,C,H/4,W/4]`.
     straight: Tensor<4>,
     /// The same of the mirrored crops, for the flip test.
@@ -42,7 +44,7 @@ pub struct Features {
 
 /// Heatmaps as they come out of the head: read back at once where the CPU computes.
 #[allow(clippy::large_enum_variant)] // Made once a batch and taken apart at once.
-pub(super) enum Maps {
+pub(super) enum HeadOutput {
     Memory(Vec<Heatmaps>),
     Device(Tensor<4>),
 }
@@ -88,14 +90,14 @@ impl Network<'_> {
         persons: usize,
         flip_test: bool,
         times: &mut StageTimes,
-    ) -> Result<Features, InferError> {
+    ) -> Result<BackboneFeatures, InferError> {
         let clock = Instant::now();
         let flipped = flip_test.then(|| images.clone().flip([3]));
         let mut see = |images| self.stage(&mut times.backbone, || Ok(self.model.backbone(images)));
         let straight = see(images)?;
         let mirrored = flipped.map(see).transpose()?;
         times.network += clock.elapsed();
-        Ok(Features { straight, mirrored, persons })
+        Ok(BackboneFeatures { straight, mirrored, persons })
     }
 
     /// The keypoints of each person of the batch, and the heatmaps that they were found in. `kept` are the
@@ -106,12 +108,12 @@ impl Network<'_> {
     /// The device fails.
     pub fn keypoints(
         &self,
-        features: &Features,
+        features: &BackboneFeatures,
         kept: &[usize],
         settings: &Settings,
-        wanted: WantedMaps,
+        wanted: HeatmapRequest,
         times: &mut StageTimes,
-    ) -> Result<Vec<Found>, InferError> {
+    ) -> Result<Vec<DecodedHeatmaps>, InferError> {
         let clock = Instant::now();
         let persons = features.persons;
         let mut maps = self.pass(features.straight.clone(), persons, kept, settings.positions, times)?;
@@ -147,25 +149,25 @@ impl Network<'_> {
         kept: &[usize],
         positions: PositionMode,
         times: &mut StageTimes,
-    ) -> Result<Maps, InferError> {
+    ) -> Result<HeadOutput, InferError> {
         let keep = self.keep(kept, feature.dims()[0], positions);
         let tokens = self.stage(&mut times.mask, || Ok(self.model.tokens(feature.clone(), &keep)))?;
         let keypoints = self.stage(&mut times.transformer, || self.encode(tokens, kept, &keep))?;
         self.stage(&mut times.head, || {
             let maps = self.model.head(keypoints, feature);
             if self.device.is_gpu() {
-                return Ok(Maps::Device(maps));
+                return Ok(HeadOutput::Device(maps));
             }
-            Ok(Maps::Memory(self.read_back(maps, persons)?))
+            Ok(HeadOutput::Memory(self.read_back(maps, persons)?))
         })
     }
 
     /// The transformers: `tokens` `[B,k,dim]`, those of `kept`, to `[B,J,dim * transformers]`.
-    fn encode(&self, tokens: Tensor<3>, kept: &[usize], keep: &Keep) -> Result<Tensor<3>, InferError> {
+    fn encode(&self, tokens: Tensor<3>, kept: &[usize], keep: &KeptTokens) -> Result<Tensor<3>, InferError> {
         let Some(encoder) = self.encoder else { return Ok(self.model.encode(tokens, keep)) };
         let [batch, count, dim] = tokens.dims();
         let prefix: Vec<usize>;
-        let places = match keep.positions {
+        let position_ids = match keep.positions {
             PositionMode::Gathered => kept,
             PositionMode::Prefix => {
                 prefix = (0..count).collect();
@@ -173,31 +175,33 @@ impl Network<'_> {
             }
         };
         let tokens = self.memory(tokens)?;
-        let keypoints = encoder.encode(&tokens, places);
+        let keypoints = encoder.encode(&tokens, position_ids);
         let shape = [batch, self.model.config().joints, dim * self.model.encoders.len()];
         Ok(Tensor::from_data(TensorData::new(keypoints, shape), &self.device.device))
     }
 
     /// All tokens in their order need no selection; it is skipped.
-    fn keep(&self, kept: &[usize], batch: usize, positions: PositionMode) -> Keep {
+    fn keep(&self, kept: &[usize], batch: usize, positions: PositionMode) -> KeptTokens {
         let complete = kept.len() == self.model.config().tokens() && kept.is_sorted();
         if complete {
-            return Keep::all();
+            return KeptTokens::all();
         }
-        Keep::same(kept, batch, &self.device.device).with_positions(positions)
+        KeptTokens::same(kept, batch, &self.device.device).with_positions(positions)
     }
 
-    /// The mean of the heatmaps of a picture and those of its mirror image (METHOD 5, "Test").
-    fn averaged(&self, straight: Maps, flipped: Maps) -> Maps {
+    /// The mean of the heatmaps of a picture and those of its mirror image (docs/METHOD.md, "Flip test").
+    fn averaged(&self, straight: HeadOutput, flipped: HeadOutput) -> HeadOutput {
         let mirror = self.skeleton.mirror();
         match (straight, flipped) {
-            (Maps::Memory(mut straight), Maps::Memory(flipped)) => {
+            (HeadOutput::Memory(mut straight), HeadOutput::Memory(flipped)) => {
                 for (map, flipped) in straight.iter_mut().zip(&flipped) {
                     map.average(&flipped.mirrored(&mirror));
                 }
-                Maps::Memory(straight)
+                HeadOutput::Memory(straight)
             }
-            (Maps::Device(straight), Maps::Device(flipped)) => Maps::Device(mean(straight, flipped, &mirror)),
+            (HeadOutput::Device(straight), HeadOutput::Device(flipped)) => {
+                HeadOutput::Device(mean(straight, flipped, &mirror))
+            }
             // One device draws both.
             (straight, _) => straight,
         }
@@ -206,16 +210,16 @@ impl Network<'_> {
     /// Finds the keypoints, where the maps are if there are kernels for it.
     pub(super) fn find(
         &self,
-        maps: Maps,
+        maps: HeadOutput,
         persons: usize,
         decoding: Decoding,
-        wanted: WantedMaps,
-    ) -> Result<Vec<Found>, InferError> {
+        wanted: HeatmapRequest,
+    ) -> Result<Vec<DecodedHeatmaps>, InferError> {
         let maps = match (maps, self.device.kernels()) {
-            (Maps::Memory(maps), _) => maps,
-            (Maps::Device(maps), None) => self.read_back(maps, persons)?,
-            (Maps::Device(maps), Some(kernels)) => {
-                let copy = (wanted == WantedMaps::InMemory).then(|| maps.clone());
+            (HeadOutput::Memory(maps), _) => maps,
+            (HeadOutput::Device(maps), None) => self.read_back(maps, persons)?,
+            (HeadOutput::Device(maps), Some(kernels)) => {
+                let copy = (wanted == HeatmapRequest::InMemory).then(|| maps.clone());
                 let found = kernels.peaks(maps, persons, decoding).map_err(|e| self.failed(&e))?;
                 let mut copies = match copy {
                     Some(maps) => self.read_back(maps, persons)?,
@@ -224,12 +228,12 @@ impl Network<'_> {
                 .into_iter();
                 return Ok(found
                     .into_iter()
-                    .map(|(keypoints, maps)| Found {
+                    .map(|(keypoints, maps)| DecodedHeatmaps {
                         keypoints,
                         maps: match wanted {
-                            WantedMaps::None => None,
-                            WantedMaps::InMemory => copies.next().map(DrawnMaps::Memory),
-                            WantedMaps::WhereDrawn => Some(DrawnMaps::Device(maps)),
+                            HeatmapRequest::None => None,
+                            HeatmapRequest::InMemory => copies.next().map(HeatmapBuffer::Memory),
+                            HeatmapRequest::OnDevice => Some(HeatmapBuffer::Device(maps)),
                         },
                     })
                     .collect());
@@ -237,7 +241,10 @@ impl Network<'_> {
         };
         let found = |maps: Heatmaps| {
             let keypoints = decode(&maps, decoding);
-            Found { keypoints, maps: (wanted != WantedMaps::None).then_some(DrawnMaps::Memory(maps)) }
+            DecodedHeatmaps {
+                keypoints,
+                maps: (wanted != HeatmapRequest::None).then_some(HeatmapBuffer::Memory(maps)),
+            }
         };
         Ok(maps.into_par_iter().map(found).collect())
     }

@@ -12,7 +12,8 @@ pub struct Settings {
     pub keep_ratio: f64,
     /// Seed of the random mask; the other masks ignore it.
     pub seed: u64,
-    /// Positions of the kept tokens: their own, or the reference's prefix (METHOD 3).
+    /// Positions of the kept tokens: their own, or the reference's prefix (docs/METHOD.md, "Positions of kept
+    /// tokens").
     pub positions: PositionMode,
     /// Average with the mirrored picture's heatmaps: twice the time, a little more accurate.
     pub flip_test: bool,

@@ -38,11 +38,11 @@ fn close(a: &[f32], b: &[f32], tolerance: f32) {
     assert!(largest <= tolerance, "differs by {largest}");
 }
 
-fn heatmaps(estimate: &Estimate) -> &Heatmaps {
+fn heatmaps(estimate: &PoseEstimate) -> &Heatmaps {
     estimate.heatmaps.as_ref().unwrap().in_memory().unwrap()
 }
 
-fn maps(estimates: &[Estimate], person: usize) -> &[f32] {
+fn maps(estimates: &[PoseEstimate], person: usize) -> &[f32] {
     &heatmaps(&estimates[person]).values
 }
 
@@ -129,7 +129,7 @@ fn on_the_cpu_warming_up_is_one_pass_and_heatmaps_are_in_memory_wherever_they_ar
 /// The steps around the network on whatever Vulkan there is, with a model that stays on the CPU: on
 /// software Vulkan the network itself would take minutes.
 mod on_the_gpu {
-    use super::super::network::{Maps, mean};
+    use super::super::network::{HeadOutput, mean};
     use super::*;
     use crate::gpu::Shown;
     use crate::model::TmPose;
@@ -197,9 +197,10 @@ mod on_the_gpu {
         let both = Both::new();
         let [_, network] = both.networks();
         let (expected, tensor) = maps(network.device);
-        let find =
-            |wanted| network.find(Maps::Device(tensor.clone()), 3, Decoding::default(), wanted).unwrap();
-        for wanted in [WantedMaps::None, WantedMaps::InMemory, WantedMaps::WhereDrawn] {
+        let find = |wanted| {
+            network.find(HeadOutput::Device(tensor.clone()), 3, Decoding::default(), wanted).unwrap()
+        };
+        for wanted in [HeatmapRequest::None, HeatmapRequest::InMemory, HeatmapRequest::OnDevice] {
             let found = find(wanted);
             assert_eq!(found.len(), 3);
             for (found, expected) in found.iter().zip(&expected) {
@@ -208,9 +209,11 @@ mod on_the_gpu {
                     assert!((a.x - b.x).abs() < 1e-3 && (a.y - b.y).abs() < 1e-3, "{a:?} is not {b:?}");
                 }
                 match (wanted, &found.maps) {
-                    (WantedMaps::None, None) => (),
-                    (WantedMaps::InMemory, Some(DrawnMaps::Memory(maps))) => assert_eq!(maps, expected),
-                    (WantedMaps::WhereDrawn, Some(maps)) => {
+                    (HeatmapRequest::None, None) => (),
+                    (HeatmapRequest::InMemory, Some(HeatmapBuffer::Memory(maps))) => {
+                        assert_eq!(maps, expected)
+                    }
+                    (HeatmapRequest::OnDevice, Some(maps)) => {
                         assert!(maps.in_memory().is_none());
                         assert_eq!(maps.hw(), [64, 48]);
                     }

@@ -2,14 +2,14 @@
 //! network.
 
 use crate::gpu::{ComputeDevice, Shown};
-use crate::infer::{Estimate, Estimator, InferError, Settings, StageTimes};
+use crate::infer::{Estimator, InferError, PoseEstimate, Settings, StageTimes};
 use crate::vision::BBox;
 use crate::weights::WeightsInfo;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Poses of one frame, the time each stage took, and the visual tokens that were kept.
-pub type Estimated = (Vec<Estimate>, StageTimes, Vec<usize>);
+pub type Estimated = (Vec<PoseEstimate>, StageTimes, Vec<usize>);
 
 /// Finds the poses in a picture.
 pub trait PoseEstimator {

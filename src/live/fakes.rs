@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::gpu::{ComputeDevice, Shown};
-use crate::infer::{Estimate, InferError, Settings, StageTimes};
+use crate::infer::{InferError, PoseEstimate, Settings, StageTimes};
 use crate::model::{ModelConfig, Variant};
 use crate::pose::{Keypoint, Pose, Skeleton};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
@@ -139,7 +139,7 @@ impl PoseEstimator for Fake {
             .iter()
             .map(|at| {
                 let crop = CropBox::from_bbox(at, 0.75, 1.25);
-                Estimate { pose: standing_in(at), crop, heatmaps: None }
+                PoseEstimate { pose: standing_in(at), crop, heatmaps: None }
             })
             .collect();
         let kept = (0..(settings.keep_ratio * 256.0) as usize).collect();

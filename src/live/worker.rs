@@ -8,7 +8,7 @@ use super::inference::Inference;
 use super::rate::{History, Rate};
 use super::slot::{Bell, Slot, lock};
 use super::times::FrameTimes;
-use crate::infer::{Estimate, Settings};
+use crate::infer::{PoseEstimate, Settings};
 use crate::track::{FollowSettings, Person};
 use crate::vision::Detection;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +41,7 @@ pub struct LiveResult {
     pub people: Vec<Person>,
     /// What the network saw in each box that was looked at; [`Person::index`] points into it. Of a box in which
     /// nobody was found there is one as well.
-    pub estimates: Vec<Estimate>,
+    pub estimates: Vec<PoseEstimate>,
     /// What the detector found when it looked last: also people who are not followed.
     pub found: Arc<Vec<Detection>>,
     /// Ascending indices of the kept visual tokens.

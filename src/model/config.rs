@@ -1,7 +1,7 @@
-//! The variants and their dimensions (METHOD 1 and 2).
+//! The variants and their dimensions (docs/METHOD.md, "Network").
 
 use super::backbone::{Backbone, HrNet, StemNet, TinyPose};
-use super::{Encoder, Head, TmPose, positions};
+use super::{Encoder, HeatmapHead, TmPose, positions};
 use crate::pose::Skeleton;
 use burn::module::Param;
 use burn::nn::{BatchNormConfig, Initializer, LinearConfig};
@@ -79,9 +79,9 @@ impl std::str::FromStr for Variant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackboneKind {
-    /// The first three stages of HRNet; `width` is 32 or 48 (METHOD 1.1).
+    /// The first three stages of HRNet; `width` is 32 or 48 (docs/METHOD.md, "HRNet").
     HrNet { width: usize },
-    /// HRNet's stem and layer1 only, 256 channels (METHOD 1.2).
+    /// HRNet's stem and layer1 only, 256 channels (docs/METHOD.md, "Stem").
     Stem,
     /// PP-TinyPose's wide naive Lite-HRNet: 40 channels and the 17 heatmaps that it draws from them.
     TinyPose,
@@ -123,9 +123,9 @@ pub struct ModelConfig {
     pub transformers: usize,
     /// Hidden width of a layer's MLP, in units of `dim`.
     pub mlp_ratio: usize,
-    /// Factor of the attention logits (METHOD 2.5).
+    /// Factor of the attention logits (docs/METHOD.md, "Encoder").
     pub attention_scale: f64,
-    /// Hidden width of the two-layer head, or none for the single layer (METHOD 2.7).
+    /// Hidden width of the two-layer head, or none for the single layer (docs/METHOD.md, "Heatmap head").
     pub head_hidden: Option<usize>,
 }
 
@@ -186,7 +186,8 @@ impl ModelConfig {
         self.patch[0] * self.patch[1] * self.feature_channels
     }
 
-    /// A model with fresh weights (METHOD 2.8). Make it on `device.autodiff()` to train it.
+    /// A model with fresh weights (docs/METHOD.md, "Initial values"). Make it on `device.autodiff()` to train
+    /// it.
     pub fn init(&self, device: &Device) -> TmPose {
         let backbone = match self.backbone {
             BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, device)),
@@ -202,13 +203,13 @@ impl ModelConfig {
             positions: positions::table(self, device),
             feature_head: self.feature_head.then(|| linear(self.feature_channels, self.joints, true, device)),
             encoders: (0..self.transformers).map(|_| Encoder::new(self, device)).collect(),
-            head: Head::new(self, device),
+            head: HeatmapHead::new(self, device),
             config: self.clone(),
         }
     }
 }
 
-/// A linear layer with the reference's initial values (METHOD 2.8).
+/// A linear layer with the reference's initial values (docs/METHOD.md, "Initial values").
 pub(super) fn linear(inputs: usize, outputs: usize, bias: bool, device: &Device) -> burn::nn::Linear {
     let mut layer = LinearConfig::new(inputs, outputs)
         .with_bias(bias)

@@ -1,4 +1,4 @@
-//! The transformer encoder: pre-norm blocks over keypoint and visual tokens (METHOD 2.4, 2.5).
+//! The transformer encoder: pre-norm blocks over keypoint and visual tokens (docs/METHOD.md, "Encoder").
 
 use super::ModelConfig;
 use super::config::linear;
@@ -10,7 +10,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 
 /// One block: attention, then MLP, each on a normalised input and added to it.
 #[derive(Module, Debug)]
-pub struct Layer {
+pub struct EncoderLayer {
     pub norm1: LayerNorm,
     /// `[dim, 3 dim]`: columns q, k, v, each head-major.
     pub qkv: Linear,
@@ -22,10 +22,10 @@ pub struct Layer {
     scale: f64,
 }
 
-impl Layer {
-    fn new(config: &ModelConfig, device: &Device) -> Layer {
+impl EncoderLayer {
+    fn new(config: &ModelConfig, device: &Device) -> EncoderLayer {
         let (dim, hidden) = (config.dim, config.dim * config.mlp_ratio);
-        Layer {
+        EncoderLayer {
             norm1: LayerNormConfig::new(dim).init(device),
             qkv: linear(dim, 3 * dim, false, device),
             proj: linear(dim, dim, true, device),
@@ -46,7 +46,7 @@ impl Layer {
         self.finish(x, y)
     }
 
-    /// The first `queries` tokens of [`Layer::forward`]'s result. Keys and values still come from all
+    /// The first `queries` tokens of [`EncoderLayer::forward`]'s result. Keys and values still come from all
     /// tokens, but no other token is asked or passed through the MLP: nothing reads those of a last layer.
     pub fn forward_first(&self, x: Tensor<3>, queries: usize) -> Tensor<3> {
         let [batch, n, dim] = x.dims();
@@ -74,8 +74,8 @@ impl Layer {
         let q = q.reshape([batch, joints, self.heads, head_dim]).swap_dims(1, 2);
         let k = linear_map(normed, weight.slice([0..dim, dim..2 * dim]), None);
         let k = k.reshape([batch, n, self.heads, head_dim]).swap_dims(1, 2);
-        let shares = softmax(q.mul_scalar(self.scale).matmul(k.swap_dims(2, 3)), 3);
-        shares.mean_dim(1).reshape([batch, joints, n]).narrow(2, joints, n - joints)
+        let weights = softmax(q.mul_scalar(self.scale).matmul(k.swap_dims(2, 3)), 3);
+        weights.mean_dim(1).reshape([batch, joints, n]).narrow(2, joints, n - joints)
     }
 
     /// `[B,heads,q,head_dim]` queries to `[B,q,dim]` mixed values.
@@ -111,19 +111,19 @@ fn split_heads<const PARTS: usize>(x: Tensor<5>) -> [Tensor<4>; PARTS] {
 /// ("sine-full").
 #[derive(Module, Debug)]
 pub struct Encoder {
-    pub layers: Vec<Layer>,
+    pub layers: Vec<EncoderLayer>,
 }
 
 impl Encoder {
     pub(super) fn new(config: &ModelConfig, device: &Device) -> Encoder {
-        Encoder { layers: (0..config.depth).map(|_| Layer::new(config, device)).collect() }
+        Encoder { layers: (0..config.depth).map(|_| EncoderLayer::new(config, device)).collect() }
     }
 
-    /// `[B,J+k,dim]` to the same. `places` is `[B or 1, J+k, dim]`: 0 for the keypoint tokens, the
+    /// `[B,J+k,dim]` to the same. `positions` is `[B or 1, J+k, dim]`: 0 for the keypoint tokens, the
     /// position for the visual ones. `watch` sees the tokens before and after each layer.
-    pub(super) fn forward(&self, x: Tensor<3>, places: &Tensor<3>, watch: &mut impl Watch) -> Tensor<3> {
+    pub(super) fn forward(&self, x: Tensor<3>, positions: &Tensor<3>, watch: &mut impl Watch) -> Tensor<3> {
         self.layers.iter().enumerate().fold(x, |x, (i, layer)| {
-            let x = place(x, i, places);
+            let x = add_positions(x, i, positions);
             watch.before(layer, &x);
             let x = layer.forward(x);
             watch.after(&x);
@@ -135,13 +135,13 @@ impl Encoder {
     pub(super) fn forward_keypoints(
         &self,
         x: Tensor<3>,
-        places: &Tensor<3>,
+        positions: &Tensor<3>,
         joints: usize,
         watch: &mut impl Watch,
     ) -> Tensor<3> {
         let last = self.layers.len().saturating_sub(1);
         self.layers.iter().enumerate().fold(x, |x, (i, layer)| {
-            let x = place(x, i, places);
+            let x = add_positions(x, i, positions);
             watch.before(layer, &x);
             let x = if i == last { layer.forward_first(x, joints) } else { layer.forward(x) };
             watch.after(&x);
@@ -153,38 +153,38 @@ impl Encoder {
 /// Sees the tokens on their way through the layers.
 pub(super) trait Watch {
     /// `x` `[B,J+k,dim]` is about to enter `layer`.
-    fn before(&mut self, layer: &Layer, x: &Tensor<3>);
+    fn before(&mut self, layer: &EncoderLayer, x: &Tensor<3>);
     /// What came out: `[B,J+k,dim]`, or `[B,J,dim]` after the very last layer.
     fn after(&mut self, x: &Tensor<3>);
 }
 
 /// Nobody watches.
 impl Watch for () {
-    fn before(&mut self, _: &Layer, _: &Tensor<3>) {}
+    fn before(&mut self, _: &EncoderLayer, _: &Tensor<3>) {}
     fn after(&mut self, _: &Tensor<3>) {}
 }
 
 /// What the keypoint tokens become in each layer and what they look at there; what one network can learn
 /// from another besides its heatmaps.
 #[derive(Debug)]
-pub struct Trace {
+pub struct EncoderTrace {
     joints: usize,
     wants_attention: bool,
     /// After each layer, `[B,J,dim]`.
     pub keypoints: Vec<Tensor<3>>,
-    /// In each layer, `[B,J,k]`, see [`Layer::keypoint_attention`]; empty when it was not asked for.
+    /// In each layer, `[B,J,k]`, see [`EncoderLayer::keypoint_attention`]; empty when it was not asked for.
     pub attention: Vec<Tensor<3>>,
 }
 
-impl Trace {
+impl EncoderTrace {
     /// For a network of `joints` joints.
-    pub fn new(joints: usize, wants_attention: bool) -> Trace {
-        Trace { joints, wants_attention, keypoints: Vec::new(), attention: Vec::new() }
+    pub fn new(joints: usize, wants_attention: bool) -> EncoderTrace {
+        EncoderTrace { joints, wants_attention, keypoints: Vec::new(), attention: Vec::new() }
     }
 }
 
-impl Watch for Trace {
-    fn before(&mut self, layer: &Layer, x: &Tensor<3>) {
+impl Watch for EncoderTrace {
+    fn before(&mut self, layer: &EncoderLayer, x: &Tensor<3>) {
         if self.wants_attention {
             self.attention.push(layer.keypoint_attention(x.clone(), self.joints));
         }
@@ -195,6 +195,6 @@ impl Watch for Trace {
     }
 }
 
-fn place(x: Tensor<3>, layer: usize, places: &Tensor<3>) -> Tensor<3> {
-    if layer == 0 { x } else { x + places.clone() }
+fn add_positions(x: Tensor<3>, layer: usize, positions: &Tensor<3>) -> Tensor<3> {
+    if layer == 0 { x } else { x + positions.clone() }
 }

@@ -1,4 +1,4 @@
-//! The heatmap head, shared by all joints (METHOD 2.7).
+//! The heatmap head, shared by all joints (docs/METHOD.md, "Heatmap head").
 
 use super::ModelConfig;
 use super::config::linear;
@@ -7,7 +7,7 @@ use burn::prelude::*;
 
 /// Norm and linear layer, once or twice, from a keypoint token to its heatmap.
 #[derive(Module, Debug)]
-pub struct Head {
+pub struct HeatmapHead {
     pub norm1: LayerNorm,
     pub fc1: Linear,
     /// Second layer of the two-layer head.
@@ -17,8 +17,8 @@ pub struct Head {
     width: usize,
 }
 
-impl Head {
-    pub(super) fn new(config: &ModelConfig, device: &Device) -> Head {
+impl HeatmapHead {
+    pub(super) fn new(config: &ModelConfig, device: &Device) -> HeatmapHead {
         let inputs = config.dim * config.transformers;
         let [height, width] = config.heatmap;
         let cells = height * width;
@@ -30,7 +30,7 @@ impl Head {
             let hidden = fc2.weight.lazy_shape()[0];
             fc2.weight = Initializer::Zeros.init([hidden, cells], device);
         }
-        Head {
+        HeatmapHead {
             norm1: LayerNormConfig::new(inputs).init(device),
             fc1: linear(inputs, config.head_hidden.unwrap_or(cells), true, device),
             norm2: config.head_hidden.map(|hidden| LayerNormConfig::new(hidden).init(device)),

@@ -1,4 +1,5 @@
-//! Multiply-accumulates of a model, counted honestly and as the paper's repository counts (METHOD 4).
+//! Multiply-accumulates of a model, counted honestly and as the paper's repository counts (docs/METHOD.md,
+//! "Multiply-adds").
 
 use super::BackboneKind;
 use super::ModelConfig;
@@ -13,7 +14,7 @@ pub enum Counting {
     /// computes the keypoint queries only.
     #[default]
     Executed,
-    /// METHOD 4.1: all tokens embedded, every layer complete. The numbers of METHOD 4.2, for comparing
+    /// All tokens embedded, every layer complete: for comparing
     /// models.
     Reference,
     /// The counter behind the published tables, which takes a linear layer's token count for its input

@@ -1,4 +1,4 @@
-//! Which visual tokens a mask keeps (METHOD 3 and 11). Everything here is deterministic.
+//! Which visual tokens a mask keeps (docs/METHOD.md, "Masks"). Everything here is deterministic.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

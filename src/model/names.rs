@@ -1,4 +1,5 @@
-//! Our parameter paths as the names of PyTorch's state dicts (METHOD 1.4).
+//! Our parameter paths as the names of PyTorch's state dicts (docs/METHOD.md, "Names in published
+//! checkpoints").
 
 use super::{BackboneKind, ModelConfig};
 

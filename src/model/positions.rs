@@ -1,6 +1,6 @@
-//! The fixed 2-D sine embedding of token positions (METHOD 2.3).
+//! The fixed 2-D sine embedding of token positions (docs/METHOD.md, "Positions").
 
-use super::{Keep, ModelConfig, PositionMode};
+use super::{KeptTokens, ModelConfig, PositionMode};
 use burn::prelude::*;
 use std::f64::consts::TAU;
 
@@ -37,7 +37,7 @@ pub(super) fn table(config: &ModelConfig, device: &Device) -> Tensor<2> {
 
 /// Rows of the table for the kept tokens: `[B,k,dim]`, or `[1,k,dim]` where all persons share them.
 /// `count` is k.
-pub(super) fn kept_rows(table: Tensor<2>, keep: &Keep, count: usize) -> Tensor<3> {
+pub(super) fn kept_rows(table: Tensor<2>, keep: &KeptTokens, count: usize) -> Tensor<3> {
     let [_, dim] = table.dims();
     match (&keep.indices, keep.positions) {
         (Some(indices), PositionMode::Gathered) => {

@@ -3,7 +3,7 @@
 use super::backbone::Backbone;
 use super::conv::scale_and_shift;
 use super::encoder::Watch;
-use super::{Encoder, Head, Keep, ModelConfig, Trace, positions};
+use super::{Encoder, EncoderTrace, HeatmapHead, KeptTokens, ModelConfig, positions};
 use burn::module::Param;
 use burn::nn::{BatchNorm, Linear};
 use burn::prelude::*;
@@ -28,7 +28,7 @@ pub struct TmPose {
     pub feature_head: Option<Linear>,
     /// Chained.
     pub encoders: Vec<Encoder>,
-    pub head: Head,
+    pub head: HeatmapHead,
     #[module(skip)]
     pub(super) config: ModelConfig,
 }
@@ -46,14 +46,14 @@ impl TmPose {
 
     /// Cuts the feature map into tokens, keeps those of `keep`, embeds them and adds their positions:
     /// `[B,k,dim]`. Dropped tokens cost nothing after the cut.
-    pub fn tokens(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<3> {
+    pub fn tokens(&self, feature: Tensor<4>, keep: &KeptTokens) -> Tensor<3> {
         let embedded = self.embed(feature, keep);
         let [_, kept, _] = embedded.dims();
         embedded + self.position_rows(keep, kept)
     }
 
     /// [`TmPose::tokens`] before the positions are added.
-    pub fn embed(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<3> {
+    pub fn embed(&self, feature: Tensor<4>, keep: &KeptTokens) -> Tensor<3> {
         self.embed_patches(self.patches(feature), keep)
     }
 
@@ -71,7 +71,7 @@ impl TmPose {
     }
 
     /// Selects the kept ones of all `patches` `[B,N,values]` and embeds them.
-    fn embed_patches(&self, patches: Tensor<3>, keep: &Keep) -> Tensor<3> {
+    fn embed_patches(&self, patches: Tensor<3>, keep: &KeptTokens) -> Tensor<3> {
         let [batch, tokens, values] = patches.dims();
         let kept = match &keep.indices {
             None => patches,
@@ -89,26 +89,26 @@ impl TmPose {
 
     /// Runs the transformers over the keypoint tokens and the visual `tokens` `[B,k,dim]`:
     /// `[B,J,dim * transformers]`, the keypoint tokens after each transformer side by side.
-    pub fn encode(&self, tokens: Tensor<3>, keep: &Keep) -> Tensor<3> {
+    pub fn encode(&self, tokens: Tensor<3>, keep: &KeptTokens) -> Tensor<3> {
         self.encode_watched(tokens, keep, &mut ())
     }
 
-    fn encode_watched(&self, tokens: Tensor<3>, keep: &Keep, watch: &mut impl Watch) -> Tensor<3> {
+    fn encode_watched(&self, tokens: Tensor<3>, keep: &KeptTokens, watch: &mut impl Watch) -> Tensor<3> {
         let [batch, kept, dim] = tokens.dims();
         let joints = self.config.joints;
         let rows = self.position_rows(keep, kept);
         let none = Tensor::zeros([rows.dims()[0], joints, dim], &rows.device());
-        let places = Tensor::cat(vec![none, rows], 1);
+        let positions = Tensor::cat(vec![none, rows], 1);
         let keypoints = self.keypoint_token.val().expand([batch, joints, dim]);
         let mut x = Tensor::cat(vec![keypoints, tokens], 1);
         let mut outputs = Vec::with_capacity(self.encoders.len());
         let last = self.encoders.len().saturating_sub(1);
         for (i, encoder) in self.encoders.iter().enumerate() {
             if i == last {
-                outputs.push(encoder.forward_keypoints(x, &places, joints, watch));
+                outputs.push(encoder.forward_keypoints(x, &positions, joints, watch));
                 break;
             }
-            x = encoder.forward(x, &places, watch);
+            x = encoder.forward(x, &positions, watch);
             outputs.push(x.clone().slice([0..batch, 0..joints]));
         }
         if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(outputs, 2) }
@@ -147,29 +147,39 @@ impl TmPose {
     }
 
     /// `[B,3,H,W]` normalised pictures to heatmaps `[B,J,h,w]`.
-    pub fn forward(&self, images: Tensor<4>, keep: &Keep) -> Tensor<4> {
+    pub fn forward(&self, images: Tensor<4>, keep: &KeptTokens) -> Tensor<4> {
         self.forward_features(self.backbone(images), keep)
     }
 
     /// [`TmPose::forward`] from the backbone's feature map `[B,C,H/4,W/4]` on: for several masks of one
     /// picture.
-    pub fn forward_features(&self, feature: Tensor<4>, keep: &Keep) -> Tensor<4> {
+    pub fn forward_features(&self, feature: Tensor<4>, keep: &KeptTokens) -> Tensor<4> {
         // One pass through the norm for tokens and feature head: in training it counts what it sees.
         self.forward_patches(self.patches(feature), keep)
     }
 
     /// Heatmaps from a feature that went through the norm and was cut into tokens already, `[B,N,values]`:
     /// for training with cached features.
-    pub fn forward_patches(&self, patches: Tensor<3>, keep: &Keep) -> Tensor<4> {
+    pub fn forward_patches(&self, patches: Tensor<3>, keep: &KeptTokens) -> Tensor<4> {
         self.forward_patches_watched(patches, keep, &mut ())
     }
 
     /// [`TmPose::forward_patches`], and in `trace` what happens to the keypoint tokens on the way.
-    pub fn forward_patches_traced(&self, patches: Tensor<3>, keep: &Keep, trace: &mut Trace) -> Tensor<4> {
+    pub fn forward_patches_traced(
+        &self,
+        patches: Tensor<3>,
+        keep: &KeptTokens,
+        trace: &mut EncoderTrace,
+    ) -> Tensor<4> {
         self.forward_patches_watched(patches, keep, trace)
     }
 
-    fn forward_patches_watched(&self, patches: Tensor<3>, keep: &Keep, watch: &mut impl Watch) -> Tensor<4> {
+    fn forward_patches_watched(
+        &self,
+        patches: Tensor<3>,
+        keep: &KeptTokens,
+        watch: &mut impl Watch,
+    ) -> Tensor<4> {
         let batch = patches.dims()[0];
         let embedded = self.embed_patches(patches.clone(), keep);
         let [_, kept, _] = embedded.dims();
@@ -199,7 +209,7 @@ impl TmPose {
         model
     }
 
-    fn position_rows(&self, keep: &Keep, kept: usize) -> Tensor<3> {
+    fn position_rows(&self, keep: &KeptTokens, kept: usize) -> Tensor<3> {
         positions::kept_rows(self.positions.clone(), keep, kept)
     }
 }

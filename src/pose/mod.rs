@@ -27,6 +27,6 @@ pub struct Keypoint {
 pub struct Pose {
     pub keypoints: Vec<Keypoint>,
     /// Confidence of the whole person: the mean of the joint scores above 0.2 times the box score
-    /// (METHOD 5, "COCO rescoring").
+    /// (docs/METHOD.md, "Rescoring and NMS").
     pub score: f32,
 }

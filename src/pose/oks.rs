@@ -1,5 +1,5 @@
-//! Object keypoint similarity (METHOD 6.1) of estimated poses: 1 when they are the same, towards 0 with
-//! distance, in terms of the person's size.
+//! Object keypoint similarity (docs/METHOD.md, "OKS") of estimated poses: 1 when they are the same, towards 0
+//! with distance, in terms of the person's size.
 
 use super::Keypoint;
 
@@ -11,7 +11,7 @@ pub fn joint_similarity(dx: f64, dy: f64, sigma: f64, area: f64) -> f64 {
 }
 
 /// OKS between two estimates: the mean over all joints, with the mean of both areas
-/// (METHOD 5, "COCO rescoring and NMS").
+/// (docs/METHOD.md, "OKS").
 pub fn oks_between(a: &[Keypoint], b: &[Keypoint], areas: [f64; 2], sigmas: &[f64]) -> f64 {
     mean(a, b, areas, sigmas, |_, _| true).unwrap_or(0.0)
 }

@@ -21,7 +21,7 @@ pub struct Skeleton {
     pub edges: Vec<[usize; 2]>,
     /// Joints that swap places when the picture is mirrored.
     pub flip_pairs: Vec<[usize; 2]>,
-    /// Per-joint standard deviation of OKS (METHOD 6.1), one for each joint.
+    /// Per-joint standard deviation of OKS (docs/METHOD.md, "OKS"), one for each joint.
     pub sigmas: Vec<f64>,
 }
 
@@ -50,12 +50,13 @@ fn builtin(text: &str) -> Skeleton {
 }
 
 impl Skeleton {
-    /// COCO-17 (METHOD 6.3).
+    /// COCO-17 (docs/METHOD.md, "Skeletons").
     pub fn coco17() -> &'static Skeleton {
         &COCO17
     }
 
-    /// MPII-16 (METHOD 6.3). MPII defines no OKS; the sigmas are those of the nearest COCO joints.
+    /// MPII-16 (docs/METHOD.md, "Skeletons"). MPII defines no OKS; the sigmas are those of the nearest COCO
+    /// joints.
     pub fn mpii16() -> &'static Skeleton {
         &MPII16
     }

@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const PER_FIGURE: u64 = 12;
 /// The part of the performance that random times are taken from.
 const SECONDS: f64 = 3600.0;
-/// Width and height of a crop (METHOD 5), doubled, so that training can still turn and scale it.
+/// Width and height of a crop (docs/METHOD.md, "Variants"), doubled, so that training can still turn and
+/// scale it.
 const CROP: [usize; 2] = [384, 512];
 const QUALITY: u8 = 92;
 

@@ -75,7 +75,7 @@ pub struct DataSection {
     pub cache: Option<PathBuf>,
 }
 
-/// What is minimised: `mse` x METHOD 5's loss plus `cross_entropy` x the softmax term of
+/// What is minimised: `mse` x the weighted squared error plus `cross_entropy` x the softmax term, both of
 /// docs/TRAINING.md.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -93,7 +93,7 @@ pub struct LossSection {
     pub sigma: f32,
 }
 
-/// Another network whose outputs are learnt beside the truth (METHOD 8, our own design).
+/// Another network whose outputs are learnt beside the truth (docs/METHOD.md, "Distillation").
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DistillationSection {
@@ -104,7 +104,7 @@ pub struct DistillationSection {
     /// joints without a label too.
     pub heatmaps: f64,
     /// Factor of the mean squared error between the keypoint tokens of matched layers; not with an .onnx
-    /// teacher. METHOD 8: 5e-4 in DistilPose, 5e-6 in SDPose.
+    /// teacher. 5e-4 in DistilPose (CVPR 2023), 5e-6 in SDPose (CVPR 2024).
     pub tokens: f64,
     /// Factor of the mean divergence KL(teacher || student) of the keypoint tokens' attention over the kept
     /// tokens; not with an .onnx teacher.
@@ -176,7 +176,7 @@ pub struct ScheduleSection {
 pub enum Decay {
     /// Half a cosine down to 0 at the last step.
     Cosine,
-    /// Times 0.1 after each of these parts of the training (METHOD: 200/300 and 260/300).
+    /// Times 0.1 after each of these parts of the training (the paper: 200/300 and 260/300).
     Steps(Vec<f64>),
     Constant,
 }

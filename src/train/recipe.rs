@@ -12,7 +12,7 @@ pub enum Recipe {
     /// What docs/TRAINING.md found good on a small budget; all defaults.
     #[default]
     Modern,
-    /// METHOD 5, the paper's own way: long, plain and meant for a large GPU.
+    /// The TMPose paper's own way: long, plain and meant for a large GPU.
     Tmpose,
 }
 
@@ -71,7 +71,7 @@ impl TrainConfig {
     }
 }
 
-/// METHOD 5 as far as it says what to do; what it leaves open keeps its default.
+/// docs/METHOD.md, "Paper recipe"; what the paper leaves open keeps its default.
 fn tmpose() -> TrainConfig {
     TrainConfig {
         recipe: Recipe::Tmpose,

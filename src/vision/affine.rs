@@ -12,7 +12,7 @@ impl Affine {
     pub const IDENTITY: Affine = Affine([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
 
     /// The map from the picture to a crop of `out_wh` pixels (width, height), turned by
-    /// `rotation_deg` (METHOD 5, "Affine"). The crop's first and last pixel *centres* meet the
+    /// `rotation_deg` (docs/METHOD.md, "Affine map"). The crop's first and last pixel *centres* meet the
     /// box's, the unbiased convention of DARK; with the heatmap's size as `out_wh` the same call
     /// gives heatmap coordinates. Only the crop's width counts: its aspect is the output's.
     pub fn from_crop(crop: &CropBox, rotation_deg: f64, out_wh: [usize; 2]) -> Affine {

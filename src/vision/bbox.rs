@@ -54,7 +54,7 @@ impl BBox {
     }
 
     /// The box brought into a picture of `width` x `height` pixels as the reference does it
-    /// (METHOD 5, "Crop box"): a corner outside moves to the border *with its box*, and what then
+    /// (docs/METHOD.md, "Crop box"): a corner outside moves to the border *with its box*, and what then
     /// reaches beyond the far side is cut. None when nothing is left.
     pub fn clipped(&self, width: u32, height: u32) -> Option<BBox> {
         let side = |at: f32, size: f32, limit: u32| {

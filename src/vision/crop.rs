@@ -3,7 +3,7 @@
 use super::BBox;
 use serde::{Deserialize, Serialize};
 
-/// Enlargement of a person's box before cropping (METHOD 5, "Crop box").
+/// Enlargement of a person's box before cropping (docs/METHOD.md, "Crop box").
 pub const BOX_PADDING: f64 = 1.25;
 
 /// The unit of [`CropBox::scale`] in pixels, inherited from MPII.
@@ -20,14 +20,14 @@ pub struct CropBox {
 
 impl CropBox {
     /// The crop of a box: the short side is enlarged to `aspect` (width over height, 0.75 for
-    /// 256x192), then both are multiplied by `padding` (METHOD 5, "Crop box").
+    /// 256x192), then both are multiplied by `padding` (docs/METHOD.md, "Crop box").
     pub fn from_bbox(bbox: &BBox, aspect: f64, padding: f64) -> CropBox {
         let (x, y, w, h) = (f64::from(bbox.x), f64::from(bbox.y), f64::from(bbox.w), f64::from(bbox.h));
         let center = [x + (w - 1.0) / 2.0, y + (h - 1.0) / 2.0];
         CropBox::around(center, [w, h], aspect, padding)
     }
 
-    /// The crop of an MPII annotation (METHOD 5, "Crop box"): `center` in MPII's pixels, which count
+    /// The crop of an MPII annotation (docs/METHOD.md, "Crop box"): `center` in MPII's pixels, which count
     /// from 1, and `scale` in 200-pixel units. MPII's centre sits high, so it moves down a little;
     /// a centre of -1 stands for a person who is not annotated and is left as it is.
     pub fn from_mpii(center: [f64; 2], scale: f64) -> CropBox {
@@ -50,7 +50,7 @@ impl CropBox {
         CropBox { center, scale: [w / SCALE_UNIT * padding, h / SCALE_UNIT * padding] }
     }
 
-    /// Area in pixels, padding included (the area of OKS-NMS, METHOD 5).
+    /// Area in pixels, padding included (the area of OKS between estimates).
     pub fn area(&self) -> f64 {
         self.scale[0] * self.scale[1] * SCALE_UNIT * SCALE_UNIT
     }

@@ -3,7 +3,7 @@
 use super::{Affine, CropBox, Heatmaps};
 use crate::pose::Keypoint;
 
-/// How a heatmap becomes a place (METHOD 5).
+/// How a heatmap becomes a place (docs/METHOD.md, "Decoding").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decoding {

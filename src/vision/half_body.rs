@@ -3,7 +3,7 @@
 use super::CropBox;
 use crate::pose::Skeleton;
 
-/// Enlargement of a half body's box (METHOD 5, "Augmentation", 1).
+/// Enlargement of a half body's box (docs/METHOD.md, "Augmentation").
 const HALF_BODY_PADDING: f64 = 1.5;
 
 /// For each joint of a skeleton whether it belongs to the upper body, by the joint's name:
@@ -13,7 +13,7 @@ pub fn upper_body(skeleton: &Skeleton) -> Vec<bool> {
     skeleton.joints.iter().map(|name| !LOWER.iter().any(|part| name.contains(part))).collect()
 }
 
-/// The crop about the upper or lower half of a person (METHOD 5, "Augmentation", 1). `joints` holds
+/// The crop about the upper or lower half of a person (docs/METHOD.md, "Augmentation"). `joints` holds
 /// x, y in image pixels and visibility; `upper` is [`upper_body`]; `normal` is one draw of a
 /// standard normal variable, which picks the upper half below 0.5 (69 % of the time: the reference
 /// draws from a normal where a uniform draw was meant). None when the half has fewer than two

@@ -25,7 +25,7 @@ impl Heatmaps {
     }
 
     /// The maps of the mirrored picture brought back to the picture: columns reversed and left and
-    /// right joints exchanged, without a shift (METHOD 5, "Test"). `mirror` is
+    /// right joints exchanged, without a shift (docs/METHOD.md, "Flip test"). `mirror` is
     /// [`Skeleton::mirror`](crate::pose::Skeleton::mirror).
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! Boxes, affine crops, colour, heatmap decoding and targets (METHOD 5), and drawing.
+//! Boxes, affine crops, colour, heatmap decoding and targets (docs/METHOD.md), and drawing.
 //!
 //! Coordinates: a pixel's centre lies at whole numbers, so that the picture spans `0 ..= width - 1`.
 //! All functions here run on the CPU and know nothing of networks.

@@ -3,7 +3,7 @@
 use image::RgbImage;
 use std::sync::LazyLock;
 
-/// Mean of the ImageNet pixels (R, G, B), of values 0 to 1 (METHOD 5, "Colour").
+/// Mean of the ImageNet pixels (R, G, B), of values 0 to 1 (docs/METHOD.md, "Colour").
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviation of the ImageNet pixels (R, G, B).
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];

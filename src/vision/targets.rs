@@ -10,7 +10,7 @@ pub struct Targets {
     pub weights: Vec<f32>,
 }
 
-/// Gaussian targets (METHOD 5, "Target"). `joints` holds x, y in heatmap pixels (not rounded) and
+/// Gaussian targets (docs/METHOD.md, "Targets"). `joints` holds x, y in heatmap pixels (not rounded) and
 /// visibility (0 not labelled; COCO's 1 and 2 both count as 1; a value in between, such as a
 /// teacher's certainty, lowers the joint's weight and not its map); `hw` is the maps' height and width;
 /// `sigma` is in heatmap pixels (2 in the paper). A joint whose 3-sigma window misses the map gets

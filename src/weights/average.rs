@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// A file's network with its share of a mean.
-pub struct Part<M> {
+pub struct AverageInput<M> {
     pub network: M,
     /// Above 0; shares count relative to their sum.
     pub share: f64,
@@ -26,7 +26,7 @@ pub struct Part<M> {
 /// # Errors
 /// The numbers of a network cannot be read from its device.
 pub fn average<M: Module>(
-    parts: Vec<Part<M>>,
+    parts: Vec<AverageInput<M>>,
     path: &Path,
 ) -> Result<Option<(M, TrainingRecord)>, WeightsError> {
     let whole: f64 = parts.iter().map(|part| part.share).sum();
@@ -47,16 +47,16 @@ pub fn average<M: Module>(
 }
 
 /// The history of a mean: everything that any of its parts saw.
-fn record<M>(parts: &[Part<M>], whole: f64) -> TrainingRecord {
+fn record<M>(parts: &[AverageInput<M>], whole: f64) -> TrainingRecord {
     let mut mean = TrainingRecord::default();
-    for Part { record, .. } in parts {
+    for AverageInput { record, .. } in parts {
         let new = record.sets.iter().filter(|set| !mean.sets.contains(set)).cloned().collect::<Vec<_>>();
         mean.sets.extend(new);
         mean.steps = mean.steps.max(record.steps);
         mean.epochs = mean.epochs.max(record.epochs);
         mean.seconds += record.seconds;
     }
-    let told = parts.iter().map(|Part { name, share, record, .. }| {
+    let told = parts.iter().map(|AverageInput { name, share, record, .. }| {
         let start = if record.start.is_empty() { "random" } else { &record.start };
         format!("{:.2} of {name} (from {start})", share / whole)
     });
@@ -76,7 +76,7 @@ mod tests {
         })
     }
 
-    fn part(value: f32, share: f64, set: &str) -> Part<DetectorNet> {
+    fn part(value: f32, share: f64, set: &str) -> AverageInput<DetectorNet> {
         let record = TrainingRecord {
             sets: vec![format!("{set} x1")],
             start: "RTMDet-nano".into(),
@@ -84,7 +84,7 @@ mod tests {
             seconds: 5.0,
             ..TrainingRecord::default()
         };
-        Part { network: net(value), share, record, name: format!("{value}.safetensors") }
+        AverageInput { network: net(value), share, record, name: format!("{value}.safetensors") }
     }
 
     #[test]

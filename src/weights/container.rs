@@ -23,7 +23,7 @@ use crate::model::{ParamInfo, fill_params, list_params};
 pub const FORMAT: u32 = 1;
 const MAGIC: &str = "tmpose";
 /// Files without the field are of this kind: the only one there was.
-const UNNAMED: Kind = Kind::Pose;
+const UNNAMED: NetworkKind = NetworkKind::Pose;
 
 /// How numbers are kept on disk; in memory they are f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,55 +37,55 @@ pub enum Precision {
 
 /// What a weight file's network does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum NetworkKind {
     Pose,
     Detector,
 }
 
-impl Kind {
-    const ALL: [Kind; 2] = [Kind::Pose, Kind::Detector];
+impl NetworkKind {
+    const ALL: [NetworkKind; 2] = [NetworkKind::Pose, NetworkKind::Detector];
 
     fn name(self) -> &'static str {
         match self {
-            Kind::Pose => "pose",
-            Kind::Detector => "detector",
+            NetworkKind::Pose => "pose",
+            NetworkKind::Detector => "detector",
         }
     }
 
     /// The file that the program ships with.
     fn example(self) -> &'static str {
         match self {
-            Kind::Pose => super::DEFAULT_FILE,
-            Kind::Detector => super::DETECTOR_FILE,
+            NetworkKind::Pose => super::DEFAULT_FILE,
+            NetworkKind::Detector => super::DETECTOR_FILE,
         }
     }
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for NetworkKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Kind::Pose => "a pose network",
-            Kind::Detector => "a person detector",
+            NetworkKind::Pose => "a pose network",
+            NetworkKind::Detector => "a person detector",
         })
     }
 }
 
 /// One tensor of a network, in memory.
-pub struct Named {
+pub struct NamedTensor {
     pub name: String,
     pub shape: Vec<usize>,
     pub values: Vec<f32>,
 }
 
 /// All float tensors of `network`; `path` is where they will go, for messages.
-pub fn collect(network: &impl Module, path: &Path) -> Result<Vec<Named>, WeightsError> {
+pub fn collect(network: &impl Module, path: &Path) -> Result<Vec<NamedTensor>, WeightsError> {
     let list = network.collect(None, None, true).into_iter().map(|tensor| {
         let (name, shape) = (tensor.name.clone(), tensor.shape.to_vec());
         let (dtype, dims) = (tensor.dtype, tensor.shape.clone());
         let bytes = tensor.into_bytes().map_err(|error| error.to_string())?;
         let data = TensorData::from_bytes(bytes, dims, dtype);
         let values = data.convert::<f32>().try_into_vec::<f32>().map_err(|error| error.to_string())?;
-        Ok(Named { name, shape, values })
+        Ok(NamedTensor { name, shape, values })
     });
     list.collect::<Result<_, String>>().map_err(|reason| WeightsError::Write {
         path: path.to_owned(),
@@ -94,7 +94,7 @@ pub fn collect(network: &impl Module, path: &Path) -> Result<Vec<Named>, Weights
 }
 
 /// Whether the tensors have the names and shapes of `network`'s.
-pub fn are_of(tensors: &[Named], network: &impl Module) -> bool {
+pub fn are_of(tensors: &[NamedTensor], network: &impl Module) -> bool {
     let wanted = list_params(network);
     tensors.iter().map(|t| (&t.name, &t.shape)).eq(wanted.iter().map(|p| (&p.path, &p.shape)))
 }
@@ -103,9 +103,9 @@ pub fn are_of(tensors: &[Named], network: &impl Module) -> bool {
 /// the end, so that a reader never sees half a file and a full disk leaves the old one.
 pub fn write(
     path: &Path,
-    kind: Kind,
+    kind: NetworkKind,
     network: &str,
-    tensors: Vec<Named>,
+    tensors: Vec<NamedTensor>,
     fields: impl IntoIterator<Item = (&'static str, String)>,
     precision: Precision,
 ) -> Result<(), WeightsError> {
@@ -168,7 +168,7 @@ pub fn fill<M: Module>(path: &Path, bytes: &[u8], fresh: M, network: &str) -> Re
 }
 
 /// The fields of a header.
-pub struct Fields {
+pub struct WeightsHeader {
     path: PathBuf,
     texts: HashMap<String, String>,
     /// Format version of the file.
@@ -177,14 +177,14 @@ pub struct Fields {
 
 /// The part of safetensors' JSON header that is ours; the places of the tensors are the library's business.
 #[derive(serde::Deserialize)]
-struct Header {
+struct SafetensorsHeader {
     #[serde(rename = "__metadata__", default)]
     fields: HashMap<String, String>,
 }
 
-impl Fields {
+impl WeightsHeader {
     /// Reads the header of the file at `path` only; the tensors are neither read nor checked.
-    pub fn read(path: &Path, wanted: Kind) -> Result<Fields, WeightsError> {
+    pub fn read(path: &Path, wanted: NetworkKind) -> Result<WeightsHeader, WeightsError> {
         use std::io::Read;
         let failed = |source| WeightsError::Read { path: path.to_owned(), source };
         let mut file = std::fs::File::open(path).map_err(failed)?;
@@ -198,28 +198,29 @@ impl Fields {
         let claimed = u64::from_le_bytes(first).min(length - 8);
         let mut bytes = first.to_vec();
         file.take(claimed).read_to_end(&mut bytes).map_err(failed)?;
-        Fields::parse(path, &bytes, wanted)
+        WeightsHeader::parse(path, &bytes, wanted)
     }
 
     /// Reads the header from the beginning of a file: its length in 8 bytes, then as much JSON.
-    pub fn parse(path: &Path, bytes: &[u8], wanted: Kind) -> Result<Fields, WeightsError> {
+    pub fn parse(path: &Path, bytes: &[u8], wanted: NetworkKind) -> Result<WeightsHeader, WeightsError> {
         let json = bytes.split_first_chunk::<8>().and_then(|(length, rest)| {
             let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
             rest.get(..length)
         });
         let json = json.ok_or_else(|| not_ours(path, bytes, "its header is cut short"))?;
-        let Header { fields } = serde_json::from_slice(json).map_err(|error| not_ours(path, bytes, error))?;
+        let SafetensorsHeader { fields } =
+            serde_json::from_slice(json).map_err(|error| not_ours(path, bytes, error))?;
         if fields.get("format").map(String::as_str) != Some(MAGIC) {
             return Err(WeightsError::Foreign { path: path.to_owned() });
         }
-        let mut fields = Fields { path: path.to_owned(), texts: fields, format: 0 };
+        let mut fields = WeightsHeader { path: path.to_owned(), texts: fields, format: 0 };
         fields.format = fields.text("version")?.parse().map_err(|error| fields.wrong("version", error))?;
         if fields.format > FORMAT {
             return Err(WeightsError::Newer { path: path.to_owned(), found: fields.format, known: FORMAT });
         }
         let found = match fields.texts.get("kind") {
             None => UNNAMED,
-            Some(name) => Kind::ALL
+            Some(name) => NetworkKind::ALL
                 .into_iter()
                 .find(|kind| kind.name() == name)
                 .ok_or_else(|| fields.wrong("kind", format!("`{name}` is no kind of network")))?,
@@ -247,7 +248,7 @@ impl Fields {
     }
 }
 
-fn encode(tensor: &Named, precision: Precision) -> Option<(Dtype, Vec<u8>)> {
+fn encode(tensor: &NamedTensor, precision: Precision) -> Option<(Dtype, Vec<u8>)> {
     if precision == Precision::F32 || tensor.shape.len() < 2 {
         return Some((Dtype::F32, tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect()));
     }

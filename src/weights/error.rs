@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::container::Kind;
+use super::container::NetworkKind;
 
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
@@ -34,7 +34,7 @@ pub enum WeightsError {
         "{} holds {found}, and {wanted} is needed here; name another file, such as {example}",
         path.display()
     )]
-    OtherKind { path: PathBuf, found: Kind, wanted: Kind, example: &'static str },
+    OtherKind { path: PathBuf, found: NetworkKind, wanted: NetworkKind, example: &'static str },
 
     /// The header and the tensors contradict each other, or the file is of another network.
     #[error("{} does not fit {network}: {reason}", path.display())]

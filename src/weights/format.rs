@@ -7,7 +7,7 @@ use std::path::Path;
 
 use burn::prelude::*;
 
-use super::container::{self, Fields, Kind, Precision};
+use super::container::{self, NetworkKind, Precision, WeightsHeader};
 use super::record::WeightsInfo;
 use super::{TrainingRecord, WeightsError};
 use crate::model::{ModelConfig, TmPose};
@@ -34,23 +34,23 @@ pub fn save(
         ("skeleton", container::json(path, &info.skeleton)?),
         ("training", container::json(path, &info.record)?),
     ];
-    container::write(path, Kind::Pose, info.config.variant.name(), tensors, fields, precision)
+    container::write(path, NetworkKind::Pose, info.config.variant.name(), tensors, fields, precision)
 }
 
 /// Reads the network and its header.
 pub fn load(path: &Path, device: &Device) -> Result<(TmPose, WeightsInfo), WeightsError> {
     let bytes = container::read(path)?;
-    let info = parse(&Fields::parse(path, &bytes, Kind::Pose)?)?;
+    let info = parse(&WeightsHeader::parse(path, &bytes, NetworkKind::Pose)?)?;
     let model = container::fill(path, &bytes, info.config.init(device), info.config.variant.name())?;
     Ok((model, info))
 }
 
 /// Reads the header only; the tensors are neither read nor checked.
 pub fn read_info(path: &Path) -> Result<WeightsInfo, WeightsError> {
-    parse(&Fields::read(path, Kind::Pose)?)
+    parse(&WeightsHeader::read(path, NetworkKind::Pose)?)
 }
 
-fn parse(fields: &Fields) -> Result<WeightsInfo, WeightsError> {
+fn parse(fields: &WeightsHeader) -> Result<WeightsInfo, WeightsError> {
     let config: ModelConfig = fields.json("config")?;
     let skeleton: Skeleton = fields.json("skeleton")?;
     let record: TrainingRecord = fields.json("training")?;

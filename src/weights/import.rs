@@ -40,7 +40,8 @@ pub struct ImportReport {
 
 type Imported = (TmPose, WeightsInfo, ImportReport);
 
-/// Reads a published file: `.onnx` (PP-TinyPose's backbone) or a PyTorch checkpoint (METHOD 1.4).
+/// Reads a published file: `.onnx` (PP-TinyPose's backbone) or a PyTorch checkpoint (docs/METHOD.md, "Names
+/// in published checkpoints").
 pub fn import(path: &Path, options: &ImportOptions, device: &Device) -> Result<Imported, WeightsError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
         import_tinypose(path, options, device)

@@ -10,7 +10,7 @@ mod onnx;
 mod record;
 mod search;
 
-pub use average::{Part, average};
+pub use average::{AverageInput, average};
 pub use container::{FORMAT, Precision};
 pub use error::WeightsError;
 pub use format::{load, read_info, save};

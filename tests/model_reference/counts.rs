@@ -1,4 +1,4 @@
-//! Parameters and multiply-accumulates: METHOD 1.3, 4.2 and 4.3.
+//! Parameters and multiply-accumulates: docs/METHOD.md, "Variants" and "Multiply-adds".
 
 use crate::common::fixture_path;
 use burn::module::Module;
@@ -64,7 +64,7 @@ fn macs_and_parameters_are_those_of_the_reference() {
     }
 }
 
-/// METHOD 4.3: what the paper prints for TMPose-B at keep ratio 0.6 and TokenPose-B.
+/// What the paper prints for TMPose-B at keep ratio 0.6 and TokenPose-B.
 #[test]
 fn the_paper_s_tables_follow_from_the_repository_s_counter() {
     let config = ModelConfig::new(Variant::B, Skeleton::coco17());
@@ -81,7 +81,7 @@ fn the_paper_s_tables_follow_from_the_repository_s_counter() {
 fn what_is_executed_is_less_by_the_dropped_tokens_and_the_last_layer() {
     let config = ModelConfig::new(Variant::B, Skeleton::coco17());
     let (reference, executed) = (config.macs(256, Counting::Reference), config.macs(256, Counting::Executed));
-    // METHOD 11: 75.5 M linear and 26.8 M attention MACs, those of the 256 visual tokens.
+    // 75.5 M linear and 26.8 M attention MACs, those of the 256 visual tokens.
     assert_eq!(reference.linear - executed.linear, 256 * (2 * 192 * 192 + 2 * 192 * 576));
     assert_eq!(reference.attention - executed.attention, 2 * 256 * 273 * 192);
     assert_eq!(config.macs(128, Counting::Executed).embed * 2, reference.embed);

@@ -1,4 +1,4 @@
-//! The masks of METHOD 3 and 11.
+//! The masks of docs/METHOD.md, "Masks".
 
 use crate::common::Fixture;
 use proptest::prelude::*;

@@ -1,10 +1,12 @@
-//! What must hold of every masked model (METHOD 11), on a small one with random weights.
+//! What must hold of every masked model (docs/METHOD.md, "Masks"), on a small one with random weights.
 
 use crate::common::{closed_form, largest_difference, numbers};
 use burn::prelude::*;
 use proptest::prelude::*;
 use std::sync::LazyLock;
-use tmpose::model::{Keep, MaskKind, ModelConfig, PositionMode, TmPose, Variant, fill_params, kept_tokens};
+use tmpose::model::{
+    KeptTokens, MaskKind, ModelConfig, PositionMode, TmPose, Variant, fill_params, kept_tokens,
+};
 use tmpose::pose::Skeleton;
 
 const TOLERANCE: f32 = 1e-4;
@@ -34,7 +36,7 @@ fn features(persons: usize) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [persons, CHANNELS, 64, 48]), &Device::flex())
 }
 
-fn heatmaps(persons: usize, keep: &Keep) -> Vec<f32> {
+fn heatmaps(persons: usize, keep: &KeptTokens) -> Vec<f32> {
     numbers(MODEL.forward_features(features(persons), keep))
 }
 
@@ -50,21 +52,21 @@ proptest! {
 
     #[test]
     fn all_tokens_in_any_order_are_the_full_model(order in shuffled(256, 1.0)) {
-        let keep = Keep::same(&order, 1, &Device::flex());
-        prop_assert!(largest_difference(&heatmaps(1, &keep), &heatmaps(1, &Keep::all())) < TOLERANCE);
+        let keep = KeptTokens::same(&order, 1, &Device::flex());
+        prop_assert!(largest_difference(&heatmaps(1, &keep), &heatmaps(1, &KeptTokens::all())) < TOLERANCE);
     }
 
     #[test]
     fn the_order_of_the_kept_tokens_does_not_matter(order in shuffled(256, 0.4)) {
         let mut sorted = order.clone();
         sorted.sort_unstable();
-        let of = |indices: &[usize]| heatmaps(1, &Keep::same(indices, 1, &Device::flex()));
+        let of = |indices: &[usize]| heatmaps(1, &KeptTokens::same(indices, 1, &Device::flex()));
         prop_assert!(largest_difference(&of(&order), &of(&sorted)) < TOLERANCE);
     }
 
     #[test]
     fn with_a_block_mask_the_reference_s_positions_are_right(ratio in 0.02f64..=1.0) {
-        let keep = Keep::same(&kept_tokens(MaskKind::Block, ratio, [16, 16], 0), 1, &Device::flex());
+        let keep = KeptTokens::same(&kept_tokens(MaskKind::Block, ratio, [16, 16], 0), 1, &Device::flex());
         let prefix = keep.clone().with_positions(PositionMode::Prefix);
         prop_assert_eq!(heatmaps(1, &keep), heatmaps(1, &prefix));
     }
@@ -74,14 +76,14 @@ proptest! {
         let device = Device::flex();
         let rows: Vec<Vec<usize>> =
             (0..3).map(|i| kept_tokens(MaskKind::Random, ratio, [16, 16], seed ^ i)).collect();
-        let together = heatmaps(3, &Keep::per_person(&rows, &device));
+        let together = heatmaps(3, &KeptTokens::per_person(&rows, &device));
         let all = features(3);
         let single: Vec<f32> = rows
             .iter()
             .enumerate()
             .flat_map(|(i, row)| {
                 let feature = all.clone().narrow(0, i, 1);
-                numbers(MODEL.forward_features(feature, &Keep::same(row, 1, &device)))
+                numbers(MODEL.forward_features(feature, &KeptTokens::same(row, 1, &device)))
             })
             .collect();
         prop_assert!(largest_difference(&together, &single) < TOLERANCE);
@@ -93,7 +95,7 @@ proptest! {
 #[test]
 fn dropped_tokens_have_no_influence_on_the_keypoint_tokens() {
     let device = Device::flex();
-    let keep = Keep::same(&kept_tokens(MaskKind::Block, 0.5, [16, 16], 0), 1, &device);
+    let keep = KeptTokens::same(&kept_tokens(MaskKind::Block, 0.5, [16, 16], 0), 1, &device);
     let feature = features(1);
     let top = feature.clone().slice([0..1, 0..CHANNELS, 0..32]);
     let other = Tensor::cat(vec![top.clone(), top.mul_scalar(3.0)], 2);
@@ -114,7 +116,7 @@ fn dropped_tokens_have_no_influence_on_the_keypoint_tokens() {
 
 #[test]
 fn folding_the_feature_norm_changes_nothing() {
-    let keep = Keep::all();
+    let keep = KeptTokens::all();
     let folded = numbers(small().fold().forward_features(features(1), &keep));
     assert!(largest_difference(&folded, &heatmaps(1, &keep)) < TOLERANCE);
 }
@@ -128,7 +130,8 @@ fn gradients_reach_every_parameter_behind_the_backbone() {
     let model = small().train();
     let rows: Vec<Vec<usize>> = (0..2).map(|i| kept_tokens(MaskKind::Random, 0.4, [16, 16], i)).collect();
     let feature = Tensor::from_inner(features(2));
-    let loss = model.forward_features(feature, &Keep::per_person(&rows, &device)).powf_scalar(2.0).mean();
+    let loss =
+        model.forward_features(feature, &KeptTokens::per_person(&rows, &device)).powf_scalar(2.0).mean();
     let gradients = loss.backward();
     let norm = model.feature_norm.as_ref().unwrap();
     assert!(norm.gamma.val().grad(&gradients).is_some());
@@ -150,7 +153,7 @@ fn training_and_inference_agree() {
     use burn::module::Module;
     let mut model = small();
     model.feature_norm = None;
-    let keep = Keep::same(&kept_tokens(MaskKind::Random, 0.4, [16, 16], 3), 1, &Device::flex());
+    let keep = KeptTokens::same(&kept_tokens(MaskKind::Random, 0.4, [16, 16], 3), 1, &Device::flex());
     let plain = numbers(model.forward_features(features(1), &keep));
     let trained = model.train().forward_features(Tensor::from_inner(features(1)), &keep);
     assert!(largest_difference(&numbers(trained), &plain) < TOLERANCE);

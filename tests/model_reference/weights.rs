@@ -35,7 +35,7 @@ fn the_generator_makes_the_listed_values() {
     }
 }
 
-/// METHOD 1.4 counts the entries of the state dicts; we have neither `num_batches_tracked` (one for each
+/// The numbers are those of the published state dicts; we have neither `num_batches_tracked` (one for each
 /// batch norm) nor the position table.
 #[test]
 fn every_parameter_has_the_name_and_shape_of_the_state_dict() {

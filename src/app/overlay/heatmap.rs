@@ -1,9 +1,9 @@
 //! The network's heatmaps as a coloured layer over the crop.
 
-use super::{Place, tokens::crop_rect};
+use super::{PictureTransform, tokens::crop_rect};
 use crate::app::preferences::HeatmapJoint;
 use crate::gpu::kernels::{DeviceMaps, HeatTexture, Kernels};
-use crate::infer::{DrawnMaps, Estimate};
+use crate::infer::{HeatmapBuffer, PoseEstimate};
 use crate::pose::Skeleton;
 use crate::vision::{Heatmaps, heat_layer, joint_color};
 use eframe::egui_wgpu::RenderState;
@@ -17,54 +17,54 @@ const MANY: usize = 8;
 #[derive(Default)]
 pub struct HeatmapLayer {
     /// How the window draws, if it draws with the network's device.
-    shared: Option<SharedDevice>,
+    shared: Option<SharedRenderDevice>,
     /// `None` for a person whose heatmaps cannot be drawn here.
-    textures: Vec<Option<Texture>>,
+    textures: Vec<Option<HeatmapTexture>>,
     made_for: Option<(u64, HeatmapJoint)>,
 }
 
 /// The device of window and network.
 #[derive(Clone)]
-struct SharedDevice {
+struct SharedRenderDevice {
     render: RenderState,
     kernels: Arc<Kernels>,
 }
 
 #[allow(clippy::large_enum_variant)] // One of these exists per window.
-enum Texture {
+enum HeatmapTexture {
     /// Coloured on the CPU.
     Uploaded(TextureHandle),
     /// Coloured on the GPU from the network's own buffer.
-    Shared(SharedTexture),
+    Shared(DeviceTexture),
 }
 
-impl Texture {
+impl HeatmapTexture {
     fn id(&self) -> TextureId {
         match self {
-            Texture::Uploaded(handle) => handle.id(),
-            Texture::Shared(shared) => shared.id,
+            HeatmapTexture::Uploaded(handle) => handle.id(),
+            HeatmapTexture::Shared(shared) => shared.id,
         }
     }
 }
 
 /// A texture of ours that egui knows; forgotten by egui when it is dropped.
-struct SharedTexture {
-    device: SharedDevice,
+struct DeviceTexture {
+    device: SharedRenderDevice,
     heat: HeatTexture,
     id: TextureId,
 }
 
-impl SharedTexture {
-    fn new(device: &SharedDevice, maps: &DeviceMaps) -> SharedTexture {
+impl DeviceTexture {
+    fn new(device: &SharedRenderDevice, maps: &DeviceMaps) -> DeviceTexture {
         let heat = device.kernels.heat_texture(maps);
         let render = &device.render;
         let filter = wgpu::FilterMode::Linear;
         let id = render.renderer.write().register_native_texture(&render.device, heat.view(), filter);
-        SharedTexture { device: device.clone(), heat, id }
+        DeviceTexture { device: device.clone(), heat, id }
     }
 }
 
-impl Drop for SharedTexture {
+impl Drop for DeviceTexture {
     fn drop(&mut self) {
         self.device.render.renderer.write().free_texture(&self.id);
     }
@@ -75,8 +75,8 @@ impl HeatmapLayer {
     /// from there.
     pub fn draw_with(&mut self, render: &RenderState) {
         let shared = crate::gpu::shared_setup().filter(|shared| shared.kernels.draws_with(&render.device));
-        self.shared =
-            shared.map(|shared| SharedDevice { render: render.clone(), kernels: shared.kernels.clone() });
+        self.shared = shared
+            .map(|shared| SharedRenderDevice { render: render.clone(), kernels: shared.kernels.clone() });
     }
 
     /// Whether heatmaps are drawn from the network's own buffer.
@@ -89,14 +89,14 @@ impl HeatmapLayer {
     pub fn draw(
         &mut self,
         painter: &Painter,
-        place: &Place,
-        estimates: &[Estimate],
+        place: &PictureTransform,
+        estimates: &[PoseEstimate],
         skeleton: &Skeleton,
         number: u64,
         joint: HeatmapJoint,
         opacity: f32,
     ) {
-        let people: Vec<(&Estimate, &DrawnMaps)> =
+        let people: Vec<(&PoseEstimate, &HeatmapBuffer)> =
             estimates.iter().filter_map(|e| Some((e, e.heatmaps.as_ref()?))).take(MANY).collect();
         if self.made_for != Some((number, joint)) {
             self.made_for = Some((number, joint));
@@ -121,37 +121,37 @@ impl HeatmapLayer {
     fn colored(
         &self,
         painter: &Painter,
-        maps: &DrawnMaps,
+        maps: &HeatmapBuffer,
         colors: &[[u8; 3]],
         joint: HeatmapJoint,
-        old: Option<Texture>,
-    ) -> Option<Texture> {
+        old: Option<HeatmapTexture>,
+    ) -> Option<HeatmapTexture> {
         let joint = match joint {
             HeatmapJoint::All => None,
             HeatmapJoint::One(j) => Some(j),
         };
         match maps {
-            DrawnMaps::Memory(maps) => {
+            HeatmapBuffer::Memory(maps) => {
                 if maps.joints > colors.len() {
                     return None;
                 }
                 let image = image(maps, colors, joint);
-                Some(Texture::Uploaded(match old {
-                    Some(Texture::Uploaded(mut texture)) => {
+                Some(HeatmapTexture::Uploaded(match old {
+                    Some(HeatmapTexture::Uploaded(mut texture)) => {
                         texture.set(image, TextureOptions::LINEAR);
                         texture
                     }
                     _ => painter.ctx().load_texture("heatmaps", image, TextureOptions::LINEAR),
                 }))
             }
-            DrawnMaps::Device(maps) => {
+            HeatmapBuffer::Device(maps) => {
                 let device = self.shared.as_ref().filter(|_| maps.joints <= colors.len())?;
                 let texture = match old {
-                    Some(Texture::Shared(texture)) if texture.heat.fits(maps) => texture,
-                    _ => SharedTexture::new(device, maps),
+                    Some(HeatmapTexture::Shared(texture)) if texture.heat.fits(maps) => texture,
+                    _ => DeviceTexture::new(device, maps),
                 };
                 device.kernels.color(maps, colors, joint, &texture.heat);
-                Some(Texture::Shared(texture))
+                Some(HeatmapTexture::Shared(texture))
             }
         }
     }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     /// The layer in a window on the network's device; `shared` if the layer may know of that.
-    fn shot(maps: &DrawnMaps, joint: HeatmapJoint, shared: bool) -> image::RgbaImage {
+    fn shot(maps: &HeatmapBuffer, joint: HeatmapJoint, shared: bool) -> image::RgbaImage {
         let setup = shared_setup().unwrap().setup;
         let (instance, adapter, device, queue) = (setup.instance, setup.adapter, setup.device, setup.queue);
         let setup = WgpuSetup::Existing(WgpuSetupExisting { instance, adapter, device, queue });
@@ -199,10 +199,10 @@ mod tests {
             assert!(layer.draws_on_device());
         }
         let size = Vec2::new(192.0, 256.0);
-        let place = Place { rect: Rect::from_min_size(pos2(0.0, 0.0), size), size, mirror: false };
+        let place = PictureTransform { rect: Rect::from_min_size(pos2(0.0, 0.0), size), size, mirror: false };
         let crop = CropBox { center: [95.5, 127.5], scale: [0.96, 1.28] };
         let pose = Pose { keypoints: Vec::new(), score: 0.0 };
-        let estimates = [Estimate { pose, crop, heatmaps: Some(maps.clone()) }];
+        let estimates = [PoseEstimate { pose, crop, heatmaps: Some(maps.clone()) }];
         let draw = move |ui: &mut egui::Ui| {
             layer.draw(ui.painter(), &place, &estimates, Skeleton::coco17(), 1, joint, 0.9);
         };
@@ -219,7 +219,7 @@ mod tests {
         let values = TensorData::new(maps.values.clone(), [1, 17, 64, 48]);
         let tensor = Tensor::<4>::from_data(values, &device.device);
         let found = device.kernels().unwrap().peaks(tensor, 1, Decoding::Plain).unwrap();
-        let (memory, on_device) = (DrawnMaps::Memory(maps), DrawnMaps::Device(found[0].1.clone()));
+        let (memory, on_device) = (HeatmapBuffer::Memory(maps), HeatmapBuffer::Device(found[0].1.clone()));
         let nothing = shot(&on_device, HeatmapJoint::All, false);
         for joint in [HeatmapJoint::All, HeatmapJoint::One(5)] {
             let [expected, drawn] = [&memory, &on_device].map(|maps| shot(maps, joint, true));

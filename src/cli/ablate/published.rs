@@ -1,4 +1,5 @@
-//! What has been published about masks and ratios (METHOD 10), to stand beside what we measure.
+//! What has been published about masks and ratios (docs/METHOD.md, "Published figures"), to stand beside what
+//! we measure.
 
 use crate::cli::output::markdown_table;
 use crate::model::{Counting, MaskKind, ModelConfig, Variant, keep_count};

@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn trained_numbers_are_those_of_the_method() {
-        // METHOD 1.3 without the frozen positions.
+        // As docs/METHOD.md, "Variants", without the frozen positions.
         for (variant, all) in [(Variant::S, 6_669_888), (Variant::B, 13_514_368), (Variant::LD24, 27_531_552)]
         {
             let config = ModelConfig::new(variant, Skeleton::coco17());

@@ -97,7 +97,7 @@ fn tile(samples: &Samples, index: usize, sigma: f32) -> anyhow::Result<Tile> {
     let targets = gaussian_targets(&joints, [rows, columns], sigma);
     let with_maps = overlaid(&seen, &targets, &samples.skeleton);
     let mut with_joints = seen;
-    // Heatmap and input share their border pixels' centres (METHOD 5).
+    // Heatmap and input share their border pixels' centres (docs/METHOD.md, "Affine map").
     let zoom: [f32; 2] =
         std::array::from_fn(|k| (samples.input_wh[k] as f32 - 1.0) / (samples.heatmap_wh[k] as f32 - 1.0));
     let joint = |&[x, y, weight]: &[f32; 3]| {

@@ -15,7 +15,7 @@ pub struct PersonBox {
     pub bbox: BBox,
     /// The detector's confidence; 1 for annotated boxes.
     pub score: f64,
-    /// Annotated boxes are clipped to the picture, detected ones are not (METHOD 5, "Crop box").
+    /// Annotated boxes are clipped to the picture, detected ones are not (docs/METHOD.md, "Crop box").
     pub annotated: bool,
 }
 

@@ -55,8 +55,8 @@ impl Results {
         })
     }
 
-    /// Adds a person; `box_score` is the confidence of its box (METHOD 5, "COCO rescoring"), `track_id` who it
-    /// is in a video.
+    /// Adds a person; `box_score` is the confidence of its box (docs/METHOD.md, "Rescoring and NMS"),
+    /// `track_id` who it is in a video.
     pub fn add_pose(
         &mut self,
         image_id: u64,

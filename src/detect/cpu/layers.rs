@@ -2,7 +2,7 @@
 
 use super::kernels;
 use super::map::{Map, Part};
-use crate::cpu::{Into, Mat, multiply};
+use crate::cpu::{Mat, OutputMode, multiply};
 use burn::nn::conv::Conv2d;
 use rayon::prelude::*;
 
@@ -59,7 +59,7 @@ impl Dense {
     fn product(&self, inputs: &[f32], row_step: usize, pixels: usize, out: &mut [f32], step: usize) {
         let inputs = Mat::new(inputs, pixels, self.inputs(), row_step);
         let weight = Mat::new(&self.weight, self.inputs(), self.outputs(), self.outputs());
-        multiply(inputs, weight, out, step, Into::Replace);
+        multiply(inputs, weight, out, step, OutputMode::Replace);
     }
 
     /// The layer with each input `i` taken `gate[i]` times.

@@ -9,14 +9,14 @@
 //! the two share their kernels, not the walk through a block.
 
 mod block;
-mod rooms;
+mod workspace;
 
 use crate::cpu::transformer::add;
 use crate::gpu::ComputeDevice;
 use crate::model::{TmPose, sine_positions};
-use block::{Block, values};
+use block::{EncoderBlock, values};
 use rayon::prelude::*;
-use rooms::{PersonRoom, Pool, StripRoom, first};
+use workspace::{PersonWorkspace, StripWorkspace, WorkspacePool, first};
 
 /// Rows of a strip at most: few enough to stay in the cache with all that is made of them, many enough
 /// for the matrix products to be worth their preparation.
@@ -27,7 +27,7 @@ const TILE: usize = 6;
 /// The weights of a model's transformers, and memory that passes use again and again.
 pub struct CpuEncoder {
     /// Of all transformers, one after the other.
-    blocks: Vec<Block>,
+    blocks: Vec<EncoderBlock>,
     /// `[J, dim]`.
     keypoint_tokens: Vec<f32>,
     /// `[N, dim]`.
@@ -35,8 +35,8 @@ pub struct CpuEncoder {
     dim: usize,
     joints: usize,
     transformers: usize,
-    persons: Pool<PersonRoom>,
-    strips: Pool<StripRoom>,
+    persons: WorkspacePool<PersonWorkspace>,
+    strips: WorkspacePool<StripWorkspace>,
 }
 
 impl CpuEncoder {
@@ -48,13 +48,12 @@ impl CpuEncoder {
     /// Copies the weights of `model`, wherever it lives.
     pub fn new(model: &TmPose) -> CpuEncoder {
         let config = model.config();
-        let blocks =
-            model.encoders.iter().enumerate().flat_map(|(transformer, encoder)| {
-                let last = encoder.layers.len().saturating_sub(1);
-                encoder.layers.iter().enumerate().map(move |(i, layer)| {
-                    Block::new(layer, config, i > 0, (i == last).then_some(transformer))
-                })
-            });
+        let blocks = model.encoders.iter().enumerate().flat_map(|(transformer, encoder)| {
+            let last = encoder.layers.len().saturating_sub(1);
+            encoder.layers.iter().enumerate().map(move |(i, layer)| {
+                EncoderBlock::new(layer, config, i > 0, (i == last).then_some(transformer))
+            })
+        });
         CpuEncoder {
             blocks: blocks.collect(),
             keypoint_tokens: values(model.keypoint_token.val()),
@@ -62,35 +61,41 @@ impl CpuEncoder {
             dim: config.dim,
             joints: config.joints,
             transformers: model.encoders.len(),
-            persons: Pool::default(),
-            strips: Pool::default(),
+            persons: WorkspacePool::default(),
+            strips: WorkspacePool::default(),
         }
     }
 
     /// Runs the transformers over the keypoint tokens and the visual `tokens`, `[B,k,dim]` row-major with
     /// their positions added: `[B,J,dim * transformers]`, the keypoint tokens after each transformer side
-    /// by side. `places` is the row of the position table of each of the k tokens of any person.
+    /// by side. `position_ids` is the row of the position table of each of the k tokens of any person.
     ///
     /// # Panics
-    /// When `places` is empty or names a row that the table does not have.
-    pub fn encode(&self, tokens: &[f32], places: &[usize]) -> Vec<f32> {
-        assert!(!places.is_empty(), "at least one visual token is kept");
-        let (taken, made) = (places.len() * self.dim, self.joints * self.dim * self.transformers);
+    /// When `position_ids` is empty or names a row that the table does not have.
+    pub fn encode(&self, tokens: &[f32], position_ids: &[usize]) -> Vec<f32> {
+        assert!(!position_ids.is_empty(), "at least one visual token is kept");
+        let (taken, made) = (position_ids.len() * self.dim, self.joints * self.dim * self.transformers);
         let mut out = vec![0.0; tokens.len() / taken * made];
         out.par_chunks_exact_mut(made).zip(tokens.par_chunks_exact(taken)).for_each(|(out, tokens)| {
-            self.persons.lend(|room| self.person(tokens, places, out, room));
+            self.persons.lend(|workspace| self.person(tokens, position_ids, out, workspace));
         });
         out
     }
 
-    fn person(&self, tokens: &[f32], places: &[usize], out: &mut [f32], room: &mut PersonRoom) {
+    fn person(
+        &self,
+        tokens: &[f32],
+        position_ids: &[usize],
+        out: &mut [f32],
+        workspace: &mut PersonWorkspace,
+    ) {
         let (d, joints) = (self.dim, self.joints);
-        let n = joints + places.len();
+        let n = joints + position_ids.len();
         let rows = strip_rows(n);
-        let x = first(&mut room.x, n * d);
+        let x = first(&mut workspace.x, n * d);
         x[..joints * d].copy_from_slice(&self.keypoint_tokens);
         x[joints * d..].copy_from_slice(tokens);
-        let [now, next] = &mut room.qkv;
+        let [now, next] = &mut workspace.qkv;
         let (mut now, mut next) = (first(now, n * 3 * d), first(next, n * 3 * d));
         for step in 0..=self.blocks.len() {
             let (left, entered) = (step.checked_sub(1).map(|i| &self.blocks[i]), self.blocks.get(step));
@@ -102,16 +107,16 @@ impl CpuEncoder {
             };
             let strips = x.par_chunks_mut(rows * d).zip(next.par_chunks_mut(rows * 3 * d));
             strips.enumerate().for_each(|(i, (x, qkv))| {
-                self.strips.lend(|room| {
+                self.strips.lend(|workspace| {
                     let start = i * rows;
                     if let Some(block) = left {
-                        block.leave(x, now, start, room);
+                        block.leave(x, now, start, workspace);
                     }
                     if let Some(block) = entered {
                         if block.adds_positions {
-                            self.place(x, start, places);
+                            self.add_positions(x, start, position_ids);
                         }
-                        block.enter(x, qkv, queries.saturating_sub(start), room);
+                        block.enter(x, qkv, queries.saturating_sub(start), workspace);
                     }
                 });
             });
@@ -126,11 +131,11 @@ impl CpuEncoder {
     }
 
     /// Adds their positions to the visual ones of the rows `x`, of which the first is row `start`.
-    fn place(&self, x: &mut [f32], start: usize, places: &[usize]) {
+    fn add_positions(&self, x: &mut [f32], start: usize, position_ids: &[usize]) {
         let d = self.dim;
         for (row, x) in x.chunks_exact_mut(d).enumerate() {
             if let Some(token) = (start + row).checked_sub(self.joints) {
-                let place = places[token];
+                let place = position_ids[token];
                 add(x, &self.positions[place * d..(place + 1) * d]);
             }
         }

@@ -1,7 +1,7 @@
 //! The pass written by hand against the transformers as Burn computes them.
 
 use super::*;
-use crate::model::{Keep, MaskKind, ModelConfig, PositionMode, Variant, fill_params, kept_tokens};
+use crate::model::{KeptTokens, MaskKind, ModelConfig, PositionMode, Variant, fill_params, kept_tokens};
 use crate::pose::Skeleton;
 use burn::prelude::*;
 
@@ -27,7 +27,7 @@ fn tokens(persons: usize, kept: usize, dim: usize) -> Vec<f32> {
 fn by_burn(model: &TmPose, tokens: &[f32], kept: &[usize], positions: PositionMode) -> Vec<f32> {
     let (dim, device) = (model.config().dim, Device::flex());
     let persons = tokens.len() / dim / kept.len();
-    let keep = Keep::same(kept, persons, &device).with_positions(positions);
+    let keep = KeptTokens::same(kept, persons, &device).with_positions(positions);
     let tokens = Tensor::from_data(TensorData::new(tokens.to_vec(), [persons, kept.len(), dim]), &device);
     values(model.encode(tokens, &keep))
 }
@@ -36,8 +36,8 @@ fn by_burn(model: &TmPose, tokens: &[f32], kept: &[usize], positions: PositionMo
 fn agrees(model: &TmPose, persons: usize, kept: &[usize], positions: PositionMode) {
     let tokens = tokens(persons, kept.len(), model.config().dim);
     let prefix: Vec<usize> = (0..kept.len()).collect();
-    let places = if positions == PositionMode::Prefix { &prefix } else { kept };
-    let found = CpuEncoder::new(model).encode(&tokens, places);
+    let position_ids = if positions == PositionMode::Prefix { &prefix } else { kept };
+    let found = CpuEncoder::new(model).encode(&tokens, position_ids);
     let expected = by_burn(model, &tokens, kept, positions);
     assert_eq!(found.len(), expected.len());
     let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
@@ -79,15 +79,17 @@ fn neither_the_batch_nor_the_number_of_threads_changes_a_bit() {
     let model = model(Variant::T, 3);
     let encoder = CpuEncoder::new(&model);
     for ratio in [1.0, 0.6, 0.05] {
-        let places = kept(&model, ratio);
-        let tokens = tokens(3, places.len(), 192);
-        let together = encoder.encode(&tokens, &places);
-        let alone: Vec<f32> =
-            tokens.chunks(places.len() * 192).flat_map(|one| encoder.encode(one, &places)).collect();
+        let position_ids = kept(&model, ratio);
+        let tokens = tokens(3, position_ids.len(), 192);
+        let together = encoder.encode(&tokens, &position_ids);
+        let alone: Vec<f32> = tokens
+            .chunks(position_ids.len() * 192)
+            .flat_map(|one| encoder.encode(one, &position_ids))
+            .collect();
         assert_eq!(together, alone);
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert_eq!(pool.install(|| encoder.encode(&tokens, &places)), together);
+            assert_eq!(pool.install(|| encoder.encode(&tokens, &position_ids)), together);
         }
     }
 }

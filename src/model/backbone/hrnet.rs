@@ -34,23 +34,23 @@ impl BasicBlock {
 
 /// The blocks of one resolution in an [`HrModule`].
 #[derive(Module, Debug)]
-pub struct Branch {
+pub struct HrBranch {
     pub blocks: Vec<BasicBlock>,
 }
 
 /// The way from resolution j to resolution i: nothing for i = j, a 1x1 convolution and nearest
-/// upsampling for j > i, a chain of strided 3x3 convolutions for j < i (METHOD 1.1, "Fusion").
+/// upsampling for j > i, a chain of strided 3x3 convolutions for j < i (docs/METHOD.md, "HRNet").
 #[derive(Module, Debug)]
-pub struct Fuse {
+pub struct FuseLayer {
     pub convs: Vec<ConvBn>,
     /// Factor of the upsampling, 1 for none.
     pub up: usize,
 }
 
-impl Fuse {
-    fn new(i: usize, j: usize, channels: &[usize], device: &Device) -> Fuse {
+impl FuseLayer {
+    fn new(i: usize, j: usize, channels: &[usize], device: &Device) -> FuseLayer {
         if j > i {
-            return Fuse {
+            return FuseLayer {
                 convs: vec![ConvBn::new(channels[j], channels[i], 1, 1, device)],
                 up: 1 << (j - i),
             };
@@ -61,7 +61,7 @@ impl Fuse {
                 ConvBn::new(channels[j], outputs, 3, 2, device)
             })
             .collect();
-        Fuse { convs, up: 1 }
+        FuseLayer { convs, up: 1 }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -75,8 +75,8 @@ impl Fuse {
         if self.up > 1 { upsample_nearest(y, self.up) } else { y }
     }
 
-    fn fold(self) -> Fuse {
-        Fuse { convs: self.convs.into_iter().map(ConvBn::fold).collect(), up: self.up }
+    fn fold(self) -> FuseLayer {
+        FuseLayer { convs: self.convs.into_iter().map(ConvBn::fold).collect(), up: self.up }
     }
 
     fn macs(&self, size: [usize; 2]) -> u64 {
@@ -102,15 +102,15 @@ fn upsample_nearest(x: Tensor<4>, factor: usize) -> Tensor<4> {
 /// Parallel branches, then their exchange.
 #[derive(Module, Debug)]
 pub struct HrModule {
-    pub branches: Vec<Branch>,
+    pub branches: Vec<HrBranch>,
     /// `[output][input]`.
-    pub fuse_layers: Vec<Vec<Fuse>>,
+    pub fuse_layers: Vec<Vec<FuseLayer>>,
 }
 
 impl HrModule {
     fn new(channels: &[usize], outputs: usize, device: &Device) -> HrModule {
-        let branch = |&c: &usize| Branch { blocks: (0..4).map(|_| BasicBlock::new(c, device)).collect() };
-        let row = |i| (0..channels.len()).map(|j| Fuse::new(i, j, channels, device)).collect();
+        let branch = |&c: &usize| HrBranch { blocks: (0..4).map(|_| BasicBlock::new(c, device)).collect() };
+        let row = |i| (0..channels.len()).map(|j| FuseLayer::new(i, j, channels, device)).collect();
         HrModule {
             branches: channels.iter().map(branch).collect(),
             fuse_layers: (0..outputs).map(row).collect(),
@@ -124,20 +124,21 @@ impl HrModule {
             .zip(&self.branches)
             .map(|(x, branch)| branch.blocks.iter().fold(x, |x, block| block.forward(x)))
             .collect();
-        let fused = |row: &Vec<Fuse>| {
+        let fused = |row: &Vec<FuseLayer>| {
             row.iter().zip(&inputs).map(|(fuse, x)| fuse.forward(x.clone())).reduce(|sum, y| sum + y)
         };
         self.fuse_layers.iter().filter_map(fused).map(relu).collect()
     }
 
     fn fold(self) -> HrModule {
-        let fold_branch = |b: Branch| Branch { blocks: b.blocks.into_iter().map(BasicBlock::fold).collect() };
+        let fold_branch =
+            |b: HrBranch| HrBranch { blocks: b.blocks.into_iter().map(BasicBlock::fold).collect() };
         HrModule {
             branches: self.branches.into_iter().map(fold_branch).collect(),
             fuse_layers: self
                 .fuse_layers
                 .into_iter()
-                .map(|row| row.into_iter().map(Fuse::fold).collect())
+                .map(|row| row.into_iter().map(FuseLayer::fold).collect())
                 .collect(),
         }
     }

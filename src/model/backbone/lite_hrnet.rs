@@ -13,8 +13,8 @@ use burn::prelude::*;
 use burn::tensor::activation::relu;
 
 use super::conv_weights::{ConvMismatch, ConvWeights, fill_convolutions};
-use layers::{Separable, Stem};
-use stage::HrModule;
+use layers::{LiteStem, SeparableConv};
+use stage::LiteHrModule;
 pub use tiny_pose::TinyPose;
 
 /// Channels of the branches at 1/4, 1/8, 1/16 and 1/32 of the picture's size.
@@ -25,18 +25,18 @@ const STAGES: [usize; 3] = [2, 4, 2];
 /// Lite-HRNet: `[B,3,H,W] -> [B,40,H/4,W/4]`; H and W are multiples of 32.
 #[derive(Module, Debug)]
 pub struct LiteHrNet {
-    pub stem: Stem,
+    pub stem: LiteStem,
     /// Stem to the branches 0 and 1.
-    pub transition1: Vec<Separable>,
-    pub stage2: Vec<HrModule>,
+    pub transition1: Vec<SeparableConv>,
+    pub stage2: Vec<LiteHrModule>,
     /// Branch 1 to the new branch 2.
-    pub transition2: Separable,
-    pub stage3: Vec<HrModule>,
+    pub transition2: SeparableConv,
+    pub stage3: Vec<LiteHrModule>,
     /// Branch 2 to the new branch 3.
-    pub transition3: Separable,
-    pub stage4: Vec<HrModule>,
+    pub transition3: SeparableConv,
+    pub stage4: Vec<LiteHrModule>,
     /// Coarsest to finest: each halves the channels before they go up and are added to the next finer branch.
-    pub gather: Vec<Separable>,
+    pub gather: Vec<SeparableConv>,
 }
 
 impl LiteHrNet {
@@ -50,11 +50,11 @@ impl LiteHrNet {
     /// A network with random weights.
     pub fn new(device: &Device) -> Self {
         let stage = |branches: usize, modules: usize| {
-            (0..modules).map(|_| HrModule::new(branches, device)).collect::<Vec<_>>()
+            (0..modules).map(|_| LiteHrModule::new(branches, device)).collect::<Vec<_>>()
         };
-        let link = |from: usize, to: usize, stride: usize| Separable::new(from, to, stride, device);
+        let link = |from: usize, to: usize, stride: usize| SeparableConv::new(from, to, stride, device);
         Self {
-            stem: Stem::new(device),
+            stem: LiteStem::new(device),
             transition1: vec![link(32, WIDTHS[0], 1), link(32, WIDTHS[1], 2)],
             stage2: stage(2, STAGES[0]),
             transition2: link(WIDTHS[1], WIDTHS[2], 2),
@@ -86,8 +86,8 @@ impl LiteHrNet {
 
     /// The same function with the biases between two linear layers folded into the second; inference only.
     pub fn fold(self) -> Self {
-        let links = |links: Vec<Separable>| links.into_iter().map(Separable::fold).collect();
-        let stage = |modules: Vec<HrModule>| modules.into_iter().map(HrModule::fold).collect();
+        let links = |links: Vec<SeparableConv>| links.into_iter().map(SeparableConv::fold).collect();
+        let stage = |modules: Vec<LiteHrModule>| modules.into_iter().map(LiteHrModule::fold).collect();
         Self {
             stem: self.stem.fold(),
             transition1: links(self.transition1),
@@ -145,7 +145,7 @@ impl LiteHrNet {
         }
         fill_convolutions(convolutions, given, 0)?;
         let modules = self.stage2.iter_mut().chain(&mut self.stage3).chain(&mut self.stage4);
-        modules.for_each(HrModule::double_finest);
+        modules.for_each(LiteHrModule::double_finest);
         Ok(self)
     }
 

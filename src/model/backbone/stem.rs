@@ -4,7 +4,7 @@ use crate::model::conv::ConvBn;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
 
-/// 1x1 to 64, 3x3, 1x1 to 256 channels, with a residual (METHOD 1.1).
+/// 1x1 to 64, 3x3, 1x1 to 256 channels, with a residual (docs/METHOD.md, "HRNet").
 #[derive(Module, Debug)]
 pub struct Bottleneck {
     pub c1: ConvBn,

@@ -1,7 +1,7 @@
 //! The terms of the loss that compare a student with what it imitates.
 
 use super::TeacherTargetsBatch;
-use crate::model::{Keep, ModelConfig, Trace};
+use crate::model::{EncoderTrace, KeptTokens, ModelConfig};
 use crate::train::config::TrainConfig;
 use burn::prelude::*;
 
@@ -63,9 +63,9 @@ pub fn squared_error(maps: &Tensor<4>, goal: Tensor<4>, taught: &Tensor<4>, fact
 /// The terms inside the network, recorded: those of the keypoint tokens and of their attention. `trace` is
 /// the student's, `by` from [`DistillWeights::factors`], `taught` [B, 1, 1].
 pub fn autodiff_terms(
-    trace: &Trace,
+    trace: &EncoderTrace,
     lesson: &TeacherTargetsBatch,
-    keep: &Keep,
+    keep: &KeptTokens,
     taught: &Tensor<3>,
     by: &DistillWeights,
 ) -> Option<Tensor<1>> {
@@ -89,7 +89,7 @@ pub fn autodiff_terms(
 }
 
 /// Columns of the kept tokens, [B, J, N] to [B, J, k].
-fn kept(attention: Tensor<3>, keep: &Keep) -> Tensor<3> {
+fn kept(attention: Tensor<3>, keep: &KeptTokens) -> Tensor<3> {
     let Some(indices) = &keep.indices else { return attention };
     let [batch, joints, _] = attention.dims();
     let [_, kept] = indices.dims();
@@ -120,10 +120,10 @@ mod tests {
             parts: [false, false, true],
         };
         let lesson = TeacherTargetsBatch::new(theirs.to_vec(), shape, &device);
-        let mut trace = Trace::new(2, true);
+        let mut trace = EncoderTrace::new(2, true);
         let ours = Tensor::<3>::from_data(TensorData::new(ours.to_vec(), [1, 2, 2]), &device);
         trace.attention.push(ours.autodiff());
-        let keep = Keep::per_person(&[vec![0, 3]], &device);
+        let keep = KeptTokens::per_person(&[vec![0, 3]], &device);
         let by = DistillWeights { attention: 1.0, ..DistillWeights::default() };
         let taught = Tensor::ones([1, 1, 1], &device);
         let terms = autodiff_terms(&trace, &lesson, &keep, &taught, &by).unwrap();

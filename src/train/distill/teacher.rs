@@ -4,7 +4,7 @@ use super::TeacherTargetsShape;
 use super::loss::DistillWeights;
 use crate::data::features::Fingerprint;
 use crate::model::backbone::TinyPose;
-use crate::model::{Keep, ModelConfig, TmPose, Trace};
+use crate::model::{EncoderTrace, KeptTokens, ModelConfig, TmPose};
 use crate::pose::Skeleton;
 use crate::train::TrainError;
 use crate::train::init::{PP_TINYPOSE, origin_of};
@@ -104,15 +104,15 @@ impl Teacher {
         let batch = images.dims()[0];
         let [maps, keypoints, attention] = self.shape.parts;
         let device = images.device();
-        let mut trace = Trace::new(0, attention);
+        let mut trace = EncoderTrace::new(0, attention);
         let drawn = match &self.network {
             TeacherNetwork::Published(network) => {
                 network.forward(images).narrow(1, TinyPose::CHANNELS - TinyPose::HEATMAPS, TinyPose::HEATMAPS)
             }
             TeacherNetwork::Ours(model) => {
-                trace = Trace::new(model.config().joints, attention);
+                trace = EncoderTrace::new(model.config().joints, attention);
                 let patches = model.patches(model.backbone(images));
-                model.forward_patches_traced(patches, &Keep::all(), &mut trace)
+                model.forward_patches_traced(patches, &KeptTokens::all(), &mut trace)
             }
         };
         let joints: Vec<i32> = self.joints.iter().map(|&j| j as i32).collect();
@@ -240,9 +240,9 @@ mod tests {
         let rows = numbers(teacher.targets(images.clone()));
         let shape = &teacher.shape;
         assert_eq!(rows.len(), 2 * shape.len());
-        let mut trace = Trace::new(17, true);
+        let mut trace = EncoderTrace::new(17, true);
         let patches = model.patches(model.backbone(images));
-        let maps = numbers(model.forward_patches_traced(patches, &Keep::all(), &mut trace));
+        let maps = numbers(model.forward_patches_traced(patches, &KeptTokens::all(), &mut trace));
         let cells = 64 * 48;
         // The student's joint 2 is the teacher's 14.
         near(&rows[shape.maps()][2 * cells..3 * cells], &maps[14 * cells..15 * cells]);

@@ -5,7 +5,7 @@ use super::loss::{LossNormalizer, PoseLoss, TargetBatch, loss_and_gradient};
 use super::loss_spec::LossSpec;
 use super::pictures::PictureBatch;
 use super::plan::BatchPlan;
-use crate::model::{Keep, TmPose, Trace};
+use crate::model::{EncoderTrace, KeptTokens, TmPose};
 use crate::train::distill::{DistillWeights, Teacher, TeacherTargetsBatch, autodiff_terms, squared_error};
 use crate::train::parameters::ParamLayout;
 use burn::prelude::*;
@@ -103,7 +103,7 @@ impl AutodiffStep<'_> {
         };
         let (mut loss, mut total, mut full) = (PoseLoss::default(), None::<Tensor<1>>, None::<Tensor<4>>);
         for keep in &passes {
-            let kept = Keep::per_person(keep, &device);
+            let kept = KeptTokens::per_person(keep, &device);
             let (sum, drawn) = pass.run(&kept, full.as_ref(), &mut loss);
             total = Some(total.map_or(sum.clone(), |total| total + sum));
             full.get_or_insert(drawn);
@@ -153,9 +153,14 @@ struct AutodiffPass<'a> {
 impl AutodiffPass<'_> {
     /// One pass: a number whose gradient is that of the loss, and the heatmaps [B, J, H, W]. `full` are the heatmaps of
     /// the pass with all tokens, which teaches this one. The terms are added to `loss`.
-    fn run(&self, kept: &Keep, full: Option<&Tensor<4>>, loss: &mut PoseLoss) -> (Tensor<1>, Tensor<4>) {
+    fn run(
+        &self,
+        kept: &KeptTokens,
+        full: Option<&Tensor<4>>,
+        loss: &mut PoseLoss,
+    ) -> (Tensor<1>, Tensor<4>) {
         let AutodiffPass { model, taught, distill, .. } = self;
-        let mut trace = Trace::new(model.config().joints, distill.attention > 0.0);
+        let mut trace = EncoderTrace::new(model.config().joints, distill.attention > 0.0);
         let maps = if distill.looks_inside() {
             model.forward_patches_traced(self.patches.clone(), kept, &mut trace)
         } else {

@@ -1,6 +1,6 @@
 //! The loss on heatmaps and its gradient in closed form.
 //!
-//! Two terms against the truth (docs/TRAINING.md says why): METHOD 5's weighted squared error, and a softmax
+//! Two terms against the truth (docs/TRAINING.md says why): the paper's weighted squared error, and a softmax
 //! cross-entropy over each map, which keeps the network from resting on all-zero maps.
 //!
 //! The gradient is written target_y instead of recorded: the maps are the largest tensor of a training
@@ -72,7 +72,8 @@ fn profile(at: f32, size: usize, sigma: f32, seen: bool, out: &mut Vec<f32>) {
     }));
 }
 
-/// METHOD 5: the 3-sigma window must touch the map. With sigma 2: from above -8 to below size + 6.
+/// docs/METHOD.md, "Targets": the 3-sigma window must touch the map. With sigma 2: from above -8 to below
+/// size + 6.
 fn reaches(at: f32, size: usize, sigma: f32) -> bool {
     at > -(3.0 * sigma + 2.0) && at < size as f32 + 3.0 * sigma
 }

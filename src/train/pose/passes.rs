@@ -1,4 +1,4 @@
-//! The sandwich: several passes of each person in one step (METHOD 11).
+//! The sandwich: several passes of each person in one step (docs/METHOD.md, "Sandwich").
 
 use crate::model::{MaskKind, kept_tokens};
 use crate::train::config::MaskSection;

@@ -8,12 +8,12 @@ use burn::tensor::activation::relu;
 
 /// A 3x3 depthwise convolution and the 1x1 convolution behind it, both with bias (batch norms are folded).
 #[derive(Module, Debug)]
-pub struct Separable {
+pub struct SeparableConv {
     pub depthwise: Conv2d,
     pub pointwise: Conv2d,
 }
 
-impl Separable {
+impl SeparableConv {
     pub(super) fn new(channels_in: usize, channels_out: usize, stride: usize, device: &Device) -> Self {
         Self {
             depthwise: depthwise(channels_in, stride, device),
@@ -45,23 +45,23 @@ impl Separable {
 
 /// Picture to 32 channels at a quarter of its size.
 #[derive(Module, Debug)]
-pub struct Stem {
+pub struct LiteStem {
     pub conv: Conv2d,
-    pub near: Separable,
+    pub near: SeparableConv,
     pub expand: Conv2d,
-    pub far: Separable,
+    pub far: SeparableConv,
 }
 
-impl Stem {
+impl LiteStem {
     pub(super) fn new(device: &Device) -> Self {
         Self {
             conv: Conv2dConfig::new([3, 32], [3, 3])
                 .with_stride([2, 2])
                 .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
                 .init(device),
-            near: Separable::new(16, 16, 2, device),
+            near: SeparableConv::new(16, 16, 2, device),
             expand: pointwise(16, 32, device),
-            far: Separable::new(32, 16, 2, device),
+            far: SeparableConv::new(32, 16, 2, device),
         }
     }
 
@@ -90,13 +90,13 @@ impl Stem {
 #[derive(Module, Debug)]
 pub struct ShuffleBlock {
     pub enter: Conv2d,
-    pub leave: Separable,
+    pub leave: SeparableConv,
 }
 
 impl ShuffleBlock {
     pub(super) fn new(channels: usize, device: &Device) -> Self {
         let half = channels / 2;
-        Self { enter: pointwise(half, half, device), leave: Separable::new(half, half, 1, device) }
+        Self { enter: pointwise(half, half, device), leave: SeparableConv::new(half, half, 1, device) }
     }
 
     /// `[B,C,H,W] -> [B,C,H,W]`.

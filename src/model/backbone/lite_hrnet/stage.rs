@@ -7,37 +7,37 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 
 use super::WIDTHS;
-use super::layers::{Separable, ShuffleBlock, pointwise};
+use super::layers::{SeparableConv, ShuffleBlock, pointwise};
 
 /// Shuffle blocks on each branch.
 pub(super) const BLOCKS: usize = 2;
 
 /// Branch `i` has `WIDTHS[i]` channels at 1 / 2^(i+2) of the picture's size.
 #[derive(Module, Debug)]
-pub struct HrModule {
+pub struct LiteHrModule {
     /// `branches[i]`: the shuffle blocks of branch `i`.
     pub branches: Vec<Vec<ShuffleBlock>>,
     /// `fusions[i]`: what arrives at branch `i`.
-    pub fusions: Vec<Fusion>,
+    pub fusions: Vec<BranchFusion>,
 }
 
 /// The paths from all other branches to one branch.
 #[derive(Module, Debug)]
-pub struct Fusion {
+pub struct BranchFusion {
     /// `down[j]`, from the finer branch `j`: a chain of separable convolutions of stride 2.
-    pub down: Vec<Vec<Separable>>,
+    pub down: Vec<Vec<SeparableConv>>,
     /// `up[n]`, from the coarser branch `i + 1 + n`: a 1x1 convolution, then nearest up-sampling.
     pub up: Vec<Conv2d>,
 }
 
-impl HrModule {
+impl LiteHrModule {
     pub(super) fn new(branches: usize, device: &Device) -> Self {
         Self {
             branches: WIDTHS[..branches]
                 .iter()
                 .map(|&width| (0..BLOCKS).map(|_| ShuffleBlock::new(width, device)).collect())
                 .collect(),
-            fusions: (0..branches).map(|i| Fusion::new(i, branches, device)).collect(),
+            fusions: (0..branches).map(|i| BranchFusion::new(i, branches, device)).collect(),
         }
     }
 
@@ -62,7 +62,7 @@ impl HrModule {
     }
 
     pub(super) fn fold(self) -> Self {
-        let chain = |links: Vec<Separable>| links.into_iter().map(Separable::fold).collect();
+        let chain = |links: Vec<SeparableConv>| links.into_iter().map(SeparableConv::fold).collect();
         Self {
             branches: self
                 .branches
@@ -72,7 +72,7 @@ impl HrModule {
             fusions: self
                 .fusions
                 .into_iter()
-                .map(|fusion| Fusion { down: fusion.down.into_iter().map(chain).collect(), ..fusion })
+                .map(|fusion| BranchFusion { down: fusion.down.into_iter().map(chain).collect(), ..fusion })
                 .collect(),
         }
     }
@@ -101,13 +101,13 @@ impl HrModule {
     }
 }
 
-impl Fusion {
+impl BranchFusion {
     fn new(i: usize, branches: usize, device: &Device) -> Self {
         let down = (0..i)
             .map(|j| {
                 (j + 1..=i)
                     .map(|to| {
-                        Separable::new(WIDTHS[j], if to == i { WIDTHS[i] } else { WIDTHS[j] }, 2, device)
+                        SeparableConv::new(WIDTHS[j], if to == i { WIDTHS[i] } else { WIDTHS[j] }, 2, device)
                     })
                     .collect()
             })
@@ -130,7 +130,7 @@ impl Fusion {
 }
 
 /// A chain of strided separable convolutions, a rectifier between two links but none behind the last.
-fn descend(chain: &[Separable], map: &Tensor<4>) -> Tensor<4> {
+fn descend(chain: &[SeparableConv], map: &Tensor<4>) -> Tensor<4> {
     let mut links = chain.iter();
     let first = links.next().map_or_else(|| map.clone(), |link| link.forward(map.clone()));
     links.fold(first, |map, link| link.forward(relu(map)))

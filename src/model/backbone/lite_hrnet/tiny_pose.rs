@@ -2,7 +2,7 @@
 //! draws from that feature.
 
 use super::LiteHrNet;
-use super::layers::{Separable, pointwise};
+use super::layers::{SeparableConv, pointwise};
 use crate::model::backbone::{ConvMismatch, ConvWeights, fill_convolutions};
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
@@ -13,7 +13,7 @@ use burn::tensor::activation::relu;
 pub struct TinyPose {
     pub features: LiteHrNet,
     /// The layers of the published heatmap head.
-    pub hidden: Separable,
+    pub hidden: SeparableConv,
     pub heatmaps: Conv2d,
 }
 
@@ -28,7 +28,7 @@ impl TinyPose {
         let width = LiteHrNet::CHANNELS;
         Self {
             features: LiteHrNet::new(device),
-            hidden: Separable::new(width, width, 1, device),
+            hidden: SeparableConv::new(width, width, 1, device),
             heatmaps: pointwise(width, Self::HEATMAPS, device),
         }
     }

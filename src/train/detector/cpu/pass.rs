@@ -3,7 +3,7 @@
 use super::kernels;
 use super::map::FeatureMap;
 use super::program::{Conv, DetectorProgram, ProgramOp, ProgramStep};
-use crate::cpu::{Into, Mat, multiply};
+use crate::cpu::{Mat, OutputMode, multiply};
 
 /// Pixels that a pooled pixel looks at to each side.
 const POOL_REACH: usize = 2;
@@ -54,12 +54,12 @@ impl DetectorProgram {
                 let seen = Mat::new(columns.as_deref().unwrap_or(&from.values), to.cells(), inputs, inputs);
                 let weight = Mat::new(weight, inputs, conv.outputs, conv.outputs);
                 if !silu {
-                    multiply(seen, weight, &mut to.values, conv.outputs, Into::Replace);
+                    multiply(seen, weight, &mut to.values, conv.outputs, OutputMode::Replace);
                     kernels::add_bias(&mut to.values, bias);
                     return (to, SavedTensors::Nothing);
                 }
                 let mut sums = vec![0.0; to.values.len()];
-                multiply(seen, weight, &mut sums, conv.outputs, Into::Replace);
+                multiply(seen, weight, &mut sums, conv.outputs, OutputMode::Replace);
                 kernels::bias_silu(&mut sums, bias, &mut to.values);
                 (to, SavedTensors::Sums(sums))
             }
@@ -182,18 +182,18 @@ impl DetectorProgram {
                     let to = FeatureMap { values: Vec::new(), ..made_size(conv, from) };
                     let columns = columns_of(conv, from, &to);
                     let seen = Mat::new(columns.as_deref().unwrap_or(&from.values), cells, inputs, inputs);
-                    multiply(seen.t(), given, &mut out[conv.weight.clone()], outputs, Into::Add);
+                    multiply(seen.t(), given, &mut out[conv.weight.clone()], outputs, OutputMode::Add);
                     kernels::add_rows(&gradient, &mut out[conv.bias.clone()]);
                 }
                 if learns(source) {
                     let mut sum = room(gradients, source);
                     let weight = Mat::new(&packed[conv.weight.clone()], inputs, outputs, outputs);
                     if conv.kernel == 1 {
-                        multiply(given, weight.t(), &mut sum, inputs, Into::Add);
+                        multiply(given, weight.t(), &mut sum, inputs, OutputMode::Add);
                     } else {
                         let to = made_size(conv, from);
                         let mut columns = vec![0.0; cells * inputs];
-                        multiply(given, weight.t(), &mut columns, inputs, Into::Replace);
+                        multiply(given, weight.t(), &mut columns, inputs, OutputMode::Replace);
                         kernels::columns_back(
                             &columns,
                             from.height,

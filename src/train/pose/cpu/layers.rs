@@ -2,7 +2,7 @@
 
 use super::kernels;
 use super::network::{LinearParams, NormParams};
-use crate::cpu::{Into, Mat, multiply};
+use crate::cpu::{Mat, OutputMode, multiply};
 use std::ops::Range;
 
 /// What the backward pass needs from a layer norm.
@@ -50,7 +50,7 @@ impl LinearParams {
             self.matrix(w),
             out,
             self.outputs,
-            Into::Replace,
+            OutputMode::Replace,
         );
     }
 
@@ -59,7 +59,7 @@ impl LinearParams {
         let rows = x.len() / self.inputs;
         let (x, d) =
             (Mat::new(x, rows, self.inputs, self.inputs), Mat::new(dout, rows, self.outputs, self.outputs));
-        multiply(x.t(), d, &mut g[self.weight.clone()], self.outputs, Into::Add);
+        multiply(x.t(), d, &mut g[self.weight.clone()], self.outputs, OutputMode::Add);
         if !self.bias.is_empty() {
             kernels::add_rows(&mut g[self.bias.clone()], dout);
         }
@@ -70,7 +70,7 @@ impl LinearParams {
         let rows = dout.len() / self.outputs;
         grow(dx, rows * self.inputs);
         let d = Mat::new(dout, rows, self.outputs, self.outputs);
-        multiply(d, self.matrix(w).t(), dx, self.inputs, Into::Replace);
+        multiply(d, self.matrix(w).t(), dx, self.inputs, OutputMode::Replace);
     }
 }
 

@@ -4,7 +4,7 @@ use super::kernels;
 use super::layers::{NormTrace, grow, zeroed};
 use super::loss::{DistillTargets, LossFactors};
 use super::network::{CpuNetwork, LinearParams};
-use crate::cpu::{Into, Mat, multiply};
+use crate::cpu::{Mat, OutputMode, multiply};
 use crate::train::pose::loss::PoseLoss;
 
 /// What one person's pass works on.
@@ -119,7 +119,7 @@ impl CpuNetwork {
         grow(x, n * d);
         x[..joints * d].copy_from_slice(&w[self.keypoint_token.clone()]);
         let patches = Mat::new(patches, kept, self.patch.inputs, self.patch.inputs);
-        multiply(patches, self.patch.matrix(w), &mut x[joints * d..], d, Into::Replace);
+        multiply(patches, self.patch.matrix(w), &mut x[joints * d..], d, OutputMode::Replace);
         kernels::add_bias(&mut x[joints * d..], &w[self.patch.bias.clone()]);
         self.place(keep, x);
         let last = self.blocks.len() - 1;
@@ -194,11 +194,11 @@ impl CpuNetwork {
         grow(&mut trace.qkv, n * wide);
         let normed = &trace.norm1.out;
         if queries == n {
-            multiply(Mat::new(normed, n, d, d), qkv.matrix(w), &mut trace.qkv, wide, Into::Replace);
+            multiply(Mat::new(normed, n, d, d), qkv.matrix(w), &mut trace.qkv, wide, OutputMode::Replace);
         } else {
             let (few, all) = (Mat::new(normed, queries, d, d), Mat::new(normed, n, d, d));
-            multiply(few, qkv.part(w, 0..d), &mut trace.qkv, wide, Into::Replace);
-            multiply(all, qkv.part(w, d..wide), &mut trace.qkv[d..], wide, Into::Replace);
+            multiply(few, qkv.part(w, 0..d), &mut trace.qkv, wide, OutputMode::Replace);
+            multiply(all, qkv.part(w, d..wide), &mut trace.qkv[d..], wide, OutputMode::Replace);
         }
         grow(&mut trace.attention, self.heads * queries * n);
         grow(&mut trace.mixed, queries * d);
@@ -208,9 +208,9 @@ impl CpuNetwork {
             let q = Mat::new(&trace.qkv[at..], queries, size, wide);
             let k = Mat::new(&trace.qkv[d + at..], n, size, wide);
             let v = Mat::new(&trace.qkv[2 * d + at..], n, size, wide);
-            multiply(q, k.t(), attention, n, Into::Replace);
+            multiply(q, k.t(), attention, n, OutputMode::Replace);
             kernels::softmax(attention, n, self.scale);
-            multiply(Mat::new(attention, queries, n, n), v, &mut trace.mixed[at..], d, Into::Replace);
+            multiply(Mat::new(attention, queries, n, n), v, &mut trace.mixed[at..], d, OutputMode::Replace);
         }
     }
 
@@ -288,9 +288,9 @@ impl CpuNetwork {
                 dout,
                 &mut dqkv[2 * d + at..],
                 wide,
-                Into::Replace,
+                OutputMode::Replace,
             );
-            multiply(dout, v.t(), dattention, n, Into::Replace);
+            multiply(dout, v.t(), dattention, n, OutputMode::Replace);
             if !trace.attention_gradient.is_empty() {
                 let joints = self.joints;
                 for (row, from) in
@@ -301,8 +301,8 @@ impl CpuNetwork {
             }
             kernels::softmax_gradient(attention, dattention, n, self.scale);
             let dlogits = Mat::new(dattention, queries, n, n);
-            multiply(dlogits, k, &mut dqkv[at..], wide, Into::Replace);
-            multiply(dlogits.t(), q, &mut dqkv[d + at..], wide, Into::Replace);
+            multiply(dlogits, k, &mut dqkv[at..], wide, OutputMode::Replace);
+            multiply(dlogits.t(), q, &mut dqkv[d + at..], wide, OutputMode::Replace);
         }
     }
 
@@ -329,10 +329,10 @@ impl CpuNetwork {
         let (few, all) = (Mat::new(normed, queries, d, d), Mat::new(normed, n, d, d));
         let (dq, dkv) = (Mat::new(dqkv, queries, d, wide), Mat::new(&dqkv[d..], n, 2 * d, wide));
         let weight = &mut g[qkv.weight.clone()];
-        multiply(few.t(), dq, weight, wide, Into::Add);
-        multiply(all.t(), dkv, &mut weight[d..], wide, Into::Add);
+        multiply(few.t(), dq, weight, wide, OutputMode::Add);
+        multiply(all.t(), dkv, &mut weight[d..], wide, OutputMode::Add);
         grow(dx, n * d);
-        multiply(dkv, qkv.part(w, d..wide).t(), dx, d, Into::Replace);
-        multiply(dq, qkv.part(w, 0..d).t(), dx, d, Into::Add);
+        multiply(dkv, qkv.part(w, d..wide).t(), dx, d, OutputMode::Replace);
+        multiply(dq, qkv.part(w, 0..d).t(), dx, d, OutputMode::Add);
     }
 }

@@ -3,7 +3,7 @@
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Which row of the position table a kept token gets (METHOD 3, "Positions").
+/// Which row of the position table a kept token gets (docs/METHOD.md, "Positions of kept tokens").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PositionMode {
@@ -42,42 +42,42 @@ impl std::str::FromStr for PositionMode {
 
 /// The kept tokens of a batch.
 #[derive(Clone, Debug)]
-pub struct Keep {
+pub struct KeptTokens {
     /// `[B,k]` token numbers, row-major over the grid; none keeps all tokens in order.
     pub indices: Option<Tensor<2, Int>>,
     pub positions: PositionMode,
 }
 
-impl Keep {
+impl KeptTokens {
     /// Every token, in order: the unmasked model.
-    pub fn all() -> Keep {
-        Keep { indices: None, positions: PositionMode::Gathered }
+    pub fn all() -> KeptTokens {
+        KeptTokens { indices: None, positions: PositionMode::Gathered }
     }
 
     /// The same tokens for each of `batch` persons.
-    pub fn same(indices: &[usize], batch: usize, device: &Device) -> Keep {
-        Keep::from_flat(indices.repeat(batch), batch, indices.len(), device)
+    pub fn same(indices: &[usize], batch: usize, device: &Device) -> KeptTokens {
+        KeptTokens::from_flat(indices.repeat(batch), batch, indices.len(), device)
     }
 
     /// One row of tokens for each person; the rows have equal lengths.
     ///
     /// # Panics
     /// When the rows differ in length: their tokens cannot form one tensor.
-    pub fn per_person(rows: &[Vec<usize>], device: &Device) -> Keep {
+    pub fn per_person(rows: &[Vec<usize>], device: &Device) -> KeptTokens {
         let kept = rows.first().map_or(0, Vec::len);
         assert!(rows.iter().all(|row| row.len() == kept), "every person keeps the same number of tokens");
-        Keep::from_flat(rows.concat(), rows.len(), kept, device)
+        KeptTokens::from_flat(rows.concat(), rows.len(), kept, device)
     }
 
     /// The same tokens with other positions.
-    pub fn with_positions(self, positions: PositionMode) -> Keep {
-        Keep { positions, ..self }
+    pub fn with_positions(self, positions: PositionMode) -> KeptTokens {
+        KeptTokens { positions, ..self }
     }
 
-    fn from_flat(flat: Vec<usize>, batch: usize, kept: usize, device: &Device) -> Keep {
+    fn from_flat(flat: Vec<usize>, batch: usize, kept: usize, device: &Device) -> KeptTokens {
         let flat: Vec<i32> = flat.into_iter().map(|i| i as i32).collect();
         let device = device.clone().without_autodiff();
         let indices = Tensor::from_data(TensorData::new(flat, [batch, kept]), &device);
-        Keep { indices: Some(indices), positions: PositionMode::default() }
+        KeptTokens { indices: Some(indices), positions: PositionMode::default() }
     }
 }

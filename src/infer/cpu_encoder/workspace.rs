@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What the passes that run at the same time have lent, and the rest for the next ones. A pass owns what
 /// it was lent: while it waits for its strips, its thread may begin with another person.
 #[derive(Default)]
-pub(super) struct Pool<T>(Mutex<Vec<T>>);
+pub(super) struct WorkspacePool<T>(Mutex<Vec<T>>);
 
-impl<T: Default> Pool<T> {
+impl<T: Default> WorkspacePool<T> {
     /// Runs `work` with what was given back last, which is likely to be in a cache still.
     pub fn lend<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         let mut lent = self.free().pop().unwrap_or_default();
@@ -24,7 +24,7 @@ impl<T: Default> Pool<T> {
 
 /// A person's tokens between two blocks.
 #[derive(Default)]
-pub(super) struct PersonRoom {
+pub(super) struct PersonWorkspace {
     /// `[n, dim]`.
     pub x: Vec<f32>,
     /// `[n, 3 dim]`: queries, keys and values of the block that is computed, and of the next one.
@@ -33,11 +33,11 @@ pub(super) struct PersonRoom {
 
 /// What a strip of rows needs on its way through a block.
 #[derive(Default)]
-pub(super) struct StripRoom {
+pub(super) struct StripWorkspace {
     /// `[rows, dim]`.
     pub normed: Vec<f32>,
     /// One head's attention `[rows, n]`.
-    pub shares: Vec<f32>,
+    pub attention: Vec<f32>,
     /// `[rows, dim]`.
     pub mixed: Vec<f32>,
     /// The MLP's inner values.
