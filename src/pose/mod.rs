@@ -8,7 +8,7 @@ mod skeleton;
 
 pub use joint_map::{DERIVED_WEIGHT, JointMap, JointSource};
 pub use joint_name::{JointName, Side};
-pub use oks::{joint_similarity, oks_between, oks_of_sure};
+pub use oks::{joint_similarity, oks_between, oks_of_confident};
 pub use size::{Size, SizeError};
 pub use skeleton::{Skeleton, SkeletonError};
 
