@@ -392,7 +392,7 @@ fn a_lost_camera_keeps_its_picture_and_says_that_it_is_tried_again() {
     }
     let window = state(&mut harness);
     assert!(window.live.source().is_none() && window.viewer.frame().is_none());
-    assert!(matches!(window.live.finder(), DetectorStatus::None));
+    assert!(matches!(window.live.detector(), DetectorStatus::None));
 }
 
 #[test]

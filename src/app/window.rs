@@ -13,7 +13,7 @@ use super::viewer::{PictureGesture, Viewer};
 use super::{panels, report, theme};
 use crate::gpu;
 use crate::infer::{Estimator, InferError};
-use crate::live::{self, LiveSettings, Loader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
+use crate::live::{self, LiveSettings, ModelLoader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
 use egui::{Context, Ui, ViewportCommand};
 use std::path::{Path, PathBuf};
@@ -177,7 +177,7 @@ impl Window {
         self.accuracy.clear();
         let device = self.preferences.device;
         let shared = self.viewer.heatmaps().draws_on_device();
-        self.live.load(weights.map(|path| -> Loader {
+        self.live.load(weights.map(|path| -> ModelLoader {
             Box::new(move || {
                 let device = gpu::choose(device).map_err(InferError::from)?;
                 let mut estimator = Estimator::load(&path, device.clone())?;
@@ -199,7 +199,7 @@ impl Window {
     pub fn load_detector(&mut self, weights: Option<PathBuf>) {
         self.detector = weights.clone();
         let device = self.preferences.device;
-        self.live.load_detector(weights.map(|path| live::detector(path, device)));
+        self.live.load_detector(weights.map(|path| live::detector_loader(path, device)));
     }
 
     pub fn fail(&mut self, text: String) {

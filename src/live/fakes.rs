@@ -213,7 +213,7 @@ pub fn summary() -> ModelSummary {
     }
 }
 
-pub fn loader(fake: Fake) -> Loader {
+pub fn loader(fake: Fake) -> ModelLoader {
     fake.alive.fetch_add(1, Ordering::SeqCst);
     Box::new(move || Ok((Box::new(fake), summary())))
 }

@@ -16,7 +16,7 @@
 
 mod capture;
 mod detector;
-mod ending;
+mod join;
 mod estimator;
 mod inference;
 mod outage;
@@ -26,20 +26,20 @@ mod playback;
 mod rate;
 mod slot;
 mod times;
-mod worker;
+mod inference_thread;
 
 pub use capture::{LiveFrame, Opener, SourceStatus, Transport};
-pub use detector::{detector, is_detector};
-pub use estimator::{Estimated, Loaded, Loader, ModelStatus, ModelSummary, PoseEstimator};
+pub use detector::{detector_loader, is_detector};
+pub use estimator::{Estimated, Loaded, ModelLoader, ModelStatus, ModelSummary, PoseEstimator};
 pub use outage::Outage;
 pub use person_detector::{
     DetectorError, DetectorLoader, DetectorStatus, DetectorSummary, LoadedDetector, PersonDetector,
 };
 pub use pipeline::Pipeline;
-pub use rate::{History, Rate};
+pub use rate::{RecentValues, Rate};
 pub use slot::{Notifier, Slot};
-pub use times::{FrameTimes, Spread, skipped_share};
-pub use worker::{LiveResult, LiveSettings, Measured};
+pub use times::{FrameTimes, Percentiles, skipped_share};
+pub use inference_thread::{LiveResult, LiveSettings, LiveMeasurements};
 
 #[cfg(test)]
 pub(crate) mod fakes;

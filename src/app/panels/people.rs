@@ -54,7 +54,7 @@ fn detector(ui: &mut Ui, window: &mut Window) {
     let tip = Command::ToggleDetector.hint(ui.ctx());
     let people = &mut window.preferences.people;
     check(ui, &mut people.detect, Command::ToggleDetector.text(), &tip);
-    let status = window.live.finder();
+    let status = window.live.detector();
     let ready = matches!(status, DetectorStatus::Ready(_));
     let help = "Frames from one detection to the next; in between, boxes follow the keypoints. Whoever is lost is \
                 looked for at once.";

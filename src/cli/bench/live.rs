@@ -15,7 +15,7 @@ use super::super::source_arg::parse_source;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::live::{
-    self, DetectorLoader, DetectorSummary, LiveSettings, Loader, ModelSummary, Notifier, Opener, Pipeline,
+    self, DetectorLoader, DetectorSummary, LiveSettings, ModelLoader, ModelSummary, Notifier, Opener, Pipeline,
     Transport,
 };
 use crate::model::MaskKind;
@@ -240,7 +240,7 @@ fn with_people(spec: &SourceSpec, people: u32) -> SourceSpec {
 }
 
 /// Loads the network on the inference thread.
-fn loader(weights: &Path, device: &ComputeDevice) -> Loader {
+fn loader(weights: &Path, device: &ComputeDevice) -> ModelLoader {
     let (path, device) = (weights.to_owned(), device.clone());
     Box::new(move || {
         let estimator = Estimator::load(&path, device.clone())?;
@@ -258,7 +258,7 @@ fn finder(
     device: &ComputeDevice,
 ) -> Option<DetectorLoader> {
     match (detector, spec) {
-        (Some(path), _) => Some(live::detector(path.to_owned(), choice)),
+        (Some(path), _) => Some(live::detector_loader(path.to_owned(), choice)),
         (None, _) if is_drawn(spec) => {
             let summary = DetectorSummary { path: PathBuf::new(), device: device.clone() };
             Some(Box::new(move || Ok((Box::new(KnownBoxes(people)) as _, summary))))
