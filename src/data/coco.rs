@@ -3,9 +3,9 @@
 use super::coco_file::CocoFile;
 use super::error::DataError;
 use super::lenient::{Number, Numbers};
-use super::locate::Place;
+use super::locate::DatasetFiles;
 use super::pictures::{Listed, list};
-use super::set::{Ignored, Layout, LoadReport, Person, PoseSet};
+use super::set::{DatasetFormat, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
 use serde::Deserialize;
@@ -42,13 +42,17 @@ struct RawAnnotation {
 }
 
 /// Reads a file's `bytes`. `expected` stands in for a skeleton that the set does not declare.
-pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
+pub(super) fn read(
+    bytes: Vec<u8>,
+    place: &DatasetFiles,
+    expected: Option<&Skeleton>,
+) -> Result<PoseSet, DataError> {
     let raw = RawFile::parse(bytes, &place.file, "COCO's keypoint layout")?;
     let skeleton = declared(&raw, place, expected)?;
     let joints = skeleton.len();
     let mut set = PoseSet {
         file: place.file.clone(),
-        layout: Layout::Coco,
+        layout: DatasetFormat::Coco,
         skeleton,
         pictures: Vec::new(),
         persons: Vec::with_capacity(raw.annotations.len()),
@@ -93,7 +97,7 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -
 
 /// The skeleton of a set: `skeleton.json` or `skeleton.toml` in its folder or beside the annotations,
 /// else the joint names of its category, else what its number of joints suggests.
-fn declared(raw: &RawFile, place: &Place, expected: Option<&Skeleton>) -> Result<Skeleton, DataError> {
+fn declared(raw: &RawFile, place: &DatasetFiles, expected: Option<&Skeleton>) -> Result<Skeleton, DataError> {
     let beside = place.file.parent();
     for folder in [beside, beside.and_then(Path::parent)].into_iter().flatten() {
         for name in ["skeleton.json", "skeleton.toml"] {
@@ -128,7 +132,7 @@ fn declared(raw: &RawFile, place: &Place, expected: Option<&Skeleton>) -> Result
 }
 
 /// What the evaluation must know of an annotation that is not trained on; none without a box.
-fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<Ignored> {
+fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<IgnoredAnnotation> {
     let &[x, y, w, h] = a.bbox.0.as_slice() else { return None };
     let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
     let mut keypoints = vec![[0.0; 3]; joints];
@@ -136,7 +140,13 @@ fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<Ignored> 
         to.copy_from_slice(from);
     }
     let finite = keypoints.iter().flatten().chain(&[x, y, w, h, area]).all(|v| v.is_finite());
-    finite.then_some(Ignored { picture, bbox: [x, y, w, h], area, keypoints, crowd: a.iscrowd.0 > 0.0 })
+    finite.then_some(IgnoredAnnotation {
+        picture,
+        bbox: [x, y, w, h],
+        area,
+        keypoints,
+        crowd: a.iscrowd.0 > 0.0,
+    })
 }
 
 /// Adds one person, or counts why not.
@@ -173,7 +183,7 @@ fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usi
     let outside = 1.0 - inside / given.area();
     let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
     let source = a.source;
-    set.persons.push(Person {
+    set.persons.push(PersonAnnotation {
         id,
         picture,
         bbox,

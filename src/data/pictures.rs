@@ -2,7 +2,7 @@
 
 use super::error::DataError;
 use super::lenient::Number;
-use super::set::Picture;
+use super::set::DatasetImage;
 use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// A picture as COCO's layout lists it.
 #[derive(Deserialize)]
-pub struct RawImage {
+pub struct CocoImage {
     #[serde(default)]
     id: Number,
     file_name: String,
@@ -24,7 +24,7 @@ pub struct RawImage {
 /// The pictures of an annotation file, sorted by what became of them.
 pub struct Listed {
     /// Those that are there.
-    pub pictures: Vec<Picture>,
+    pub pictures: Vec<DatasetImage>,
     /// Their places in `pictures` by id.
     pub index: HashMap<u64, usize>,
     /// Names of those that are not there, by id.
@@ -39,8 +39,8 @@ pub struct Listed {
 ///
 /// # Errors
 /// The folder cannot be listed.
-pub fn list(images: Vec<RawImage>, root: &Path) -> Result<Listed, DataError> {
-    let mut folder = PictureFolder::open(root)?;
+pub fn list(images: Vec<CocoImage>, root: &Path) -> Result<Listed, DataError> {
+    let mut folder = ImageFolder::open(root)?;
     let mut pictures = Vec::with_capacity(images.len());
     let mut index = HashMap::with_capacity(images.len());
     let (mut absent, mut nameless) = (HashMap::new(), Vec::new());
@@ -52,7 +52,7 @@ pub fn list(images: Vec<RawImage>, root: &Path) -> Result<Listed, DataError> {
         match folder.find(&image.file_name) {
             Some(path) => {
                 index.insert(id, pictures.len());
-                pictures.push(Picture { id, path, size: [image.width.pixels(), image.height.pixels()] });
+                pictures.push(DatasetImage { id, path, size: [image.width.pixels(), image.height.pixels()] });
             }
             None => {
                 absent.insert(id, image.file_name);
@@ -65,19 +65,19 @@ pub fn list(images: Vec<RawImage>, root: &Path) -> Result<Listed, DataError> {
 
 /// A picture folder and its subfolders, each listed once. 150,000 persons must load in seconds, on
 /// network disks too, so there is no question to the file system for each picture.
-pub struct PictureFolder {
+pub struct ImageFolder {
     root: PathBuf,
     listed: HashMap<PathBuf, HashSet<OsString>>,
 }
 
-impl PictureFolder {
+impl ImageFolder {
     /// # Errors
     /// The folder cannot be listed.
-    pub fn open(root: &Path) -> Result<PictureFolder, DataError> {
+    pub fn open(root: &Path) -> Result<ImageFolder, DataError> {
         let entries = std::fs::read_dir(root)
             .map_err(|source| DataError::Read { path: root.display().to_string(), source })?;
         let listed = HashMap::from([(PathBuf::new(), names(entries))]);
-        Ok(PictureFolder { root: root.into(), listed })
+        Ok(ImageFolder { root: root.into(), listed })
     }
 
     /// The path of a picture that is there.
@@ -99,8 +99,8 @@ fn names(entries: std::fs::ReadDir) -> HashSet<OsString> {
 /// Reads the size of every picture whose `size` is not known from its own header: the mirror image and
 /// the box's limits need it. The size of a picture without a readable header stays 0; what is wrong
 /// with it is returned with its index.
-pub fn read_sizes(pictures: &mut [Picture]) -> Vec<(usize, String)> {
-    let read = |(index, picture): (usize, &mut Picture)| {
+pub fn read_sizes(pictures: &mut [DatasetImage]) -> Vec<(usize, String)> {
+    let read = |(index, picture): (usize, &mut DatasetImage)| {
         if !picture.size.contains(&0) {
             return None;
         }

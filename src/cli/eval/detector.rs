@@ -6,7 +6,7 @@ use crate::cli::train::command_line;
 use crate::data::BoxSet;
 use crate::detect::{self, DetectSettings, Detector};
 use crate::eval::detector::{find_people, score};
-use crate::eval::{BoxStats, Operating, Seen, TallRecall, boxes_seen_in_training};
+use crate::eval::{BoxStats, OperatingPoint, TallRecall, TrainingOverlap, box_training_overlap};
 use crate::gpu::{self, DeviceChoice};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub struct Args {
 
 /// Everything that was measured and how.
 #[derive(Serialize)]
-struct Report {
+struct DetectorReport {
     version: &'static str,
     command: String,
     /// Name of the weights file.
@@ -57,7 +57,7 @@ struct Report {
     notes: Vec<String>,
     /// Set when the weights were trained on pictures of this set.
     warning: Option<String>,
-    seen_in_training: Option<Seen>,
+    seen_in_training: Option<TrainingOverlap>,
     boxes: BoxStats,
     tall: TallRecall,
 }
@@ -93,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if set.pictures.len() < all {
         note(format!("only a part of the set: {} of {all} pictures", set.pictures.len()));
     }
-    let seen = boxes_seen_in_training(&set, &info.record.trained_on());
+    let seen = box_training_overlap(&set, &info.record.trained_on());
     if let Some(seen) = &seen {
         eprintln!("warning: {seen}");
     }
@@ -108,7 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let found = find_people(&mut detector, &set, &settings, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     let (boxes, tall) = score(&set, &found);
-    let report = Report {
+    let report = DetectorReport {
         version: env!("CARGO_PKG_VERSION"),
         command: command_line(std::env::args()),
         weights: args.weights.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -138,13 +138,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Report {
+impl DetectorReport {
     fn tables(&self) -> String {
         let named = self.boxes.named();
         let mut text = format!("{}: {} pictures, {} people\n\n", self.set, self.pictures, self.people);
         text += &markdown_table(&named.map(|(name, _)| name), &[named.map(|(_, v)| fraction(v)).to_vec()]);
         text += &format!("\nLarge people ({}):\n\n", self.tall.people);
-        let row = |first: String, at: &Operating| {
+        let row = |first: String, at: &OperatingPoint| {
             vec![first, format!("{:.3}", at.score), fraction(at.recall), format!("{:.3}", at.false_boxes)]
         };
         let by_score = self.tall.by_score.iter().map(|at| row("-".into(), at));

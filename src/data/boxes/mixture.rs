@@ -3,11 +3,11 @@
 
 use super::augment::BoxAugmentation;
 use super::compose::Composition;
-use super::set::{BoxPicture, BoxSet};
+use super::set::{AnnotatedImage, BoxSet};
 use crate::data::augment::generator;
 use crate::data::error::DataError;
 use crate::data::mixture::SetSpec;
-use crate::data::samples::read_picture;
+use crate::data::samples::read_image;
 use crate::vision::normalize_into;
 use image::RgbImage;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub struct BoxSample {
 
 /// A [`BoxSample`] to look at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Drawn {
+pub struct BoxSampleImage {
     pub picture: RgbImage,
     pub people: Vec<[f32; 4]>,
     pub ignored: Vec<[f32; 4]>,
@@ -94,7 +94,7 @@ impl BoxMixture {
     }
 
     /// The picture of a sample.
-    pub fn picture(&self, sample: usize) -> &BoxPicture {
+    pub fn picture(&self, sample: usize) -> &AnnotatedImage {
         let [set, picture] = self.samples[sample];
         &self.sets[set].pictures[picture]
     }
@@ -116,20 +116,20 @@ impl BoxMixture {
 
     /// Pixels and boxes of a composition.
     pub fn show(&self, composition: &Composition, how: &BoxAugmentation) -> BoxSample {
-        let Drawn { picture, people, ignored, bad } = self.draw(composition, how);
+        let BoxSampleImage { picture, people, ignored, bad } = self.draw(composition, how);
         let mut pixels = vec![0.0; 3 * composition.side * composition.side];
         normalize_into(&picture, &mut pixels);
         BoxSample { pixels, people, ignored, bad }
     }
 
     /// As [`BoxMixture::show`], as a picture.
-    pub fn draw(&self, composition: &Composition, how: &BoxAugmentation) -> Drawn {
+    pub fn draw(&self, composition: &Composition, how: &BoxAugmentation) -> BoxSampleImage {
         let (mut pictures, mut bad) = (BTreeMap::<usize, RgbImage>::new(), Vec::new());
         for placed in composition.placed() {
             if pictures.contains_key(&placed.sample) {
                 continue;
             }
-            match read_picture(&self.picture(placed.sample).picture) {
+            match read_image(&self.picture(placed.sample).picture) {
                 Ok(picture) => drop(pictures.insert(placed.sample, picture)),
                 Err(error) => bad.push(error.to_string()),
             }
@@ -142,7 +142,7 @@ impl BoxMixture {
         let size_of = |sample: usize| self.picture(sample).picture.size;
         let [people, ignored] = composition.boxes(labels, size_of, how);
         let picture = composition.render(|sample| pictures.get(&sample));
-        Drawn { picture, people, ignored, bad }
+        BoxSampleImage { picture, people, ignored, bad }
     }
 }
 

@@ -1,10 +1,10 @@
 //! COCO's layout of boxes: one JSON object with pictures, annotations and categories.
 
-use super::set::{BoxLabel, BoxPicture, BoxReport, BoxSet};
+use super::set::{AnnotatedImage, BoxAnnotation, BoxLoadReport, BoxSet};
 use crate::data::coco_file::CocoFile;
 use crate::data::error::DataError;
 use crate::data::lenient::{Number, Numbers};
-use crate::data::locate::Place;
+use crate::data::locate::DatasetFiles;
 use crate::data::pictures::{Listed, list};
 use crate::vision::BBox;
 use serde::Deserialize;
@@ -41,7 +41,7 @@ struct RawAnnotation {
 ///
 /// # Errors
 /// The file cannot be read or has another layout, or its folder of pictures cannot be listed.
-pub(super) fn read(place: &Place) -> Result<BoxSet, DataError> {
+pub(super) fn read(place: &DatasetFiles) -> Result<BoxSet, DataError> {
     let failed = |source| DataError::Read { path: place.file.display().to_string(), source };
     let bytes = std::fs::read(&place.file).map_err(failed)?;
     let raw = CocoFile::<RawAnnotation, RawCategory>::parse(bytes, &place.file, "COCO's layout of boxes")?;
@@ -50,13 +50,13 @@ pub(super) fn read(place: &Place) -> Result<BoxSet, DataError> {
     let Listed { pictures, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;
     let mut missing: Vec<String> = absent.values().cloned().collect();
     missing.sort_unstable();
-    let mut report = BoxReport {
+    let mut report = BoxLoadReport {
         annotations: raw.annotations.len(),
         missing_pictures: missing,
         bad: nameless,
-        ..BoxReport::default()
+        ..BoxLoadReport::default()
     };
-    let mut labels: Vec<Vec<BoxLabel>> = vec![Vec::new(); pictures.len()];
+    let mut labels: Vec<Vec<BoxAnnotation>> = vec![Vec::new(); pictures.len()];
     for (number, a) in raw.annotations.into_iter().enumerate() {
         // A file without categories has only persons.
         if a.category_id.id().is_some_and(|c| c != person) {
@@ -86,12 +86,12 @@ pub(super) fn read(place: &Place) -> Result<BoxSet, DataError> {
     report.bad.extend(whys);
     let pictures = pictures.into_iter().zip(labels).enumerate();
     let pictures = pictures.filter(|(number, _)| !broken.contains(number));
-    let pictures = pictures.map(|(_, (picture, labels))| BoxPicture { picture, labels }).collect();
+    let pictures = pictures.map(|(_, (picture, labels))| AnnotatedImage { picture, labels }).collect();
     Ok(BoxSet { file: place.file.clone(), pictures, report })
 }
 
 /// The annotation's box; none where it is empty or outside of the picture.
-fn label(a: &RawAnnotation, id: u64, [width, height]: [u32; 2]) -> Result<Option<BoxLabel>, String> {
+fn label(a: &RawAnnotation, id: u64, [width, height]: [u32; 2]) -> Result<Option<BoxAnnotation>, String> {
     let &[x, y, w, h] = a.bbox.0.as_slice() else {
         return Err(format!("the box has {} numbers, not 4", a.bbox.0.len()));
     };
@@ -104,7 +104,7 @@ fn label(a: &RawAnnotation, id: u64, [width, height]: [u32; 2]) -> Result<Option
     let outside = [width, height] != [0, 0] && seen.intersected(width, height).is_none();
     let area = if a.area.0.is_finite() { a.area.0 } else { w * h };
     let crowd = a.iscrowd.0 > 0.0;
-    Ok((w > 0.0 && h > 0.0 && !outside).then_some(BoxLabel { id, bbox, area, crowd }))
+    Ok((w > 0.0 && h > 0.0 && !outside).then_some(BoxAnnotation { id, bbox, area, crowd }))
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use super::read;
 use crate::data::error::DataError;
 use crate::data::locate::locate_boxes;
-use crate::data::set::{Picture, coco_split, first_few, title_of};
+use crate::data::set::{DatasetImage, coco_split, first_few, title_of};
 use std::path::{Path, PathBuf};
 
 /// An annotated person, or a region of many.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BoxLabel {
+pub struct BoxAnnotation {
     /// Annotation id.
     pub id: u64,
     /// x, y, width and height in picture pixels, as annotated.
@@ -21,22 +21,22 @@ pub struct BoxLabel {
 
 /// A picture with everybody in it; perhaps nobody.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BoxPicture {
-    pub picture: Picture,
+pub struct AnnotatedImage {
+    pub picture: DatasetImage,
     /// In the file's order.
-    pub labels: Vec<BoxLabel>,
+    pub labels: Vec<BoxAnnotation>,
 }
 
-impl BoxPicture {
+impl AnnotatedImage {
     /// People of this picture, crowd regions left out.
-    pub fn people(&self) -> impl Iterator<Item = &BoxLabel> {
+    pub fn people(&self) -> impl Iterator<Item = &BoxAnnotation> {
         self.labels.iter().filter(|label| !label.crowd)
     }
 }
 
 /// What the reader left out, and why. Nothing is skipped silently.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct BoxReport {
+pub struct BoxLoadReport {
     /// Annotations read, whatever became of them.
     pub annotations: usize,
     /// Of something else than persons.
@@ -49,7 +49,7 @@ pub struct BoxReport {
     pub bad: Vec<String>,
 }
 
-impl BoxReport {
+impl BoxLoadReport {
     /// One line for a terminal or a log; empty when nothing was left out.
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
@@ -76,8 +76,8 @@ pub struct BoxSet {
     /// The annotation file.
     pub file: PathBuf,
     /// Pictures that can be decoded as far as their headers tell, in the file's order.
-    pub pictures: Vec<BoxPicture>,
-    pub report: BoxReport,
+    pub pictures: Vec<AnnotatedImage>,
+    pub report: BoxLoadReport,
 }
 
 impl BoxSet {

@@ -3,7 +3,7 @@
 use super::cached::TeacherTargetsCache;
 use super::events::PoseEvent;
 use crate::data::features::{Fingerprint, to_patches};
-use crate::data::{CacheKey, DataError, FeatureCache, Samples};
+use crate::data::{CacheKey, CropDataset, DataError, FeatureCache};
 use crate::model::{TmPose, list_params};
 use crate::train::TrainError;
 use crate::train::distill::Teacher;
@@ -33,7 +33,7 @@ pub struct FeatureContext {
 #[allow(clippy::too_many_arguments)] // Two callers; a struct would only repeat these names.
 pub fn cached_features(
     title: &str,
-    samples: &Samples,
+    samples: &CropDataset,
     round: u64,
     model: &TmPose,
     with: &FeatureContext,
@@ -67,7 +67,7 @@ pub fn cached_features(
 /// compute what is missing. `None` when `stop` was raised; the next call goes on.
 pub fn cached_teacher_targets(
     teacher: &Teacher,
-    samples: &Samples,
+    samples: &CropDataset,
     round: u64,
     with: &FeatureContext,
     folder: &Path,
@@ -100,7 +100,7 @@ pub fn cached_teacher_targets(
 #[allow(clippy::too_many_arguments)] // Two callers; a struct would only repeat these names.
 fn cached_records(
     title: &str,
-    samples: &Samples,
+    samples: &CropDataset,
     round: u64,
     key: CacheKey,
     network: impl Fn(Tensor<4>) -> Vec<f16> + Sync,

@@ -1,7 +1,7 @@
 //! Batches of pictures: crops with their joints.
 
 use super::plan::{BatchPlan, BatchPlanner};
-use crate::data::{DataError, Samples};
+use crate::data::{CropDataset, DataError};
 use crate::train::loader::Loader;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct PictureBatch {
 impl Loader<PictureBatch> {
     /// Batches of crops, from batch number `first` on.
     pub fn of_crops(
-        samples: Arc<Samples>,
+        samples: Arc<CropDataset>,
         mut planner: BatchPlanner,
         first: u64,
         ahead: usize,
@@ -30,7 +30,7 @@ impl Loader<PictureBatch> {
     }
 }
 
-fn batch(samples: &Samples, plan: BatchPlan) -> PictureBatch {
+fn batch(samples: &CropDataset, plan: BatchPlan) -> PictureBatch {
     type One = (Result<Vec<f32>, DataError>, Vec<[f32; 3]>);
     let made: Vec<One> = plan
         .samples

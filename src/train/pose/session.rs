@@ -12,7 +12,7 @@ use super::loss_spec::LossSpec;
 use super::pictures::PictureBatch;
 use super::plan::{BatchPlan, BatchPlanner};
 use super::validate::poses_by_hand;
-use crate::data::{Augmentation, Mixture, PoseSet, Samples};
+use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
@@ -60,9 +60,9 @@ pub struct PoseSession {
     pub origin: String,
     /// What the teacher is, its source and licence; empty without one.
     pub teacher: String,
-    pub samples: Arc<Samples>,
+    pub samples: Arc<CropDataset>,
     /// The part of the validation set that is looked at after each epoch.
-    pub quick: Option<Samples>,
+    pub quick: Option<CropDataset>,
     quick_features: Option<CachedSet>,
     engine: GradientEngine,
     planner: BatchPlanner,
@@ -93,7 +93,7 @@ impl PoseSession {
         let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
         let view = |mixture, augmentation, seed| {
             let skeleton = skeleton.clone();
-            Samples { mixture, skeleton, augmentation, seed, input_wh, heatmap_wh }
+            CropDataset { mixture, skeleton, augmentation, seed, input_wh, heatmap_wh }
         };
         let samples = view(mixture, config.augmentation.clone(), config.run.seed);
         let mut quick = None;
@@ -113,7 +113,7 @@ impl PoseSession {
         }
         let taught_by = teacher.as_ref().map(|t| t.origin.clone()).unwrap_or_default();
         let teacher_targets = teacher.as_ref().map_or(0, |t| t.shape.len());
-        let persons = [samples.len(), quick.as_ref().map_or(0, Samples::len)];
+        let persons = [samples.len(), quick.as_ref().map_or(0, CropDataset::len)];
         run_folder::check_space(config, &model, persons, teacher_targets)?;
         let loss_spec = LossSpec::new(config, shape.grid);
         let engine;
@@ -315,13 +315,13 @@ pub fn setting(keep_ratio: f64) -> Settings {
 }
 
 /// Joints of every sample on the heatmap, drawn as in pass `round` over the data.
-fn joints(samples: &Samples, round: u64) -> Vec<Vec<[f32; 3]>> {
+fn joints(samples: &CropDataset, round: u64) -> Vec<Vec<[f32; 3]>> {
     (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, round))).collect()
 }
 
 fn check_bad(
     bad: &[usize],
-    samples: &Samples,
+    samples: &CropDataset,
     limit: f64,
     emit: &mut dyn FnMut(PoseEvent),
 ) -> Result<(), TrainError> {

@@ -2,7 +2,7 @@
 
 use super::cached::{CachedSet, PersonFeatures};
 use super::cpu::{CpuNetwork, Workspace};
-use crate::data::Samples;
+use crate::data::CropDataset;
 use crate::eval::set::pose_of;
 use crate::model::{MaskKind, kept_tokens};
 use crate::pose::Keypoint;
@@ -14,7 +14,7 @@ pub fn poses_by_hand(
     network: &CpuNetwork,
     weights: &[f32],
     set: &CachedSet,
-    samples: &Samples,
+    samples: &CropDataset,
     grid: [usize; 2],
     ratio: f64,
     done: impl Fn() + Sync,
