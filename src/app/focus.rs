@@ -3,7 +3,7 @@
 
 use super::preferences::Everyone;
 use crate::live::LiveResult;
-use crate::track::Person;
+use crate::track::TrackedPerson;
 use crate::vision::BBox;
 
 /// Keypoints below this score say nothing about where the person is.
@@ -107,7 +107,7 @@ impl PersonSelection {
 }
 
 /// Where a person is: around the sure keypoints, or the box that was looked at.
-pub fn extent(person: &Person) -> BBox {
+pub fn extent(person: &TrackedPerson) -> BBox {
     let joints = BBox::around(&person.pose.keypoints, MIN_SCORE);
     joints.map_or(person.bbox, |around| around.expanded(AROUND_JOINTS))
 }

@@ -5,7 +5,7 @@ use crate::gpu::DeviceChoice;
 use crate::infer::Settings;
 use crate::live::LiveSettings;
 use crate::model::{MaskKind, PositionMode};
-use crate::track::{FollowMode, FollowSettings, SmoothingSettings};
+use crate::track::{FollowMode, SmoothingSettings, TrackSettings};
 use crate::vision::Decoding;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -100,7 +100,7 @@ pub enum Everyone {
 }
 
 /// Who is followed, how they are found, and how much their keypoints are smoothed: what of
-/// [`FollowSettings`] outlives the window.
+/// [`TrackSettings`] outlives the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PeopleSettings {
@@ -144,7 +144,7 @@ impl PeopleSettings {
     }
 
     /// What the follower needs to know of it; `target` is whom the pointer chose.
-    pub fn follow(&self, target: Option<Target>) -> FollowSettings {
+    pub fn follow(&self, target: Option<Target>) -> TrackSettings {
         let mode = match (target, self.mode) {
             (Some(Target::Place(at)), _) => FollowMode::Point(at),
             (Some(Target::Box(drawn)), _) => FollowMode::Drawn(drawn),
@@ -152,7 +152,7 @@ impl PeopleSettings {
             (None, Everyone::Largest) => FollowMode::Largest,
             (None, Everyone::Centre) => FollowMode::Centre,
         };
-        FollowSettings {
+        TrackSettings {
             mode,
             most_people: self.most,
             min_size: self.min_size,
@@ -169,7 +169,7 @@ impl PeopleSettings {
 
 impl Default for PeopleSettings {
     fn default() -> Self {
-        let follow = FollowSettings::default();
+        let follow = TrackSettings::default();
         PeopleSettings {
             mode: Everyone::All,
             most: follow.most_people,

@@ -1,7 +1,7 @@
 //! What a bug report needs to say, as JSON: versions, device, source, settings and measurements.
 
 use super::window::Window;
-use crate::live::{FinderStatus, FrameTimes, ModelStatus, Spread, skipped_share};
+use crate::live::{DetectorStatus, FrameTimes, ModelStatus, Spread, skipped_share};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -109,12 +109,12 @@ fn source(window: &Window) -> Value {
     })
 }
 
-fn finder(status: &FinderStatus) -> Value {
+fn finder(status: &DetectorStatus) -> Value {
     match status {
-        FinderStatus::None => json!({ "status": "none" }),
-        FinderStatus::Loading => json!({ "status": "loading" }),
-        FinderStatus::Failed(reason) => json!({ "status": "failed", "reason": reason }),
-        FinderStatus::Ready(summary) => json!({
+        DetectorStatus::None => json!({ "status": "none" }),
+        DetectorStatus::Loading => json!({ "status": "loading" }),
+        DetectorStatus::Failed(reason) => json!({ "status": "failed", "reason": reason }),
+        DetectorStatus::Ready(summary) => json!({
             "status": "ready",
             "file": summary.path,
             "adapter": summary.device.name,

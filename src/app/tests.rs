@@ -7,7 +7,7 @@ use super::theme;
 use super::window::Window;
 use crate::gpu::ComputeDevice;
 use crate::live::fakes::{self, Scripted, free, loader};
-use crate::live::{FinderStatus, ModelStatus, Transport};
+use crate::live::{DetectorStatus, ModelStatus, Transport};
 use crate::source::{Source, SourceError, SourceSpec};
 use crate::track::FollowMode;
 use egui::{Key, Modifiers, PointerButton, Pos2, Rect, Vec2};
@@ -58,7 +58,7 @@ fn running() -> Harnessed {
 /// The same with a detector that finds three people side by side in the picture of 64 by 48 pixels.
 fn crowded() -> Harnessed {
     let mut harness = running();
-    state(&mut harness).live.load_finder(Some(fakes::finder(
+    state(&mut harness).live.load_detector(Some(fakes::finder(
         &[4.0, 24.0, 44.0],
         &Arc::default(),
         &Arc::default(),
@@ -392,7 +392,7 @@ fn a_lost_camera_keeps_its_picture_and_says_that_it_is_tried_again() {
     }
     let window = state(&mut harness);
     assert!(window.live.source().is_none() && window.viewer.frame().is_none());
-    assert!(matches!(window.live.finder(), FinderStatus::None));
+    assert!(matches!(window.live.finder(), DetectorStatus::None));
 }
 
 #[test]

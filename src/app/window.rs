@@ -199,7 +199,7 @@ impl Window {
     pub fn load_detector(&mut self, weights: Option<PathBuf>) {
         self.detector = weights.clone();
         let device = self.preferences.device;
-        self.live.load_finder(weights.map(|path| live::detector(path, device)));
+        self.live.load_detector(weights.map(|path| live::detector(path, device)));
     }
 
     pub fn fail(&mut self, text: String) {

@@ -2,7 +2,7 @@
 
 use super::EvalError;
 use crate::data::{DatasetImage, read_image};
-use crate::gpu::Shown;
+use crate::gpu::DeviceImage;
 use crate::infer::{HeatmapRequest, Network, Settings, StageTimes};
 use crate::model::kept_tokens;
 use crate::pose::Keypoint;
@@ -41,8 +41,8 @@ pub fn estimate_crops(
     let settings: Vec<(&Settings, Vec<usize>)> = settings.iter().map(|s| (s, kept(s))).collect();
     // `pictures` are those of `crops`, one by one, or a single one for all of them.
     let part = |pictures: &[RgbImage], crops: &[PersonCrop]| {
-        let pictures: Vec<Shown> = pictures.iter().map(Shown::new).collect();
-        let shown: Vec<(&Shown, CropBox)> =
+        let pictures: Vec<DeviceImage> = pictures.iter().map(DeviceImage::new).collect();
+        let shown: Vec<(&DeviceImage, CropBox)> =
             pictures.iter().cycle().zip(crops).map(|(picture, s)| (picture, s.crop)).collect();
         let poses = estimate_batch(network, &shown, &settings)?;
         done(crops.len());
@@ -76,7 +76,7 @@ pub fn estimate_crops(
 /// For each setting the poses of a batch.
 fn estimate_batch(
     network: &Network,
-    shown: &[(&Shown, CropBox)],
+    shown: &[(&DeviceImage, CropBox)],
     settings: &[(&Settings, Vec<usize>)],
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
     let mut times = StageTimes::default();

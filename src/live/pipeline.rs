@@ -1,9 +1,9 @@
 //! The window's handle on the two threads: source in, results out, nothing ever waits.
 
-use super::capture::{Capture, LiveFrame, Opener, Outlets, SourceStatus, Transport};
+use super::capture::{Capture, FrameSinks, LiveFrame, Opener, SourceStatus, Transport};
 use super::estimator::{Loader, ModelStatus};
-use super::finder::{FinderLoader, FinderStatus};
-use super::slot::{Bell, Slot, lock};
+use super::person_detector::{DetectorLoader, DetectorStatus};
+use super::slot::{Notifier, Slot, lock};
 use super::worker::{LiveResult, LiveSettings, Measured, Worker};
 use crate::source::{self, SourceSpec};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct Pipeline {
     // The order matters: capture ends first, since it feeds the worker.
     capture: Option<Capture>,
     worker: Worker,
-    outlets: Outlets,
+    sinks: FrameSinks,
     opened: u64,
     /// Frames that were dropped before the source that runs was opened.
     dropped_before: u64,
@@ -29,11 +29,11 @@ impl Pipeline {
     /// # Errors
     /// The system has no more threads.
     pub fn new(settings: LiveSettings, wake: Arc<dyn Fn() + Send + Sync>) -> std::io::Result<Pipeline> {
-        let bell = Arc::new(Bell::default());
-        let frames = Arc::new(Slot::new(bell.clone()));
-        let worker = Worker::start(bell, frames.clone(), settings.clone(), wake.clone())?;
-        let outlets = Outlets { frames, preview: Arc::new(Slot::new(Arc::default())), wake };
-        Ok(Pipeline { capture: None, worker, outlets, opened: 0, dropped_before: 0, settings })
+        let notifier = Arc::new(Notifier::default());
+        let frames = Arc::new(Slot::new(notifier.clone()));
+        let worker = Worker::start(notifier, frames.clone(), settings.clone(), wake.clone())?;
+        let sinks = FrameSinks { frames, preview: Arc::new(Slot::new(Arc::default())), wake };
+        Ok(Pipeline { capture: None, worker, sinks, opened: 0, dropped_before: 0, settings })
     }
 
     /// Opens a source on its own thread, in place of the one that runs. Returns its number, which its
@@ -45,9 +45,9 @@ impl Pipeline {
     /// Like [`Pipeline::open`], with the way to open the source given.
     pub fn open_with(&mut self, open: Opener, transport: Transport) -> u64 {
         self.opened += 1;
-        self.dropped_before = self.outlets.frames.dropped();
+        self.dropped_before = self.sinks.frames.dropped();
         let previous = self.capture.take();
-        self.capture = Some(Capture::start(open, self.opened, transport, self.outlets.clone(), previous));
+        self.capture = Some(Capture::start(open, self.opened, transport, self.sinks.clone(), previous));
         self.opened
     }
 
@@ -80,9 +80,9 @@ impl Pipeline {
     }
 
     /// Replaces the person detector (`None`: unloads it; one person is then looked for in the whole picture).
-    pub fn load_finder(&mut self, loader: Option<FinderLoader>) {
-        *lock(&self.worker.shared.finder_status) =
-            if loader.is_some() { FinderStatus::Loading } else { FinderStatus::None };
+    pub fn load_detector(&mut self, loader: Option<DetectorLoader>) {
+        *lock(&self.worker.shared.detector_status) =
+            if loader.is_some() { DetectorStatus::Loading } else { DetectorStatus::None };
         self.worker.shared.finder.put(loader);
     }
 
@@ -101,7 +101,7 @@ impl Pipeline {
 
     /// The newest frame that was not taken yet, without poses: what to show while there is no model.
     pub fn take_preview(&self) -> Option<LiveFrame> {
-        self.outlets.preview.take()
+        self.sinks.preview.take()
     }
 
     pub fn model(&self) -> ModelStatus {
@@ -109,8 +109,8 @@ impl Pipeline {
     }
 
     /// Where the person detector stands.
-    pub fn finder(&self) -> FinderStatus {
-        lock(&self.worker.shared.finder_status).clone()
+    pub fn finder(&self) -> DetectorStatus {
+        lock(&self.worker.shared.detector_status).clone()
     }
 
     pub fn measured(&self) -> Measured {
@@ -119,7 +119,7 @@ impl Pipeline {
 
     /// Frames of this source that the network never saw because a newer one came first.
     pub fn dropped_frames(&self) -> u64 {
-        self.outlets.frames.dropped() - self.dropped_before
+        self.sinks.frames.dropped() - self.dropped_before
     }
 
     /// `None` while no source is open.
@@ -138,7 +138,7 @@ impl Pipeline {
         }
     }
 
-    /// Pauses and shows the next (1) or the previous (-1) frame.
+    /// Backoff and shows the next (1) or the previous (-1) frame.
     pub fn step(&self, frames: i32) {
         if let Some(capture) = &self.capture {
             capture.step(frames);

@@ -3,13 +3,13 @@
 use super::capture::LiveFrame;
 use super::ending;
 use super::estimator::{Loader, ModelStatus};
-use super::finder::{FinderLoader, FinderStatus};
 use super::inference::Inference;
+use super::person_detector::{DetectorLoader, DetectorStatus};
 use super::rate::{History, Rate};
-use super::slot::{Bell, Slot, lock};
+use super::slot::{Notifier, Slot, lock};
 use super::times::FrameTimes;
 use crate::infer::{PoseEstimate, Settings};
-use crate::track::{FollowSettings, Person};
+use crate::track::{TrackSettings, TrackedPerson};
 use crate::vision::Detection;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,14 +22,14 @@ pub struct LiveSettings {
     pub infer: Settings,
     /// Bring the heatmaps along (they are copied for each frame).
     pub heatmaps: bool,
-    pub follow: FollowSettings,
+    pub follow: TrackSettings,
     /// Use the person detector, if one is loaded.
     pub detect: bool,
 }
 
 impl Default for LiveSettings {
     fn default() -> Self {
-        let (infer, follow) = (Settings::default(), FollowSettings::default());
+        let (infer, follow) = (Settings::default(), TrackSettings::default());
         LiveSettings { infer, heatmaps: false, follow, detect: true }
     }
 }
@@ -38,8 +38,8 @@ impl Default for LiveSettings {
 #[derive(Clone, Debug)]
 pub struct LiveResult {
     pub frame: LiveFrame,
-    pub people: Vec<Person>,
-    /// What the network saw in each box that was looked at; [`Person::index`] points into it. Of a box in which
+    pub people: Vec<TrackedPerson>,
+    /// What the network saw in each box that was looked at; [`TrackedPerson::index`] points into it. Of a box in which
     /// nobody was found there is one as well.
     pub estimates: Vec<PoseEstimate>,
     /// What the detector found when it looked last: also people who are not followed.
@@ -81,16 +81,16 @@ impl Default for Measuring {
 
 /// Everything that the inference thread shares with the window.
 pub(super) struct Shared {
-    pub bell: Arc<Bell>,
+    pub notifier: Arc<Notifier>,
     pub frames: Arc<Slot<LiveFrame>>,
     pub settings: Slot<LiveSettings>,
     /// A model to load, or `None` to unload.
     pub model: Slot<Option<Loader>>,
     /// A person detector to load, or `None` to unload.
-    pub finder: Slot<Option<FinderLoader>>,
+    pub finder: Slot<Option<DetectorLoader>>,
     pub results: Slot<LiveResult>,
     pub status: Mutex<ModelStatus>,
-    pub finder_status: Mutex<FinderStatus>,
+    pub detector_status: Mutex<DetectorStatus>,
     pub measuring: Mutex<Measuring>,
     stop: AtomicBool,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -111,8 +111,8 @@ impl Shared {
         self.wake();
     }
 
-    pub fn set_finder_status(&self, status: FinderStatus) {
-        *lock(&self.finder_status) = status;
+    pub fn set_detector_status(&self, status: DetectorStatus) {
+        *lock(&self.detector_status) = status;
         self.wake();
     }
 
@@ -133,27 +133,27 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread. Frames arrive in `frames`, whose bell must be `bell`.
+    /// Starts the thread. Frames arrive in `frames`, whose notifier must be `notifier`.
     ///
     /// # Errors
     /// The system has no more threads.
     pub fn start(
-        bell: Arc<Bell>,
+        notifier: Arc<Notifier>,
         frames: Arc<Slot<LiveFrame>>,
         settings: LiveSettings,
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> std::io::Result<Worker> {
         let shared = Arc::new(Shared {
-            settings: Slot::new(bell.clone()),
-            model: Slot::new(bell.clone()),
-            finder: Slot::new(bell.clone()),
+            settings: Slot::new(notifier.clone()),
+            model: Slot::new(notifier.clone()),
+            finder: Slot::new(notifier.clone()),
             // Nobody waits for results: the window is woken by `wake`.
             results: Slot::new(Arc::default()),
             status: Mutex::default(),
-            finder_status: Mutex::default(),
+            detector_status: Mutex::default(),
             measuring: Mutex::default(),
             stop: AtomicBool::new(false),
-            bell,
+            notifier,
             frames,
             wake,
         });
@@ -168,7 +168,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
-        self.shared.bell.ring();
+        self.shared.notifier.notify();
         if let Some(thread) = self.thread.take() {
             ending::join(thread);
         }

@@ -6,7 +6,7 @@ use crate::app::focus::{FollowChoice, PointerMode};
 use crate::app::preferences::{KeypointDisplay, PeopleSettings};
 use crate::app::widgets::{check, choice, hint, row};
 use crate::app::window::Window;
-use crate::live::{FinderStatus, ModelStatus};
+use crate::live::{DetectorStatus, ModelStatus};
 use crate::weights;
 use egui::{Button, Slider, Ui};
 
@@ -55,7 +55,7 @@ fn detector(ui: &mut Ui, window: &mut Window) {
     let people = &mut window.preferences.people;
     check(ui, &mut people.detect, Command::ToggleDetector.text(), &tip);
     let status = window.live.finder();
-    let ready = matches!(status, FinderStatus::Ready(_));
+    let ready = matches!(status, DetectorStatus::Ready(_));
     let help = "Frames from one detection to the next; in between, boxes follow the keypoints. Whoever is lost is \
                 looked for at once.";
     ui.add_enabled_ui(ready && people.detect, |ui| {
@@ -65,15 +65,15 @@ fn detector(ui: &mut Ui, window: &mut Window) {
     });
     let alone = "One person is followed, looked for in the whole picture.";
     match status {
-        FinderStatus::Ready(_) if !people.detect => hint(ui, alone),
-        FinderStatus::Ready(summary) => {
+        DetectorStatus::Ready(_) if !people.detect => hint(ui, alone),
+        DetectorStatus::Ready(summary) => {
             let name = summary.path.file_name().unwrap_or(summary.path.as_os_str()).to_string_lossy();
             row(ui, "File", &summary.path.display().to_string(), |ui| open(ui, window, &name));
             return;
         }
-        FinderStatus::Loading => hint(ui, "Preparing the detector…"),
-        FinderStatus::None => hint(ui, format!("{} was not found. {alone}", weights::DETECTOR_FILE)),
-        FinderStatus::Failed(reason) => hint(ui, format!("{reason}. {alone}")),
+        DetectorStatus::Loading => hint(ui, "Preparing the detector…"),
+        DetectorStatus::None => hint(ui, format!("{} was not found. {alone}", weights::DETECTOR_FILE)),
+        DetectorStatus::Failed(reason) => hint(ui, format!("{reason}. {alone}")),
     }
     row(ui, "File", "", |ui| open(ui, window, Command::OpenDetector.text()));
 }

@@ -72,7 +72,7 @@ impl Kernels {
             &mut commands,
             [
                 params.as_entire_binding(),
-                maps.behind.binding(),
+                maps.buffer.binding(),
                 packed.as_entire_binding(),
                 BindingResource::TextureView(&into.view),
             ],

@@ -4,7 +4,7 @@
 //! same numbers.
 //!
 //! Burn keeps its own list of work that is not submitted yet. Kernels here are submitted beside it, to the
-//! same queue: what a kernel reads is flushed first ([`tensor::Behind`]), and what Burn does next is
+//! same queue: what a kernel reads is flushed first ([`tensor::TensorBuffer`]), and what Burn does next is
 //! submitted later, so the order is that of the calls. A tensor must be used on the thread that made it,
 //! since Burn orders work by thread.
 
@@ -24,7 +24,7 @@ pub use upload::Uploaded;
 
 use launch::Program;
 use std::sync::Mutex;
-use tensor::Behind;
+use tensor::TensorBuffer;
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
 
 /// A kernel could not run, in the driver's words.

@@ -30,7 +30,7 @@ impl Drop for Uploaded {
 
 impl Kernels {
     /// Copies a picture to the GPU: width x height x 3 bytes. `None` when it is larger than the GPU lets a
-    /// kernel see at once. [`Shown`](crate::gpu::Shown) does so once for all who look at a picture.
+    /// kernel see at once. [`DeviceImage`](crate::gpu::DeviceImage) does so once for all who look at a picture.
     pub fn upload(self: &Arc<Self>, img: &RgbImage) -> Option<Uploaded> {
         let bytes = img.as_raw();
         let size = (bytes.len() as u64).next_multiple_of(4).max(4);

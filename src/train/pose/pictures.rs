@@ -1,7 +1,8 @@
 //! Batches of pictures: crops with their joints.
 
+use super::loss::TargetBatch;
 use super::plan::{BatchPlan, BatchPlanner};
-use crate::data::{CropDataset, DataError};
+use crate::data::{DataError, CropDataset};
 use crate::train::loader::Loader;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -27,6 +28,13 @@ impl Loader<PictureBatch> {
     ) -> Loader<PictureBatch> {
         let plan = move |number| planner.plan(number);
         Loader::start(first, ahead, threads, plan, move |plan| batch(&samples, plan))
+    }
+}
+
+impl PictureBatch {
+    /// Targets of the batch for heatmaps of [height, width] cells.
+    pub fn targets(&self, hw: [usize; 2], sigma: f32) -> TargetBatch {
+        TargetBatch::new(self.joints.iter().map(Vec::as_slice), hw, sigma)
     }
 }
 

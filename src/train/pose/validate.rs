@@ -10,7 +10,7 @@ use crate::vision::{Decoding, Heatmaps};
 use rayon::prelude::*;
 
 /// Poses by `weights` from cached features with hand-written passes, in picture pixels.
-pub fn poses_by_hand(
+pub fn poses_by_cpu_network(
     network: &CpuNetwork,
     weights: &[f32],
     set: &CachedSet,
