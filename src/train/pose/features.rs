@@ -4,7 +4,7 @@
 use super::cached::TeacherTargetsCache;
 use super::events::PoseEvent;
 use crate::data::features::{Fingerprint, to_patches};
-use crate::data::{CacheKey, DataError, FeatureCache, CropDataset};
+use crate::data::{CacheKey, CropDataset, DataError, FeatureCache};
 use crate::model::{ModelConfig, TmPose, list_params};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;

@@ -4,7 +4,7 @@ use super::cached::CachedSet;
 use super::events::PoseEvent;
 use super::features::{FeatureBuilder, is_bad};
 use super::init::{calibrate, channel_scale};
-use crate::data::{FeatureCache, CropDataset};
+use crate::data::{CropDataset, FeatureCache};
 use crate::model::TmPose;
 use crate::pose::Skeleton;
 use crate::train::TrainError;

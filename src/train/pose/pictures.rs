@@ -2,7 +2,7 @@
 
 use super::loss::TargetBatch;
 use super::plan::{BatchPlan, BatchPlanner};
-use crate::data::{DataError, CropDataset};
+use crate::data::{CropDataset, DataError};
 use crate::train::loader::Loader;
 use rayon::prelude::*;
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use super::loss_spec::LossSpec;
 use super::pictures::PictureBatch;
 use super::plan::{BatchPlan, BatchPlanner};
 use super::validate::poses_by_cpu_network;
-use crate::data::{Augmentation, Mixture, PoseSet, CropDataset};
+use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
