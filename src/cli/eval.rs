@@ -176,7 +176,7 @@ fn measure_set(
     if let Some(boxes) = &boxes {
         note(boxes.summary());
     }
-    let (pictures, persons) = (set.pictures.len(), set.persons.len());
+    let (pictures, persons) = (set.images.len(), set.persons.len());
     let mut samples = plain_samples(set, &info.config, &info.skeleton);
     if boxes.is_none() {
         samples.mixture.thin_to(args.limit);

@@ -2,9 +2,9 @@
 
 use super::coco_file::CocoFile;
 use super::error::DataError;
+use super::images::{Listed, list};
 use super::lenient::{Number, Numbers};
 use super::locate::DatasetFiles;
-use super::pictures::{Listed, list};
 use super::set::{DatasetFormat, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
@@ -54,13 +54,13 @@ pub(super) fn read(
         file: place.file.clone(),
         layout: DatasetFormat::Coco,
         skeleton,
-        pictures: Vec::new(),
+        images: Vec::new(),
         persons: Vec::with_capacity(raw.annotations.len()),
         ignored: Vec::new(),
         report: LoadReport { annotations: raw.annotations.len(), ..LoadReport::default() },
     };
-    let Listed { pictures, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;
-    set.pictures = pictures;
+    let Listed { images, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;
+    set.images = images;
     set.report.bad = nameless;
     let (mut named, mut ids) = (HashSet::new(), HashSet::with_capacity(raw.annotations.len()));
     for (number, a) in raw.annotations.into_iter().enumerate() {
@@ -74,13 +74,13 @@ pub(super) fn read(
         }
         if a.iscrowd.0 > 0.0 {
             set.report.crowd += 1;
-            if let Some(&picture) = index.get(&image) {
-                set.ignored.extend(ignored(&a, picture, joints));
+            if let Some(&image) = index.get(&image) {
+                set.ignored.extend(ignored(&a, image, joints));
             }
-        } else if let Some(&picture) = index.get(&image) {
-            match unreadable.get(&picture) {
+        } else if let Some(&image) = index.get(&image) {
+            match unreadable.get(&image) {
                 Some(why) => set.report.bad.push(why.clone()),
-                None => add(&mut set, a, id, picture, joints),
+                None => add(&mut set, a, id, image, joints),
             }
         } else if let Some(name) = absent.get(&image) {
             set.report.persons_without_picture += 1;
@@ -132,7 +132,7 @@ fn declared(raw: &RawFile, place: &DatasetFiles, expected: Option<&Skeleton>) ->
 }
 
 /// What the evaluation must know of an annotation that is not trained on; none without a box.
-fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<IgnoredAnnotation> {
+fn ignored(a: &RawAnnotation, image: usize, joints: usize) -> Option<IgnoredAnnotation> {
     let &[x, y, w, h] = a.bbox.0.as_slice() else { return None };
     let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
     let mut keypoints = vec![[0.0; 3]; joints];
@@ -141,7 +141,7 @@ fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<IgnoredAn
     }
     let finite = keypoints.iter().flatten().chain(&[x, y, w, h, area]).all(|v| v.is_finite());
     finite.then_some(IgnoredAnnotation {
-        picture,
+        image,
         bbox: [x, y, w, h],
         area,
         keypoints,
@@ -150,11 +150,11 @@ fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<IgnoredAn
 }
 
 /// Adds one person, or counts why not.
-fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usize) {
+fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, image: usize, joints: usize) {
     let (triples, rest) = a.keypoints.0.as_chunks::<3>();
     if rest.is_empty() && triples.iter().all(|k| k[2] <= 0.0) {
         set.report.unlabelled += 1;
-        set.ignored.extend(ignored(&a, picture, joints));
+        set.ignored.extend(ignored(&a, image, joints));
         return;
     }
     let (keypoints, bbox) = (a.keypoints.0, a.bbox.0);
@@ -174,7 +174,7 @@ fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usi
         .collect();
     let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
     let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
-    let [width, height] = set.pictures[picture].size;
+    let [width, height] = set.images[image].size;
     let Some(bbox) = given.clipped(width, height).filter(|_| area > 0.0) else {
         set.report.empty_box += 1;
         return;
@@ -185,7 +185,7 @@ fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usi
     let source = a.source;
     set.persons.push(PersonAnnotation {
         id,
-        picture,
+        image,
         bbox,
         outside,
         area,

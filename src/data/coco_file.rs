@@ -1,7 +1,7 @@
 //! The outer layout of COCO's annotation files: one JSON object with pictures, annotations and categories.
 
 use super::error::DataError;
-use super::pictures::CocoImage;
+use super::images::CocoImage;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;

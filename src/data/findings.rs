@@ -132,7 +132,7 @@ pub(super) fn of_person(
     teacher: Option<&TeacherLabels>,
 ) -> Vec<Finding> {
     let person = &set.persons[index];
-    let picture = set.picture(person);
+    let picture = set.image_of(person);
     let mut found = Vec::new();
     let mut add = |kind, severity, text: String| {
         let picture = file_name(&picture.path);

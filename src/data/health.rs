@@ -97,7 +97,7 @@ impl Health {
             crowd: set.report.crowd,
             unlabelled: set.report.unlabelled,
             empty_boxes: set.report.empty_box,
-            pictures: set.pictures.len(),
+            pictures: set.images.len(),
             persons,
             sources,
             joints_a_person: SummaryStats::of(set.persons.iter().map(|p| p.labelled() as f64).collect()),
@@ -131,7 +131,7 @@ impl Health {
             let (kind, text) = found?;
             Some(Finding { kind, annotation: None, picture: name, text, severity: 1.0, person: None })
         };
-        let found: Vec<Finding> = set.pictures.par_iter().filter_map(look).collect();
+        let found: Vec<Finding> = set.images.par_iter().filter_map(look).collect();
         self.findings.extend(found);
         self.decoded = true;
         self.sort();

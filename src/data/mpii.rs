@@ -2,9 +2,9 @@
 //! from 1.
 
 use super::error::DataError;
+use super::images::{ImageFolder, read_sizes};
 use super::lenient::{Number, Numbers};
 use super::locate::DatasetFiles;
-use super::pictures::{ImageFolder, read_sizes};
 use super::set::{DatasetFormat, DatasetImage, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{BOX_PADDING, CropBox};
@@ -50,7 +50,7 @@ pub(super) fn read(bytes: Vec<u8>, place: &DatasetFiles) -> Result<PoseSet, Data
         file: place.file.clone(),
         layout: DatasetFormat::Mpii,
         skeleton: Skeleton::mpii16().clone(),
-        pictures: Vec::new(),
+        images: Vec::new(),
         persons: Vec::with_capacity(entries.len()),
         ignored: Vec::new(),
         report: LoadReport { annotations: entries.len(), ..LoadReport::default() },
@@ -59,21 +59,21 @@ pub(super) fn read(bytes: Vec<u8>, place: &DatasetFiles) -> Result<PoseSet, Data
     let mut index: HashMap<&str, Option<usize>> = HashMap::new();
     for entry in &entries {
         index.entry(&entry.image).or_insert_with(|| {
-            let id = set.pictures.len();
+            let id = set.images.len();
             let path = folder.find(&entry.image)?;
-            set.pictures.push(DatasetImage { id: id as u64, path, size: [0, 0] });
+            set.images.push(DatasetImage { id: id as u64, path, size: [0, 0] });
             Some(id)
         });
     }
-    let unreadable: HashMap<usize, String> = read_sizes(&mut set.pictures).into_iter().collect();
+    let unreadable: HashMap<usize, String> = read_sizes(&mut set.images).into_iter().collect();
     let mut named = HashSet::new();
     for (id, entry) in entries.iter().enumerate() {
         match index.get(entry.image.as_str()).copied().flatten() {
-            Some(picture) => match unreadable.get(&picture) {
+            Some(image) => match unreadable.get(&image) {
                 Some(why) => set.report.bad.push(why.clone()),
-                None => match person(entry, id as u64, picture) {
+                None => match person(entry, id as u64, image) {
                     Ok(mut person) => {
-                        let [w, h] = set.pictures[picture].size;
+                        let [w, h] = set.images[image].size;
                         let inside = person.bbox.intersected(w, h).map_or(0.0, |b| b.area());
                         person.outside = 1.0 - inside / person.bbox.area();
                         set.persons.push(person);
@@ -100,7 +100,7 @@ enum UnusableEntry {
     Bad(String),
 }
 
-fn person(entry: &MpiiEntry, id: u64, picture: usize) -> Result<PersonAnnotation, UnusableEntry> {
+fn person(entry: &MpiiEntry, id: u64, image: usize) -> Result<PersonAnnotation, UnusableEntry> {
     let joints = Skeleton::mpii16().len();
     let bad = |why: String| Err(UnusableEntry::Bad(why));
     if entry.joints.is_empty() {
@@ -147,7 +147,7 @@ fn person(entry: &MpiiEntry, id: u64, picture: usize) -> Result<PersonAnnotation
     let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
     Ok(PersonAnnotation {
         id,
-        picture,
+        image,
         bbox: square.bbox(),
         outside: 0.0,
         area: AREA_PART * (200.0 * scale).powi(2),
@@ -202,7 +202,7 @@ mod tests {
         write_set(dir.path(), json!([entry("a.png"), changed("headbox", json!([0, 0, 30, 40]))]));
         let set = PoseSet::open(dir.path(), "val", Skeleton::mpii16()).unwrap();
         assert!(set.title().ends_with("/valid"), "{}", set.title());
-        assert_eq!((set.pictures.len(), set.pictures[0].size), (1, [120, 90]));
+        assert_eq!((set.images.len(), set.images[0].size), (1, [120, 90]));
         let p = &set.persons[0];
         assert_eq!(p.keypoints[3], Keypoint { x: 13.0, y: 20.5, score: 2.0 });
         assert_eq!((p.labelled(), p.head_size, p.id), (16, Some(12.5), 0));

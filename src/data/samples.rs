@@ -38,7 +38,7 @@ impl CropDataset {
         let sample = self.mixture.samples[index];
         let set = &self.mixture.sets[sample.set];
         let person = &set.persons[sample.person];
-        (set, person, set.picture(person))
+        (set, person, set.image_of(person))
     }
 
     /// The sample's crop; another one for every `round`.

@@ -21,8 +21,8 @@ pub struct DatasetImage {
 pub struct PersonAnnotation {
     /// Annotation id, unique in its set.
     pub id: u64,
-    /// Index into [`PoseSet::pictures`].
-    pub picture: usize,
+    /// Index into [`PoseSet::images`].
+    pub image: usize,
     /// The box that the crop is made from (docs/METHOD.md, "Crop box"): COCO's is clipped to the picture,
     /// MPII's is the square of its centre and scale.
     pub bbox: BBox,
@@ -52,17 +52,7 @@ impl PersonAnnotation {
         let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
         let area = f64::from(bbox.area());
         let (source, head_size) = (None, None);
-        PersonAnnotation {
-            id: 1,
-            picture: 0,
-            bbox,
-            outside: 0.0,
-            area,
-            keypoints,
-            weights,
-            source,
-            head_size,
-        }
+        PersonAnnotation { id: 1, image: 0, bbox, outside: 0.0, area, keypoints, weights, source, head_size }
     }
 }
 
@@ -70,8 +60,8 @@ impl PersonAnnotation {
 /// precision"): a crowd region, or a person without a labelled joint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IgnoredAnnotation {
-    /// Index into [`PoseSet::pictures`].
-    pub picture: usize,
+    /// Index into [`PoseSet::images`].
+    pub image: usize,
     /// x, y, width and height as annotated.
     pub bbox: [f64; 4],
     pub area: f64,
@@ -85,7 +75,7 @@ impl IgnoredAnnotation {
     fn unlabelled(person: &PersonAnnotation) -> IgnoredAnnotation {
         let b = &person.bbox;
         IgnoredAnnotation {
-            picture: person.picture,
+            image: person.image,
             bbox: [b.x, b.y, b.w, b.h].map(f64::from),
             area: person.area,
             keypoints: vec![[0.0; 3]; person.keypoints.len()],
@@ -191,7 +181,7 @@ pub struct PoseSet {
     pub layout: DatasetFormat,
     /// The joints of its persons.
     pub skeleton: Skeleton,
-    pub pictures: Vec<DatasetImage>,
+    pub images: Vec<DatasetImage>,
     /// Persons that can be trained on, in the file's order.
     pub persons: Vec<PersonAnnotation>,
     /// What training leaves out and the evaluation must know.
@@ -300,8 +290,8 @@ impl PoseSet {
     }
 
     /// The picture of a person of this set.
-    pub fn picture(&self, person: &PersonAnnotation) -> &DatasetImage {
-        &self.pictures[person.picture]
+    pub fn image_of(&self, person: &PersonAnnotation) -> &DatasetImage {
+        &self.images[person.image]
     }
 
     /// A short name for tables: the folder of the set and its split, e.g. `people_coco/val` or

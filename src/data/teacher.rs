@@ -128,7 +128,7 @@ mod tests {
             file: "x".into(),
             layout: DatasetFormat::Coco,
             skeleton: crate::pose::Skeleton::coco17().clone(),
-            pictures: vec![],
+            images: vec![],
             persons: vec![person],
             ignored: vec![],
             report: LoadReport::default(),

@@ -13,8 +13,8 @@ const PERSON: u64 = 1;
 /// One detected person.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ImageDetection {
-    /// Index into [`PoseSet::pictures`].
-    pub picture: usize,
+    /// Index into [`PoseSet::images`].
+    pub image: usize,
     /// Not clipped to the picture (docs/METHOD.md, "Crop box").
     pub bbox: BBox,
     /// The detector's confidence.
@@ -74,7 +74,7 @@ impl DetectedBoxes {
     }
 
     fn of(entries: Vec<BoxEntry>, set: &PoseSet, min_score: f64) -> DetectedBoxes {
-        let index: HashMap<u64, usize> = set.pictures.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
+        let index: HashMap<u64, usize> = set.images.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
         let mut result = DetectedBoxes::default();
         for entry in entries {
             let known = index.get(&entry.image_id);
@@ -83,31 +83,31 @@ impl DetectedBoxes {
                 (None, _) => result.other_pictures += 1,
                 (_, None) => result.unusable += 1,
                 _ if entry.score < min_score => result.unsure += 1,
-                (Some(&picture), Some(bbox)) => {
-                    result.boxes.push(ImageDetection { picture, bbox, score: entry.score });
+                (Some(&image), Some(bbox)) => {
+                    result.boxes.push(ImageDetection { image, bbox, score: entry.score });
                 }
             }
         }
-        result.boxes.sort_by(|a, b| a.picture.cmp(&b.picture).then(b.score.total_cmp(&a.score)));
+        result.boxes.sort_by(|a, b| a.image.cmp(&b.image).then(b.score.total_cmp(&a.score)));
         let all = result.boxes.len();
         let mut known = HashSet::new();
-        result.boxes.retain(|b| {
-            known.insert((b.picture, [b.bbox.x, b.bbox.y, b.bbox.w, b.bbox.h].map(f32::to_bits)))
-        });
+        result
+            .boxes
+            .retain(|b| known.insert((b.image, [b.bbox.x, b.bbox.y, b.bbox.w, b.bbox.h].map(f32::to_bits))));
         result.repeated = all - result.boxes.len();
-        let with: HashSet<usize> = result.boxes.iter().map(|b| b.picture).collect();
-        result.pictures_without = set.pictures.len() - with.len();
+        let with: HashSet<usize> = result.boxes.iter().map(|b| b.image).collect();
+        result.pictures_without = set.images.len() - with.len();
         result
     }
 
-    /// What a detector of ours found: for each picture (index into [`PoseSet::pictures`]) its boxes.
+    /// What a detector of ours found: for each picture (index into [`PoseSet::images`]) its boxes.
     pub fn detected(found: Vec<(usize, Vec<Detection>)>) -> DetectedBoxes {
         let mut boxes = DetectedBoxes::default();
-        for (picture, found) in found {
+        for (image, found) in found {
             let before = boxes.boxes.len();
             for Detection { bbox, score } in found {
                 if bbox.w >= 1.0 && bbox.h >= 1.0 {
-                    boxes.boxes.push(ImageDetection { picture, bbox, score: f64::from(score) });
+                    boxes.boxes.push(ImageDetection { image, bbox, score: f64::from(score) });
                 } else {
                     boxes.unusable += 1;
                 }
@@ -157,12 +157,12 @@ mod tests {
     use serde_json::{Value, json};
 
     fn set() -> PoseSet {
-        let picture = |id| DatasetImage { id, path: format!("{id}.jpg").into(), size: [100, 80] };
+        let image = |id| DatasetImage { id, path: format!("{id}.jpg").into(), size: [100, 80] };
         PoseSet {
             file: "people/annotations/person_keypoints_val.json".into(),
             layout: DatasetFormat::Coco,
             skeleton: Skeleton::coco17().clone(),
-            pictures: vec![picture(3), picture(1), picture(9)],
+            images: vec![image(3), image(1), image(9)],
             persons: vec![],
             ignored: vec![],
             report: LoadReport::default(),
@@ -191,12 +191,12 @@ mod tests {
             {"image_id": 3, "category_id": 1, "bbox": [1, 2, 3], "score": 0.9},
         ]);
         let boxes = read(&entries, 0.3).unwrap();
-        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.picture, b.score)).collect();
+        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.image, b.score)).collect();
         assert_eq!(kept, [(0, 0.6), (1, 0.9), (1, 0.5)], "by picture, best first, the double's better score");
         assert_eq!(
             boxes.summary(),
             "left out: 1 boxes below the wanted score, 1 boxes that are no persons, 1 boxes of other \
-             pictures, 2 boxes without a size, 1 repeated boxes; 1 pictures have no box"
+             images, 2 boxes without a size, 1 repeated boxes; 1 images have no box"
         );
     }
 
@@ -208,7 +208,7 @@ mod tests {
             (2, vec![]),
             (1, vec![found(5.0, 1.0)]),
         ]);
-        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.picture, b.score)).collect();
+        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.image, b.score)).collect();
         assert_eq!(kept, [(0, 0.5), (0, 0.25), (1, 1.0)]);
         assert_eq!((boxes.unusable, boxes.pictures_without), (1, 1));
     }

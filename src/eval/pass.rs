@@ -13,7 +13,7 @@ use rayon::prelude::*;
 /// A person to estimate: the image, and the part of it that the network is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct PersonCrop<'a> {
-    pub picture: &'a DatasetImage,
+    pub image: &'a DatasetImage,
     pub crop: CropBox,
     /// Confidence of the box that the crop is made from; 1 for an annotated box.
     pub box_score: f64,
@@ -40,27 +40,26 @@ pub fn estimate_crops(
     let kept = |s: &Settings| kept_tokens(s.mask, s.keep_ratio, grid, s.seed);
     let settings: Vec<(&Settings, Vec<usize>)> = settings.iter().map(|s| (s, kept(s))).collect();
     // `pictures` are those of `crops`, one by one, or a single one for all of them.
-    let part = |pictures: &[RgbImage], crops: &[PersonCrop]| {
-        let pictures: Vec<DeviceImage> = pictures.iter().map(DeviceImage::new).collect();
+    let part = |images: &[RgbImage], crops: &[PersonCrop]| {
+        let images: Vec<DeviceImage> = images.iter().map(DeviceImage::new).collect();
         let shown: Vec<(&DeviceImage, CropBox)> =
-            pictures.iter().cycle().zip(crops).map(|(picture, s)| (picture, s.crop)).collect();
+            images.iter().cycle().zip(crops).map(|(image, s)| (image, s.crop)).collect();
         let poses = estimate_batch(network, &shown, &settings)?;
         done(crops.len());
         Ok(poses)
     };
     let parts: Result<Vec<Vec<Vec<Vec<Keypoint>>>>, EvalError> = if network.device.is_gpu() {
         let parts = crops.chunks(LARGE).map(|crops| {
-            let pictures: Result<Vec<RgbImage>, _> =
-                crops.par_iter().map(|s| read_image(s.picture)).collect();
-            part(&pictures?, crops)
+            let images: Result<Vec<RgbImage>, _> = crops.par_iter().map(|s| read_image(s.image)).collect();
+            part(&images?, crops)
         });
         parts.collect()
     } else {
         // A picture is decoded once for all its persons, which stand together.
-        let pictures: Vec<&[PersonCrop]> = crops.chunk_by(|a, b| a.picture.path == b.picture.path).collect();
-        let parts = pictures.par_iter().map(|crops| {
-            let picture = [read_image(crops[0].picture)?];
-            crops.chunks(SMALL).map(|crops| part(&picture, crops)).collect::<Result<Vec<_>, _>>()
+        let images: Vec<&[PersonCrop]> = crops.chunk_by(|a, b| a.image.path == b.image.path).collect();
+        let parts = images.par_iter().map(|crops| {
+            let image = [read_image(crops[0].image)?];
+            crops.chunks(SMALL).map(|crops| part(&image, crops)).collect::<Result<Vec<_>, _>>()
         });
         parts.collect::<Result<Vec<_>, _>>().map(|parts| parts.into_iter().flatten().collect())
     };
@@ -117,7 +116,7 @@ mod tests {
         let path = dir.path().join("a.png");
         let img = RgbImage::from_fn(160, 120, |x, y| image::Rgb([x as u8, (y * 2) as u8, (x ^ y) as u8]));
         img.save(&path).unwrap();
-        let picture = DatasetImage { id: 1, path, size: [160, 120] };
+        let image = DatasetImage { id: 1, path, size: [160, 120] };
         let boxes =
             [BBox { x: 10.0, y: 5.0, w: 50.0, h: 100.0 }, BBox { x: 70.0, y: 20.0, w: 60.0, h: 80.0 }];
         // 76 of the random tokens are not their own mirror image: the flip test must mirror them.
@@ -127,7 +126,7 @@ mod tests {
         let crop = |b| CropBox::from_bbox(b, 0.75, BOX_PADDING);
         let crops: Vec<PersonCrop> = boxes
             .iter()
-            .map(|b| PersonCrop { picture: &picture, crop: crop(b), box_score: 1.0, annotated: None })
+            .map(|b| PersonCrop { image: &image, crop: crop(b), box_score: 1.0, annotated: None })
             .collect();
         let count = AtomicUsize::new(0);
         let done = |n| {
@@ -152,9 +151,9 @@ mod tests {
         let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
         let info = WeightsInfo::new(config.clone(), Skeleton::coco17().clone(), TrainingRecord::default());
         let estimator = Estimator::from_parts(config.init(&device.device), info, device);
-        let picture = DatasetImage { id: 1, path: "gone.png".into(), size: [9, 9] };
+        let image = DatasetImage { id: 1, path: "gone.png".into(), size: [9, 9] };
         let crop = CropBox { center: [4.0, 4.0], scale: [0.1, 0.1] };
-        let crops = [PersonCrop { picture: &picture, crop, box_score: 1.0, annotated: None }];
+        let crops = [PersonCrop { image: &image, crop, box_score: 1.0, annotated: None }];
         let error = estimate_crops(&estimator.network(), &crops, &[Settings::default()], |_| ());
         assert!(error.unwrap_err().to_string().contains("gone.png"));
     }

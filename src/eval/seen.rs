@@ -50,15 +50,14 @@ pub fn training_overlap(
     trained_on: &[String],
     skeleton: &Skeleton,
 ) -> Option<TrainingOverlap> {
-    let open =
-        |wanted: &Path, split: &str| PoseSet::open(wanted, split, skeleton).ok().map(|set| set.pictures);
-    seen(set.title(), &set.file, &set.pictures, trained_on, open)
+    let open = |wanted: &Path, split: &str| PoseSet::open(wanted, split, skeleton).ok().map(|set| set.images);
+    seen(set.title(), &set.file, &set.images, trained_on, open)
 }
 
 /// As [`training_overlap`] for sets of boxes.
 pub fn box_training_overlap(set: &BoxSet, trained_on: &[String]) -> Option<TrainingOverlap> {
     let pictures =
-        |set: &BoxSet| -> Vec<DatasetImage> { set.pictures.iter().map(|p| p.picture.clone()).collect() };
+        |set: &BoxSet| -> Vec<DatasetImage> { set.images.iter().map(|p| p.image.clone()).collect() };
     let open = |wanted: &Path, split: &str| BoxSet::open(wanted, split).ok().map(|set| pictures(&set));
     seen(set.title(), &set.file, &pictures(set), trained_on, open)
 }

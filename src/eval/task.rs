@@ -37,18 +37,18 @@ impl<'a> EvalTask<'a> {
             truth: Vec::with_capacity(count),
             skeleton: &samples.skeleton,
         };
-        let mut pictures = HashSet::new();
+        let mut images = HashSet::new();
         for index in 0..count {
             let sample = samples.mixture.samples[index];
-            let (_, person, picture) = samples.person(index);
-            pictures.insert((sample.set, person.picture));
+            let (_, person, image) = samples.person(index);
+            images.insert((sample.set, person.image));
             let crop = samples.draw(index, 0).crop;
-            task.crops.push(PersonCrop { picture, crop, box_score: 1.0, annotated: Some(index) });
-            task.truth.push(ground_truth(person, picture));
+            task.crops.push(PersonCrop { image, crop, box_score: 1.0, annotated: Some(index) });
+            task.truth.push(ground_truth(person, image));
         }
         for (number, set) in samples.mixture.sets.iter().enumerate() {
-            let beside = set.ignored.iter().filter(|i| pictures.contains(&(number, i.picture)));
-            task.truth.extend(beside.map(|i| ignored_ground_truth(i, &set.pictures[i.picture])));
+            let beside = set.ignored.iter().filter(|i| images.contains(&(number, i.image)));
+            task.truth.extend(beside.map(|i| ignored_ground_truth(i, &set.images[i.image])));
         }
         task
     }
@@ -62,35 +62,35 @@ impl<'a> EvalTask<'a> {
         aspect: f64,
         skeleton: &'a Skeleton,
     ) -> EvalTask<'a> {
-        let pictures = spread(set.pictures.len(), limit).collect();
-        let mut task = EvalTask::of_pictures(set, &pictures, skeleton);
-        for found in boxes.boxes.iter().filter(|b| pictures.contains(&b.picture)) {
+        let images = spread(set.images.len(), limit).collect();
+        let mut task = EvalTask::of_pictures(set, &images, skeleton);
+        for found in boxes.boxes.iter().filter(|b| images.contains(&b.image)) {
             let crop = CropBox::from_bbox(&found.bbox, aspect, BOX_PADDING);
-            let picture = &set.pictures[found.picture];
-            task.crops.push(PersonCrop { picture, crop, box_score: found.score, annotated: None });
+            let image = &set.images[found.image];
+            task.crops.push(PersonCrop { image, crop, box_score: found.score, annotated: None });
         }
         task
     }
 
     /// The annotated persons of the same pictures as [`EvalTask::of_boxes`] takes, each with its own box.
     pub fn of_annotated(set: &'a PoseSet, limit: usize, aspect: f64, skeleton: &'a Skeleton) -> EvalTask<'a> {
-        let pictures = spread(set.pictures.len(), limit).collect();
-        let mut task = EvalTask::of_pictures(set, &pictures, skeleton);
-        let persons = set.persons.iter().filter(|p| pictures.contains(&p.picture));
+        let images = spread(set.images.len(), limit).collect();
+        let mut task = EvalTask::of_pictures(set, &images, skeleton);
+        let persons = set.persons.iter().filter(|p| images.contains(&p.image));
         for (index, person) in persons.enumerate() {
             let crop = CropBox::from_bbox(&person.bbox, aspect, BOX_PADDING);
-            let picture = set.picture(person);
-            task.crops.push(PersonCrop { picture, crop, box_score: 1.0, annotated: Some(index) });
+            let image = set.image_of(person);
+            task.crops.push(PersonCrop { image, crop, box_score: 1.0, annotated: Some(index) });
         }
         task
     }
 
     /// Everybody annotated in `pictures` (indices into the set's), and nobody to estimate yet.
-    fn of_pictures(set: &'a PoseSet, pictures: &HashSet<usize>, skeleton: &'a Skeleton) -> EvalTask<'a> {
-        let persons = set.persons.iter().filter(|p| pictures.contains(&p.picture));
-        let persons = persons.map(|p| ground_truth(p, set.picture(p)));
-        let ignored = set.ignored.iter().filter(|p| pictures.contains(&p.picture));
-        let ignored = ignored.map(|p| ignored_ground_truth(p, &set.pictures[p.picture]));
+    fn of_pictures(set: &'a PoseSet, images: &HashSet<usize>, skeleton: &'a Skeleton) -> EvalTask<'a> {
+        let persons = set.persons.iter().filter(|p| images.contains(&p.image));
+        let persons = persons.map(|p| ground_truth(p, set.image_of(p)));
+        let ignored = set.ignored.iter().filter(|p| images.contains(&p.image));
+        let ignored = ignored.map(|p| ignored_ground_truth(p, &set.images[p.image]));
         EvalTask { crops: Vec::new(), truth: persons.chain(ignored).collect(), skeleton }
     }
 
@@ -117,7 +117,7 @@ impl<'a> EvalTask<'a> {
 
     fn estimates(&self, poses: &[Vec<Keypoint>]) -> Vec<PoseEstimate> {
         let estimates = poses.iter().zip(&self.crops).map(|(keypoints, shown)| PoseEstimate {
-            image_id: shown.picture.id,
+            image_id: shown.image.id,
             keypoints: keypoints.clone(),
             crop_area: shown.crop.area(),
             score: rescore(keypoints, shown.box_score),
@@ -134,10 +134,10 @@ pub fn spread(all: usize, limit: usize) -> impl Iterator<Item = usize> {
 }
 
 /// A person of a set as AP and OKS compare it.
-pub fn ground_truth(person: &PersonAnnotation, picture: &DatasetImage) -> GroundTruth {
+pub fn ground_truth(person: &PersonAnnotation, image: &DatasetImage) -> GroundTruth {
     let b = &person.bbox;
     GroundTruth {
-        image_id: picture.id,
+        image_id: image.id,
         keypoints: person.keypoints.iter().map(|k| [k.x, k.y, k.score].map(f64::from)).collect(),
         bbox: [b.x, b.y, b.w, b.h].map(f64::from),
         area: person.area,

@@ -88,10 +88,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     };
     note(set.report.summary());
-    let all = set.pictures.len();
+    let all = set.images.len();
     set.thin_to(args.limit);
-    if set.pictures.len() < all {
-        note(format!("only a part of the set: {} of {all} pictures", set.pictures.len()));
+    if set.images.len() < all {
+        note(format!("only a part of the set: {} of {all} pictures", set.images.len()));
     }
     let seen = box_training_overlap(&set, &info.record.trained_on());
     if let Some(seen) = &seen {
@@ -104,7 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         format!("{parameters} parameters, {:.2} GMAC at {side}x{side}", info.config.macs() as f64 / 1e9);
     let mut detector = Detector::from_parts(net, info, device);
     let settings = DetectSettings { nms_iou: args.nms, ..DetectSettings::everything() };
-    let bar = progress_bar(set.pictures.len(), &title);
+    let bar = progress_bar(set.images.len(), &title);
     let found = find_people(&mut detector, &set, &settings, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     let (boxes, tall) = score(&set, &found);
@@ -117,7 +117,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         backend,
         settings,
         set: title.clone(),
-        pictures: set.pictures.len(),
+        pictures: set.images.len(),
         people: set.people(),
         notes,
         warning: seen.as_ref().map(|s| s.to_string()),

@@ -26,12 +26,12 @@ pub fn detect(
     let mut detector = Detector::load(weights, device.clone())?;
     let settings =
         DetectSettings { min_score: score_min as f32, most: MOST_BOXES, ..DetectSettings::default() };
-    let pictures: Vec<usize> = spread(set.pictures.len(), limit).collect();
+    let pictures: Vec<usize> = spread(set.images.len(), limit).collect();
     let bar = progress_bar(pictures.len(), "looking for people");
     let mut found = Vec::with_capacity(pictures.len());
     for turn in pictures.chunks(TURN) {
         let seen: Vec<RgbImage> =
-            turn.par_iter().map(|&i| read_image(&set.pictures[i])).collect::<Result<_, _>>()?;
+            turn.par_iter().map(|&i| read_image(&set.images[i])).collect::<Result<_, _>>()?;
         let (people, _) = detector.detect_all(&seen.iter().collect::<Vec<_>>(), &settings)?;
         found.extend(turn.iter().copied().zip(people));
         bar.inc(turn.len() as u64);

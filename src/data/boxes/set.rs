@@ -22,15 +22,15 @@ pub struct BoxAnnotation {
 /// A picture with everybody in it; perhaps nobody.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnnotatedImage {
-    pub picture: DatasetImage,
+    pub image: DatasetImage,
     /// In the file's order.
-    pub labels: Vec<BoxAnnotation>,
+    pub annotations: Vec<BoxAnnotation>,
 }
 
 impl AnnotatedImage {
     /// People of this picture, crowd regions left out.
     pub fn people(&self) -> impl Iterator<Item = &BoxAnnotation> {
-        self.labels.iter().filter(|label| !label.crowd)
+        self.annotations.iter().filter(|label| !label.crowd)
     }
 }
 
@@ -76,7 +76,7 @@ pub struct BoxSet {
     /// The annotation file.
     pub file: PathBuf,
     /// Pictures that can be decoded as far as their headers tell, in the file's order.
-    pub pictures: Vec<AnnotatedImage>,
+    pub images: Vec<AnnotatedImage>,
     pub report: BoxLoadReport,
 }
 
@@ -93,7 +93,7 @@ impl BoxSet {
             split: split.into(),
         })?;
         let set = read::read(&place)?;
-        if set.pictures.is_empty() {
+        if set.images.is_empty() {
             let left_out = set.report.summary();
             let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
             return Err(DataError::NoPictures { path: set.file.display().to_string(), left_out });
@@ -103,7 +103,7 @@ impl BoxSet {
 
     /// Annotated people, crowd regions left out.
     pub fn people(&self) -> usize {
-        self.pictures.iter().map(|p| p.people().count()).sum()
+        self.images.iter().map(|p| p.people().count()).sum()
     }
 
     /// A short name for tables: the folder of the set and its split, e.g. `detect/val`.
@@ -113,11 +113,11 @@ impl BoxSet {
 
     /// Keeps about `limit` pictures, evenly spread; 0 keeps all.
     pub fn thin_to(&mut self, limit: usize) {
-        let all = self.pictures.len();
+        let all = self.images.len();
         if limit > 0 && limit < all {
             let kept: std::collections::HashSet<usize> = (0..limit).map(|i| i * all / limit).collect();
             let mut number = 0..;
-            self.pictures.retain(|_| number.next().is_some_and(|n| kept.contains(&n)));
+            self.images.retain(|_| number.next().is_some_and(|n| kept.contains(&n)));
         }
     }
 }
