@@ -1,6 +1,6 @@
 //! How near the estimate is to the mannequin's true joints.
 
-use crate::live::{RecentValues, LiveResult};
+use crate::live::{LiveResult, RecentValues};
 use crate::pose::Skeleton;
 use crate::source::TruePerson;
 

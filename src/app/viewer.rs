@@ -4,7 +4,7 @@ use super::focus::{self, PointerMode};
 use super::overlay::{self, HeatmapLayer, PictureTransform, SkeletonPaint};
 use super::preferences::{KeypointDisplay, LayerSettings, SkeletonColors};
 use super::theme;
-use crate::live::{RecentValues, LiveFrame, LiveResult, ModelStatus, Pipeline, Rate, Percentiles};
+use crate::live::{LiveFrame, LiveResult, ModelStatus, Percentiles, Pipeline, Rate, RecentValues};
 use crate::pose::Skeleton;
 use crate::vision::{BBox, PoseColors};
 use egui::{

@@ -2,10 +2,10 @@
 
 use super::capture::LiveFrame;
 use super::estimator::{Estimated, ModelLoader, ModelStatus, PoseEstimator};
+use super::inference_thread::{InferenceState, LiveResult, LiveSettings, MeasurementState};
 use super::person_detector::{DetectorLoader, DetectorStatus, PersonDetector};
 use super::slot::lock;
 use super::times::FrameTimes;
-use super::inference_thread::{LiveResult, LiveSettings, MeasurementState, InferenceState};
 use crate::gpu::DeviceImage;
 use crate::pose::{Pose, Skeleton};
 use crate::track::{FrameInfo, TrackSettings, TrackedPerson, Tracker};
@@ -222,7 +222,8 @@ impl<'a> Inference<'a> {
         let tracker = &mut self.tracker;
 
         let wanted = tracking.time(|| tracker.begin(pixels, &current.frame_info, &settings.follow));
-        if let (true, None, true, Some(finder)) = (wanted, &current.found, settings.detect, &mut self.detector)
+        if let (true, None, true, Some(finder)) =
+            (wanted, &current.found, settings.detect, &mut self.detector)
         {
             let clock = Instant::now();
             match guarded(|| finder.find(&image)) {

@@ -1,11 +1,11 @@
 //! The inference thread: newest frame in, newest result out. What it does with a frame is in `inference`.
 
 use super::capture::LiveFrame;
-use super::join;
 use super::estimator::{ModelLoader, ModelStatus};
 use super::inference::Inference;
+use super::join;
 use super::person_detector::{DetectorLoader, DetectorStatus};
-use super::rate::{RecentValues, Rate};
+use super::rate::{Rate, RecentValues};
 use super::slot::{Notifier, Slot, lock};
 use super::times::FrameTimes;
 use crate::infer::{PoseEstimate, Settings};

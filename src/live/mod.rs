@@ -16,9 +16,10 @@
 
 mod capture;
 mod detector;
-mod join;
 mod estimator;
 mod inference;
+mod inference_thread;
+mod join;
 mod outage;
 mod person_detector;
 mod pipeline;
@@ -26,20 +27,19 @@ mod playback;
 mod rate;
 mod slot;
 mod times;
-mod inference_thread;
 
 pub use capture::{LiveFrame, Opener, SourceStatus, Transport};
 pub use detector::{detector_loader, is_detector};
 pub use estimator::{Estimated, Loaded, ModelLoader, ModelStatus, ModelSummary, PoseEstimator};
+pub use inference_thread::{LiveMeasurements, LiveResult, LiveSettings};
 pub use outage::Outage;
 pub use person_detector::{
     DetectorError, DetectorLoader, DetectorStatus, DetectorSummary, LoadedDetector, PersonDetector,
 };
 pub use pipeline::Pipeline;
-pub use rate::{RecentValues, Rate};
+pub use rate::{Rate, RecentValues};
 pub use slot::{Notifier, Slot};
 pub use times::{FrameTimes, Percentiles, skipped_share};
-pub use inference_thread::{LiveResult, LiveSettings, LiveMeasurements};
 
 #[cfg(test)]
 pub(crate) mod fakes;

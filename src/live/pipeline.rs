@@ -2,9 +2,9 @@
 
 use super::capture::{Capture, FrameSinks, LiveFrame, Opener, SourceStatus, Transport};
 use super::estimator::{ModelLoader, ModelStatus};
+use super::inference_thread::{InferenceThread, LiveMeasurements, LiveResult, LiveSettings};
 use super::person_detector::{DetectorLoader, DetectorStatus};
 use super::slot::{Notifier, Slot, lock};
-use super::inference_thread::{LiveResult, LiveSettings, LiveMeasurements, InferenceThread};
 use crate::source::{self, SourceSpec};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,8 @@ impl Pipeline {
     pub fn new(settings: LiveSettings, wake: Arc<dyn Fn() + Send + Sync>) -> std::io::Result<Pipeline> {
         let notifier = Arc::new(Notifier::default());
         let frames = Arc::new(Slot::new(notifier.clone()));
-        let inference_thread = InferenceThread::start(notifier, frames.clone(), settings.clone(), wake.clone())?;
+        let inference_thread =
+            InferenceThread::start(notifier, frames.clone(), settings.clone(), wake.clone())?;
         let sinks = FrameSinks { frames, preview: Arc::new(Slot::new(Arc::default())), wake };
         Ok(Pipeline { capture: None, inference_thread, sinks, opened: 0, dropped_before: 0, settings })
     }

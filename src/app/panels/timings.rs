@@ -3,7 +3,7 @@
 use crate::app::theme;
 use crate::app::widgets::{hint, history_plot, low_row, milliseconds, value_row};
 use crate::app::window::Window;
-use crate::live::{FrameTimes, RecentValues, LiveMeasurements, Percentiles, skipped_share};
+use crate::live::{FrameTimes, LiveMeasurements, Percentiles, RecentValues, skipped_share};
 use egui::{Align, Color32, Label, Layout, Rect, RichText, Sense, Ui, Vec2};
 use egui_plot::{Line, PlotPoints};
 use std::time::{Duration, Instant};
@@ -106,7 +106,8 @@ fn stage(ui: &mut Ui, name: &str, times: Option<Percentiles>, longest: Duration,
             ui.add(Label::new(RichText::new(name).color(theme::MUTED)).selectable(false)).id
         });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let text = |part: fn(Percentiles) -> Duration| times.map_or("–".into(), |t| milliseconds(part(t)));
+            let text =
+                |part: fn(Percentiles) -> Duration| times.map_or("–".into(), |t| milliseconds(part(t)));
             column(ui, &text(|t| t.p95), theme::MUTED);
             column(ui, &text(|t| t.p50), theme::TEXT).labelled_by(label.inner);
             let (track, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());

@@ -15,8 +15,8 @@ use super::super::source_arg::parse_source;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::live::{
-    self, DetectorLoader, DetectorSummary, LiveSettings, ModelLoader, ModelSummary, Notifier, Opener, Pipeline,
-    Transport,
+    self, DetectorLoader, DetectorSummary, LiveSettings, ModelLoader, ModelSummary, Notifier, Opener,
+    Pipeline, Transport,
 };
 use crate::model::MaskKind;
 use crate::source::{self, SourceSpec};

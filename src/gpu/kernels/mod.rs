@@ -56,7 +56,11 @@ impl Kernels {
         let table = crate::vision::normalization_table().as_flattened();
         Kernels {
             crop: ComputeKernel::new(device, "crop", include_str!("../../../shaders/crop.wgsl")),
-            letterbox: ComputeKernel::new(device, "letterbox", include_str!("../../../shaders/letterbox.wgsl")),
+            letterbox: ComputeKernel::new(
+                device,
+                "letterbox",
+                include_str!("../../../shaders/letterbox.wgsl"),
+            ),
             peaks: ComputeKernel::new(device, "peaks", include_str!("../../../shaders/peaks.wgsl")),
             heat: ComputeKernel::new(device, "heat layer", include_str!("../../../shaders/heat_layer.wgsl")),
             normalized: constant(device, bytemuck::cast_slice(table), wgpu::BufferUsages::STORAGE),

@@ -45,7 +45,12 @@ impl Milliseconds {
         let durations: Vec<Duration> = durations.into_iter().collect();
         let frames = durations.len();
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
-        Percentiles::of(durations).map(|s| Milliseconds { p50: ms(s.p50), p95: ms(s.p95), p99: ms(s.p99), frames })
+        Percentiles::of(durations).map(|s| Milliseconds {
+            p50: ms(s.p50),
+            p95: ms(s.p95),
+            p99: ms(s.p99),
+            frames,
+        })
     }
 
     fn cell(times: Option<&Milliseconds>) -> String {
