@@ -310,7 +310,9 @@ impl Window {
         match gesture {
             PictureGesture::Person(at) => self.focus.follow(FollowMode::Point(at)),
             PictureGesture::Box(drawn) => self.focus.follow(FollowMode::Drawn(drawn)),
-            PictureGesture::Nobody if self.focus.target.is_some() => self.choose(FollowChoice::Automatic(FollowMode::All)),
+            PictureGesture::Nobody if self.focus.target.is_some() => {
+                self.choose(FollowChoice::Automatic(FollowMode::All))
+            }
             PictureGesture::Nobody => {}
         }
     }
