@@ -4,7 +4,7 @@ use super::automation::Automation;
 use super::preferences::{Everyone, Preferences};
 use super::window::{Window, mannequin};
 use crate::gpu::{self, DeviceChoice};
-use crate::model::MaskKind;
+use crate::model::{KeepRatio, MaskKind};
 use crate::source::SourceSpec;
 use eframe::egui_wgpu;
 use std::path::PathBuf;
@@ -17,8 +17,7 @@ pub struct Start {
     pub weights: Option<PathBuf>,
     pub device: Option<DeviceChoice>,
     pub mask: Option<MaskKind>,
-    /// In (0, 1].
-    pub keep_ratio: Option<f64>,
+    pub keep_ratio: Option<KeepRatio>,
     /// The person detector's file.
     pub detector: StartDetector,
     pub people: Option<Everyone>,

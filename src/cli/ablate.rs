@@ -4,14 +4,14 @@ mod published;
 mod report;
 
 use super::eval::progress_bar;
-use super::model_args::{ModelArgs, keep_ratio};
+use super::model_args::ModelArgs;
 use super::output::write_file;
 use crate::data::{PoseSet, Samples, read_picture};
 use crate::eval::ablation::{Cell, Spread, cells};
 use crate::eval::set::plain_samples;
 use crate::eval::{Accuracy, Suppression, Task, estimate_subjects, seen_in_training};
 use crate::infer::{Estimator, Settings, Timing};
-use crate::model::{Counting, MaskKind, PositionMode};
+use crate::model::{Counting, KeepRatio, MaskKind, PositionMode};
 use report::{Arithmetic, Milliseconds, Report, Row};
 use std::path::PathBuf;
 
@@ -32,8 +32,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
     /// Keep ratios
-    #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST", value_parser = keep_ratio)]
-    keep: Vec<f64>,
+    #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST")]
+    keep: Vec<KeepRatio>,
     /// Masks; every token kept is always among the lines
     #[arg(
         long,
@@ -42,7 +42,7 @@ pub struct Args {
         value_name = "LIST"
     )]
     mask: Vec<MaskKind>,
-    /// Position modes: gathered, prefix or both
+    /// Position modes
     #[arg(long, value_delimiter = ',', default_value = "gathered", value_name = "LIST")]
     positions: Vec<PositionMode>,
     /// Random masks that each line with the random mask is repeated with
@@ -194,14 +194,7 @@ fn time(
 }
 
 fn setting(cell: &Cell, seed: u64, flip_test: bool) -> Settings {
-    Settings {
-        mask: cell.mask,
-        keep_ratio: cell.keep_ratio,
-        seed,
-        positions: cell.positions,
-        flip_test,
-        decoding: Default::default(),
-    }
+    Settings { budget: cell.budget(seed), flip_test, ..Settings::default() }
 }
 
 /// The middle value, of an even number the mean of the two; 0 for none.

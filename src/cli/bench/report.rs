@@ -3,7 +3,7 @@
 use crate::detect::DetectTimes;
 use crate::gpu::ComputeDevice;
 use crate::infer::StageTimes;
-use crate::model::{MaskKind, Variant};
+use crate::model::{KeepRatio, MaskKind, Variant};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub struct Row {
     variant: Variant,
     backend: String,
     device: String,
-    keep: f64,
+    keep: KeepRatio,
     tokens: usize,
     /// Median milliseconds.
     ms: BTreeMap<String, f64>,
@@ -127,7 +127,7 @@ impl Row {
     pub fn new(
         variant: Variant,
         device: &ComputeDevice,
-        keep: f64,
+        keep: KeepRatio,
         tokens: usize,
         ours: &Samples,
         theirs: Vec<(String, Samples)>,
@@ -230,7 +230,14 @@ mod tests {
         );
         let mut theirs = Samples::default();
         theirs.add([("network".to_owned(), 10.0)]);
-        let row = Row::new(Variant::T, &ComputeDevice::cpu(), 1.0, 256, &ours, vec![("P".into(), theirs)]);
+        let row = Row::new(
+            Variant::T,
+            &ComputeDevice::cpu(),
+            KeepRatio::ALL,
+            256,
+            &ours,
+            vec![("P".into(), theirs)],
+        );
         // From the picture to the keypoints it is our whole time over the peer's arithmetic.
         let ratios = [("network".to_owned(), 2.0), ("whole".to_owned(), 2.5)];
         assert_eq!(row.peers[0].ratio, BTreeMap::from(ratios));

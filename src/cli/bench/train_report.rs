@@ -2,7 +2,7 @@
 
 use super::report::median;
 use crate::gpu::ComputeDevice;
-use crate::model::{MaskKind, Variant};
+use crate::model::{KeepRatio, MaskKind, Variant};
 use serde::Serialize;
 
 /// How fast the steps of one program were.
@@ -31,7 +31,7 @@ pub struct TrainRow {
     device: String,
     /// What steps begin with and how gradients are computed.
     way: &'static str,
-    keep: f64,
+    keep: KeepRatio,
     tokens: usize,
     ours: Measured,
     peer: Option<Peer>,
@@ -51,7 +51,7 @@ impl TrainRow {
         variant: Variant,
         device: &ComputeDevice,
         way: &'static str,
-        keep: f64,
+        keep: KeepRatio,
         tokens: usize,
         ours: Measured,
         peer: Option<(String, Measured)>,
@@ -126,7 +126,15 @@ mod tests {
 
     fn row(peer: Option<(String, Measured)>) -> TrainRow {
         let ours = Measured::new(32, &[900.0, 800.0, 5000.0]);
-        TrainRow::new(Variant::T, &ComputeDevice::cpu(), "pictures, autodiff", 0.6, 153, ours, peer)
+        TrainRow::new(
+            Variant::T,
+            &ComputeDevice::cpu(),
+            "pictures, autodiff",
+            KeepRatio::new(0.6).unwrap(),
+            153,
+            ours,
+            peer,
+        )
     }
 
     #[test]

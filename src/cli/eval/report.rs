@@ -4,7 +4,7 @@ use crate::cli::output::{fraction, markdown_table, percent};
 use crate::cli::train::command_line;
 use crate::eval::{Accuracy, PCKH_COLUMNS, Pckh, Seen, Suppression};
 use crate::infer::Estimator;
-use crate::model::{MaskKind, PositionMode};
+use crate::model::{KeepRatio, MaskKind, PositionMode};
 use serde::Serialize;
 use std::path::Path;
 
@@ -50,7 +50,7 @@ pub struct SetReport {
 #[derive(Serialize)]
 pub struct Row {
     pub mask: MaskKind,
-    pub keep_ratio: f64,
+    pub keep_ratio: KeepRatio,
     /// Visual tokens kept.
     pub tokens: usize,
     pub positions: PositionMode,

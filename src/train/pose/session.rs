@@ -16,7 +16,7 @@ use crate::data::{Augmentation, Mixture, PoseSet, Samples};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
-use crate::model::{MaskKind, PositionMode, TmPose};
+use crate::model::{KeepRatio, TmPose, TokenBudget};
 use crate::pose::Keypoint;
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
@@ -27,7 +27,6 @@ use crate::train::parameters::ParamLayout;
 use crate::train::run_folder;
 use crate::train::schedule::total_steps;
 use crate::train::task::StepOutcome;
-use crate::vision::Decoding;
 use burn::module::Module;
 use burn::prelude::*;
 use std::sync::Arc;
@@ -304,14 +303,9 @@ impl PoseSession {
 
 /// The mask of inference at a ratio, for tables.
 pub fn setting(keep_ratio: f64) -> Settings {
-    Settings {
-        mask: MaskKind::Progressive,
-        keep_ratio,
-        seed: 0,
-        positions: PositionMode::Gathered,
-        flip_test: false,
-        decoding: Decoding::default(),
-    }
+    // Checked with the training's settings.
+    let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
+    Settings { budget: TokenBudget::progressive(keep_ratio), ..Settings::default() }
 }
 
 /// Joints of every sample on the heatmap, drawn as in pass `round` over the data.
