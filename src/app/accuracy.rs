@@ -1,6 +1,6 @@
 //! How near the estimate is to the mannequin's true joints.
 
-use crate::live::{History, LiveResult};
+use crate::live::{LiveResult, RecentValues};
 use crate::pose::Skeleton;
 use crate::source::TruePerson;
 
@@ -11,7 +11,7 @@ const RUNNING: usize = 100;
 
 /// The errors of one person in one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Accuracy {
+pub struct JointAccuracy {
     /// Mean distance in pixels over the joints inside the picture.
     pub error: f32,
     /// Share of those joints that are within a tenth of the box's longer side.
@@ -20,12 +20,12 @@ pub struct Accuracy {
 
 /// The newest accuracy and the running means.
 pub struct LiveAccuracy {
-    recent: History<Accuracy>,
+    recent: RecentValues<JointAccuracy>,
 }
 
 impl Default for LiveAccuracy {
     fn default() -> Self {
-        LiveAccuracy { recent: History::new(RUNNING) }
+        LiveAccuracy { recent: RecentValues::new(RUNNING) }
     }
 }
 
@@ -36,7 +36,7 @@ impl LiveAccuracy {
         if skeleton.name != Skeleton::coco17().name {
             return;
         }
-        let measured: Vec<Vec<Option<Accuracy>>> = result
+        let measured: Vec<Vec<Option<JointAccuracy>>> = result
             .people
             .iter()
             .map(|found| truth.iter().map(|person| measure(&found.pose.keypoints, person)).collect())
@@ -47,13 +47,13 @@ impl LiveAccuracy {
     }
 
     /// The newest one.
-    pub fn now(&self) -> Option<Accuracy> {
+    pub fn now(&self) -> Option<JointAccuracy> {
         self.recent.last().copied()
     }
 
     /// Means over the last results, and how many those are.
-    pub fn mean(&self) -> Option<(Accuracy, usize)> {
-        let recent: Vec<Accuracy> = self.recent.iter().copied().collect();
+    pub fn mean(&self) -> Option<(JointAccuracy, usize)> {
+        let recent: Vec<JointAccuracy> = self.recent.iter().copied().collect();
         Some((mean(&recent)?, recent.len()))
     }
 
@@ -68,12 +68,12 @@ impl LiveAccuracy {
     }
 }
 
-fn measure(found: &[crate::pose::Keypoint], person: &TruePerson) -> Option<Accuracy> {
+fn measure(found: &[crate::pose::Keypoint], person: &TruePerson) -> Option<JointAccuracy> {
     let reach = NEAR * person.bbox.w.max(person.bbox.h);
     let known = person.keypoints.iter().zip(found).filter(|(truth, _)| truth.score > 0.0);
     let distances: Vec<f32> = known.map(|(t, f)| (t.x - f.x).hypot(t.y - f.y)).collect();
     let count = distances.len() as f32;
-    (count > 0.0).then(|| Accuracy {
+    (count > 0.0).then(|| JointAccuracy {
         error: distances.iter().sum::<f32>() / count,
         pck: distances.iter().filter(|d| **d <= reach).count() as f32 / count,
     })
@@ -83,7 +83,7 @@ fn measure(found: &[crate::pose::Keypoint], person: &TruePerson) -> Option<Accur
 /// somebody seen twice or where nobody is, say nothing about how near estimates are.
 ///
 /// `measured`: for each found person, the distance to each true one.
-fn pairs(measured: &[Vec<Option<Accuracy>>]) -> Vec<Accuracy> {
+fn pairs(measured: &[Vec<Option<JointAccuracy>>]) -> Vec<JointAccuracy> {
     let error = |found: usize, person: usize| measured[found][person].map_or(f32::INFINITY, |a| a.error);
     let nearest_of = |found: usize| {
         (0..measured[found].len()).min_by(|&a, &b| error(found, a).total_cmp(&error(found, b)))
@@ -97,10 +97,10 @@ fn pairs(measured: &[Vec<Option<Accuracy>>]) -> Vec<Accuracy> {
         .collect()
 }
 
-fn mean(all: &[Accuracy]) -> Option<Accuracy> {
+fn mean(all: &[JointAccuracy]) -> Option<JointAccuracy> {
     let count = all.len() as f32;
     let sum = all.iter().fold((0.0, 0.0), |(error, pck), a| (error + a.error, pck + a.pck));
-    (!all.is_empty()).then(|| Accuracy { error: sum.0 / count, pck: sum.1 / count })
+    (!all.is_empty()).then(|| JointAccuracy { error: sum.0 / count, pck: sum.1 / count })
 }
 
 #[cfg(test)]
@@ -117,14 +117,14 @@ mod tests {
             keypoints: vec![joint(0.0, 2.0), joint(10.0, 1.0), joint(20.0, 0.0)],
         };
         let found = [joint(4.0, 0.9), joint(40.0, 0.9), joint(500.0, 0.9)];
-        assert_eq!(measure(&found, &person), Some(Accuracy { error: 17.0, pck: 0.5 }));
+        assert_eq!(measure(&found, &person), Some(JointAccuracy { error: 17.0, pck: 0.5 }));
         let nobody = TruePerson { keypoints: vec![joint(0.0, 0.0)], ..person };
         assert_eq!(measure(&found, &nobody), None);
     }
 
     #[test]
     fn people_are_measured_against_those_they_stand_for() {
-        let at = |error: f32| Some(Accuracy { error, pck: 1.0 });
+        let at = |error: f32| Some(JointAccuracy { error, pck: 1.0 });
         // The first found stands for the second true person, the second is far from everybody's own, the third
         // stands for the first; nobody stands for the last.
         let measured = [

@@ -21,16 +21,16 @@ pub struct Automation {
 
 /// Carries an [`Automation`] out.
 #[derive(Default)]
-pub struct Robot {
+pub struct AutomationRunner {
     plan: Automation,
     started: Option<Instant>,
     asked: bool,
     pictured: Arc<AtomicBool>,
 }
 
-impl Robot {
-    pub fn new(plan: Automation) -> Robot {
-        Robot { plan, ..Robot::default() }
+impl AutomationRunner {
+    pub fn new(plan: Automation) -> AutomationRunner {
+        AutomationRunner { plan, ..AutomationRunner::default() }
     }
 
     /// True when nobody sits before the window who could be asked something.

@@ -1,7 +1,7 @@
 //! Questions whose answer takes time (file dialogs, the camera list) are asked on threads of their own,
 //! so that the window goes on drawing.
 
-use super::train::Pick;
+use super::train::TrainDialog;
 use crate::source::{self, CameraInfo};
 use burn_cubecl::cubecl::future::block_on;
 use crossbeam_channel::{Receiver, bounded};
@@ -13,19 +13,23 @@ const NO_DIALOG: Duration = Duration::from_millis(700);
 
 /// What a file dialog was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum DialogPurpose {
     Media,
     Folder,
     Weights,
     Detector,
-    Training(Pick),
+    Training(TrainDialog),
 }
 
 /// An answer that arrives later, at most one.
-struct Pending<T>(Receiver<T>);
+struct BackgroundTask<T>(Receiver<T>);
 
-impl<T: Send + 'static> Pending<T> {
-    fn ask(ctx: &egui::Context, name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<Pending<T>> {
+impl<T: Send + 'static> BackgroundTask<T> {
+    fn ask(
+        ctx: &egui::Context,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<BackgroundTask<T>> {
         let (sender, receiver) = bounded(1);
         let ctx = ctx.clone();
         let started = std::thread::Builder::new().name(name.into()).spawn(move || {
@@ -37,26 +41,26 @@ impl<T: Send + 'static> Pending<T> {
             log::error!("no thread could be started for {name}: {error}");
             return None;
         }
-        Some(Pending(receiver))
+        Some(BackgroundTask(receiver))
     }
 }
 
 /// What became of a file dialog.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum DialogResult {
     /// At least one path.
-    Chosen(Purpose, Vec<PathBuf>),
+    Chosen(DialogPurpose, Vec<PathBuf>),
     Cancelled,
     /// The system has none to show. It does not say so; it only answers at once.
     NoDialog,
 }
 
-impl Answer {
-    fn new(purpose: Purpose, paths: Vec<PathBuf>, after: Duration) -> Answer {
+impl DialogResult {
+    fn new(purpose: DialogPurpose, paths: Vec<PathBuf>, after: Duration) -> DialogResult {
         match paths.is_empty() {
-            false => Answer::Chosen(purpose, paths),
-            true if after < NO_DIALOG => Answer::NoDialog,
-            true => Answer::Cancelled,
+            false => DialogResult::Chosen(purpose, paths),
+            true if after < NO_DIALOG => DialogResult::NoDialog,
+            true => DialogResult::Cancelled,
         }
     }
 }
@@ -64,12 +68,12 @@ impl Answer {
 /// The file dialog that is open, if any.
 #[derive(Default)]
 pub struct Dialogs {
-    open: Option<Pending<Answer>>,
+    open: Option<BackgroundTask<DialogResult>>,
 }
 
 impl Dialogs {
     /// Opens a dialog of the system; only one at a time.
-    pub fn open(&mut self, ctx: &egui::Context, purpose: Purpose) {
+    pub fn open(&mut self, ctx: &egui::Context, purpose: DialogPurpose) {
         if self.open.is_some() {
             return;
         }
@@ -77,67 +81,67 @@ impl Dialogs {
         let dialog = rfd::AsyncFileDialog::new();
         let answer = move |handles: Option<Vec<rfd::FileHandle>>| {
             let paths = handles.unwrap_or_default().iter().map(|h| h.path().to_owned()).collect();
-            Answer::new(purpose, paths, since.elapsed())
+            DialogResult::new(purpose, paths, since.elapsed())
         };
         // macOS wants the dialog made on the window's thread; waiting for it happens on another.
         let pending = match purpose {
-            Purpose::Media => {
+            DialogPurpose::Media => {
                 let picked = dialog
                     .set_title("Open video or pictures")
                     .add_filter("Videos and pictures", &media_endings())
                     .add_filter("All files", &["*"])
                     .pick_files();
-                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked)))
+                BackgroundTask::ask(ctx, "tmpose-dialog", move || answer(block_on(picked)))
             }
-            Purpose::Folder => {
+            DialogPurpose::Folder => {
                 let picked = dialog.set_title("Open folder of pictures").pick_folder();
-                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
+                BackgroundTask::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
-            Purpose::Training(Pick::Save) => {
+            DialogPurpose::Training(TrainDialog::Save) => {
                 let picked = dialog
                     .set_title("Save the settings of the training")
                     .add_filter("Settings", &["toml"])
                     .set_file_name("training.toml")
                     .save_file();
-                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
+                BackgroundTask::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
-            Purpose::Training(pick @ (Pick::Load | Pick::Start)) => {
+            DialogPurpose::Training(pick @ (TrainDialog::Load | TrainDialog::Start)) => {
                 let (title, kind, endings): (_, _, &[&str]) = match pick {
-                    Pick::Load => ("Load the settings of a training", "Settings", &["toml"]),
+                    TrainDialog::Load => ("Load the settings of a training", "Settings", &["toml"]),
                     _ => ("Choose starting weights", "Weights", &["safetensors", "pth", "onnx"]),
                 };
                 let picked = dialog.set_title(title).add_filter(kind, endings).pick_file();
-                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
+                BackgroundTask::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
-            Purpose::Training(pick) => {
+            DialogPurpose::Training(pick) => {
                 let title = match pick {
-                    Pick::Resume => "Choose the folder of the run to go on with",
-                    Pick::Folder => "Choose a folder for the run",
-                    Pick::Validation => "Choose the folder of the validation set",
+                    TrainDialog::Resume => "Choose the folder of the run to go on with",
+                    TrainDialog::Folder => "Choose a folder for the run",
+                    TrainDialog::Validation => "Choose the folder of the validation set",
                     _ => "Choose the folder of a training set",
                 };
                 let picked = dialog.set_title(title).pick_folder();
-                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
+                BackgroundTask::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
-            Purpose::Weights | Purpose::Detector => {
+            DialogPurpose::Weights | DialogPurpose::Detector => {
                 let (title, endings): (_, &[&str]) = match purpose {
-                    Purpose::Weights => ("Open weights", &["safetensors"]),
+                    DialogPurpose::Weights => ("Open weights", &["safetensors"]),
                     _ => ("Open detector", &["safetensors", "onnx"]),
                 };
                 let picked = dialog.set_title(title).add_filter("Weights", endings).pick_file();
-                Pending::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
+                BackgroundTask::ask(ctx, "tmpose-dialog", move || answer(block_on(picked).map(|f| vec![f])))
             }
         };
         self.open = pending;
     }
 
     /// What became of the dialog, once.
-    pub fn answer(&mut self) -> Option<Answer> {
+    pub fn answer(&mut self) -> Option<DialogResult> {
         let answer = match self.open.as_ref()?.0.try_recv() {
             Ok(answer) => answer,
             Err(crossbeam_channel::TryRecvError::Empty) => return None,
             // The thread that waited for it is gone.
-            Err(crossbeam_channel::TryRecvError::Disconnected) => Answer::NoDialog,
+            Err(crossbeam_channel::TryRecvError::Disconnected) => DialogResult::NoDialog,
         };
         self.open = None;
         Some(answer)
@@ -153,16 +157,16 @@ fn media_endings() -> [&'static str; 15] {
 
 /// The cameras of the machine, asked for again on request.
 #[derive(Default)]
-pub struct Cameras {
-    pending: Option<Pending<Result<Vec<CameraInfo>, String>>>,
+pub struct CameraList {
+    pending: Option<BackgroundTask<Result<Vec<CameraInfo>, String>>>,
     known: Option<Result<Vec<CameraInfo>, String>>,
 }
 
-impl Cameras {
+impl CameraList {
     /// Looks for cameras anew.
     pub fn scan(&mut self, ctx: &egui::Context) {
         if self.pending.is_none() {
-            self.pending = Pending::ask(ctx, "tmpose-cameras", || {
+            self.pending = BackgroundTask::ask(ctx, "tmpose-cameras", || {
                 source::list_cameras().map_err(|error| error.to_string())
             });
         }
@@ -191,10 +195,10 @@ mod tests {
     fn a_dialog_that_nobody_can_have_seen_is_told_from_a_cancelled_one() {
         let after = |paths: &[&str], ms| {
             let paths = paths.iter().map(PathBuf::from).collect();
-            Answer::new(Purpose::Media, paths, Duration::from_millis(ms))
+            DialogResult::new(DialogPurpose::Media, paths, Duration::from_millis(ms))
         };
-        assert_eq!(after(&["a.mp4"], 5), Answer::Chosen(Purpose::Media, vec!["a.mp4".into()]));
-        assert_eq!(after(&[], 5), Answer::NoDialog);
-        assert_eq!(after(&[], 900), Answer::Cancelled);
+        assert_eq!(after(&["a.mp4"], 5), DialogResult::Chosen(DialogPurpose::Media, vec!["a.mp4".into()]));
+        assert_eq!(after(&[], 5), DialogResult::NoDialog);
+        assert_eq!(after(&[], 900), DialogResult::Cancelled);
     }
 }

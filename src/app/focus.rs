@@ -3,7 +3,7 @@
 
 use super::preferences::Everyone;
 use crate::live::LiveResult;
-use crate::track::Person;
+use crate::track::TrackedPerson;
 use crate::vision::BBox;
 
 /// Keypoints below this score say nothing about where the person is.
@@ -22,7 +22,7 @@ pub enum Target {
 
 /// What the pointer does in the picture, beside moving it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pointer {
+pub enum PointerMode {
     /// A click follows a person.
     #[default]
     Free,
@@ -34,7 +34,7 @@ pub enum Pointer {
 
 /// Who is followed, as the panel offers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
+pub enum FollowChoice {
     All,
     Largest,
     Centre,
@@ -42,66 +42,72 @@ pub enum Choice {
     Draw,
 }
 
-impl Choice {
-    pub const ALL: [Choice; 5] = [Choice::All, Choice::Largest, Choice::Centre, Choice::Click, Choice::Draw];
+impl FollowChoice {
+    pub const ALL: [FollowChoice; 5] = [
+        FollowChoice::All,
+        FollowChoice::Largest,
+        FollowChoice::Centre,
+        FollowChoice::Click,
+        FollowChoice::Draw,
+    ];
 
     /// Name shown to people.
     pub fn text(self) -> &'static str {
         match self {
-            Choice::All => "everybody",
-            Choice::Largest => "the largest person",
-            Choice::Centre => "the person in the middle",
-            Choice::Click => "one person (click)",
-            Choice::Draw => "a box drawn by hand",
+            FollowChoice::All => "everybody",
+            FollowChoice::Largest => "the largest person",
+            FollowChoice::Centre => "the person in the middle",
+            FollowChoice::Click => "one person (click)",
+            FollowChoice::Draw => "a box drawn by hand",
         }
     }
 }
 
 /// The pointer's choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Focus {
+pub struct PersonSelection {
     pub target: Option<Target>,
-    pub pointer: Pointer,
+    pub pointer: PointerMode,
 }
 
-impl Focus {
+impl PersonSelection {
     /// What the panel shows as chosen; `everyone` counts while nobody was pointed at.
-    pub fn choice(&self, everyone: Everyone) -> Choice {
+    pub fn choice(&self, everyone: Everyone) -> FollowChoice {
         match (self.pointer, self.target) {
-            (Pointer::Draw, _) | (Pointer::Free, Some(Target::Box(_))) => Choice::Draw,
-            (Pointer::Click, _) | (Pointer::Free, Some(Target::Place(_))) => Choice::Click,
-            (Pointer::Free, None) => match everyone {
-                Everyone::All => Choice::All,
-                Everyone::Largest => Choice::Largest,
-                Everyone::Centre => Choice::Centre,
+            (PointerMode::Draw, _) | (PointerMode::Free, Some(Target::Box(_))) => FollowChoice::Draw,
+            (PointerMode::Click, _) | (PointerMode::Free, Some(Target::Place(_))) => FollowChoice::Click,
+            (PointerMode::Free, None) => match everyone {
+                Everyone::All => FollowChoice::All,
+                Everyone::Largest => FollowChoice::Largest,
+                Everyone::Centre => FollowChoice::Centre,
             },
         }
     }
 
     /// Takes a choice; one of those without a pointer goes to `everyone`.
-    pub fn choose(&mut self, choice: Choice, everyone: &mut Everyone) {
+    pub fn choose(&mut self, choice: FollowChoice, everyone: &mut Everyone) {
         let mut all = |chosen| {
             *everyone = chosen;
-            Focus::default()
+            PersonSelection::default()
         };
         *self = match choice {
-            Choice::All => all(Everyone::All),
-            Choice::Largest => all(Everyone::Largest),
-            Choice::Centre => all(Everyone::Centre),
-            Choice::Click => Focus { target: None, pointer: Pointer::Click },
+            FollowChoice::All => all(Everyone::All),
+            FollowChoice::Largest => all(Everyone::Largest),
+            FollowChoice::Centre => all(Everyone::Centre),
+            FollowChoice::Click => PersonSelection { target: None, pointer: PointerMode::Click },
             // Whoever is followed goes on until the box is drawn.
-            Choice::Draw => Focus { pointer: Pointer::Draw, ..*self },
+            FollowChoice::Draw => PersonSelection { pointer: PointerMode::Draw, ..*self },
         };
     }
 
     /// Somebody was chosen: the pointer is free again.
     pub fn follow(&mut self, target: Target) {
-        *self = Focus { target: Some(target), pointer: Pointer::Free };
+        *self = PersonSelection { target: Some(target), pointer: PointerMode::Free };
     }
 }
 
 /// Where a person is: around the sure keypoints, or the box that was looked at.
-pub fn extent(person: &Person) -> BBox {
+pub fn extent(person: &TrackedPerson) -> BBox {
     let joints = BBox::around(&person.pose.keypoints, MIN_SCORE);
     joints.map_or(person.bbox, |around| around.expanded(AROUND_JOINTS))
 }
@@ -122,21 +128,21 @@ mod tests {
 
     #[test]
     fn every_choice_shows_as_chosen_and_leads_back_to_everybody() {
-        for choice in Choice::ALL {
-            let (mut focus, mut everyone) = (Focus::default(), Everyone::Centre);
+        for choice in FollowChoice::ALL {
+            let (mut focus, mut everyone) = (PersonSelection::default(), Everyone::Centre);
             focus.choose(choice, &mut everyone);
             assert_eq!(focus.choice(everyone), choice);
-            focus.choose(Choice::All, &mut everyone);
-            assert_eq!((focus, everyone), (Focus::default(), Everyone::All));
+            focus.choose(FollowChoice::All, &mut everyone);
+            assert_eq!((focus, everyone), (PersonSelection::default(), Everyone::All));
         }
     }
 
     #[test]
     fn drawing_a_box_or_clicking_frees_the_pointer() {
-        let mut focus = Focus { target: None, pointer: Pointer::Draw };
+        let mut focus = PersonSelection { target: None, pointer: PointerMode::Draw };
         focus.follow(Target::Box(BBox::whole(10, 10)));
-        assert_eq!((focus.pointer, focus.choice(Everyone::All)), (Pointer::Free, Choice::Draw));
+        assert_eq!((focus.pointer, focus.choice(Everyone::All)), (PointerMode::Free, FollowChoice::Draw));
         focus.follow(Target::Place([1.0, 2.0]));
-        assert_eq!(focus.choice(Everyone::Largest), Choice::Click);
+        assert_eq!(focus.choice(Everyone::Largest), FollowChoice::Click);
     }
 }

@@ -20,7 +20,7 @@ mod window;
 
 pub use automation::Automation;
 pub use preferences::Everyone;
-pub use run::{AppError, Start, StartDetector, StartTraining, run};
+pub use run::{AppError, DetectorOption, TrainPanelOptions, WindowOptions, run};
 
 #[cfg(test)]
 mod tests;

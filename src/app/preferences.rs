@@ -5,7 +5,7 @@ use crate::gpu::DeviceChoice;
 use crate::infer::Settings;
 use crate::live::LiveSettings;
 use crate::model::{KeepRatio, MaskKind, PositionMode, TokenBudget};
-use crate::track::{FollowMode, FollowSettings, SmoothingSettings};
+use crate::track::{FollowMode, SmoothingSettings, TrackSettings};
 use crate::vision::Decoding;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ pub enum SkeletonColors {
 
 /// Which keypoints are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ShownKeypoints {
+pub enum KeypointDisplay {
     /// What the filter made of them, where it is on.
     #[default]
     Smoothed,
@@ -51,10 +51,10 @@ pub enum ShownKeypoints {
 /// What is drawn over the picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Layers {
+pub struct LayerSettings {
     pub skeleton: bool,
     pub colors: SkeletonColors,
-    pub keypoints: ShownKeypoints,
+    pub keypoints: KeypointDisplay,
     /// Each person's number.
     pub numbers: bool,
     /// Joints with a lower score are not drawn.
@@ -71,12 +71,12 @@ pub struct Layers {
     pub mirror: bool,
 }
 
-impl Default for Layers {
+impl Default for LayerSettings {
     fn default() -> Self {
-        Layers {
+        LayerSettings {
             skeleton: true,
             colors: SkeletonColors::People,
-            keypoints: ShownKeypoints::Smoothed,
+            keypoints: KeypointDisplay::Smoothed,
             numbers: true,
             min_score: 0.2,
             crop: false,
@@ -100,10 +100,10 @@ pub enum Everyone {
 }
 
 /// Who is followed, how they are found, and how much their keypoints are smoothed: what of
-/// [`FollowSettings`] outlives the window.
+/// [`TrackSettings`] outlives the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct People {
+pub struct PeopleSettings {
     pub mode: Everyone,
     pub most: usize,
     /// Share of the picture's height.
@@ -120,7 +120,7 @@ pub struct People {
     pub beta: f64,
 }
 
-impl People {
+impl PeopleSettings {
     /// The most people that can be asked for: a detector names no more at once.
     pub const MOST: usize = 20;
     /// The rarest detection that can be asked for, in frames.
@@ -130,8 +130,8 @@ impl People {
     pub const BETAS: std::ops::RangeInclusive<f64> = 0.0..=200.0;
 
     /// A file written by hand may hold any number.
-    fn checked(mut self) -> People {
-        let default = People::default();
+    fn checked(mut self) -> PeopleSettings {
+        let default = PeopleSettings::default();
         self.most = self.most.clamp(1, Self::MOST);
         self.min_size = if self.min_size.is_finite() { self.min_size.clamp(0.0, 0.9) } else { 0.0 };
         self.detect_every = self.detect_every.clamp(1, Self::RAREST);
@@ -144,7 +144,7 @@ impl People {
     }
 
     /// What the follower needs to know of it; `target` is whom the pointer chose.
-    pub fn follow(&self, target: Option<Target>) -> FollowSettings {
+    pub fn follow(&self, target: Option<Target>) -> TrackSettings {
         let mode = match (target, self.mode) {
             (Some(Target::Place(at)), _) => FollowMode::Point(at),
             (Some(Target::Box(drawn)), _) => FollowMode::Drawn(drawn),
@@ -152,7 +152,7 @@ impl People {
             (None, Everyone::Largest) => FollowMode::Largest,
             (None, Everyone::Centre) => FollowMode::Centre,
         };
-        FollowSettings {
+        TrackSettings {
             mode,
             most_people: self.most,
             min_size: self.min_size,
@@ -167,10 +167,10 @@ impl People {
     }
 }
 
-impl Default for People {
+impl Default for PeopleSettings {
     fn default() -> Self {
-        let follow = FollowSettings::default();
-        People {
+        let follow = TrackSettings::default();
+        PeopleSettings {
             mode: Everyone::All,
             most: follow.most_people,
             min_size: follow.min_size,
@@ -199,8 +199,8 @@ pub struct Preferences {
     /// From heatmaps to keypoints; in the file it says whether it is DARK.
     #[serde(rename = "dark", with = "stored_decoding")]
     pub decoding: Decoding,
-    pub layers: Layers,
-    pub people: People,
+    pub layers: LayerSettings,
+    pub people: PeopleSettings,
     pub device: DeviceChoice,
     /// A weights file the user chose, in place of the one that is found.
     pub weights: Option<PathBuf>,
@@ -227,8 +227,8 @@ impl Default for Preferences {
             positions: PositionMode::default(),
             flip_test: false,
             decoding: Decoding::default(),
-            layers: Layers::default(),
-            people: People::default(),
+            layers: LayerSettings::default(),
+            people: PeopleSettings::default(),
             device: DeviceChoice::Auto,
             weights: None,
             looping: true,
@@ -323,8 +323,8 @@ mod tests {
         stored["people"]["most"] = 0.into();
         let read: Preferences = serde_json::from_value(stored).unwrap();
         let read = read.checked();
-        assert_eq!((read.keep_ratio, read.layers), (KeepRatio::ALL, Layers::default()));
-        assert_eq!(read.people, People { most: 1, ..People::default() });
+        assert_eq!((read.keep_ratio, read.layers), (KeepRatio::ALL, LayerSettings::default()));
+        assert_eq!(read.people, PeopleSettings { most: 1, ..PeopleSettings::default() });
     }
 
     #[test]

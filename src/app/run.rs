@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// What the command line asks of the window; `None` leaves what the window remembers.
 #[derive(Clone, Debug, Default)]
-pub struct Start {
+pub struct WindowOptions {
     /// `None`: the mannequin.
     pub source: Option<SourceSpec>,
     pub weights: Option<PathBuf>,
@@ -19,7 +19,7 @@ pub struct Start {
     pub mask: Option<MaskKind>,
     pub keep_ratio: Option<KeepRatio>,
     /// The person detector's file.
-    pub detector: StartDetector,
+    pub detector: DetectorOption,
     pub people: Option<Everyone>,
     /// At most this many people, at least 1.
     pub most_people: Option<usize>,
@@ -33,12 +33,12 @@ pub struct Start {
     pub fresh: bool,
     pub automation: Automation,
     /// Open the training panel.
-    pub training: Option<StartTraining>,
+    pub training: Option<TrainPanelOptions>,
 }
 
 /// Which person detector the window begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum StartDetector {
+pub enum DetectorOption {
     /// The one that was chosen last, else the one that comes with the program.
     #[default]
     Remembered,
@@ -48,7 +48,7 @@ pub enum StartDetector {
 
 /// What the training panel begins with.
 #[derive(Clone, Debug, Default)]
-pub struct StartTraining {
+pub struct TrainPanelOptions {
     /// A settings file to fill the form from.
     pub settings: Option<PathBuf>,
     /// Start at once.
@@ -69,7 +69,7 @@ pub enum AppError {
 ///
 /// # Errors
 /// There is no display, or no graphics driver.
-pub fn run(start: Start) -> Result<(), AppError> {
+pub fn run(start: WindowOptions) -> Result<(), AppError> {
     let viewport = egui::ViewportBuilder::default()
         .with_title("TMPose")
         .with_app_id("tmpose")
@@ -86,7 +86,7 @@ pub fn run(start: Start) -> Result<(), AppError> {
     if let Some(shared) = shared_device(start.device) {
         options.wgpu_options.wgpu_setup = shared;
     }
-    let shell = move |cc: &eframe::CreationContext<'_>| Ok(Box::new(Shell::new(cc, start)?) as _);
+    let shell = move |cc: &eframe::CreationContext<'_>| Ok(Box::new(WindowApp::new(cc, start)?) as _);
     eframe::run_native("tmpose", options, Box::new(shell)).map_err(|error| {
         // The libraries below prefix their reason with places in their source.
         let text = error.to_string();
@@ -114,13 +114,13 @@ fn icon() -> egui::IconData {
 }
 
 /// The window as eframe wants it.
-struct Shell {
+struct WindowApp {
     window: Window,
     fresh: bool,
 }
 
-impl Shell {
-    fn new(cc: &eframe::CreationContext<'_>, start: Start) -> std::io::Result<Shell> {
+impl WindowApp {
+    fn new(cc: &eframe::CreationContext<'_>, start: WindowOptions) -> std::io::Result<WindowApp> {
         let stored = if start.fresh { None } else { cc.storage };
         let mut preferences = Preferences::load(stored);
         preferences.device = start.device.unwrap_or(preferences.device);
@@ -132,12 +132,12 @@ impl Shell {
         people.detect_every = start.detect_every.unwrap_or(people.detect_every);
         people.smooth = start.smooth.unwrap_or(people.smooth);
         let detector = match start.detector {
-            StartDetector::None => None,
-            StartDetector::File(path) => {
+            DetectorOption::None => None,
+            DetectorOption::File(path) => {
                 people.detect = true;
                 Some(path)
             }
-            StartDetector::Remembered => {
+            DetectorOption::Remembered => {
                 let chosen = people.detector.clone().filter(|path| path.exists());
                 chosen.or_else(crate::weights::default_detector)
             }
@@ -166,11 +166,11 @@ impl Shell {
                 window.training.start(&cc.egui_ctx);
             }
         }
-        Ok(Shell { window, fresh: start.fresh })
+        Ok(WindowApp { window, fresh: start.fresh })
     }
 }
 
-impl eframe::App for Shell {
+impl eframe::App for WindowApp {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.window.ui(ui);
     }

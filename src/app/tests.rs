@@ -1,13 +1,13 @@
 //! The window with a scripted source and a scripted network, read by its labels.
 
 use super::commands::Command;
-use super::focus::{Choice, Pointer, Target};
-use super::preferences::{Everyone, Preferences, ShownKeypoints};
+use super::focus::{FollowChoice, PointerMode, Target};
+use super::preferences::{Everyone, KeypointDisplay, Preferences};
 use super::theme;
 use super::window::Window;
 use crate::gpu::ComputeDevice;
 use crate::live::fakes::{self, Scripted, free, loader};
-use crate::live::{FinderStatus, ModelStatus, Transport};
+use crate::live::{DetectorStatus, ModelStatus, Transport};
 use crate::model::KeepRatio;
 use crate::source::{Source, SourceError, SourceSpec};
 use crate::track::FollowMode;
@@ -59,7 +59,7 @@ fn running() -> Harnessed {
 /// The same with a detector that finds three people side by side in the picture of 64 by 48 pixels.
 fn crowded() -> Harnessed {
     let mut harness = running();
-    state(&mut harness).live.load_finder(Some(fakes::finder(
+    state(&mut harness).live.load_detector(Some(fakes::finder(
         &[4.0, 24.0, 44.0],
         &Arc::default(),
         &Arc::default(),
@@ -293,7 +293,7 @@ fn a_click_on_a_person_follows_it_and_a_click_beside_or_escape_follows_everybody
     until(&mut harness, "one person", |w| w.viewer.result().is_some_and(|r| r.people.len() == 1));
     let window = state(&mut harness);
     assert!(matches!(window.focus.target, Some(Target::Place([x, _])) if (x - 30.0).abs() < 1.0));
-    assert_eq!(window.focus.choice(Everyone::All), Choice::Click);
+    assert_eq!(window.focus.choice(Everyone::All), FollowChoice::Click);
     // Another one, who is not followed now, can be clicked on as well: the detector knows it.
     click(&mut harness, 50.0, 24.0);
     until(&mut harness, "the other person", |w| {
@@ -312,7 +312,7 @@ fn a_box_is_drawn_by_hand_and_escape_gives_up_drawing_only() {
     let mut harness = crowded();
     harness.key_press(Key::B);
     harness.step();
-    assert_eq!(state(&mut harness).focus.pointer, Pointer::Draw);
+    assert_eq!(state(&mut harness).focus.pointer, PointerMode::Draw);
     harness.get_by_label_contains("Drag a box");
     drag(&mut harness, [22.0, 4.0], [38.0, 44.0]);
     let Some(Target::Box(drawn)) = state(&mut harness).focus.target else { panic!("no box was drawn") };
@@ -325,7 +325,7 @@ fn a_box_is_drawn_by_hand_and_escape_gives_up_drawing_only() {
     harness.key_press(Key::Escape);
     harness.step();
     let focus = state(&mut harness).focus;
-    assert_eq!((focus.pointer, focus.target), (Pointer::Free, Some(Target::Box(drawn))));
+    assert_eq!((focus.pointer, focus.target), (PointerMode::Free, Some(Target::Box(drawn))));
     // Outside draw mode the same movement moves the picture and chooses nobody.
     drag(&mut harness, [22.0, 4.0], [38.0, 44.0]);
     assert_eq!(state(&mut harness).focus.target, Some(Target::Box(drawn)));
@@ -344,7 +344,7 @@ fn the_people_panel_says_what_it_does_without_a_detector_and_its_switches_reach_
             .result()
             .is_some_and(|r| r.settings.follow.mode == FollowMode::Largest && !r.settings.follow.smoothing.on)
     });
-    assert_eq!(state(&mut harness).preferences.layers.keypoints, ShownKeypoints::Raw);
+    assert_eq!(state(&mut harness).preferences.layers.keypoints, KeypointDisplay::Raw);
     harness.step();
     harness.get_by_label("Smoothing").click();
     // The section unfolds.
@@ -393,7 +393,7 @@ fn a_lost_camera_keeps_its_picture_and_says_that_it_is_tried_again() {
     }
     let window = state(&mut harness);
     assert!(window.live.source().is_none() && window.viewer.frame().is_none());
-    assert!(matches!(window.live.finder(), FinderStatus::None));
+    assert!(matches!(window.live.detector(), DetectorStatus::None));
 }
 
 #[test]

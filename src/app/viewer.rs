@@ -1,10 +1,10 @@
 //! The picture in the middle: which frame is on show, its layers, zoom and pan, and what the pointer does in it.
 
-use super::focus::{self, Pointer};
-use super::overlay::{self, HeatmapLayer, Paint, Place};
-use super::preferences::{Layers, ShownKeypoints, SkeletonColors};
+use super::focus::{self, PointerMode};
+use super::overlay::{self, HeatmapLayer, PictureTransform, SkeletonPaint};
+use super::preferences::{KeypointDisplay, LayerSettings, SkeletonColors};
 use super::theme;
-use crate::live::{History, LiveFrame, LiveResult, ModelStatus, Pipeline, Rate, Spread};
+use crate::live::{LiveFrame, LiveResult, ModelStatus, Percentiles, Pipeline, Rate, RecentValues};
 use crate::pose::Skeleton;
 use crate::vision::{BBox, PoseColors};
 use egui::{
@@ -20,7 +20,7 @@ const LEAST_BOX: f32 = 8.0;
 
 /// What the user did in the picture, in its pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Gesture {
+pub enum PictureGesture {
     /// Clicked on a person.
     Person([f32; 2]),
     /// Clicked where nobody is.
@@ -44,7 +44,7 @@ pub struct Viewer {
     /// New pictures on the screen a second.
     pictures: Rate,
     /// From a frame's capture to its way to the screen, for the last ones.
-    ages: History<Duration>,
+    ages: RecentValues<Duration>,
     /// Where the box that is being drawn began.
     corner: Option<Pos2>,
 }
@@ -59,7 +59,7 @@ impl Default for Viewer {
             zoom: 1.0,
             pan: Vec2::ZERO,
             pictures: Rate::default(),
-            ages: History::new(AGES),
+            ages: RecentValues::new(AGES),
             corner: None,
         }
     }
@@ -142,8 +142,8 @@ impl Viewer {
     }
 
     /// How old the last frames were when they came to the screen; `None` before the first.
-    pub fn ages(&self) -> Option<Spread> {
-        Spread::of(self.ages.iter().copied())
+    pub fn ages(&self) -> Option<Percentiles> {
+        Percentiles::of(self.ages.iter().copied())
     }
 
     /// New pictures on the screen a second.
@@ -155,10 +155,10 @@ impl Viewer {
     pub fn draw(
         &mut self,
         ui: &mut Ui,
-        layers: &Layers,
+        layers: &LayerSettings,
         model: &ModelStatus,
-        pointer: Pointer,
-    ) -> Option<Gesture> {
+        pointer: PointerMode,
+    ) -> Option<PictureGesture> {
         let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "picture"));
         let painter = ui.painter_at(area);
@@ -167,7 +167,7 @@ impl Viewer {
         let frame = self.frame.clone()?;
         let size = Vec2::new(frame.frame.pixels.width() as f32, frame.frame.pixels.height() as f32);
         self.zoom = self.zoom.max(1.0);
-        let drawing = pointer == Pointer::Draw;
+        let drawing = pointer == PointerMode::Draw;
         if response.double_clicked() && !drawing {
             self.zoom = 1.0;
             self.pan = Vec2::ZERO;
@@ -207,8 +207,8 @@ impl Viewer {
         &mut self,
         inside: &Painter,
         painter: &Painter,
-        place: &Place,
-        layers: &Layers,
+        place: &PictureTransform,
+        layers: &LayerSettings,
         skeleton: &Skeleton,
         heatmap_wh: [usize; 2],
         grid: [usize; 2],
@@ -236,23 +236,29 @@ impl Viewer {
     }
 
     /// Skeletons and numbers.
-    fn people(&self, painter: &Painter, place: &Place, layers: &Layers, skeleton: &Skeleton) {
+    fn people(
+        &self,
+        painter: &Painter,
+        place: &PictureTransform,
+        layers: &LayerSettings,
+        skeleton: &Skeleton,
+    ) {
         let Some(result) = &self.result else { return };
         let pose = |pose, paint| overlay::draw_pose(painter, place, pose, skeleton, layers.min_score, paint);
         for person in &result.people {
             if !layers.skeleton {
                 break;
             }
-            let paint = Paint::Colors(match layers.colors {
+            let paint = SkeletonPaint::Colors(match layers.colors {
                 SkeletonColors::People => PoseColors::Person(person.id.0),
                 SkeletonColors::Sides => PoseColors::Sides,
             });
             match layers.keypoints {
-                ShownKeypoints::Smoothed => pose(&person.pose, paint),
-                ShownKeypoints::Raw => pose(&person.raw, paint),
-                ShownKeypoints::Both => {
+                KeypointDisplay::Smoothed => pose(&person.pose, paint),
+                KeypointDisplay::Raw => pose(&person.raw, paint),
+                KeypointDisplay::Both => {
                     pose(&person.pose, paint);
-                    pose(&person.raw, Paint::Ghost);
+                    pose(&person.raw, SkeletonPaint::Ghost);
                 }
             }
         }
@@ -262,7 +268,13 @@ impl Viewer {
     }
 
     /// A click on a person follows it; who would be followed is outlined under the pointer.
-    fn point(&self, ui: &Ui, response: &Response, painter: &Painter, place: &Place) -> Option<Gesture> {
+    fn point(
+        &self,
+        ui: &Ui,
+        response: &Response,
+        painter: &Painter,
+        place: &PictureTransform,
+    ) -> Option<PictureGesture> {
         let at = response.hover_pos().filter(|at| place.rect.contains(*at))?;
         let person = focus::person_at(self.result.as_ref()?, place.picture(at));
         if let Some(person) = person.filter(|_| !response.dragged()) {
@@ -270,7 +282,7 @@ impl Viewer {
             ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
         }
         let clicked = response.clicked() && !response.double_clicked();
-        clicked.then(|| person.map_or(Gesture::Nobody, |_| Gesture::Person(place.picture(at))))
+        clicked.then(|| person.map_or(PictureGesture::Nobody, |_| PictureGesture::Person(place.picture(at))))
     }
 
     /// The box that is being drawn; ready when the button is let go.
@@ -279,8 +291,8 @@ impl Viewer {
         ui: &Ui,
         response: &Response,
         painter: &Painter,
-        place: &Place,
-    ) -> Option<Gesture> {
+        place: &PictureTransform,
+    ) -> Option<PictureGesture> {
         if response.hovered() || response.dragged() {
             ui.ctx().set_cursor_icon(CursorIcon::Crosshair);
         }
@@ -296,7 +308,7 @@ impl Viewer {
         let ([ax, ay], [bx, by]) = (place.picture(from), place.picture(to));
         let drawn = BBox { x: ax.min(bx), y: ay.min(by), w: (ax - bx).abs(), h: (ay - by).abs() };
         let inside = drawn.intersected(place.size.x as u32, place.size.y as u32)?;
-        (inside.w >= LEAST_BOX && inside.h >= LEAST_BOX).then_some(Gesture::Box(inside))
+        (inside.w >= LEAST_BOX && inside.h >= LEAST_BOX).then_some(PictureGesture::Box(inside))
     }
 
     fn zoom_around(&mut self, area: Rect, pointer: Pos2, factor: f32) {
@@ -310,13 +322,13 @@ impl Viewer {
         }
     }
 
-    fn place(&mut self, area: Rect, size: Vec2, mirror: bool) -> Place {
+    fn place(&mut self, area: Rect, size: Vec2, mirror: bool) -> PictureTransform {
         let fit = (area.size() / size).min_elem();
         let shown = size * fit * self.zoom;
         // At least a corner of the picture stays in sight.
         let most = (shown + area.size()) / 2.0 - Vec2::splat(40.0);
         self.pan = self.pan.clamp(-most.max(Vec2::ZERO), most.max(Vec2::ZERO));
-        Place { rect: Rect::from_center_size(area.center() + self.pan, shown), size, mirror }
+        PictureTransform { rect: Rect::from_center_size(area.center() + self.pan, shown), size, mirror }
     }
 }
 
@@ -330,7 +342,7 @@ mod tests {
         let mut viewer = Viewer::default();
         let size = Vec2::new(400.0, 300.0);
         let pointer = Pos2::new(600.0, 200.0);
-        let under = |place: Place| (pointer - place.rect.min) / place.rect.size();
+        let under = |place: PictureTransform| (pointer - place.rect.min) / place.rect.size();
         let before = under(viewer.place(area, size, false));
         viewer.zoom_around(area, pointer, 3.0);
         let after = under(viewer.place(area, size, false));

@@ -1,19 +1,19 @@
 //! The state behind the window, and what its commands do.
 
 use super::accuracy::LiveAccuracy;
-use super::automation::{Automation, Robot};
-use super::background::{Answer, Cameras, Dialogs, Purpose};
+use super::automation::{Automation, AutomationRunner};
+use super::background::{CameraList, DialogPurpose, DialogResult, Dialogs};
 use super::commands::Command;
-use super::focus::{Choice, Focus, Pointer, Target};
+use super::focus::{FollowChoice, PersonSelection, PointerMode, Target};
 use super::palette::Palette;
-use super::preferences::ShownKeypoints;
+use super::preferences::KeypointDisplay;
 use super::preferences::{HeatmapJoint, Preferences};
-use super::train::Training;
-use super::viewer::{Gesture, Viewer};
+use super::train::TrainingState;
+use super::viewer::{PictureGesture, Viewer};
 use super::{panels, report, theme};
 use crate::gpu;
 use crate::infer::{Estimator, InferError};
-use crate::live::{self, LiveSettings, Loader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
+use crate::live::{self, LiveSettings, ModelLoader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
 use crate::model::KeepRatio;
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
 use egui::{Context, Ui, ViewportCommand};
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 /// A line over the picture that the user can dismiss.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
+pub struct Notification {
     pub text: String,
     pub error: bool,
     since: Instant,
@@ -42,9 +42,9 @@ const IDLE_REPAINT: Duration = Duration::from_millis(500);
 const NO_DIALOG: &str = "This system has no file dialog: drop files or folders onto the window, name them on the \
     command line, or install zenity or a desktop portal (xdg-desktop-portal)";
 
-impl Notice {
-    fn new(text: String, error: bool) -> Notice {
-        Notice { text, error, since: Instant::now() }
+impl Notification {
+    fn new(text: String, error: bool) -> Notification {
+        Notification { text, error, since: Instant::now() }
     }
 }
 
@@ -54,17 +54,17 @@ pub struct Window {
     pub live: Pipeline,
     pub viewer: Viewer,
     pub accuracy: LiveAccuracy,
-    pub cameras: Cameras,
+    pub cameras: CameraList,
     pub dialogs: Dialogs,
     pub palette: Palette,
-    pub training: Training,
-    pub notice: Option<Notice>,
+    pub training: TrainingState,
+    pub notice: Option<Notification>,
     /// What is open; `None` before the first source.
     pub spec: Option<SourceSpec>,
     /// Number of the source whose frames are shown.
     pub source: u64,
     /// Whom the pointer chose.
-    pub focus: Focus,
+    pub focus: PersonSelection,
     /// The weights file that is loaded or was tried.
     pub weights: Option<PathBuf>,
     /// The person detector's file that is loaded or was tried.
@@ -76,7 +76,7 @@ pub struct Window {
     /// The device's note is said once.
     device_note_said: bool,
     last_settings: LiveSettings,
-    robot: Robot,
+    robot: AutomationRunner,
 }
 
 impl Window {
@@ -93,24 +93,24 @@ impl Window {
         let settings = preferences.live(None);
         Ok(Window {
             live: Pipeline::new(settings.clone(), wake)?,
-            training: Training::remembered(&preferences.training),
+            training: TrainingState::remembered(&preferences.training),
             preferences,
             viewer: Viewer::default(),
             accuracy: LiveAccuracy::default(),
-            cameras: Cameras::default(),
+            cameras: CameraList::default(),
             dialogs: Dialogs::default(),
             palette: Palette::default(),
             notice: None,
             spec: None,
             source: 0,
-            focus: Focus::default(),
+            focus: PersonSelection::default(),
             weights: None,
             detector: None,
             dismissed: None,
             rate: Rate::default(),
             device_note_said: false,
             last_settings: settings,
-            robot: Robot::new(automation),
+            robot: AutomationRunner::new(automation),
         })
     }
 
@@ -131,7 +131,7 @@ impl Window {
         self.accuracy.clear();
         self.notice = None;
         self.dismissed = None;
-        self.focus = Focus::default();
+        self.focus = PersonSelection::default();
     }
 
     /// Lets go of the source.
@@ -181,7 +181,7 @@ impl Window {
         self.accuracy.clear();
         let device = self.preferences.device;
         let shared = self.viewer.heatmaps().draws_on_device();
-        self.live.load(weights.map(|path| -> Loader {
+        self.live.load(weights.map(|path| -> ModelLoader {
             Box::new(move || {
                 let device = gpu::choose(device).map_err(InferError::from)?;
                 let mut estimator = Estimator::load(&path, device.clone())?;
@@ -203,20 +203,20 @@ impl Window {
     pub fn load_detector(&mut self, weights: Option<PathBuf>) {
         self.detector = weights.clone();
         let device = self.preferences.device;
-        self.live.load_finder(weights.map(|path| live::detector(path, device)));
+        self.live.load_detector(weights.map(|path| live::detector_loader(path, device)));
     }
 
     pub fn fail(&mut self, text: String) {
-        self.notice = Some(Notice::new(text, true));
+        self.notice = Some(Notification::new(text, true));
     }
 
     /// Takes what was chosen in a file dialog: at least one path.
-    fn open_chosen(&mut self, ctx: &Context, purpose: Purpose, mut paths: Vec<PathBuf>) {
+    fn open_chosen(&mut self, ctx: &Context, purpose: DialogPurpose, mut paths: Vec<PathBuf>) {
         match purpose {
-            Purpose::Weights | Purpose::Folder => self.open_path(&paths[0]),
-            Purpose::Media => self.open_paths(paths),
-            Purpose::Detector => self.choose_detector(paths.swap_remove(0)),
-            Purpose::Training(pick) => self.training.picked(ctx, pick, paths.swap_remove(0)),
+            DialogPurpose::Weights | DialogPurpose::Folder => self.open_path(&paths[0]),
+            DialogPurpose::Media => self.open_paths(paths),
+            DialogPurpose::Detector => self.choose_detector(paths.swap_remove(0)),
+            DialogPurpose::Training(pick) => self.training.picked(ctx, pick, paths.swap_remove(0)),
         }
     }
 
@@ -224,9 +224,9 @@ impl Window {
     pub fn update(&mut self, ctx: &Context) {
         self.rate.tick(Instant::now());
         for command in Command::pressed(ctx) {
-            if command == Command::FollowAll && self.focus.pointer == Pointer::Draw {
+            if command == Command::FollowAll && self.focus.pointer == PointerMode::Draw {
                 // Who gives up drawing goes on with whoever was followed.
-                self.focus.pointer = Pointer::Free;
+                self.focus.pointer = PointerMode::Free;
             } else {
                 self.run(ctx, command);
             }
@@ -237,9 +237,9 @@ impl Window {
             self.open_paths(dropped);
         }
         match self.dialogs.answer() {
-            Some(Answer::Chosen(purpose, paths)) => self.open_chosen(ctx, purpose, paths),
-            Some(Answer::NoDialog) => self.fail(NO_DIALOG.into()),
-            Some(Answer::Cancelled) | None => {}
+            Some(DialogResult::Chosen(purpose, paths)) => self.open_chosen(ctx, purpose, paths),
+            Some(DialogResult::NoDialog) => self.fail(NO_DIALOG.into()),
+            Some(DialogResult::Cancelled) | None => {}
         }
         self.training.update();
         self.close(ctx);
@@ -268,7 +268,7 @@ impl Window {
             if let (false, Some(note)) =
                 (std::mem::replace(&mut self.device_note_said, true), &summary.device.note)
             {
-                self.notice = Some(Notice::new(note.clone(), false));
+                self.notice = Some(Notification::new(note.clone(), false));
             }
         }
     }
@@ -309,17 +309,17 @@ impl Window {
     }
 
     /// Follows whom the pointer chose.
-    pub fn gesture(&mut self, gesture: Gesture) {
+    pub fn gesture(&mut self, gesture: PictureGesture) {
         match gesture {
-            Gesture::Person(at) => self.focus.follow(Target::Place(at)),
-            Gesture::Box(drawn) => self.focus.follow(Target::Box(drawn)),
-            Gesture::Nobody if self.focus.target.is_some() => self.choose(Choice::All),
-            Gesture::Nobody => {}
+            PictureGesture::Person(at) => self.focus.follow(Target::Place(at)),
+            PictureGesture::Box(drawn) => self.focus.follow(Target::Box(drawn)),
+            PictureGesture::Nobody if self.focus.target.is_some() => self.choose(FollowChoice::All),
+            PictureGesture::Nobody => {}
         }
     }
 
     /// Chooses whom to follow.
-    pub fn choose(&mut self, choice: Choice) {
+    pub fn choose(&mut self, choice: FollowChoice) {
         self.focus.choose(choice, &mut self.preferences.people.mode);
     }
 
@@ -327,9 +327,9 @@ impl Window {
     pub fn run(&mut self, ctx: &Context, command: Command) {
         let layers = &mut self.preferences.layers;
         match command {
-            Command::OpenFile => self.dialogs.open(ctx, Purpose::Media),
-            Command::OpenFolder => self.dialogs.open(ctx, Purpose::Folder),
-            Command::OpenWeights => self.dialogs.open(ctx, Purpose::Weights),
+            Command::OpenFile => self.dialogs.open(ctx, DialogPurpose::Media),
+            Command::OpenFolder => self.dialogs.open(ctx, DialogPurpose::Folder),
+            Command::OpenWeights => self.dialogs.open(ctx, DialogPurpose::Weights),
             Command::OpenMannequin => self.open_mannequin(),
             Command::NewMannequin => {
                 self.preferences.mannequin_seed = self.preferences.mannequin_seed.wrapping_add(1);
@@ -354,19 +354,19 @@ impl Window {
                 let transport = self.live.transport();
                 self.live.set_transport(Transport { looping: self.preferences.looping, ..transport });
             }
-            Command::FollowAll => self.choose(Choice::All),
-            Command::FollowLargest => self.choose(Choice::Largest),
-            Command::FollowCentre => self.choose(Choice::Centre),
-            Command::DrawBox => self.choose(Choice::Draw),
+            Command::FollowAll => self.choose(FollowChoice::All),
+            Command::FollowLargest => self.choose(FollowChoice::Largest),
+            Command::FollowCentre => self.choose(FollowChoice::Centre),
+            Command::DrawBox => self.choose(FollowChoice::Draw),
             Command::ToggleSmoothing => self.preferences.people.smooth = !self.preferences.people.smooth,
             Command::ToggleRaw => {
                 layers.keypoints = match layers.keypoints {
-                    ShownKeypoints::Raw => ShownKeypoints::Smoothed,
-                    _ => ShownKeypoints::Raw,
+                    KeypointDisplay::Raw => KeypointDisplay::Smoothed,
+                    _ => KeypointDisplay::Raw,
                 }
             }
             Command::ToggleDetector => self.preferences.people.detect = !self.preferences.people.detect,
-            Command::OpenDetector => self.dialogs.open(ctx, Purpose::Detector),
+            Command::OpenDetector => self.dialogs.open(ctx, DialogPurpose::Detector),
             Command::ToggleSkeleton => layers.skeleton = !layers.skeleton,
             Command::ToggleNumbers => layers.numbers = !layers.numbers,
             Command::ToggleHeatmaps => layers.heatmaps = !layers.heatmaps,
@@ -397,12 +397,12 @@ impl Window {
         let layers = &self.preferences.layers;
         Some(match command {
             Command::ToggleLoop => self.preferences.looping,
-            Command::FollowAll => self.chosen(Choice::All),
-            Command::FollowLargest => self.chosen(Choice::Largest),
-            Command::FollowCentre => self.chosen(Choice::Centre),
-            Command::DrawBox => self.chosen(Choice::Draw),
+            Command::FollowAll => self.chosen(FollowChoice::All),
+            Command::FollowLargest => self.chosen(FollowChoice::Largest),
+            Command::FollowCentre => self.chosen(FollowChoice::Centre),
+            Command::DrawBox => self.chosen(FollowChoice::Draw),
             Command::ToggleSmoothing => self.preferences.people.smooth,
-            Command::ToggleRaw => layers.keypoints == ShownKeypoints::Raw,
+            Command::ToggleRaw => layers.keypoints == KeypointDisplay::Raw,
             Command::ToggleDetector => self.preferences.people.detect,
             Command::ToggleSkeleton => layers.skeleton,
             Command::ToggleNumbers => layers.numbers,
@@ -419,7 +419,7 @@ impl Window {
         })
     }
 
-    fn chosen(&self, choice: Choice) -> bool {
+    fn chosen(&self, choice: FollowChoice) -> bool {
         self.focus.choice(self.preferences.people.mode) == choice
     }
 

@@ -2,7 +2,7 @@
 
 use super::people_arg::{PeopleArg, named_detector};
 use super::source_arg::parse_source;
-use crate::app::{self, Automation, Everyone, Start, StartDetector, StartTraining};
+use crate::app::{self, Automation, DetectorOption, Everyone, TrainPanelOptions, WindowOptions};
 use crate::gpu::DeviceChoice;
 use crate::model::{KeepRatio, MaskKind};
 use anyhow::bail;
@@ -97,8 +97,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     let detector = match args.detector {
-        None => StartDetector::Remembered,
-        Some(value) => named_detector(&value)?.map_or(StartDetector::None, StartDetector::File),
+        None => DetectorOption::Remembered,
+        Some(value) => named_detector(&value)?.map_or(DetectorOption::None, DetectorOption::File),
     };
     if let Some(file) = args.train_config.as_ref().filter(|f| !f.is_file()) {
         bail!("the settings file {} does not exist: check the path", file.display());
@@ -110,7 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seconds => seconds.map(Duration::from_secs_f64),
     };
     let automation = Automation { exit_after, screenshot: args.screenshot, report: args.report };
-    let start = Start {
+    let start = WindowOptions {
         source: args.source.as_deref().map(parse_source).transpose()?,
         weights: args.weights,
         device: args.device,
@@ -127,7 +127,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         fresh: args.fresh,
         automation,
         training: (args.train || args.train_config.is_some())
-            .then_some(StartTraining { settings: args.train_config, start: args.train_start }),
+            .then_some(TrainPanelOptions { settings: args.train_config, start: args.train_start }),
     };
     Ok(app::run(start)?)
 }

@@ -4,7 +4,7 @@ use super::{
     CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Network, Settings, StageTimes,
     Timing,
 };
-use crate::gpu::{ComputeDevice, Shown};
+use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::model::{TmPose, TokenBudget};
 use crate::pose::{Keypoint, Pose};
 use crate::vision::{BBox, BOX_PADDING, CropBox, keypoints_to_image};
@@ -130,16 +130,16 @@ impl Estimator {
         settings: &Settings,
         want_heatmaps: bool,
     ) -> Result<(Vec<PoseEstimate>, StageTimes, Vec<usize>), InferError> {
-        self.estimate_shown(&Shown::new(img), boxes, settings, want_heatmaps)
+        self.estimate_image(&DeviceImage::new(img), boxes, settings, want_heatmaps)
     }
 
-    /// [`Estimator::estimate`] in a picture that others are shown too: it goes to a device once.
+    /// [`Estimator::estimate`] in a picture that other networks look at too: it is uploaded to a device once.
     ///
     /// # Errors
     /// As [`Estimator::estimate`].
-    pub fn estimate_shown(
+    pub fn estimate_image(
         &mut self,
-        shown: &Shown,
+        image: &DeviceImage,
         boxes: &[BBox],
         settings: &Settings,
         want_heatmaps: bool,
@@ -157,7 +157,7 @@ impl Estimator {
         if !crops.is_empty() {
             let wanted = if want_heatmaps { self.maps } else { HeatmapRequest::None };
             for turn in crops.chunks(MAX_BATCH) {
-                let found = self.turn(shown, turn, &kept, settings, wanted, &mut times)?;
+                let found = self.turn(image, turn, &kept, settings, wanted, &mut times)?;
                 let clock = Instant::now();
                 estimates.extend(found.into_iter().zip(turn).map(|(found, crop)| self.place(found, crop)));
                 times.decode += clock.elapsed();
@@ -182,7 +182,7 @@ impl Estimator {
     /// One turn through the network: what is found in each crop.
     fn turn(
         &self,
-        shown: &Shown,
+        image: &DeviceImage,
         crops: &[CropBox],
         kept: &[usize],
         settings: &Settings,
@@ -191,7 +191,7 @@ impl Estimator {
     ) -> Result<Vec<DecodedHeatmaps>, InferError> {
         let network = self.network();
         let clock = Instant::now();
-        let crops: Vec<(&Shown, CropBox)> = crops.iter().map(|crop| (shown, *crop)).collect();
+        let crops: Vec<(&DeviceImage, CropBox)> = crops.iter().map(|crop| (image, *crop)).collect();
         let images = network.crops(&crops)?;
         network.wait_for_stage()?;
         times.crop += clock.elapsed();

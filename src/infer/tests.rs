@@ -137,7 +137,7 @@ fn on_the_cpu_warming_up_is_one_pass_and_heatmaps_are_in_memory_wherever_they_ar
 mod on_the_gpu {
     use super::super::network::{HeadOutput, mean};
     use super::*;
-    use crate::gpu::Shown;
+    use crate::gpu::DeviceImage;
     use crate::model::TmPose;
     use crate::vision::{BOX_PADDING, CropBox, Decoding, gaussian_targets};
     use burn::prelude::*;
@@ -188,7 +188,7 @@ mod on_the_gpu {
         let (both, img) = (Both::new(), picture());
         let boxes = [MIDDLE, BBox { x: -30.0, y: 200.0, w: 80.0, h: 150.0 }, BBox::whole(240, 300)];
         let [cpu, gpu] = both.networks().map(|network| {
-            let shown = Shown::new(&img);
+            let shown = DeviceImage::new(&img);
             let crops = boxes.map(|b| (&shown, CropBox::from_bbox(&b, 0.75, BOX_PADDING)));
             network.crops(&crops).unwrap()
         });

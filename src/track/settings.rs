@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FollowMode {
-    /// Everybody, as far as [`FollowSettings::most_people`] goes.
+    /// Everybody, as far as [`TrackSettings::most_people`] goes.
     #[default]
     All,
     /// The person with the largest box.
@@ -43,7 +43,7 @@ impl Default for SmoothingSettings {
 /// How people are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct FollowSettings {
+pub struct TrackSettings {
     pub mode: FollowMode,
     /// At most this many people are followed at once.
     pub most_people: usize,
@@ -54,9 +54,9 @@ pub struct FollowSettings {
     pub smoothing: SmoothingSettings,
 }
 
-impl Default for FollowSettings {
+impl Default for TrackSettings {
     fn default() -> Self {
-        FollowSettings {
+        TrackSettings {
             mode: FollowMode::All,
             most_people: 10,
             min_size: 0.05,

@@ -1,8 +1,8 @@
 //! The network's heatmaps as a coloured layer over the crop.
 
-use super::{Place, tokens::crop_rect};
+use super::{PictureTransform, tokens::crop_rect};
 use crate::app::preferences::HeatmapJoint;
-use crate::gpu::kernels::{DeviceMaps, HeatTexture, Kernels};
+use crate::gpu::kernels::{DeviceHeatmaps, HeatTexture, Kernels};
 use crate::infer::{HeatmapBuffer, PoseEstimate};
 use crate::pose::Skeleton;
 use crate::vision::{Heatmaps, heat_layer, joint_color};
@@ -17,54 +17,54 @@ const MANY: usize = 8;
 #[derive(Default)]
 pub struct HeatmapLayer {
     /// How the window draws, if it draws with the network's device.
-    shared: Option<SharedDevice>,
+    shared: Option<SharedRenderDevice>,
     /// `None` for a person whose heatmaps cannot be drawn here.
-    textures: Vec<Option<Texture>>,
+    textures: Vec<Option<HeatmapTexture>>,
     made_for: Option<(u64, HeatmapJoint)>,
 }
 
 /// The device of window and network.
 #[derive(Clone)]
-struct SharedDevice {
+struct SharedRenderDevice {
     render: RenderState,
     kernels: Arc<Kernels>,
 }
 
 #[allow(clippy::large_enum_variant)] // One of these exists per window.
-enum Texture {
+enum HeatmapTexture {
     /// Coloured on the CPU.
     Uploaded(TextureHandle),
     /// Coloured on the GPU from the network's own buffer.
-    Shared(SharedTexture),
+    Shared(DeviceTexture),
 }
 
-impl Texture {
+impl HeatmapTexture {
     fn id(&self) -> TextureId {
         match self {
-            Texture::Uploaded(handle) => handle.id(),
-            Texture::Shared(shared) => shared.id,
+            HeatmapTexture::Uploaded(handle) => handle.id(),
+            HeatmapTexture::Shared(shared) => shared.id,
         }
     }
 }
 
 /// A texture of ours that egui knows; forgotten by egui when it is dropped.
-struct SharedTexture {
-    device: SharedDevice,
+struct DeviceTexture {
+    device: SharedRenderDevice,
     heat: HeatTexture,
     id: TextureId,
 }
 
-impl SharedTexture {
-    fn new(device: &SharedDevice, maps: &DeviceMaps) -> SharedTexture {
+impl DeviceTexture {
+    fn new(device: &SharedRenderDevice, maps: &DeviceHeatmaps) -> DeviceTexture {
         let heat = device.kernels.heat_texture(maps);
         let render = &device.render;
         let filter = wgpu::FilterMode::Linear;
         let id = render.renderer.write().register_native_texture(&render.device, heat.view(), filter);
-        SharedTexture { device: device.clone(), heat, id }
+        DeviceTexture { device: device.clone(), heat, id }
     }
 }
 
-impl Drop for SharedTexture {
+impl Drop for DeviceTexture {
     fn drop(&mut self) {
         self.device.render.renderer.write().free_texture(&self.id);
     }
@@ -75,8 +75,8 @@ impl HeatmapLayer {
     /// from there.
     pub fn draw_with(&mut self, render: &RenderState) {
         let shared = crate::gpu::shared_setup().filter(|shared| shared.kernels.draws_with(&render.device));
-        self.shared =
-            shared.map(|shared| SharedDevice { render: render.clone(), kernels: shared.kernels.clone() });
+        self.shared = shared
+            .map(|shared| SharedRenderDevice { render: render.clone(), kernels: shared.kernels.clone() });
     }
 
     /// Whether heatmaps are drawn from the network's own buffer.
@@ -89,7 +89,7 @@ impl HeatmapLayer {
     pub fn draw(
         &mut self,
         painter: &Painter,
-        place: &Place,
+        place: &PictureTransform,
         estimates: &[PoseEstimate],
         skeleton: &Skeleton,
         number: u64,
@@ -124,8 +124,8 @@ impl HeatmapLayer {
         maps: &HeatmapBuffer,
         colors: &[[u8; 3]],
         joint: HeatmapJoint,
-        old: Option<Texture>,
-    ) -> Option<Texture> {
+        old: Option<HeatmapTexture>,
+    ) -> Option<HeatmapTexture> {
         let joint = match joint {
             HeatmapJoint::All => None,
             HeatmapJoint::One(j) => Some(j),
@@ -136,8 +136,8 @@ impl HeatmapLayer {
                     return None;
                 }
                 let image = image(maps, colors, joint);
-                Some(Texture::Uploaded(match old {
-                    Some(Texture::Uploaded(mut texture)) => {
+                Some(HeatmapTexture::Uploaded(match old {
+                    Some(HeatmapTexture::Uploaded(mut texture)) => {
                         texture.set(image, TextureOptions::LINEAR);
                         texture
                     }
@@ -147,11 +147,11 @@ impl HeatmapLayer {
             HeatmapBuffer::Device(maps) => {
                 let device = self.shared.as_ref().filter(|_| maps.joints <= colors.len())?;
                 let texture = match old {
-                    Some(Texture::Shared(texture)) if texture.heat.fits(maps) => texture,
-                    _ => SharedTexture::new(device, maps),
+                    Some(HeatmapTexture::Shared(texture)) if texture.heat.fits(maps) => texture,
+                    _ => DeviceTexture::new(device, maps),
                 };
                 device.kernels.color(maps, colors, joint, &texture.heat);
-                Some(Texture::Shared(texture))
+                Some(HeatmapTexture::Shared(texture))
             }
         }
     }
@@ -199,7 +199,7 @@ mod tests {
             assert!(layer.draws_on_device());
         }
         let size = Vec2::new(192.0, 256.0);
-        let place = Place { rect: Rect::from_min_size(pos2(0.0, 0.0), size), size, mirror: false };
+        let place = PictureTransform { rect: Rect::from_min_size(pos2(0.0, 0.0), size), size, mirror: false };
         let crop = CropBox { center: [95.5, 127.5], scale: [0.96, 1.28] };
         let pose = Pose { keypoints: Vec::new(), score: 0.0 };
         let estimates = [PoseEstimate { pose, crop, heatmaps: Some(maps.clone()) }];

@@ -7,14 +7,14 @@ mod tokens;
 
 pub use heatmap::HeatmapLayer;
 pub use person::{box_rect, draw_number, draw_outline};
-pub use skeleton::{Paint, draw_pose, draw_truth};
+pub use skeleton::{SkeletonPaint, draw_pose, draw_truth};
 pub use tokens::{draw_crop, draw_tokens};
 
 use egui::{Pos2, Rect, Vec2, pos2};
 
 /// The picture's place on the screen. Picture coordinates have pixel centres at whole numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
+pub struct PictureTransform {
     /// Where the picture's outer edges are.
     pub rect: Rect,
     /// Picture width and height in pixels.
@@ -23,7 +23,7 @@ pub struct Place {
     pub mirror: bool,
 }
 
-impl Place {
+impl PictureTransform {
     /// Screen points a pixel.
     pub fn scale(&self) -> f32 {
         self.rect.width() / self.size.x.max(1.0)
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn pixel_centres_are_at_whole_numbers_also_in_the_mirror() {
         let rect = Rect::from_min_size(pos2(100.0, 50.0), Vec2::new(640.0, 480.0));
-        let mut place = Place { rect, size: Vec2::new(320.0, 240.0), mirror: false };
+        let mut place = PictureTransform { rect, size: Vec2::new(320.0, 240.0), mirror: false };
         assert_eq!(place.scale(), 2.0);
         assert_eq!(place.at(-0.5, -0.5), pos2(100.0, 50.0));
         assert_eq!(place.at(0.0, 0.0), pos2(101.0, 51.0));

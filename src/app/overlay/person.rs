@@ -1,20 +1,20 @@
 //! A person's number, and the outline of whoever the pointer is on.
 
-use super::Place;
+use super::PictureTransform;
 use crate::app::theme;
 use crate::track::TrackId;
 use crate::vision::{BBox, person_color};
 use egui::{Align2, Color32, CornerRadius, Painter, Rect, Stroke, StrokeKind, Vec2, pos2};
 
 /// The screen rectangle of a box of the picture.
-pub fn box_rect(place: &Place, b: &BBox) -> Rect {
+pub fn box_rect(place: &PictureTransform, b: &BBox) -> Rect {
     // A box covers pixels from edge to edge; a point of the picture is a pixel's centre.
     let (left, top) = (b.x - 0.5, b.y - 0.5);
     Rect::from_two_pos(place.at(left, top), place.at(left + b.w, top + b.h))
 }
 
 /// Writes a person's number at the upper left corner of its box, inside the picture.
-pub fn draw_number(painter: &Painter, place: &Place, at: &BBox, id: TrackId) {
+pub fn draw_number(painter: &Painter, place: &PictureTransform, at: &BBox, id: TrackId) {
     let [r, g, b] = person_color(id.0);
     let dark = Color32::from_rgb(12, 14, 20);
     let text = painter.layout_no_wrap(id.0.to_string(), theme::strong_font(11.0), dark);

@@ -1,6 +1,6 @@
 //! Joints and bones, in the colours that `tmpose predict` draws with.
 
-use super::Place;
+use super::PictureTransform;
 use crate::app::theme;
 use crate::pose::{Keypoint, Pose, Skeleton};
 use crate::source::TruePerson;
@@ -9,25 +9,25 @@ use egui::{Color32, Painter, Stroke};
 
 /// How a skeleton is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paint {
+pub enum SkeletonPaint {
     /// As `tmpose predict` draws.
     Colors(PoseColors),
     /// Pale and thin, behind another one.
     Ghost,
 }
 
-impl Paint {
+impl SkeletonPaint {
     fn joint(self, skeleton: &Skeleton, j: usize) -> [u8; 3] {
         match self {
-            Paint::Colors(colors) => colors.joint(skeleton, j),
-            Paint::Ghost => [GHOST; 3],
+            SkeletonPaint::Colors(colors) => colors.joint(skeleton, j),
+            SkeletonPaint::Ghost => [GHOST; 3],
         }
     }
 
     fn edge(self, skeleton: &Skeleton, edge: [usize; 2]) -> [u8; 3] {
         match self {
-            Paint::Colors(colors) => colors.edge(skeleton, edge),
-            Paint::Ghost => [GHOST; 3],
+            SkeletonPaint::Colors(colors) => colors.edge(skeleton, edge),
+            SkeletonPaint::Ghost => [GHOST; 3],
         }
     }
 }
@@ -38,15 +38,15 @@ const GHOST: u8 = 225;
 /// Draws the joints whose score is above `min_score` and the bones between them.
 pub fn draw_pose(
     painter: &Painter,
-    place: &Place,
+    place: &PictureTransform,
     pose: &Pose,
     skeleton: &Skeleton,
     min_score: f32,
-    paint: Paint,
+    paint: SkeletonPaint,
 ) {
     let shown = |j: usize| pose.keypoints.get(j).filter(|k| k.score > min_score);
     let Some(around) = BBox::around(&pose.keypoints, min_score) else { return };
-    let ghost = paint == Paint::Ghost;
+    let ghost = paint == SkeletonPaint::Ghost;
     let width = (bone_width(around.w.max(around.h)) * place.scale()).clamp(1.5, 12.0);
     let width = if ghost { (width * 0.4).max(1.0) } else { width };
     let rim = (width * 0.3).max(0.8);
@@ -79,7 +79,7 @@ pub fn draw_pose(
 
 /// Draws the known joints of the mannequin: rings where they are visible, dots where something hides
 /// them.
-pub fn draw_truth(painter: &Painter, place: &Place, people: &[TruePerson]) {
+pub fn draw_truth(painter: &Painter, place: &PictureTransform, people: &[TruePerson]) {
     for person in people {
         for joint in person.keypoints.iter().filter(|k| k.score > 0.0) {
             let at = place.at(joint.x, joint.y);

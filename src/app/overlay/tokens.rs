@@ -1,12 +1,12 @@
 //! The crop that the network sees, and which of its visual tokens are kept.
 
-use super::Place;
+use super::PictureTransform;
 use crate::app::theme;
 use crate::vision::{Affine, CropBox};
 use egui::{Color32, Mesh, Painter, Rect, Shape, Stroke, StrokeKind};
 
 /// The screen rectangle of a grid of `wh` cells that spans the crop.
-pub(super) fn crop_rect(place: &Place, crop: &CropBox, wh: [usize; 2]) -> Rect {
+pub(super) fn crop_rect(place: &PictureTransform, crop: &CropBox, wh: [usize; 2]) -> Rect {
     let to_picture = Affine::from_crop(crop, 0.0, wh).inverse();
     let corner = |x: f64, y: f64| {
         let [x, y] = to_picture.apply([x, y]);
@@ -16,7 +16,7 @@ pub(super) fn crop_rect(place: &Place, crop: &CropBox, wh: [usize; 2]) -> Rect {
 }
 
 /// Outlines the crop.
-pub fn draw_crop(painter: &Painter, place: &Place, crop: &CropBox, heatmap_wh: [usize; 2]) {
+pub fn draw_crop(painter: &Painter, place: &PictureTransform, crop: &CropBox, heatmap_wh: [usize; 2]) {
     let rect = crop_rect(place, crop, heatmap_wh);
     painter.rect_stroke(rect, 2.0, Stroke::new(3.0, Color32::from_black_alpha(90)), StrokeKind::Middle);
     painter.rect_stroke(rect, 2.0, Stroke::new(1.2, theme::ACCENT), StrokeKind::Middle);
@@ -25,7 +25,7 @@ pub fn draw_crop(painter: &Painter, place: &Place, crop: &CropBox, heatmap_wh: [
 /// Darkens the visual tokens that are left out and draws the grid's lines.
 pub fn draw_tokens(
     painter: &Painter,
-    place: &Place,
+    place: &PictureTransform,
     crop: &CropBox,
     heatmap_wh: [usize; 2],
     grid: [usize; 2],

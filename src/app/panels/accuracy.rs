@@ -1,6 +1,6 @@
 //! How near the estimate is to the mannequin's true joints, while one watches.
 
-use crate::app::accuracy::Accuracy;
+use crate::app::accuracy::JointAccuracy;
 use crate::app::theme;
 use crate::app::widgets::{history_plot, low_row};
 use crate::app::window::Window;
@@ -10,8 +10,8 @@ use egui_plot::{Line, PlotPoints};
 /// Draws the section.
 pub fn show(ui: &mut Ui, window: &mut Window) {
     let (Some(now), Some((mean, count))) = (window.accuracy.now(), window.accuracy.mean()) else { return };
-    let pixels = |a: Accuracy| format!("{:.1} px", a.error);
-    let percent = |a: Accuracy| format!("{:.0} %", a.pck * 100.0);
+    let pixels = |a: JointAccuracy| format!("{:.1} px", a.error);
+    let percent = |a: JointAccuracy| format!("{:.0} %", a.pck * 100.0);
     let mean_of = format!("mean of {count}");
     columns(ui, ["", "now", &mean_of], "The truth is the mannequin's own.", true);
     let help = "Mean distance between estimated and true joints inside the picture.";

@@ -2,11 +2,11 @@
 
 use super::layers::slider;
 use crate::app::commands::Command;
-use crate::app::focus::{Choice, Pointer};
-use crate::app::preferences::{People, ShownKeypoints};
+use crate::app::focus::{FollowChoice, PointerMode};
+use crate::app::preferences::{KeypointDisplay, PeopleSettings};
 use crate::app::widgets::{check, choice, hint, row};
 use crate::app::window::Window;
-use crate::live::{FinderStatus, ModelStatus};
+use crate::live::{DetectorStatus, ModelStatus};
 use crate::weights;
 use egui::{Button, Slider, Ui};
 
@@ -16,7 +16,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     let help = "Whose skeletons are drawn. A click on a person in the picture follows that one; a click beside \
                 everybody, or Esc, follows all again.";
     let changed = row(ui, "Follow", help, |ui| {
-        choice(ui, "follow", &mut chosen, &Choice::ALL, |c| c.text().to_owned())
+        choice(ui, "follow", &mut chosen, &FollowChoice::ALL, |c| c.text().to_owned())
     })
     .changed();
     if changed {
@@ -26,10 +26,10 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         hint(ui, "Nobody is where you pointed. Click on another person, or press Esc for everybody.");
     }
     let people = &mut window.preferences.people;
-    let one = chosen != Choice::All;
+    let one = chosen != FollowChoice::All;
     ui.add_enabled_ui(!one, |ui| {
         row(ui, "At most", "With more people in the picture the surest ones are followed.", |ui| {
-            slider(ui, Slider::new(&mut people.most, 1..=People::MOST).logarithmic(true))
+            slider(ui, Slider::new(&mut people.most, 1..=PeopleSettings::MOST).logarithmic(true))
         });
     });
     let mut percent = people.min_size * 100.0;
@@ -45,7 +45,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
 
 /// The person who was pointed at is not there.
 fn absent(window: &Window) -> bool {
-    let pointed = window.focus.target.is_some() && window.focus.pointer == Pointer::Free;
+    let pointed = window.focus.target.is_some() && window.focus.pointer == PointerMode::Free;
     let ready = matches!(window.live.model(), ModelStatus::Ready(_));
     pointed && ready && window.viewer.result().is_some_and(|r| r.people.is_empty())
 }
@@ -54,26 +54,26 @@ fn detector(ui: &mut Ui, window: &mut Window) {
     let tip = Command::ToggleDetector.hint(ui.ctx());
     let people = &mut window.preferences.people;
     check(ui, &mut people.detect, Command::ToggleDetector.text(), &tip);
-    let status = window.live.finder();
-    let ready = matches!(status, FinderStatus::Ready(_));
+    let status = window.live.detector();
+    let ready = matches!(status, DetectorStatus::Ready(_));
     let help = "Frames from one detection to the next; in between, boxes follow the keypoints. Whoever is lost is \
                 looked for at once.";
     ui.add_enabled_ui(ready && people.detect, |ui| {
         row(ui, "Frames apart", help, |ui| {
-            slider(ui, Slider::new(&mut people.detect_every, 1..=People::RAREST).logarithmic(true))
+            slider(ui, Slider::new(&mut people.detect_every, 1..=PeopleSettings::RAREST).logarithmic(true))
         });
     });
     let alone = "One person is followed, looked for in the whole picture.";
     match status {
-        FinderStatus::Ready(_) if !people.detect => hint(ui, alone),
-        FinderStatus::Ready(summary) => {
+        DetectorStatus::Ready(_) if !people.detect => hint(ui, alone),
+        DetectorStatus::Ready(summary) => {
             let name = summary.path.file_name().unwrap_or(summary.path.as_os_str()).to_string_lossy();
             row(ui, "File", &summary.path.display().to_string(), |ui| open(ui, window, &name));
             return;
         }
-        FinderStatus::Loading => hint(ui, "Preparing the detector…"),
-        FinderStatus::None => hint(ui, format!("{} was not found. {alone}", weights::DETECTOR_FILE)),
-        FinderStatus::Failed(reason) => hint(ui, format!("{reason}. {alone}")),
+        DetectorStatus::Loading => hint(ui, "Preparing the detector…"),
+        DetectorStatus::None => hint(ui, format!("{} was not found. {alone}", weights::DETECTOR_FILE)),
+        DetectorStatus::Failed(reason) => hint(ui, format!("{reason}. {alone}")),
     }
     row(ui, "File", "", |ui| open(ui, window, Command::OpenDetector.text()));
 }
@@ -98,21 +98,24 @@ pub fn smoothing(ui: &mut Ui, window: &mut Window) {
     ui.add_enabled_ui(people.smooth, |ui| {
         let help = "Cutoff of the One-Euro filter for a joint at rest: lower is steadier and slower.";
         row(ui, "Cutoff", help, |ui| {
-            slider(ui, Slider::new(&mut people.min_cutoff, People::CUTOFFS).logarithmic(true).suffix(" Hz"))
+            slider(
+                ui,
+                Slider::new(&mut people.min_cutoff, PeopleSettings::CUTOFFS).logarithmic(true).suffix(" Hz"),
+            )
         });
         let help = "How much the filter opens for a joint that moves: higher lags less and trembles more.";
         row(ui, "Beta", help, |ui| {
-            slider(ui, Slider::new(&mut people.beta, People::BETAS).fixed_decimals(1))
+            slider(ui, Slider::new(&mut people.beta, PeopleSettings::BETAS).fixed_decimals(1))
         });
     });
     let command = Command::ToggleRaw.hint(ui.ctx());
     row(ui, "Show", &command, |ui| {
-        let all = [ShownKeypoints::Smoothed, ShownKeypoints::Raw, ShownKeypoints::Both];
+        let all = [KeypointDisplay::Smoothed, KeypointDisplay::Raw, KeypointDisplay::Both];
         choice(ui, "shown keypoints", &mut window.preferences.layers.keypoints, &all, |shown| {
             match shown {
-                ShownKeypoints::Smoothed => "smoothed",
-                ShownKeypoints::Raw => "raw",
-                ShownKeypoints::Both => "both",
+                KeypointDisplay::Smoothed => "smoothed",
+                KeypointDisplay::Raw => "raw",
+                KeypointDisplay::Both => "both",
             }
             .into()
         })

@@ -1,7 +1,7 @@
 //! The middle: the picture with its layers, and messages over it.
 
 use crate::app::commands::Command;
-use crate::app::focus::Pointer;
+use crate::app::focus::PointerMode;
 use crate::app::theme;
 use crate::app::widgets::{Icon, card, clock, hint, icon_button, span};
 use crate::app::window::Window;
@@ -118,9 +118,9 @@ fn trouble(ui: &mut Ui, width: f32, window: &mut Window, status: &SourceStatus) 
 /// What the pointer is expected to do.
 fn pointer(ui: &mut Ui, width: f32, window: &Window) {
     let text = match window.focus.pointer {
-        Pointer::Free => return,
-        Pointer::Click => "Click on the person to follow. Esc follows everybody.",
-        Pointer::Draw => "Drag a box around the person to follow. Esc gives up.",
+        PointerMode::Free => return,
+        PointerMode::Click => "Click on the person to follow. Esc follows everybody.",
+        PointerMode::Draw => "Drag a box around the person to follow. Esc gives up.",
     };
     card(ui, width, theme::ACCENT, |ui| ui.label(text));
 }

@@ -7,7 +7,7 @@ const MOST: usize = 1200;
 
 /// Means over a few steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Point {
+pub struct CurvePoint {
     pub step: f64,
     pub loss: f64,
     pub mse: f64,
@@ -15,9 +15,9 @@ pub struct Point {
     pub learning_rate: f64,
 }
 
-impl From<&PoseStep> for Point {
-    fn from(e: &PoseStep) -> Point {
-        Point {
+impl From<&PoseStep> for CurvePoint {
+    fn from(e: &PoseStep) -> CurvePoint {
+        CurvePoint {
             step: e.position.step as f64,
             loss: e.loss,
             mse: e.mse,
@@ -27,10 +27,11 @@ impl From<&PoseStep> for Point {
     }
 }
 
-impl Point {
-    fn mean(points: &[Point]) -> Point {
-        let of = |part: fn(&Point) -> f64| points.iter().map(part).sum::<f64>() / points.len().max(1) as f64;
-        Point {
+impl CurvePoint {
+    fn mean(points: &[CurvePoint]) -> CurvePoint {
+        let of =
+            |part: fn(&CurvePoint) -> f64| points.iter().map(part).sum::<f64>() / points.len().max(1) as f64;
+        CurvePoint {
             step: of(|p| p.step),
             loss: of(|p| p.loss),
             mse: of(|p| p.mse),
@@ -43,30 +44,30 @@ impl Point {
 /// Points in the order of their steps. When they are too many, neighbours are averaged, so that every
 /// step still counts and the memory does not grow.
 #[derive(Clone, Debug)]
-pub struct Curve {
-    points: Vec<Point>,
+pub struct LossCurve {
+    points: Vec<CurvePoint>,
     /// Points that make one of `points`.
     width: usize,
     /// Those of the next one.
-    waiting: Vec<Point>,
+    waiting: Vec<CurvePoint>,
 }
 
-impl Default for Curve {
+impl Default for LossCurve {
     fn default() -> Self {
-        Curve { points: Vec::new(), width: 1, waiting: Vec::new() }
+        LossCurve { points: Vec::new(), width: 1, waiting: Vec::new() }
     }
 }
 
-impl Curve {
-    pub fn push(&mut self, point: Point) {
+impl LossCurve {
+    pub fn push(&mut self, point: CurvePoint) {
         self.waiting.push(point);
         if self.waiting.len() < self.width {
             return;
         }
-        self.points.push(Point::mean(&self.waiting));
+        self.points.push(CurvePoint::mean(&self.waiting));
         self.waiting.clear();
         if self.points.len() >= MOST {
-            self.points = self.points.chunks(2).map(Point::mean).collect();
+            self.points = self.points.chunks(2).map(CurvePoint::mean).collect();
             self.width *= 2;
         }
     }
@@ -78,8 +79,8 @@ impl Curve {
     }
 
     /// Oldest first; the newest may be the mean of fewer steps than the others.
-    pub fn points(&self) -> impl Iterator<Item = Point> {
-        let newest = (!self.waiting.is_empty()).then(|| Point::mean(&self.waiting));
+    pub fn points(&self) -> impl Iterator<Item = CurvePoint> {
+        let newest = (!self.waiting.is_empty()).then(|| CurvePoint::mean(&self.waiting));
         self.points.iter().copied().chain(newest)
     }
 }
@@ -88,17 +89,17 @@ impl Curve {
 mod tests {
     use super::*;
 
-    fn point(step: u64) -> Point {
-        Point { step: step as f64, loss: 1000.0 - step as f64, ..Point::default() }
+    fn point(step: u64) -> CurvePoint {
+        CurvePoint { step: step as f64, loss: 1000.0 - step as f64, ..CurvePoint::default() }
     }
 
     #[test]
     fn a_long_training_keeps_its_shape_in_bounded_memory() {
-        let mut curve = Curve::default();
+        let mut curve = LossCurve::default();
         for step in 1..=100_000 {
             curve.push(point(step));
         }
-        let points: Vec<Point> = curve.points().collect();
+        let points: Vec<CurvePoint> = curve.points().collect();
         assert!((MOST / 2..=MOST).contains(&points.len()), "{}", points.len());
         assert!(points.is_sorted_by(|a, b| a.step < b.step));
         // Averages of a straight line lie on it.
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn steps_that_are_made_again_are_not_shown_twice() {
-        let mut curve = Curve::default();
+        let mut curve = LossCurve::default();
         (1..=10).for_each(|step| curve.push(point(step)));
         curve.cut(6);
         (7..=8).for_each(|step| curve.push(point(step)));

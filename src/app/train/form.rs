@@ -1,6 +1,6 @@
 //! The settings of the next training. One [`TrainConfig`] stands behind the fields and the text.
 
-use super::problems::{Field, Problem, holds_training, problems};
+use super::problems::{FormField, Problem, holds_training, problems};
 use super::words::sentence;
 use crate::train::{ConfigError, Recipe, TrainConfig};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const RECHECK: Duration = Duration::from_secs(1);
 
 /// The form's state.
-pub struct Form {
+pub struct TrainForm {
     pub config: TrainConfig,
     /// All settings as TOML.
     pub text: String,
@@ -24,17 +24,17 @@ pub struct Form {
     checked: Option<(TrainConfig, Instant)>,
 }
 
-impl Default for Form {
+impl Default for TrainForm {
     fn default() -> Self {
         let mut config = TrainConfig::default();
         config.run.out = free_folder(&config.run.out);
-        Form::new(config)
+        TrainForm::new(config)
     }
 }
 
-impl Form {
-    pub fn new(config: TrainConfig) -> Form {
-        Form {
+impl TrainForm {
+    pub fn new(config: TrainConfig) -> TrainForm {
+        TrainForm {
             text: config.to_toml(),
             of: config.clone(),
             config,
@@ -46,13 +46,13 @@ impl Form {
     }
 
     /// The form as it was when the window was closed; the defaults when nothing usable is known.
-    pub fn remembered(text: &str) -> Form {
+    pub fn remembered(text: &str) -> TrainForm {
         match parse(text) {
             Ok(mut config) if !text.is_empty() => {
                 config.run.out = free_folder(&config.run.out);
-                Form::new(config)
+                TrainForm::new(config)
             }
-            _ => Form::default(),
+            _ => TrainForm::default(),
         }
     }
 
@@ -105,7 +105,7 @@ impl Form {
     }
 
     /// What is wrong with a field.
-    pub fn problem(&self, field: Field) -> Option<&Problem> {
+    pub fn problem(&self, field: FormField) -> Option<&Problem> {
         self.problems.iter().find(|p| p.field == field)
     }
 
@@ -117,7 +117,8 @@ impl Form {
 
     /// True while nothing is wrong but that no data was chosen yet.
     pub fn is_empty(&self) -> bool {
-        self.unreadable.is_none() && self.problems.iter().filter(|p| p.fatal).all(|p| p.field == Field::Data)
+        self.unreadable.is_none()
+            && self.problems.iter().filter(|p| p.fatal).all(|p| p.field == FormField::Data)
     }
 
     /// Reads a settings file. Settings that cannot work are taken all the same, and said at their fields.
@@ -127,7 +128,7 @@ impl Form {
             .and_then(|text| parse(&text).map_err(|reason| format!("{}: {reason}", path.display())));
         match read {
             Ok(config) => {
-                *self = Form::new(config);
+                *self = TrainForm::new(config);
                 self.file = Some((format!("These are the settings of {}.", path.display()), false));
             }
             Err(text) => self.file = Some((text, true)),
@@ -145,7 +146,7 @@ impl Form {
     /// The run folder, where it holds a training that can be gone on with.
     pub fn taken_folder(&self) -> Option<&Path> {
         let out = &self.config.run.out;
-        (self.problem(Field::Folder).is_some() && holds_training(out)).then_some(out)
+        (self.problem(FormField::Folder).is_some() && holds_training(out)).then_some(out)
     }
 
     /// Puts a folder that holds no training yet in the place of one that does.
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn fields_and_text_show_the_same_settings() {
-        let mut form = Form::default();
+        let mut form = TrainForm::default();
         form.config.schedule.batch = 7;
         form.update(Instant::now());
         assert!(form.text.contains("batch = 7"));
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_recipe_changes_how_it_is_trained_and_not_what() {
-        let mut form = Form::default();
+        let mut form = TrainForm::default();
         form.config.data.val = Some("people".into());
         form.config.run.device = crate::gpu::DeviceChoice::Cpu;
         form.take_recipe(Recipe::Tmpose);
@@ -232,10 +233,10 @@ mod tests {
     fn settings_come_back_from_their_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("settings.toml");
-        let mut form = Form::default();
+        let mut form = TrainForm::default();
         form.config.schedule.learning_rate = 0.25;
         form.save(&path);
-        let mut again = Form::default();
+        let mut again = TrainForm::default();
         again.load(&path);
         assert_eq!(again.config, form.config);
         again.load(&dir.path().join("missing.toml"));

@@ -1,6 +1,6 @@
 //! A training on a thread of its own, beside the viewer.
 
-use super::progress::{Phase, Progress};
+use super::progress::{TrainPhase, TrainProgress};
 use super::words::sentence;
 use crate::data::SetSpec;
 use crate::synth::training_set;
@@ -27,15 +27,15 @@ pub const MANNEQUIN: &str = "mannequin";
 /// while the window is minimised and draws nothing, and the training never waits for the window.
 #[derive(Default)]
 struct Shared {
-    state: Mutex<(u64, Progress)>,
+    state: Mutex<(u64, TrainProgress)>,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, (u64, Progress)> {
+    fn lock(&self) -> MutexGuard<'_, (u64, TrainProgress)> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Progress)) {
+    fn change(&self, change: impl FnOnce(&mut TrainProgress)) {
         let mut state = self.lock();
         state.0 += 1;
         change(&mut state.1);
@@ -43,7 +43,7 @@ impl Shared {
 }
 
 /// A training that runs or has ended. Dropping it stops the training and waits until it is saved.
-pub struct Job {
+pub struct TrainThread {
     stop: Arc<AtomicBool>,
     shared: Arc<Shared>,
     seen: u64,
@@ -52,7 +52,7 @@ pub struct Job {
     abandoned: bool,
 }
 
-impl Job {
+impl TrainThread {
     /// Starts a training, or goes on with the one in `config`'s folder if it has a checkpoint. Its
     /// progress goes on from `before`.
     ///
@@ -62,27 +62,27 @@ impl Job {
         ctx: &egui::Context,
         config: TrainConfig,
         resume: bool,
-        mut before: Progress,
-    ) -> std::io::Result<Job> {
+        mut before: TrainProgress,
+    ) -> std::io::Result<TrainThread> {
         let stop = Arc::new(AtomicBool::new(false));
         let shared = Arc::new(Shared::default());
-        before.enter(Phase::Preparing, Instant::now());
+        before.enter(TrainPhase::Preparing, Instant::now());
         shared.change(|progress| *progress = before);
         let (raised, told, ctx) = (stop.clone(), shared.clone(), ctx.clone());
         let thread = std::thread::Builder::new().name("tmpose-train".into()).spawn(move || {
-            let change = |change: &mut dyn FnMut(&mut Progress)| {
+            let change = |change: &mut dyn FnMut(&mut TrainProgress)| {
                 told.change(|progress| change(progress));
                 ctx.request_repaint_after(WAKE);
             };
             if let Err(sentence) = guarded(|| work(config, resume, &change, &raised)) {
-                change(&mut |p| p.enter(Phase::Failed(sentence.clone()), Instant::now()));
+                change(&mut |p| p.enter(TrainPhase::Failed(sentence.clone()), Instant::now()));
             }
         })?;
-        Ok(Job { stop, shared, seen: 0, thread: Some(thread), abandoned: false })
+        Ok(TrainThread { stop, shared, seen: 0, thread: Some(thread), abandoned: false })
     }
 
     /// The state, if it changed since the last call.
-    pub fn news(&mut self) -> Option<Progress> {
+    pub fn news(&mut self) -> Option<TrainProgress> {
         let state = self.shared.lock();
         (state.0 != self.seen).then(|| {
             self.seen = state.0;
@@ -109,7 +109,7 @@ impl Job {
     }
 }
 
-impl Drop for Job {
+impl Drop for TrainThread {
     fn drop(&mut self) {
         self.stop();
         let Some(thread) = self.thread.take() else { return };
@@ -127,7 +127,7 @@ impl Drop for Job {
 }
 
 /// Tells the shared state.
-type Change<'a> = dyn Fn(&mut dyn FnMut(&mut Progress)) + Sync + 'a;
+type Change<'a> = dyn Fn(&mut dyn FnMut(&mut TrainProgress)) + Sync + 'a;
 
 /// Carries a training out; the error is a sentence.
 fn work(mut config: TrainConfig, resume: bool, change: &Change<'_>, stop: &AtomicBool) -> Result<(), String> {
@@ -136,7 +136,7 @@ fn work(mut config: TrainConfig, resume: bool, change: &Change<'_>, stop: &Atomi
         change(&mut |p| {
             if p.last.is_none() {
                 told.iter().for_each(|event| p.tell(event, Instant::now()));
-                p.enter(Phase::Preparing, Instant::now());
+                p.enter(TrainPhase::Preparing, Instant::now());
             }
         });
     }
@@ -149,9 +149,10 @@ fn work(mut config: TrainConfig, resume: bool, change: &Change<'_>, stop: &Atomi
         .build()
         .map_err(|error| format!("No threads could be started for the training: {error}."))?;
     pool.install(|| {
-        let drawing = |done, total| change(&mut |p| p.enter(Phase::Drawing { done, total }, Instant::now()));
+        let drawing =
+            |done, total| change(&mut |p| p.enter(TrainPhase::Drawing { done, total }, Instant::now()));
         if !draw_mannequins(&mut config, &drawing, stop)? {
-            change(&mut |p| p.enter(Phase::Stopped { step: 0 }, Instant::now()));
+            change(&mut |p| p.enter(TrainPhase::Stopped { step: 0 }, Instant::now()));
             return Ok(());
         }
         let listen = |event: &PoseEvent| change(&mut |p| p.tell(event, Instant::now()));

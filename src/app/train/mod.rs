@@ -7,16 +7,16 @@ mod problems;
 mod progress;
 mod words;
 
-pub use curve::Point;
-pub use form::Form;
+pub use curve::CurvePoint;
+pub use form::TrainForm;
 pub use job::MANNEQUIN;
-pub use problems::{Field, Problem};
-pub use progress::{Measurement, Phase, Progress};
+pub use problems::{FormField, Problem};
+pub use progress::{ApMeasurement, TrainPhase, TrainProgress};
 pub use words::sentence;
 
 use crate::train::TrainConfig;
 use egui::Context;
-use job::Job;
+use job::TrainThread;
 use problems::holds_training;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use std::time::Instant;
 
 /// What a file dialog of the panel is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pick {
+pub enum TrainDialog {
     AddSet,
     Set(usize),
     Validation,
@@ -37,7 +37,7 @@ pub enum Pick {
 
 /// The two sides of the panel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tab {
+pub enum TrainTab {
     #[default]
     Settings,
     Progress,
@@ -45,7 +45,7 @@ pub enum Tab {
 
 /// Closing the window while a training runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Leaving {
+pub enum CloseState {
     #[default]
     No,
     /// The user is asked.
@@ -58,24 +58,24 @@ pub enum Leaving {
 
 /// The training panel's state.
 #[derive(Default)]
-pub struct Training {
+pub struct TrainingState {
     pub open: bool,
-    pub tab: Tab,
-    pub form: Form,
+    pub tab: TrainTab,
+    pub form: TrainForm,
     /// Of the run on show.
-    pub progress: Progress,
-    pub leaving: Leaving,
+    pub progress: TrainProgress,
+    pub leaving: CloseState,
     /// The settings of the run on show.
     run: Option<TrainConfig>,
-    job: Option<Job>,
+    job: Option<TrainThread>,
     /// Why a run could not be begun or resumed.
     pub refused: Option<String>,
 }
 
-impl Training {
+impl TrainingState {
     /// A panel with the form as it was when the window was closed.
-    pub fn remembered(settings: &str) -> Training {
-        Training { form: Form::remembered(settings), ..Training::default() }
+    pub fn remembered(settings: &str) -> TrainingState {
+        TrainingState { form: TrainForm::remembered(settings), ..TrainingState::default() }
     }
 
     /// Once a repaint.
@@ -100,7 +100,7 @@ impl Training {
     }
 
     pub fn stopping(&self) -> bool {
-        self.job.as_ref().is_some_and(Job::stopping)
+        self.job.as_ref().is_some_and(TrainThread::stopping)
     }
 
     /// The settings of the run on show.
@@ -114,7 +114,7 @@ impl Training {
         if self.running() || self.form.obstacle().is_some() {
             return;
         }
-        self.begin(ctx, self.form.config.clone(), Progress::default());
+        self.begin(ctx, self.form.config.clone(), TrainProgress::default());
     }
 
     /// Asks the run to finish its step and save.
@@ -147,21 +147,21 @@ impl Training {
             Ok(mut config) => {
                 // The folder may have been moved.
                 config.run.out = folder.into();
-                self.begin(ctx, config, Progress::default());
+                self.begin(ctx, config, TrainProgress::default());
             }
             Err(error) => self.refused = Some(sentence(&error.to_string())),
         }
     }
 
-    fn begin(&mut self, ctx: &Context, config: TrainConfig, before: Progress) {
+    fn begin(&mut self, ctx: &Context, config: TrainConfig, before: TrainProgress) {
         // One that was stopped before its first step has no checkpoint, only features that are kept.
         let resume = holds_training(&config.run.out);
         self.refused = None;
-        match Job::start(ctx, config.clone(), resume, before) {
+        match TrainThread::start(ctx, config.clone(), resume, before) {
             Ok(job) => {
                 self.job = Some(job);
                 self.run = Some(config);
-                self.tab = Tab::Progress;
+                self.tab = TrainTab::Progress;
                 self.update();
             }
             Err(error) => {
@@ -172,12 +172,12 @@ impl Training {
 
     /// True when the run on show ended with an error.
     pub fn failed(&self) -> bool {
-        matches!(self.progress.phase, Phase::Failed(_))
+        matches!(self.progress.phase, TrainPhase::Failed(_))
     }
 
     /// True where the run on show can be gone on with.
     pub fn can_resume(&self) -> bool {
-        let ended = matches!(self.progress.phase, Phase::Stopped { .. } | Phase::Failed(_));
+        let ended = matches!(self.progress.phase, TrainPhase::Stopped { .. } | TrainPhase::Failed(_));
         ended && !self.running() && self.run.is_some()
     }
 
@@ -192,37 +192,37 @@ impl Training {
     /// The form of a further training.
     pub fn again(&mut self) {
         self.form.take_free_folder();
-        self.tab = Tab::Settings;
+        self.tab = TrainTab::Settings;
     }
 
     /// A path that was chosen in a dialog.
-    pub fn picked(&mut self, ctx: &Context, pick: Pick, path: PathBuf) {
+    pub fn picked(&mut self, ctx: &Context, pick: TrainDialog, path: PathBuf) {
         let config = &mut self.form.config;
         match pick {
-            Pick::AddSet => config.data.train.push(crate::data::SetSpec { path, repeat: 1 }),
-            Pick::Set(n) => {
+            TrainDialog::AddSet => config.data.train.push(crate::data::SetSpec { path, repeat: 1 }),
+            TrainDialog::Set(n) => {
                 if let Some(spec) = config.data.train.get_mut(n) {
                     spec.path = path;
                 }
             }
-            Pick::Validation => config.data.val = Some(path),
-            Pick::Start => config.model.init = Some(path),
-            Pick::Folder => config.run.out = path,
-            Pick::Resume => self.resume_folder(ctx, &path),
-            Pick::Load => self.form.load(&path),
-            Pick::Save => self.form.save(&path),
+            TrainDialog::Validation => config.data.val = Some(path),
+            TrainDialog::Start => config.model.init = Some(path),
+            TrainDialog::Folder => config.run.out = path,
+            TrainDialog::Resume => self.resume_folder(ctx, &path),
+            TrainDialog::Load => self.form.load(&path),
+            TrainDialog::Save => self.form.save(&path),
         }
     }
 
     /// The window is asked to close. True when it may.
     pub fn may_close(&mut self, unattended: bool) -> bool {
-        if !self.running() || self.leaving == Leaving::Now {
+        if !self.running() || self.leaving == CloseState::Now {
             return true;
         }
         if unattended {
             self.leave();
-        } else if self.leaving == Leaving::No {
-            self.leaving = Leaving::Asked;
+        } else if self.leaving == CloseState::No {
+            self.leaving = CloseState::Asked;
         }
         false
     }
@@ -230,7 +230,7 @@ impl Training {
     /// Stops, saves and then closes.
     pub fn leave(&mut self) {
         self.stop();
-        self.leaving = Leaving::Saving;
+        self.leaving = CloseState::Saving;
     }
 
     /// Closes without waiting for the step that runs.
@@ -238,14 +238,14 @@ impl Training {
         if let Some(job) = &mut self.job {
             job.abandon();
         }
-        self.leaving = Leaving::Now;
+        self.leaving = CloseState::Now;
     }
 
     /// True once, when everything is saved and the window was to close.
     pub fn left(&mut self) -> bool {
-        let done = self.leaving == Leaving::Saving && !self.running();
+        let done = self.leaving == CloseState::Saving && !self.running();
         if done {
-            self.leaving = Leaving::Now;
+            self.leaving = CloseState::Now;
         }
         done
     }
@@ -259,7 +259,7 @@ impl Training {
     /// For the window's report.
     pub fn report(&self) -> Value {
         let error = match &self.progress.phase {
-            Phase::Failed(text) => Some(text),
+            TrainPhase::Failed(text) => Some(text),
             _ => self.refused.as_ref(),
         };
         json!({

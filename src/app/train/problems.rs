@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// A part of the form, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Field {
+pub enum FormField {
     Start,
     Backbone,
     /// One set by its place in the list.
@@ -25,18 +25,18 @@ pub enum Field {
     Other,
 }
 
-impl Field {
+impl FormField {
     /// Its label in the form; empty where the problem says it all.
     fn label(self) -> &'static str {
         match self {
-            Field::Start => "Start weights",
-            Field::Set(_) => "Train on",
-            Field::Validation => "Validate on",
-            Field::Length => "Length",
-            Field::Batch => "Batch",
-            Field::LearningRate => "Learning rate",
-            Field::Folder => "Run folder",
-            Field::Backbone | Field::Data | Field::Other => "",
+            FormField::Start => "Start weights",
+            FormField::Set(_) => "Train on",
+            FormField::Validation => "Validate on",
+            FormField::Length => "Length",
+            FormField::Batch => "Batch",
+            FormField::LearningRate => "Learning rate",
+            FormField::Folder => "Run folder",
+            FormField::Backbone | FormField::Data | FormField::Other => "",
         }
     }
 }
@@ -44,7 +44,7 @@ impl Field {
 /// Something to be said about a field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
-    pub field: Field,
+    pub field: FormField,
     /// One sentence.
     pub text: String,
     /// The training cannot start with it.
@@ -71,48 +71,48 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
     }
     for (n, spec) in config.data.train.iter().enumerate() {
         if let Some(text) = set(&spec.path, "train") {
-            say(Field::Set(n), text);
+            say(FormField::Set(n), text);
         }
     }
     if let Some(text) = config.data.val.as_deref().and_then(|path| set(path, "val")) {
-        say(Field::Validation, text);
+        say(FormField::Validation, text);
     }
     for path in &config.data.report {
         if let Some(text) = set(path, "val") {
-            say(Field::Other, text);
+            say(FormField::Other, text);
         }
     }
     if let Some(path) = config.model.init.as_deref().filter(|path| !path.is_file()) {
-        say(Field::Start, format!("There is no file {}: choose another one.", path.display()));
+        say(FormField::Start, format!("There is no file {}: choose another one.", path.display()));
     }
     let known = ["coco17", "mpii16"].contains(&config.model.skeleton.as_str());
     if let (false, Err(error)) = (known, Skeleton::load(Path::new(&config.model.skeleton))) {
-        say(Field::Other, sentence(&format!("model.skeleton: {error}")));
+        say(FormField::Other, sentence(&format!("model.skeleton: {error}")));
     }
     if let Some(text) = folder(&config.run.out) {
-        say(Field::Folder, text);
+        say(FormField::Folder, text);
     }
     if config.model.freeze_backbone && config.model.init.is_none() {
         let text = "A frozen backbone without starting weights stays random and finds little.".into();
-        found.push(Problem { field: Field::Backbone, text, fatal: false });
+        found.push(Problem { field: FormField::Backbone, text, fatal: false });
     }
     found.sort_by_key(|problem| problem.field);
     found
 }
 
-fn of_range(error: &ConfigError) -> (Field, String) {
+fn of_range(error: &ConfigError) -> (FormField, String) {
     let ConfigError::Range { name, value, must } = error else {
-        return (Field::Other, sentence(&error.to_string()));
+        return (FormField::Other, sentence(&error.to_string()));
     };
     let field = match *name {
         "data.train" => {
             let text = "Choose people to learn from: add a folder, or the mannequin.";
-            return (Field::Data, text.into());
+            return (FormField::Data, text.into());
         }
-        "schedule.batch" => Field::Batch,
-        "schedule.epochs" | "schedule.steps" => Field::Length,
-        "schedule.learning_rate" => Field::LearningRate,
-        _ => return (Field::Other, format!("{name} is {value}; it must be {must}.")),
+        "schedule.batch" => FormField::Batch,
+        "schedule.epochs" | "schedule.steps" => FormField::Length,
+        "schedule.learning_rate" => FormField::LearningRate,
+        _ => return (FormField::Other, format!("{name} is {value}; it must be {must}.")),
     };
     (field, format!("This is {value}; it must be {must}."))
 }
@@ -157,7 +157,7 @@ mod tests {
         config
     }
 
-    fn fields(config: &TrainConfig) -> Vec<Field> {
+    fn fields(config: &TrainConfig) -> Vec<FormField> {
         problems(config).into_iter().map(|p| p.field).collect()
     }
 
@@ -172,14 +172,14 @@ mod tests {
         wrong.data.val = Some(dir.path().into());
         wrong.model.init = Some("nowhere.onnx".into());
         wrong.schedule.batch = 0;
-        let all = [Field::Start, Field::Set(1), Field::Validation, Field::Batch];
+        let all = [FormField::Start, FormField::Set(1), FormField::Validation, FormField::Batch];
         assert_eq!(fields(&wrong), all);
         assert!(problems(&wrong).iter().all(|p| p.text.ends_with('.') && p.fatal));
 
         assert_eq!(problems(&wrong)[3].named(), "Batch: This is 0; it must be 1 or more.");
 
         let nobody = TrainConfig { data: Default::default(), ..good.clone() };
-        assert_eq!(fields(&nobody), [Field::Data]);
+        assert_eq!(fields(&nobody), [FormField::Data]);
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
         let config = config(dir.path());
         std::fs::create_dir(&config.run.out).unwrap();
         std::fs::write(config.run.out.join("checkpoint.safetensors"), b"x").unwrap();
-        assert_eq!(fields(&config), [Field::Folder]);
+        assert_eq!(fields(&config), [FormField::Folder]);
     }
 
     #[test]
@@ -197,6 +197,6 @@ mod tests {
         let mut config = config(dir.path());
         config.model.freeze_backbone = true;
         let found = problems(&config);
-        assert_eq!((found.len(), found[0].field, found[0].fatal), (1, Field::Backbone, false));
+        assert_eq!((found.len(), found[0].field, found[0].fatal), (1, FormField::Backbone, false));
     }
 }

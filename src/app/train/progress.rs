@@ -1,6 +1,6 @@
 //! What a training has told so far. Every event is taken in; the memory does not grow with their number.
 
-use super::curve::{Curve, Point};
+use super::curve::{CurvePoint, LossCurve};
 use crate::train::{PoseEvent, PoseStep, RunEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ const VALIDATIONS: usize = 2000;
 
 /// What a training is doing.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Phase {
+pub enum TrainPhase {
     /// Nothing has run yet.
     Idle,
     /// Data and weights are being read.
@@ -45,28 +45,28 @@ pub enum Phase {
     Failed(String),
 }
 
-impl Phase {
+impl TrainPhase {
     /// One word, for reports.
     pub fn word(&self) -> &'static str {
         match self {
-            Phase::Idle => "idle",
-            Phase::Preparing => "preparing",
-            Phase::Drawing { .. } => "drawing",
-            Phase::Features { .. } => "features",
-            Phase::Training => "training",
-            Phase::Validating { .. } => "validating",
-            Phase::Stopped { .. } => "stopped",
-            Phase::Finished { .. } => "finished",
-            Phase::Failed(_) => "failed",
+            TrainPhase::Idle => "idle",
+            TrainPhase::Preparing => "preparing",
+            TrainPhase::Drawing { .. } => "drawing",
+            TrainPhase::Features { .. } => "features",
+            TrainPhase::Training => "training",
+            TrainPhase::Validating { .. } => "validating",
+            TrainPhase::Stopped { .. } => "stopped",
+            TrainPhase::Finished { .. } => "finished",
+            TrainPhase::Failed(_) => "failed",
         }
     }
 
     /// Things done and things to do, where they are counted.
     pub fn counted(&self) -> Option<(usize, usize)> {
         match self {
-            Phase::Drawing { done, total }
-            | Phase::Features { done, total, .. }
-            | Phase::Validating { done, total } => Some((*done, *total)),
+            TrainPhase::Drawing { done, total }
+            | TrainPhase::Features { done, total, .. }
+            | TrainPhase::Validating { done, total } => Some((*done, *total)),
             _ => None,
         }
     }
@@ -74,7 +74,7 @@ impl Phase {
 
 /// How large a training is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Extent {
+pub struct RunOverview {
     pub steps: u64,
     /// Samples of an epoch.
     pub samples: usize,
@@ -85,7 +85,7 @@ pub struct Extent {
 
 /// A measured accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measurement {
+pub struct ApMeasurement {
     pub step: u64,
     pub keep_ratio: f64,
     pub ap: f64,
@@ -94,17 +94,17 @@ pub struct Measurement {
 
 /// The state of a training as its events tell it.
 #[derive(Clone, Debug)]
-pub struct Progress {
-    pub phase: Phase,
-    pub extent: Option<Extent>,
+pub struct TrainProgress {
+    pub phase: TrainPhase,
+    pub extent: Option<RunOverview>,
     /// The newest steps and when they were told.
     pub last: Option<(PoseStep, Instant)>,
-    pub curve: Curve,
+    pub curve: LossCurve,
     /// Between the epochs.
-    pub validations: Vec<Measurement>,
+    pub validations: Vec<ApMeasurement>,
     /// The finished weights on whole sets.
-    pub table: Vec<Measurement>,
-    pub best: Option<Measurement>,
+    pub table: Vec<ApMeasurement>,
+    pub best: Option<ApMeasurement>,
     pub notes: VecDeque<String>,
     /// Steps of the newest checkpoint.
     pub saved: Option<u64>,
@@ -112,13 +112,13 @@ pub struct Progress {
     since: (Instant, usize),
 }
 
-impl Default for Progress {
+impl Default for TrainProgress {
     fn default() -> Self {
-        Progress {
-            phase: Phase::Idle,
+        TrainProgress {
+            phase: TrainPhase::Idle,
             extent: None,
             last: None,
-            curve: Curve::default(),
+            curve: LossCurve::default(),
             validations: Vec::new(),
             table: Vec::new(),
             best: None,
@@ -129,37 +129,37 @@ impl Default for Progress {
     }
 }
 
-impl Progress {
+impl TrainProgress {
     /// Takes an event in.
     pub fn tell(&mut self, event: &PoseEvent, now: Instant) {
         match event {
             PoseEvent::Features { set, done, total } => {
                 let (set, done, total) = (set.clone(), *done, *total);
-                self.enter(Phase::Features { set, done, total }, now);
+                self.enter(TrainPhase::Features { set, done, total }, now);
             }
             PoseEvent::Started { step, steps, samples, parameters, device } => {
                 self.curve.cut(*step);
                 self.validations.retain(|v| v.step <= *step);
                 self.table.clear();
                 let (steps, samples, parameters) = (*steps, *samples, *parameters);
-                self.extent = Some(Extent { steps, samples, parameters, device: device.clone() });
-                self.enter(Phase::Training, now);
+                self.extent = Some(RunOverview { steps, samples, parameters, device: device.clone() });
+                self.enter(TrainPhase::Training, now);
             }
             PoseEvent::Step(event) => {
-                self.curve.push(Point::from(event));
+                self.curve.push(CurvePoint::from(event));
                 self.last = Some((event.clone(), now));
-                self.enter(Phase::Training, now);
+                self.enter(TrainPhase::Training, now);
             }
             PoseEvent::Validated { step, keep_ratio, score, best, .. } => {
                 let (step, keep_ratio) = (*step, *keep_ratio);
-                let measured = Measurement { step, keep_ratio, ap: score.ap, persons: score.persons };
+                let measured = ApMeasurement { step, keep_ratio, ap: score.ap, persons: score.persons };
                 // Measured once more: the finished weights, on whole sets.
                 let again = self.validations.last().is_some_and(|v| step <= v.step);
                 if again || self.trained() {
                     self.table.push(measured);
                 } else {
                     self.validated(measured, *best);
-                    self.enter(Phase::Training, now);
+                    self.enter(TrainPhase::Training, now);
                 }
             }
             PoseEvent::Run(event) => self.tell_run(event, now),
@@ -170,17 +170,19 @@ impl Progress {
     fn tell_run(&mut self, event: &RunEvent, now: Instant) {
         match *event {
             RunEvent::Note { ref text } => self.note(text.clone()),
-            RunEvent::Validating { done, total } => self.enter(Phase::Validating { done, total }, now),
+            RunEvent::Validating { done, total } => self.enter(TrainPhase::Validating { done, total }, now),
             RunEvent::Saved { step } => self.saved = Some(step),
-            RunEvent::Stopped { step } => self.enter(Phase::Stopped { step }, now),
-            RunEvent::Finished { step, seconds, .. } => self.enter(Phase::Finished { step, seconds }, now),
+            RunEvent::Stopped { step } => self.enter(TrainPhase::Stopped { step }, now),
+            RunEvent::Finished { step, seconds, .. } => {
+                self.enter(TrainPhase::Finished { step, seconds }, now)
+            }
         }
     }
 
     /// Changes the phase; the clock of a phase starts when another kind of work begins.
-    pub fn enter(&mut self, phase: Phase, now: Instant) {
+    pub fn enter(&mut self, phase: TrainPhase, now: Instant) {
         let same = match (&self.phase, &phase) {
-            (Phase::Features { set: before, .. }, Phase::Features { set, .. }) => before == set,
+            (TrainPhase::Features { set: before, .. }, TrainPhase::Features { set, .. }) => before == set,
             (before, after) => std::mem::discriminant(before) == std::mem::discriminant(after),
         };
         let done = phase.counted().map_or(0, |(done, _)| done);
@@ -204,7 +206,7 @@ impl Progress {
         self.extent.as_ref().is_some_and(|e| self.saved == Some(e.steps))
     }
 
-    fn validated(&mut self, measured: Measurement, best: bool) {
+    fn validated(&mut self, measured: ApMeasurement, best: bool) {
         if best {
             self.best = Some(measured);
         }
@@ -221,7 +223,7 @@ impl Progress {
     /// Steps made.
     pub fn step(&self) -> u64 {
         match &self.phase {
-            Phase::Stopped { step } | Phase::Finished { step, .. } => *step,
+            TrainPhase::Stopped { step } | TrainPhase::Finished { step, .. } => *step,
             _ => self.last.as_ref().map_or(0, |(e, _)| e.position.step),
         }
     }
@@ -234,7 +236,7 @@ impl Progress {
             let each = now.duration_since(since).as_secs_f64() / made as f64;
             return (made > 0).then(|| Duration::from_secs_f64(each * total.saturating_sub(done) as f64));
         }
-        let (event, told) = self.last.as_ref().filter(|_| self.phase == Phase::Training)?;
+        let (event, told) = self.last.as_ref().filter(|_| self.phase == TrainPhase::Training)?;
         let left = event.pace.seconds_left - now.duration_since(*told).as_secs_f64();
         Some(Duration::try_from_secs_f64(left.max(0.0)).unwrap_or_default())
     }
@@ -275,8 +277,8 @@ mod tests {
         PoseEvent::Started { step, steps, samples: 100, parameters: 5, device: "CPU".into() }
     }
 
-    fn told(events: impl IntoIterator<Item = PoseEvent>) -> Progress {
-        let mut progress = Progress::default();
+    fn told(events: impl IntoIterator<Item = PoseEvent>) -> TrainProgress {
+        let mut progress = TrainProgress::default();
         events.into_iter().for_each(|e| progress.tell(&e, Instant::now()));
         progress
     }
@@ -297,7 +299,7 @@ mod tests {
         assert_eq!(progress.validations.iter().map(|v| v.ap).collect::<Vec<_>>(), [0.4, 0.3]);
         assert_eq!(progress.best.map(|b| (b.step, b.ap)), Some((10, 0.4)));
         assert_eq!(progress.table.iter().map(|v| v.ap).collect::<Vec<_>>(), [0.41]);
-        assert_eq!(progress.phase, Phase::Finished { step: 20, seconds: 3.0 });
+        assert_eq!(progress.phase, TrainPhase::Finished { step: 20, seconds: 3.0 });
     }
 
     #[test]
@@ -318,7 +320,7 @@ mod tests {
     #[test]
     fn the_time_left_follows_from_what_is_done() {
         let start = Instant::now();
-        let mut progress = Progress::default();
+        let mut progress = TrainProgress::default();
         let features = |done| PoseEvent::Features { set: "train".into(), done, total: 100 };
         progress.tell(&features(20), start);
         assert_eq!(progress.left(start), None, "20 may have been there before");

@@ -1,6 +1,6 @@
 //! The training panel in the window: from the menu to a finished run, with a tiny network on the CPU.
 
-use super::{Leaving, MANNEQUIN, Phase, Tab};
+use super::{CloseState, MANNEQUIN, TrainPhase, TrainTab};
 use crate::app::tests::{Harnessed, state, until, until_within, window};
 use crate::data::SetSpec;
 use crate::gpu::DeviceChoice;
@@ -35,7 +35,7 @@ fn panel(config: TrainConfig) -> Harnessed {
     let mut harness = window();
     let training = &mut state(&mut harness).training;
     training.open = true;
-    training.form = super::Form::new(config);
+    training.form = super::TrainForm::new(config);
     harness.step();
     harness.step();
     harness
@@ -93,7 +93,7 @@ fn the_panel_keeps_its_width_whatever_it_says() {
     let before = left(&harness);
     let training = &mut state(&mut harness).training;
     training.run = Some(training.form.config.clone());
-    training.tab = Tab::Progress;
+    training.tab = TrainTab::Progress;
     for step in 1..4 {
         let event = serde_json::json!({
             "event": "step", "step": step, "steps": 40, "epoch": 0.1, "loss": 0.000351, "mse": 0.000123,
@@ -104,10 +104,10 @@ fn the_panel_keeps_its_width_whatever_it_says() {
     }
     let long = "A sentence that is much longer than the panel is wide, and breaks into several lines.";
     for phase in [
-        Phase::Training,
-        Phase::Stopped { step: 3 },
-        Phase::Finished { step: 3, seconds: 1.0 },
-        Phase::Failed(long.into()),
+        TrainPhase::Training,
+        TrainPhase::Stopped { step: 3 },
+        TrainPhase::Finished { step: 3, seconds: 1.0 },
+        TrainPhase::Failed(long.into()),
     ] {
         state(&mut harness).training.progress.phase = phase;
         (0..8).for_each(|_| harness.step());
@@ -129,7 +129,7 @@ fn a_training_runs_beside_the_viewer_stops_and_goes_on_to_its_end() {
     until(&mut harness, "the first result", |w| w.viewer.result().is_some());
 
     click(&mut harness, "Start training");
-    assert_eq!(state(&mut harness).training.tab, Tab::Progress);
+    assert_eq!(state(&mut harness).training.tab, TrainTab::Progress);
     let before = state(&mut harness).viewer.result().unwrap().number;
     until_within(&mut harness, LONG, "the first validation", |w| w.training.progress.best.is_some());
     assert!(state(&mut harness).viewer.result().unwrap().number > before, "the viewer went on meanwhile");
@@ -137,7 +137,7 @@ fn a_training_runs_beside_the_viewer_stops_and_goes_on_to_its_end() {
     click(&mut harness, "Stop");
     until_within(&mut harness, LONG, "the stop", |w| !w.training.running());
     harness.step();
-    let Phase::Stopped { step } = state(&mut harness).training.progress.phase else {
+    let TrainPhase::Stopped { step } = state(&mut harness).training.progress.phase else {
         panic!("{:?}", state(&mut harness).training.progress.phase)
     };
     assert_eq!(state(&mut harness).training.progress.saved, Some(step));
@@ -147,7 +147,7 @@ fn a_training_runs_beside_the_viewer_stops_and_goes_on_to_its_end() {
     until_within(&mut harness, LONG, "the end", |w| !w.training.running());
     harness.step();
     let progress = &state(&mut harness).training.progress;
-    assert!(matches!(progress.phase, Phase::Finished { step: 40, .. }), "{:?}", progress.phase);
+    assert!(matches!(progress.phase, TrainPhase::Finished { step: 40, .. }), "{:?}", progress.phase);
     let steps: Vec<u64> = progress.curve.points().map(|p| p.step as u64).collect();
     assert_eq!(steps, (1..=40).collect::<Vec<_>>(), "the curve has every step once");
     assert_eq!(
@@ -188,13 +188,13 @@ fn a_run_is_gone_on_with_from_its_folder_with_its_curves() {
     harness.step();
     harness.get_by_label_contains("holds no training");
     // Its folder in the form is enough; the other settings are the run's own.
-    state(&mut harness).training.form = super::Form::new(tiny(dir.path(), 99));
+    state(&mut harness).training.form = super::TrainForm::new(tiny(dir.path(), 99));
     harness.step();
     harness.step();
     click(&mut harness, "Resume this run");
     until_within(&mut harness, LONG, "the end", |w| !w.training.running());
     let progress = &state(&mut harness).training.progress;
-    assert!(matches!(progress.phase, Phase::Finished { step: 12, .. }), "{:?}", progress.phase);
+    assert!(matches!(progress.phase, TrainPhase::Finished { step: 12, .. }), "{:?}", progress.phase);
     let steps: Vec<u64> = progress.curve.points().map(|p| p.step as u64).collect();
     assert_eq!(steps, (1..=12).collect::<Vec<_>>());
 }
@@ -212,12 +212,12 @@ fn an_error_is_a_sentence_in_the_panel() {
     until_within(&mut harness, LONG, "the error", |w| !w.training.running());
     harness.step();
     harness.get_by_label_contains("broken.safetensors");
-    assert!(matches!(state(&mut harness).training.progress.phase, Phase::Failed(_)));
+    assert!(matches!(state(&mut harness).training.progress.phase, TrainPhase::Failed(_)));
     assert!(state(&mut harness).training.best_weights().is_none());
     harness.get_by_label("The training could not begin");
     // Nothing was made, so the form comes back with the folder it had.
     click(&mut harness, "Change the settings");
-    assert_eq!(state(&mut harness).training.tab, Tab::Settings);
+    assert_eq!(state(&mut harness).training.tab, TrainTab::Settings);
     assert!(state(&mut harness).training.form.config.run.out.ends_with("run"));
 }
 
@@ -241,7 +241,7 @@ fn a_window_that_closes_asks_and_saves_first() {
 
     close(&mut harness);
     click(&mut harness, "Stop, save and close");
-    until_within(&mut harness, LONG, "the closing", |w| w.training.leaving == Leaving::Now);
+    until_within(&mut harness, LONG, "the closing", |w| w.training.leaving == CloseState::Now);
     let training = &state(&mut harness).training;
     assert!(training.progress.saved.is_some() && !training.running());
     assert!(dir.path().join("run/checkpoint.safetensors").is_file());

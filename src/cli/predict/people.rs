@@ -2,10 +2,10 @@
 
 use crate::cli::people_arg::{PeopleArg, named_detector};
 use crate::detect::{DetectSettings, Detector};
-use crate::gpu::{ComputeDevice, Shown};
+use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::infer::{Estimator, Settings};
 use crate::pose::Pose;
-use crate::track::{FollowMode, FollowSettings, Follower, Moment, Person, SmoothingSettings};
+use crate::track::{FollowMode, FrameInfo, SmoothingSettings, TrackSettings, TrackedPerson, Tracker};
 use crate::weights;
 use image::RgbImage;
 use std::path::{Path, PathBuf};
@@ -26,10 +26,10 @@ pub struct PeopleArgs {
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
     /// Leave out people who are lower than this share of the picture's height
-    #[arg(long, default_value_t = FollowSettings::default().min_size, value_name = "SHARE", value_parser = share)]
+    #[arg(long, default_value_t = TrackSettings::default().min_size, value_name = "SHARE", value_parser = share)]
     smallest: f32,
     /// Videos: look for people anew every N frames; in between, boxes follow the keypoints
-    #[arg(long, default_value_t = FollowSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = TrackSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     detect_every: u32,
     /// Videos: steady keypoints (this is so unless --no-smooth is given)
     #[arg(long, overrides_with = "no_smooth")]
@@ -64,8 +64,8 @@ impl PeopleArgs {
         Ok(Finder { detector, detect: DetectSettings { most, ..detect }, follow })
     }
 
-    fn settings(&self) -> FollowSettings {
-        FollowSettings {
+    fn settings(&self) -> TrackSettings {
+        TrackSettings {
             mode: self.people.mode(),
             most_people: self.most as usize,
             min_size: self.smallest,
@@ -87,7 +87,7 @@ fn share(text: &str) -> Result<f32, String> {
 pub struct Finder {
     detector: Option<Detector>,
     detect: DetectSettings,
-    follow: FollowSettings,
+    follow: TrackSettings,
 }
 
 impl Finder {
@@ -96,28 +96,28 @@ impl Finder {
         self.detector.is_some() && self.follow.mode == FollowMode::All
     }
 
-    /// The people of the next frame of what `follower` follows.
+    /// The people of the next frame of what `tracker` follows.
     pub fn people(
         &mut self,
         img: &RgbImage,
-        moment: &Moment,
-        follower: &mut Follower,
+        frame_info: &FrameInfo,
+        tracker: &mut Tracker,
         estimator: &mut Estimator,
         settings: &Settings,
-    ) -> anyhow::Result<Vec<Person>> {
+    ) -> anyhow::Result<Vec<TrackedPerson>> {
         // Both networks look at it.
-        let shown = Shown::new(img);
-        if follower.begin(img, moment, &self.follow) {
+        let image = DeviceImage::new(img);
+        if tracker.begin(img, frame_info, &self.follow) {
             match &mut self.detector {
-                Some(detector) => follower.detected(&detector.detect_shown(&shown, &self.detect)?.0),
-                None => follower.undetected(),
+                Some(detector) => tracker.detected(&detector.detect_image(&image, &self.detect)?.0),
+                None => tracker.undetected(),
             }
         }
         loop {
-            let (estimates, ..) = estimator.estimate_shown(&shown, &follower.boxes(), settings, false)?;
+            let (estimates, ..) = estimator.estimate_image(&image, &tracker.boxes(), settings, false)?;
             let poses: Vec<Pose> = estimates.into_iter().map(|e| e.pose).collect();
-            let people = follower.estimated(&poses);
-            if !follower.is_searching() {
+            let people = tracker.estimated(&poses);
+            if !tracker.is_searching() {
                 return Ok(people);
             }
         }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_flags_say_who_is_followed_and_how() {
         let plain = parsed("").unwrap().settings();
-        assert_eq!(plain, FollowSettings { most_people: 20, ..FollowSettings::default() });
+        assert_eq!(plain, TrackSettings { most_people: 20, ..TrackSettings::default() });
         let line = "--people center --most 3 --smallest 0.25 --detect-every 4 --no-smooth";
         let settings = parsed(line).unwrap().settings();
         assert_eq!((settings.mode, settings.most_people), (FollowMode::Centre, 3));

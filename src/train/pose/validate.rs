@@ -2,7 +2,7 @@
 
 use super::cached::{CachedSet, PersonFeatures};
 use super::cpu::{CpuNetwork, Workspace};
-use crate::data::Samples;
+use crate::data::CropDataset;
 use crate::eval::set::pose_of;
 use crate::model::{KeepRatio, TokenBudget};
 use crate::pose::Keypoint;
@@ -10,11 +10,11 @@ use crate::vision::{Decoding, Heatmaps};
 use rayon::prelude::*;
 
 /// Poses by `weights` from cached features with hand-written passes, in picture pixels.
-pub fn poses_by_hand(
+pub fn poses_by_cpu_network(
     network: &CpuNetwork,
     weights: &[f32],
     set: &CachedSet,
-    samples: &Samples,
+    samples: &CropDataset,
     grid: [usize; 2],
     ratio: f64,
     done: impl Fn() + Sync,

@@ -1,14 +1,14 @@
 //! Loss, learning rate and accuracy over the steps.
 
 use crate::app::theme;
-use crate::app::train::Progress;
+use crate::app::train::TrainProgress;
 use crate::app::widgets::{few_marks, history_plot, thousands};
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Color32, Rect, Sense, TextStyle, Ui, Vec2, WidgetInfo};
 use egui_plot::{GridMark, HoverPosition, Line, Plot, PlotPoints, Points};
 
 /// The loss with its parts, and under it the learning rate.
-pub fn loss(ui: &mut Ui, progress: &Progress) {
+pub fn loss(ui: &mut Ui, progress: &TrainProgress) {
     let points: Vec<_> = progress.curve.points().collect();
     let Some(newest) = points.last() else { return };
     legend(
@@ -22,7 +22,7 @@ pub fn loss(ui: &mut Ui, progress: &Progress) {
     let end = newest.step;
     plot("loss over the steps", 120.0, end).show(ui, |plot| {
         for (name, color, part) in [
-            ("squared error", theme::STAGES[3], (|p| p.mse) as fn(&crate::app::train::Point) -> f64),
+            ("squared error", theme::STAGES[3], (|p| p.mse) as fn(&crate::app::train::CurvePoint) -> f64),
             ("cross-entropy", theme::STAGES[2], |p| p.cross_entropy),
             ("loss", theme::ACCENT, |p| p.loss),
         ] {
@@ -39,7 +39,7 @@ pub fn loss(ui: &mut Ui, progress: &Progress) {
 }
 
 /// Average precision of each validation.
-pub fn accuracy(ui: &mut Ui, progress: &Progress) {
+pub fn accuracy(ui: &mut Ui, progress: &TrainProgress) {
     let Some(newest) = progress.validations.last() else { return };
     let mut entries = vec![("AP", theme::GOOD, format!("{:.3}", newest.ap))];
     if let Some(best) = progress.best {

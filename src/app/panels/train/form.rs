@@ -1,8 +1,8 @@
 //! The settings of the next training, field by field and as one text.
 
-use crate::app::background::Purpose;
+use crate::app::background::DialogPurpose;
 use crate::app::theme;
-use crate::app::train::{Field, Form, MANNEQUIN, Pick, Problem, sentence};
+use crate::app::train::{FormField, MANNEQUIN, Problem, TrainDialog, TrainForm, sentence};
 use crate::app::widgets::{Icon, check, choice, closed_section, hint, row, row_icon_button, section};
 use crate::app::window::Window;
 use crate::data::SetSpec;
@@ -32,11 +32,11 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     section(ui, "Run", |ui| run(ui, form, &mut pick));
     closed_section(ui, "All settings", |ui| everything(ui, form, &mut pick));
     if let Some(pick) = pick {
-        window.dialogs.open(ui.ctx(), Purpose::Training(pick));
+        window.dialogs.open(ui.ctx(), DialogPurpose::Training(pick));
     }
 }
 
-fn network(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
+fn network(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let mut recipe = form.config.recipe;
     let help = "What the other settings start from; data, start weights and folders stay as they are.";
     let chosen = row(ui, "Recipe", help, |ui| {
@@ -56,27 +56,27 @@ fn network(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
     let mut start = shown(model.init.as_ref());
     let help =
         "A weights file of tmpose, a published .pth checkpoint, or PP-TinyPose's .onnx; empty: random.";
-    let wrong = is_wrong(form, Field::Start);
+    let wrong = is_wrong(form, FormField::Start);
     let changed = row(ui, "Start weights", help, |ui| {
-        path_field(ui, &mut start, "random", wrong, 0.0, Some((Pick::Start, pick)))
+        path_field(ui, &mut start, "random", wrong, 0.0, Some((TrainDialog::Start, pick)))
     })
     .changed();
     if changed {
         form.config.model.init = path(&start);
     }
-    problem(ui, form, Field::Start);
+    problem(ui, form, FormField::Start);
     indented(ui, |ui| {
         let help =
             "Its features are then computed once and kept on disk: much faster, a little less accurate.";
         check(ui, &mut form.config.model.freeze_backbone, "Freeze the backbone", help);
     });
-    problem(ui, form, Field::Backbone);
+    problem(ui, form, FormField::Backbone);
 }
 
-fn data(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
+fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let mut remove = None;
     for n in 0..form.config.data.train.len() {
-        let wrong = is_wrong(form, Field::Set(n));
+        let wrong = is_wrong(form, FormField::Set(n));
         let spec = &mut form.config.data.train[n];
         let label = if n == 0 { "Train on" } else { "" };
         row(ui, label, "Folders with people in COCO's or MPII's layout.", |ui| {
@@ -88,7 +88,7 @@ fn data(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
                 "folder",
                 wrong,
                 COUNT + theme::ROW + 8.0,
-                Some((Pick::Set(n), pick)),
+                Some((TrainDialog::Set(n), pick)),
             );
             field.widget_info(|| {
                 egui::WidgetInfo::labeled(egui::Role::TextInput, true, format!("Training set {}", n + 1))
@@ -115,16 +115,16 @@ fn data(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
             }
             field
         });
-        problem(ui, form, Field::Set(n));
+        problem(ui, form, FormField::Set(n));
     }
     if let Some(n) = remove {
         form.config.data.train.remove(n);
     }
-    problem(ui, form, Field::Data);
+    problem(ui, form, FormField::Data);
     indented(ui, |ui| {
         let half = half(ui);
         if ui.add_sized(half, Button::new("Add a folder…")).clicked() {
-            *pick = Some(Pick::AddSet);
+            *pick = Some(TrainDialog::AddSet);
         }
         let tip = "People that are drawn here, with known joints: enough to see a training work.";
         if ui.add_sized(half, Button::new("Add mannequin")).on_hover_text(tip).clicked() {
@@ -135,18 +135,18 @@ fn data(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
     });
     let mut val = shown(form.config.data.val.as_ref());
     let help = "The set that decides which weights are the best; empty: the newest are.";
-    let wrong = is_wrong(form, Field::Validation);
+    let wrong = is_wrong(form, FormField::Validation);
     let changed = row(ui, "Validate on", help, |ui| {
-        path_field(ui, &mut val, "nothing", wrong, 0.0, Some((Pick::Validation, pick)))
+        path_field(ui, &mut val, "nothing", wrong, 0.0, Some((TrainDialog::Validation, pick)))
     })
     .changed();
     if changed {
         form.config.data.val = path(&val);
     }
-    problem(ui, form, Field::Validation);
+    problem(ui, form, FormField::Validation);
 }
 
-fn schedule(ui: &mut Ui, form: &mut Form) {
+fn schedule(ui: &mut Ui, form: &mut TrainForm) {
     let schedule = &mut form.config.schedule;
     let mut by_steps = schedule.steps > 0;
     row(ui, "Length", "Passes over all samples, or a number of steps.", |ui| {
@@ -165,23 +165,23 @@ fn schedule(ui: &mut Ui, form: &mut Form) {
         }
         number
     });
-    problem(ui, form, Field::Length);
+    problem(ui, form, FormField::Length);
     let schedule = &mut form.config.schedule;
     row(ui, "Batch", "Persons a step.", |ui| {
         let batch = DragValue::new(&mut schedule.batch).range(1..=4096).speed(0.2);
         ui.add_sized(Vec2::new(NUMBER, theme::ROW), batch.clamp_existing_to_range(false))
     });
-    problem(ui, form, Field::Batch);
+    problem(ui, form, FormField::Batch);
     let rate = &mut form.config.schedule.learning_rate;
     row(ui, "Learning rate", "The highest one, reached after the warm-up.", |ui| {
         let speed = (*rate * 0.02).abs().max(1e-7);
         let rate = DragValue::new(rate).range(1e-8..=10.0).speed(speed).max_decimals(8);
         ui.add_sized(Vec2::new(NUMBER, theme::ROW), rate.clamp_existing_to_range(false))
     });
-    problem(ui, form, Field::LearningRate);
+    problem(ui, form, FormField::LearningRate);
 }
 
-fn run(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
+fn run(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let device = &mut form.config.run.device;
     row(
         ui,
@@ -202,23 +202,23 @@ fn run(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
     );
     let mut out = shown(Some(&form.config.run.out));
     let help = "A new folder for checkpoints, log and weights.";
-    let wrong = is_wrong(form, Field::Folder);
+    let wrong = is_wrong(form, FormField::Folder);
     let changed = row(ui, "Run folder", help, |ui| {
-        path_field(ui, &mut out, "folder", wrong, 0.0, Some((Pick::Folder, pick)))
+        path_field(ui, &mut out, "folder", wrong, 0.0, Some((TrainDialog::Folder, pick)))
     })
     .changed();
     if changed {
         form.config.run.out = out.into();
     }
-    problem(ui, form, Field::Folder);
+    problem(ui, form, FormField::Folder);
 }
 
 /// The text of all settings, and its file.
-fn everything(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
+fn everything(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     hint(ui, "Every setting, as in a file for tmpose train --config. The fields above follow the text.");
     ui.horizontal(|ui| {
         let half = half(ui);
-        for (text, what) in [("Load…", Pick::Load), ("Save…", Pick::Save)] {
+        for (text, what) in [("Load…", TrainDialog::Load), ("Save…", TrainDialog::Save)] {
             if ui.add_sized(half, Button::new(text)).clicked() {
                 *pick = Some(what);
             }
@@ -228,7 +228,7 @@ fn everything(ui: &mut Ui, form: &mut Form, pick: &mut Option<Pick>) {
         let color = if *error { theme::ERROR } else { theme::MUTED };
         ui.add(Label::new(RichText::new(text).color(color).small()).wrap());
     }
-    let others = form.problems().iter().filter(|p| p.field == Field::Other).map(|p| p.text.clone());
+    let others = form.problems().iter().filter(|p| p.field == FormField::Other).map(|p| p.text.clone());
     let wrong: Vec<String> = form.unreadable.iter().cloned().chain(others).collect();
     for text in &wrong {
         ui.add(Label::new(RichText::new(text).color(theme::ERROR).small()).wrap());
@@ -255,7 +255,7 @@ fn path_field(
     empty: &str,
     wrong: bool,
     room: f32,
-    dialog: Option<(Pick, &mut Option<Pick>)>,
+    dialog: Option<(TrainDialog, &mut Option<TrainDialog>)>,
 ) -> Response {
     ui.spacing_mut().item_spacing.x = 4.0;
     let button = if dialog.is_some() { theme::ROW + 4.0 } else { 0.0 };
@@ -295,16 +295,16 @@ fn half(ui: &Ui) -> Vec2 {
     Vec2::new((ui.available_width() - ui.spacing().item_spacing.x) / 2.0, 24.0)
 }
 
-fn is_wrong(form: &Form, field: Field) -> bool {
+fn is_wrong(form: &TrainForm, field: FormField) -> bool {
     form.problem(field).is_some_and(|p| p.fatal)
 }
 
 /// What is wrong with a field, under it.
-fn problem(ui: &mut Ui, form: &Form, field: Field) {
+fn problem(ui: &mut Ui, form: &TrainForm, field: FormField) {
     let Some(problem) = form.problem(field) else { return };
     // A form that nobody has filled in yet is not a mistake.
     let color = match problem {
-        Problem { field: Field::Data, .. } => theme::MUTED,
+        Problem { field: FormField::Data, .. } => theme::MUTED,
         Problem { fatal: true, .. } => theme::ERROR,
         _ => theme::WARN,
     };

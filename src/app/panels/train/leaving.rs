@@ -1,26 +1,26 @@
 //! The question that a window asks which is to close while a training runs.
 
 use crate::app::theme;
-use crate::app::train::{Leaving, Phase};
+use crate::app::train::{CloseState, TrainPhase};
 use crate::app::widgets::{main_button, thousands};
 use crate::app::window::Window;
 use egui::{Button, Context, Frame, Id, Label, Modal, RichText, Ui, Vec2, ViewportCommand};
 
 /// Draws the question while the window is to close.
 pub fn closing(ctx: &Context, window: &mut Window) {
-    if !matches!(window.training.leaving, Leaving::Asked | Leaving::Saving) {
+    if !matches!(window.training.leaving, CloseState::Asked | CloseState::Saving) {
         return;
     }
     if !window.training.running() {
         // It ended by itself while the question stood.
-        window.training.leaving = Leaving::No;
+        window.training.leaving = CloseState::No;
         return;
     }
     let frame = Frame::popup(&ctx.global_style()).inner_margin(18);
     Modal::new(Id::unique("leaving")).frame(frame).show(ctx, |ui| {
         ui.set_width(400.0);
         match window.training.leaving {
-            Leaving::Asked => ask(ui, window),
+            CloseState::Asked => ask(ui, window),
             _ => wait(ui, window),
         }
     });
@@ -38,7 +38,7 @@ fn ask(ui: &mut Ui, window: &mut Window) {
             window.training.leave();
         }
         if ui.add_sized(half, Button::new("Go on training")).clicked() {
-            window.training.leaving = Leaving::No;
+            window.training.leaving = CloseState::No;
         }
     });
 }
@@ -46,7 +46,7 @@ fn ask(ui: &mut Ui, window: &mut Window) {
 fn wait(ui: &mut Ui, window: &mut Window) {
     title(ui, "Saving the training…");
     let what = match window.training.progress.phase {
-        Phase::Validating { .. } => "A validation is finished first; this can take a while.",
+        TrainPhase::Validating { .. } => "A validation is finished first; this can take a while.",
         _ => "The window closes when the step is finished and saved.",
     };
     ui.add(Label::new(what).wrap());

@@ -7,9 +7,9 @@ mod progress;
 
 pub use leaving::closing;
 
-use crate::app::background::Purpose;
+use crate::app::background::DialogPurpose;
 use crate::app::theme;
-use crate::app::train::{Phase, Pick, Tab};
+use crate::app::train::{TrainDialog, TrainPhase, TrainTab};
 use crate::app::widgets::{Icon, icon_button, main_button};
 use crate::app::window::Window;
 use egui::{Align, Button, Frame, Label, Layout, Margin, Panel, RichText, ScrollArea, Ui, Vec2};
@@ -29,14 +29,14 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         Panel::top("train head").frame(bar).show(ui, |ui| head(ui, window));
         let bar = Frame::new().fill(theme::PANEL).inner_margin(Margin::symmetric(12, 10));
         Panel::bottom("train foot").frame(bar).show(ui, |ui| match window.training.tab {
-            Tab::Settings => settings_foot(ui, window),
-            Tab::Progress => progress_foot(ui, window),
+            TrainTab::Settings => settings_foot(ui, window),
+            TrainTab::Progress => progress_foot(ui, window),
         });
         ScrollArea::vertical().id_salt(window.training.tab as u8).auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 4.0;
             match window.training.tab {
-                Tab::Settings => form::show(ui, window),
-                Tab::Progress => progress::show(ui, window),
+                TrainTab::Settings => form::show(ui, window),
+                TrainTab::Progress => progress::show(ui, window),
             }
         });
     });
@@ -47,7 +47,7 @@ fn head(ui: &mut Ui, window: &mut Window) {
         ui.label(RichText::new("Train").font(theme::strong_font(14.0)).color(theme::BRIGHT));
         ui.add_space(8.0);
         ui.spacing_mut().item_spacing.x = 2.0;
-        for (tab, text) in [(Tab::Settings, "Settings"), (Tab::Progress, "Progress")] {
+        for (tab, text) in [(TrainTab::Settings, "Settings"), (TrainTab::Progress, "Progress")] {
             let button = Button::selectable(window.training.tab == tab, text).min_size(Vec2::new(76.0, 24.0));
             if ui.add(button).clicked() {
                 window.training.tab = tab;
@@ -102,7 +102,7 @@ fn settings_foot(ui: &mut Ui, window: &mut Window) {
             let ctx = ui.ctx().clone();
             match taken {
                 Some(folder) => window.training.resume_folder(&ctx, &folder),
-                None => window.dialogs.open(&ctx, Purpose::Training(Pick::Resume)),
+                None => window.dialogs.open(&ctx, DialogPurpose::Training(TrainDialog::Resume)),
             }
         }
     });
@@ -179,7 +179,7 @@ fn progress_foot(ui: &mut Ui, window: &mut Window) {
 }
 
 fn show_best(ui: &mut Ui, window: &mut Window, size: Vec2, best: Option<PathBuf>) {
-    let finished = matches!(window.training.progress.phase, Phase::Finished { .. });
+    let finished = matches!(window.training.progress.phase, TrainPhase::Finished { .. });
     let text = "Show the best weights";
     let button = if finished { main_button(text) } else { Button::new(text) };
     ui.add_enabled_ui(best.is_some(), |ui| {

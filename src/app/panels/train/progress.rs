@@ -2,7 +2,7 @@
 
 use super::curves;
 use crate::app::theme;
-use crate::app::train::{Measurement, Phase, Training};
+use crate::app::train::{ApMeasurement, TrainPhase, TrainingState};
 use crate::app::widgets::{bar, card, hint, low_row, section, span, thousands, value_row};
 use crate::app::window::Window;
 use egui::{Align, Color32, Frame, Label, Layout, Margin, RichText, Ui, Vec2};
@@ -47,23 +47,25 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
 }
 
 /// What is being done, how much of it, and for how long still.
-fn state(ui: &mut Ui, training: &Training) {
+fn state(ui: &mut Ui, training: &TrainingState) {
     let progress = &training.progress;
     let steps = progress.extent.as_ref().map(|e| e.steps);
     let of = |done: usize, total: usize| format!("{} of {}", thousands(done as u64), thousands(total as u64));
     let (text, part) = match (&progress.phase, progress.phase.counted()) {
-        (Phase::Drawing { .. }, Some((done, total))) => {
+        (TrainPhase::Drawing { .. }, Some((done, total))) => {
             (format!("Drawing people, {}", of(done, total)), None)
         }
-        (Phase::Features { set, .. }, Some((done, total))) => {
+        (TrainPhase::Features { set, .. }, Some((done, total))) => {
             (format!("Features of {set}, {}", of(done, total)), None)
         }
-        (Phase::Validating { .. }, Some((done, total))) => {
+        (TrainPhase::Validating { .. }, Some((done, total))) => {
             let what = if progress.trained() { "Measuring the best weights" } else { "Validating" };
             (format!("{what}, {}", of(done, total)), None)
         }
-        (Phase::Preparing | Phase::Idle, _) => ("Preparing data and network…".into(), Some(0.0)),
-        (Phase::Failed(_), _) if progress.step() == 0 => ("The training could not begin".into(), Some(0.0)),
+        (TrainPhase::Preparing | TrainPhase::Idle, _) => ("Preparing data and network…".into(), Some(0.0)),
+        (TrainPhase::Failed(_), _) if progress.step() == 0 => {
+            ("The training could not begin".into(), Some(0.0))
+        }
         _ => {
             let of = steps.map(|steps| format!(" of {}", thousands(steps))).unwrap_or_default();
             (format!("Step {}{of}", thousands(progress.step())), Some(training.part()))
@@ -79,31 +81,31 @@ fn state(ui: &mut Ui, training: &Training) {
         }
     });
     let color = match progress.phase {
-        Phase::Finished { .. } => theme::GOOD,
-        Phase::Failed(_) => theme::ERROR,
-        Phase::Stopped { .. } => theme::MUTED,
+        TrainPhase::Finished { .. } => theme::GOOD,
+        TrainPhase::Failed(_) => theme::ERROR,
+        TrainPhase::Stopped { .. } => theme::MUTED,
         _ => theme::ACCENT,
     };
     bar(ui, part.or(counted).unwrap_or_default(), color);
 }
 
 /// How it ended.
-fn outcome(ui: &mut Ui, training: &Training) {
+fn outcome(ui: &mut Ui, training: &TrainingState) {
     let said = |ui: &mut Ui, color: Color32, text: String| {
         card(ui, ui.available_width(), color, |ui| ui.add(Label::new(text).wrap()));
         ui.add_space(4.0);
     };
     let folder = training.run().map(|run| run.run.out.display().to_string()).unwrap_or_default();
     match &training.progress.phase {
-        Phase::Failed(sentence) => said(ui, theme::ERROR, sentence.clone()),
-        Phase::Stopped { step: 0 } => {
+        TrainPhase::Failed(sentence) => said(ui, theme::ERROR, sentence.clone()),
+        TrainPhase::Stopped { step: 0 } => {
             said(
                 ui,
                 theme::ACCENT,
                 "Stopped before the first step. Resume goes on; what was computed is kept.".into(),
             );
         }
-        Phase::Stopped { step } => {
+        TrainPhase::Stopped { step } => {
             let text = format!(
                 "Stopped at step {}, and everything is saved. Resume goes on exactly from here, now or another \
                  day; in a terminal, tmpose train --resume {folder} does the same.",
@@ -111,7 +113,7 @@ fn outcome(ui: &mut Ui, training: &Training) {
             );
             said(ui, theme::ACCENT, text);
         }
-        Phase::Finished { seconds, .. } => {
+        TrainPhase::Finished { seconds, .. } => {
             let time = span(std::time::Duration::try_from_secs_f64(*seconds).unwrap_or_default());
             let text = format!("Finished in {time}. The best weights and their card lie in {folder}.");
             said(ui, theme::GOOD, text);
@@ -126,7 +128,7 @@ fn outcome(ui: &mut Ui, training: &Training) {
     }
 }
 
-fn numbers(ui: &mut Ui, training: &Training) {
+fn numbers(ui: &mut Ui, training: &TrainingState) {
     let progress = &training.progress;
     if let Some(best) = progress.best {
         let text = format!("{:.3} at step {}", best.ap, thousands(best.step));
@@ -164,7 +166,7 @@ fn numbers(ui: &mut Ui, training: &Training) {
 }
 
 /// The finished weights at each keep ratio.
-fn table(ui: &mut Ui, table: &[Measurement]) {
+fn table(ui: &mut Ui, table: &[ApMeasurement]) {
     if table.is_empty() {
         return;
     }

@@ -4,7 +4,7 @@ use super::Plan;
 use crate::cli::output::markdown_table;
 use crate::cli::train::command_line;
 use crate::gpu::ComputeDevice;
-use crate::live::{FrameTimes, Spread};
+use crate::live::{FrameTimes, Percentiles};
 use crate::model::KeepRatio;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,7 +46,12 @@ impl Milliseconds {
         let durations: Vec<Duration> = durations.into_iter().collect();
         let frames = durations.len();
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
-        Spread::of(durations).map(|s| Milliseconds { p50: ms(s.p50), p95: ms(s.p95), p99: ms(s.p99), frames })
+        Percentiles::of(durations).map(|s| Milliseconds {
+            p50: ms(s.p50),
+            p95: ms(s.p95),
+            p99: ms(s.p99),
+            frames,
+        })
     }
 
     fn cell(times: Option<&Milliseconds>) -> String {
