@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn every_difference_is_one_line_and_no_line_comes_twice() {
-        let found = ablation_settings(&[Random, Block], &[1.0, 0.6, 0.4].map(ratio), &[Gathered, Prefix], 3, 256);
+        let found =
+            ablation_settings(&[Random, Block], &[1.0, 0.6, 0.4].map(ratio), &[Gathered, Prefix], 3, 256);
         let lines: Vec<_> = found.iter().map(|c| (c.mask, c.tokens, c.positions, c.seeds.len())).collect();
         assert_eq!(
             lines,
@@ -114,7 +115,14 @@ mod tests {
             ]
         );
         assert_eq!(
-            ablation_settings(&[Progressive, Progressive, NoMask], &[0.5, 0.5].map(ratio), &[Gathered], 0, 256).len(),
+            ablation_settings(
+                &[Progressive, Progressive, NoMask],
+                &[0.5, 0.5].map(ratio),
+                &[Gathered],
+                0,
+                256
+            )
+            .len(),
             2
         );
     }

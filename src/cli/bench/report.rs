@@ -239,8 +239,14 @@ mod tests {
         );
         let mut theirs = StageSamples::default();
         theirs.add([("network".to_owned(), 10.0)]);
-        let row =
-            StageRow::new(Variant::T, &ComputeDevice::cpu(), KeepRatio::ALL, 256, &ours, vec![("P".into(), theirs)]);
+        let row = StageRow::new(
+            Variant::T,
+            &ComputeDevice::cpu(),
+            KeepRatio::ALL,
+            256,
+            &ours,
+            vec![("P".into(), theirs)],
+        );
         // From the picture to the keypoints it is our whole time over the peer's arithmetic.
         let ratios = [("network".to_owned(), 2.0), ("whole".to_owned(), 2.5)];
         assert_eq!(row.peers[0].ratio, BTreeMap::from(ratios));

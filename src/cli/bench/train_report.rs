@@ -127,7 +127,15 @@ mod tests {
 
     fn row(peer: Option<(String, StepTimes)>) -> TrainRow {
         let ours = StepTimes::new(32, &[900.0, 800.0, 5000.0]);
-        TrainRow::new(Variant::T, &ComputeDevice::cpu(), "pictures, autodiff", KeepRatio::new(0.6).unwrap(), 153, ours, peer)
+        TrainRow::new(
+            Variant::T,
+            &ComputeDevice::cpu(),
+            "pictures, autodiff",
+            KeepRatio::new(0.6).unwrap(),
+            153,
+            ours,
+            peer,
+        )
     }
 
     #[test]
