@@ -1,6 +1,5 @@
 //! What the window remembers between runs.
 
-use super::focus::Target;
 use crate::gpu::DeviceChoice;
 use crate::infer::Settings;
 use crate::live::LiveSettings;
@@ -90,21 +89,13 @@ impl Default for LayerSettings {
     }
 }
 
-/// Who is followed when nobody was pointed at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Everyone {
-    #[default]
-    All,
-    Largest,
-    Centre,
-}
-
 /// Who is followed, how they are found, and how much their keypoints are smoothed: what of
 /// [`TrackSettings`] outlives the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PeopleSettings {
-    pub mode: Everyone,
+    /// Who is followed while nobody was chosen in the picture.
+    pub mode: FollowMode,
     pub most: usize,
     /// Share of the picture's height.
     pub min_size: f32,
@@ -132,6 +123,9 @@ impl PeopleSettings {
     /// A file written by hand may hold any number.
     fn checked(mut self) -> PeopleSettings {
         let default = PeopleSettings::default();
+        if self.mode.is_in_picture() {
+            self.mode = default.mode;
+        }
         self.most = self.most.clamp(1, Self::MOST);
         self.min_size = if self.min_size.is_finite() { self.min_size.clamp(0.0, 0.9) } else { 0.0 };
         self.detect_every = self.detect_every.clamp(1, Self::RAREST);
@@ -143,17 +137,10 @@ impl PeopleSettings {
         self
     }
 
-    /// What the follower needs to know of it; `target` is whom the pointer chose.
-    pub fn follow(&self, target: Option<Target>) -> TrackSettings {
-        let mode = match (target, self.mode) {
-            (Some(Target::Place(at)), _) => FollowMode::Point(at),
-            (Some(Target::Box(drawn)), _) => FollowMode::Drawn(drawn),
-            (None, Everyone::All) => FollowMode::All,
-            (None, Everyone::Largest) => FollowMode::Largest,
-            (None, Everyone::Centre) => FollowMode::Centre,
-        };
+    /// What the tracker needs to know of it; `target` is whom the pointer chose.
+    pub fn follow(&self, target: Option<FollowMode>) -> TrackSettings {
         TrackSettings {
-            mode,
+            mode: target.unwrap_or(self.mode),
             most_people: self.most,
             min_size: self.min_size,
             detect_every: self.detect_every,
@@ -171,7 +158,7 @@ impl Default for PeopleSettings {
     fn default() -> Self {
         let follow = TrackSettings::default();
         PeopleSettings {
-            mode: Everyone::All,
+            mode: FollowMode::All,
             most: follow.most_people,
             min_size: follow.min_size,
             detect: true,
@@ -273,7 +260,7 @@ impl Preferences {
     }
 
     /// What the inference thread needs to know of it; `target` is whom the pointer chose.
-    pub fn live(&self, target: Option<Target>) -> LiveSettings {
+    pub fn live(&self, target: Option<FollowMode>) -> LiveSettings {
         LiveSettings {
             infer: Settings {
                 budget: TokenBudget {

@@ -1,8 +1,8 @@
 //! The window with a scripted source and a scripted network, read by its labels.
 
 use super::commands::Command;
-use super::focus::{FollowChoice, PointerMode, Target};
-use super::preferences::{Everyone, KeypointDisplay, Preferences};
+use super::focus::{FollowChoice, PointerMode};
+use super::preferences::{KeypointDisplay, Preferences};
 use super::theme;
 use super::window::Window;
 use crate::gpu::ComputeDevice;
@@ -292,8 +292,8 @@ fn a_click_on_a_person_follows_it_and_a_click_beside_or_escape_follows_everybody
     click(&mut harness, 30.0, 24.0);
     until(&mut harness, "one person", |w| w.viewer.result().is_some_and(|r| r.people.len() == 1));
     let window = state(&mut harness);
-    assert!(matches!(window.focus.target, Some(Target::Place([x, _])) if (x - 30.0).abs() < 1.0));
-    assert_eq!(window.focus.choice(Everyone::All), FollowChoice::Click);
+    assert!(matches!(window.focus.target, Some(FollowMode::Point([x, _])) if (x - 30.0).abs() < 1.0));
+    assert_eq!(window.focus.choice(FollowMode::All), FollowChoice::Click);
     // Another one, who is not followed now, can be clicked on as well: the detector knows it.
     click(&mut harness, 50.0, 24.0);
     until(&mut harness, "the other person", |w| {
@@ -315,7 +315,7 @@ fn a_box_is_drawn_by_hand_and_escape_gives_up_drawing_only() {
     assert_eq!(state(&mut harness).focus.pointer, PointerMode::Draw);
     harness.get_by_label_contains("Drag a box");
     drag(&mut harness, [22.0, 4.0], [38.0, 44.0]);
-    let Some(Target::Box(drawn)) = state(&mut harness).focus.target else { panic!("no box was drawn") };
+    let Some(FollowMode::Drawn(drawn)) = state(&mut harness).focus.target else { panic!("no box was drawn") };
     assert!((drawn.x - 22.0).abs() < 1.0 && (drawn.w - 16.0).abs() < 1.0, "{drawn:?}");
     until(&mut harness, "the drawn box", |w| {
         w.viewer.result().is_some_and(|r| matches!(r.settings.follow.mode, FollowMode::Drawn(_)))
@@ -325,10 +325,10 @@ fn a_box_is_drawn_by_hand_and_escape_gives_up_drawing_only() {
     harness.key_press(Key::Escape);
     harness.step();
     let focus = state(&mut harness).focus;
-    assert_eq!((focus.pointer, focus.target), (PointerMode::Free, Some(Target::Box(drawn))));
+    assert_eq!((focus.pointer, focus.target), (PointerMode::Free, Some(FollowMode::Drawn(drawn))));
     // Outside draw mode the same movement moves the picture and chooses nobody.
     drag(&mut harness, [22.0, 4.0], [38.0, 44.0]);
-    assert_eq!(state(&mut harness).focus.target, Some(Target::Box(drawn)));
+    assert_eq!(state(&mut harness).focus.target, Some(FollowMode::Drawn(drawn)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::accuracy::LiveAccuracy;
 use super::automation::{Automation, AutomationRunner};
 use super::background::{CameraList, DialogPurpose, DialogResult, Dialogs};
 use super::commands::Command;
-use super::focus::{FollowChoice, PersonSelection, PointerMode, Target};
+use super::focus::{FollowChoice, PersonSelection, PointerMode};
 use super::palette::Palette;
 use super::preferences::KeypointDisplay;
 use super::preferences::{HeatmapJoint, Preferences};
@@ -16,6 +16,7 @@ use crate::infer::{Estimator, InferError};
 use crate::live::{self, LiveSettings, ModelLoader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
 use crate::model::KeepRatio;
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
+use crate::track::FollowMode;
 use egui::{Context, Ui, ViewportCommand};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -311,9 +312,11 @@ impl Window {
     /// Follows whom the pointer chose.
     pub fn gesture(&mut self, gesture: PictureGesture) {
         match gesture {
-            PictureGesture::Person(at) => self.focus.follow(Target::Place(at)),
-            PictureGesture::Box(drawn) => self.focus.follow(Target::Box(drawn)),
-            PictureGesture::Nobody if self.focus.target.is_some() => self.choose(FollowChoice::All),
+            PictureGesture::Person(at) => self.focus.follow(FollowMode::Point(at)),
+            PictureGesture::Box(drawn) => self.focus.follow(FollowMode::Drawn(drawn)),
+            PictureGesture::Nobody if self.focus.target.is_some() => {
+                self.choose(FollowChoice::Automatic(FollowMode::All))
+            }
             PictureGesture::Nobody => {}
         }
     }
@@ -354,9 +357,9 @@ impl Window {
                 let transport = self.live.transport();
                 self.live.set_transport(Transport { looping: self.preferences.looping, ..transport });
             }
-            Command::FollowAll => self.choose(FollowChoice::All),
-            Command::FollowLargest => self.choose(FollowChoice::Largest),
-            Command::FollowCentre => self.choose(FollowChoice::Centre),
+            Command::FollowAll => self.choose(FollowChoice::Automatic(FollowMode::All)),
+            Command::FollowLargest => self.choose(FollowChoice::Automatic(FollowMode::Largest)),
+            Command::FollowCentre => self.choose(FollowChoice::Automatic(FollowMode::Centre)),
             Command::DrawBox => self.choose(FollowChoice::Draw),
             Command::ToggleSmoothing => self.preferences.people.smooth = !self.preferences.people.smooth,
             Command::ToggleRaw => {
@@ -397,9 +400,9 @@ impl Window {
         let layers = &self.preferences.layers;
         Some(match command {
             Command::ToggleLoop => self.preferences.looping,
-            Command::FollowAll => self.chosen(FollowChoice::All),
-            Command::FollowLargest => self.chosen(FollowChoice::Largest),
-            Command::FollowCentre => self.chosen(FollowChoice::Centre),
+            Command::FollowAll => self.chosen(FollowChoice::Automatic(FollowMode::All)),
+            Command::FollowLargest => self.chosen(FollowChoice::Automatic(FollowMode::Largest)),
+            Command::FollowCentre => self.chosen(FollowChoice::Automatic(FollowMode::Centre)),
             Command::DrawBox => self.chosen(FollowChoice::Draw),
             Command::ToggleSmoothing => self.preferences.people.smooth,
             Command::ToggleRaw => layers.keypoints == KeypointDisplay::Raw,

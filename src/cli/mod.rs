@@ -9,7 +9,6 @@ mod errors;
 mod interrupt;
 pub mod model_args;
 mod output;
-mod people_arg;
 mod source_arg;
 
 pub mod ablate;

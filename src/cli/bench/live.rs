@@ -10,8 +10,8 @@ mod report;
 
 use super::super::model_args::ModelArgs;
 use super::super::output::write_file;
-use super::super::people_arg::named_detector;
 use super::super::source_arg::parse_source;
+use crate::detect::DetectorChoice;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::live::{
@@ -22,7 +22,6 @@ use crate::model::{KeepRatio, MaskKind, TokenBudget};
 use crate::source::{self, SourceSpec};
 use crate::synth::MOST_FIGURES;
 use crate::track::TrackSettings;
-use crate::weights;
 use anyhow::{Context, bail};
 use known_boxes::KnownBoxes;
 use measure::Bench;
@@ -53,7 +52,7 @@ pub struct Args {
     /// The person detector's file, or "none": then it is known where the mannequins stand, and of another source one
     /// person is followed [default: the one that comes with tmpose, if it is there]
     #[arg(long, value_name = "FILE")]
-    detector: Option<PathBuf>,
+    detector: Option<DetectorChoice>,
     /// Frames from one person detection to the next
     #[arg(long, default_value_t = TrackSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     detect_every: u32,
@@ -112,10 +111,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let load = super::busy();
     let spec = parse_source(&args.source)?;
-    let detector = match &args.detector {
-        Some(value) => named_detector(value)?,
-        None => weights::default_detector(),
-    };
+    let detector = args.detector.clone().unwrap_or_default().file()?;
     let detector = detector.as_deref();
     let people = args.people_counts(&spec, detector.is_some())?;
     let pose_weights = args.model.weights_file()?;
