@@ -1,11 +1,11 @@
 //! What the inference thread does with a frame: who is in it, where, and in which pose.
 
 use super::capture::LiveFrame;
-use super::estimator::{Estimated, Loader, ModelStatus, PoseEstimator};
+use super::estimator::{Estimated, ModelLoader, ModelStatus, PoseEstimator};
+use super::inference_thread::{InferenceState, LiveResult, LiveSettings, MeasurementState};
 use super::person_detector::{DetectorLoader, DetectorStatus, PersonDetector};
 use super::slot::lock;
 use super::times::FrameTimes;
-use super::worker::{LiveResult, LiveSettings, Measuring, Shared};
 use crate::gpu::DeviceImage;
 use crate::pose::{Pose, Skeleton};
 use crate::track::{FrameInfo, TrackSettings, TrackedPerson, Tracker};
@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 /// The state of the inference thread.
 pub(super) struct Inference<'a> {
-    shared: &'a Shared,
+    shared: &'a InferenceState,
     settings: LiveSettings,
     estimator: Option<Box<dyn PoseEstimator>>,
-    finder: Option<Box<dyn PersonDetector>>,
+    detector: Option<Box<dyn PersonDetector>>,
     tracker: Tracker,
     /// What the detector found last, perhaps some frames ago.
     found: Arc<Vec<Detection>>,
@@ -58,12 +58,12 @@ enum Again {
 }
 
 impl<'a> Inference<'a> {
-    pub fn new(shared: &'a Shared, settings: LiveSettings) -> Self {
+    pub fn new(shared: &'a InferenceState, settings: LiveSettings) -> Self {
         Inference {
             shared,
             settings,
             estimator: None,
-            finder: None,
+            detector: None,
             tracker: tracker(Skeleton::coco17()),
             found: Arc::default(),
             current: None,
@@ -81,7 +81,7 @@ impl<'a> Inference<'a> {
                 self.load(request);
                 again = Again::People;
             }
-            if let Some(request) = self.shared.finder.take() {
+            if let Some(request) = self.shared.detector.take() {
                 self.load_detector(request);
                 again = Again::People;
             }
@@ -102,7 +102,7 @@ impl<'a> Inference<'a> {
     }
 
     /// Replaces the model. The old one goes first: two may not fit into a GPU's memory.
-    fn load(&mut self, request: Option<Loader>) {
+    fn load(&mut self, request: Option<ModelLoader>) {
         self.estimator = None;
         let Some(loader) = request else {
             self.shared.set_status(ModelStatus::None);
@@ -125,13 +125,13 @@ impl<'a> Inference<'a> {
             }
             Err(sentence) => ModelStatus::Failed(sentence),
         };
-        *lock(&self.shared.measuring) = Measuring::default();
+        *lock(&self.shared.measuring) = MeasurementState::default();
         self.shared.set_status(status);
     }
 
     /// Replaces the person detector.
     fn load_detector(&mut self, request: Option<DetectorLoader>) {
-        self.finder = None;
+        self.detector = None;
         self.forget(None);
         let Some(loader) = request else {
             self.shared.set_detector_status(DetectorStatus::None);
@@ -144,7 +144,7 @@ impl<'a> Inference<'a> {
             Ok::<_, super::DetectorError>((finder, summary))
         }) {
             Ok((finder, summary)) => {
-                self.finder = Some(finder);
+                self.detector = Some(finder);
                 DetectorStatus::Ready(Arc::new(summary))
             }
             Err(sentence) => DetectorStatus::Failed(sentence),
@@ -197,7 +197,7 @@ impl<'a> Inference<'a> {
         }
         if self.current.as_ref().is_some_and(|last| last.frame.source != frame.source) {
             // What was measured belongs to the source on show.
-            *lock(&self.shared.measuring) = Measuring::default();
+            *lock(&self.shared.measuring) = MeasurementState::default();
         }
         let frame_info =
             FrameInfo { timestamp: frame.frame.timestamp, jump, still: frame.frame.name.is_some() };
@@ -222,14 +222,15 @@ impl<'a> Inference<'a> {
         let tracker = &mut self.tracker;
 
         let wanted = tracking.time(|| tracker.begin(pixels, &current.frame_info, &settings.follow));
-        if let (true, None, true, Some(finder)) = (wanted, &current.found, settings.detect, &mut self.finder)
+        if let (true, None, true, Some(finder)) =
+            (wanted, &current.found, settings.detect, &mut self.detector)
         {
             let clock = Instant::now();
             match guarded(|| finder.find(&image)) {
                 Ok(found) => current.found = Some(Arc::new(found)),
                 Err(sentence) => {
                     // It goes on as without a detector.
-                    self.finder = None;
+                    self.detector = None;
                     self.shared.set_detector_status(DetectorStatus::Failed(sentence));
                 }
             }

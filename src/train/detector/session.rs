@@ -146,7 +146,7 @@ impl DetectorSession {
         set: &BoxSet,
         log: &RunLog<DetectorEvent>,
     ) -> Result<DetectorScore, TrainError> {
-        let total = set.pictures.len();
+        let total = set.images.len();
         let done = |done| log.emit(RunEvent::Validating { done, total });
         let found = find_people_with(net, &self.start.config, &self.device, set, done)?;
         let (boxes, tall) = score(set, &found);

@@ -4,7 +4,7 @@
 use super::cached::TeacherTargetsCache;
 use super::events::PoseEvent;
 use crate::data::features::{Fingerprint, to_patches};
-use crate::data::{CacheKey, DataError, FeatureCache, Samples};
+use crate::data::{CacheKey, CropDataset, DataError, FeatureCache};
 use crate::model::{ModelConfig, TmPose, list_params};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
@@ -50,7 +50,7 @@ impl FeatureBuilder<'_> {
     /// The cache cannot be read or written.
     pub fn train_features(
         &mut self,
-        samples: &Samples,
+        samples: &CropDataset,
         draw: u64,
         model: &TmPose,
     ) -> Result<Option<FeatureCache>, TrainError> {
@@ -64,7 +64,7 @@ impl FeatureBuilder<'_> {
     /// The cache cannot be read or written.
     pub fn val_features(
         &mut self,
-        samples: &Samples,
+        samples: &CropDataset,
         model: &TmPose,
     ) -> Result<Option<FeatureCache>, TrainError> {
         self.features(VAL, samples, 0, model)
@@ -77,7 +77,7 @@ impl FeatureBuilder<'_> {
     pub fn teacher_targets(
         &mut self,
         teacher: &Teacher,
-        samples: &Samples,
+        samples: &CropDataset,
         draw: u64,
     ) -> Result<Option<TeacherTargetsCache>, TrainError> {
         let shape = teacher.shape.clone();
@@ -105,7 +105,7 @@ impl FeatureBuilder<'_> {
     fn features(
         &mut self,
         part: &str,
-        samples: &Samples,
+        samples: &CropDataset,
         draw: u64,
         model: &TmPose,
     ) -> Result<Option<FeatureCache>, TrainError> {
@@ -137,7 +137,7 @@ impl FeatureBuilder<'_> {
         &mut self,
         title: &str,
         part: &str,
-        samples: &Samples,
+        samples: &CropDataset,
         draw: u64,
         key: CacheKey,
         network: impl Fn(Tensor<4>) -> Vec<f16> + Sync,

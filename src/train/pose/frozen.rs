@@ -4,7 +4,7 @@ use super::cached::CachedSet;
 use super::events::PoseEvent;
 use super::features::{FeatureBuilder, is_bad};
 use super::init::{calibrate, channel_scale};
-use crate::data::{FeatureCache, Samples};
+use crate::data::{CropDataset, FeatureCache};
 use crate::model::TmPose;
 use crate::pose::Skeleton;
 use crate::train::TrainError;
@@ -22,8 +22,8 @@ pub struct FrozenFeatures {
 
 /// What the features of a training are made of.
 pub struct FrozenInputs<'a> {
-    pub samples: &'a Samples,
-    pub val: Option<&'a Samples>,
+    pub samples: &'a CropDataset,
+    pub val: Option<&'a CropDataset>,
     pub teacher: Option<&'a Teacher>,
     /// Draws of the crops.
     pub draws: u64,
@@ -88,6 +88,6 @@ impl FrozenInputs<'_> {
 }
 
 /// Joints of every sample on the heatmap, [x, y, weight] in cells, in draw number `draw` of the crops.
-fn heatmap_joints(samples: &Samples, draw: u64) -> Vec<Vec<[f32; 3]>> {
+fn heatmap_joints(samples: &CropDataset, draw: u64) -> Vec<Vec<[f32; 3]>> {
     (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, draw))).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::loss::TargetBatch;
 use super::plan::{BatchPlan, BatchPlanner};
-use crate::data::{DataError, Samples};
+use crate::data::{CropDataset, DataError};
 use crate::train::loader::Loader;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct PictureBatch {
 impl Loader<PictureBatch> {
     /// Batches of crops, from batch number `first` on.
     pub fn of_crops(
-        samples: Arc<Samples>,
+        samples: Arc<CropDataset>,
         mut planner: BatchPlanner,
         first: u64,
         ahead: usize,
@@ -38,7 +38,7 @@ impl PictureBatch {
     }
 }
 
-fn batch(samples: &Samples, plan: BatchPlan) -> PictureBatch {
+fn batch(samples: &CropDataset, plan: BatchPlan) -> PictureBatch {
     type One = (Result<Vec<f32>, DataError>, Vec<[f32; 3]>);
     let made: Vec<One> = plan
         .samples

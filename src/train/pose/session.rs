@@ -14,11 +14,11 @@ use super::loss_spec::LossSpec;
 use super::pictures::PictureBatch;
 use super::plan::{BatchPlan, BatchPlanner};
 use super::validate::poses_by_cpu_network;
-use crate::data::{Augmentation, Mixture, PoseSet, Samples};
+use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
-use crate::model::{MaskKind, ModelConfig, PositionMode, TmPose};
+use crate::model::{KeepRatio, ModelConfig, TmPose, TokenBudget};
 use crate::pose::{Keypoint, Skeleton};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
@@ -29,7 +29,6 @@ use crate::train::parameters::ParamLayout;
 use crate::train::run_folder::{SpaceNeed, check_space};
 use crate::train::schedule::total_steps;
 use crate::train::task::{StepOutcome, shard_count};
-use crate::vision::Decoding;
 use burn::module::Module;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -62,9 +61,9 @@ pub struct PoseSession {
     pub origin: String,
     /// What the teacher is, its source and licence; empty without one.
     pub teacher: String,
-    pub samples: Arc<Samples>,
+    pub samples: Arc<CropDataset>,
     /// The part of the validation set that is used between epochs.
-    pub val: Option<Samples>,
+    pub val: Option<CropDataset>,
     val_features: Option<CachedSet>,
     loss_spec: LossSpec,
     engine: PoseEngine,
@@ -98,7 +97,7 @@ impl PoseSession {
 
         let mut needs = vec![SpaceNeed::of_weights(&config.run.out, &model)];
         if config.model.freeze_backbone {
-            let counts = [samples.len(), val.as_ref().map_or(0, Samples::len)];
+            let counts = [samples.len(), val.as_ref().map_or(0, CropDataset::len)];
             let teacher_values = teacher.as_ref().map_or(0, |t| t.shape.len());
             needs.push(cache_need(config, &shape, counts, teacher_values));
         }
@@ -269,14 +268,9 @@ impl PoseSession {
 
 /// Settings of inference at a keep ratio: those of every accuracy that a training reports.
 pub fn eval_settings(keep_ratio: f64) -> Settings {
-    Settings {
-        mask: MaskKind::Progressive,
-        keep_ratio,
-        seed: 0,
-        positions: PositionMode::Gathered,
-        flip_test: false,
-        decoding: Decoding::default(),
-    }
+    // Checked with the training's settings.
+    let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
+    Settings { budget: TokenBudget::progressive(keep_ratio), ..Settings::default() }
 }
 
 fn planner(config: &TrainConfig, shape: &ModelConfig, samples: usize) -> BatchPlanner {
@@ -289,7 +283,7 @@ fn train_samples(
     shape: &ModelConfig,
     skeleton: &Skeleton,
     emit: &mut dyn FnMut(PoseEvent),
-) -> Result<Samples, TrainError> {
+) -> Result<CropDataset, TrainError> {
     let rules = config.data.teacher_labels.then_some(&config.data.teacher);
     let mut mixture = Mixture::open(&config.data.train, "train", skeleton, rules)?;
     for text in mixture.notes() {
@@ -305,7 +299,7 @@ fn val_samples(
     config: &TrainConfig,
     shape: &ModelConfig,
     skeleton: &Skeleton,
-) -> Result<Option<Samples>, TrainError> {
+) -> Result<Option<CropDataset>, TrainError> {
     let Some(path) = &config.data.val else { return Ok(None) };
     let mut mixture = Mixture::single(PoseSet::open(path, "val", skeleton)?);
     mixture.thin_to(config.data.val_limit);
@@ -318,9 +312,9 @@ fn samples(
     augmentation: Augmentation,
     seed: u64,
     shape: &ModelConfig,
-) -> Samples {
+) -> CropDataset {
     let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
-    Samples { mixture, skeleton: skeleton.clone(), augmentation, seed, input_wh, heatmap_wh }
+    CropDataset { mixture, skeleton: skeleton.clone(), augmentation, seed, input_wh, heatmap_wh }
 }
 
 fn open_teacher(
