@@ -2,6 +2,7 @@
 
 use super::window::Window;
 use crate::live::{DetectorStatus, FrameTimes, ModelStatus, Percentiles, skipped_share};
+use crate::vision::Decoding;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ pub fn report(window: &Window) -> Value {
             "seed": window.preferences.seed,
             "positions": window.preferences.positions,
             "flip_test": window.preferences.flip_test,
-            "dark": window.preferences.dark,
+            "dark": window.preferences.decoding != Decoding::Plain,
             "follow": window.preferences.people.follow(window.focus.target),
             "detect": window.preferences.people.detect,
         },

@@ -5,7 +5,7 @@ use super::preferences::Preferences;
 use super::window::{Window, mannequin};
 use crate::detect::DetectorChoice;
 use crate::gpu::{self, DeviceChoice};
-use crate::model::MaskKind;
+use crate::model::{KeepRatio, MaskKind};
 use crate::source::SourceSpec;
 use crate::track::FollowMode;
 use eframe::egui_wgpu;
@@ -19,8 +19,7 @@ pub struct WindowOptions {
     pub weights: Option<PathBuf>,
     pub device: Option<DeviceChoice>,
     pub mask: Option<MaskKind>,
-    /// In (0, 1].
-    pub keep_ratio: Option<f64>,
+    pub keep_ratio: Option<KeepRatio>,
     /// The person detector.
     pub detector: DetectorChoice,
     pub people: Option<FollowMode>,

@@ -8,6 +8,7 @@ use super::window::Window;
 use crate::gpu::ComputeDevice;
 use crate::live::fakes::{self, Scripted, free, loader};
 use crate::live::{DetectorStatus, ModelStatus, Transport};
+use crate::model::KeepRatio;
 use crate::source::{Source, SourceError, SourceSpec};
 use crate::track::FollowMode;
 use egui::{Key, Modifiers, PointerButton, Pos2, Rect, Vec2};
@@ -268,7 +269,7 @@ fn a_network_that_takes_five_seconds_a_frame_does_not_hold_up_the_window() {
     for n in 0..100 {
         if n % 10 == 0 {
             let window = state(&mut harness);
-            window.preferences.keep_ratio = 0.6 + f64::from(n) / 1000.0;
+            window.preferences.keep_ratio = KeepRatio::new(0.6 + f64::from(n) / 1000.0).unwrap();
             window.live.seek(Duration::from_millis(n as u64));
         }
         let clock = Instant::now();

@@ -14,6 +14,7 @@ use super::{panels, report, theme};
 use crate::gpu;
 use crate::infer::{Estimator, InferError};
 use crate::live::{self, LiveSettings, ModelLoader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
+use crate::model::KeepRatio;
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
 use crate::track::FollowMode;
 use egui::{Context, Ui, ViewportCommand};
@@ -31,6 +32,9 @@ pub struct Notification {
 
 /// How long a note stays that is not an error.
 const NOTE_TIME: Duration = Duration::from_secs(15);
+
+/// The keys go no further down than to this share of the tokens.
+const FEWEST_TOKENS: f64 = 0.05;
 
 /// The window looks this often at a source that is to play.
 const IDLE_REPAINT: Duration = Duration::from_millis(500);
@@ -428,8 +432,9 @@ impl Window {
     }
 
     fn change_keep(&mut self, by: f64) {
-        let percent = ((self.preferences.keep_ratio + by) * 100.0).round();
-        self.preferences.keep_ratio = (percent / 100.0).clamp(0.05, 1.0);
+        let percent = ((self.preferences.keep_ratio.get() + by) * 100.0).round();
+        let share = (percent / 100.0).clamp(FEWEST_TOKENS, 1.0);
+        self.preferences.keep_ratio = KeepRatio::new(share).unwrap_or_default();
     }
 
     /// Goes around "all", joint 0, joint 1, ...

@@ -4,6 +4,7 @@
 //! `pub fn run(args: Args) -> anyhow::Result<()>`; a `pub mod` line and a line in `subcommands!` below
 //! plug it in.
 
+mod choices;
 mod errors;
 mod interrupt;
 pub mod model_args;

@@ -116,13 +116,14 @@ impl Network<'_> {
     ) -> Result<Vec<DecodedHeatmaps>, InferError> {
         let clock = Instant::now();
         let persons = features.persons;
-        let mut maps = self.pass(features.straight.clone(), persons, kept, settings.positions, times)?;
+        let mut maps =
+            self.pass(features.straight.clone(), persons, kept, settings.budget.positions, times)?;
         let mirrored = features.mirrored.as_ref().filter(|_| settings.flip_test);
         let flipped = match mirrored {
             None => None,
             Some(feature) => {
                 let kept = mirrored_tokens(kept, self.model.config().grid);
-                Some(self.pass(feature.clone(), persons, &kept, settings.positions, times)?)
+                Some(self.pass(feature.clone(), persons, &kept, settings.budget.positions, times)?)
             }
         };
         let network = clock.elapsed();

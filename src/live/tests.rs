@@ -4,6 +4,7 @@
 use super::fakes::{Scripted, TICK, finder, free, loader, unplugged, wait_for};
 use super::*;
 use crate::infer::{InferError, Settings};
+use crate::model::{KeepRatio, TokenBudget};
 use crate::source::{Source, SourceError};
 use crate::track::{FollowMode, TrackId, TrackSettings};
 use crossbeam_channel::bounded;
@@ -15,8 +16,9 @@ fn pipeline() -> Pipeline {
     Pipeline::new(LiveSettings::default(), Arc::new(|| ())).unwrap()
 }
 
-fn ratio(keep_ratio: f64) -> LiveSettings {
-    LiveSettings { infer: Settings { keep_ratio, ..Settings::default() }, ..LiveSettings::default() }
+fn ratio(share: f64) -> LiveSettings {
+    let budget = TokenBudget::progressive(KeepRatio::new(share).unwrap());
+    LiveSettings { infer: Settings { budget, ..Settings::default() }, ..LiveSettings::default() }
 }
 
 /// A pipeline whose network answers at once.
@@ -202,7 +204,9 @@ fn errors_of_a_source_are_shown_and_not_fatal() {
 fn a_failing_network_is_reported_and_works_again_with_other_settings() {
     let alive = Arc::default();
     let mut live = pipeline();
-    live.load(Some(Box::new(|| Err(InferError::KeepRatio(2.0)))));
+    live.load(Some(Box::new(|| {
+        Err(InferError::Box(crate::vision::BBox { x: 0.0, y: 0.0, w: 0.0, h: 0.0 }))
+    })));
     wait_for("the failure", || matches!(live.model(), ModelStatus::Failed(_)).then_some(()));
     live.load(Some(loader(free(&alive))));
     ready(&live);

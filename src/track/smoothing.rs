@@ -203,7 +203,7 @@ mod tests {
         assert!(m.error[0] < 0.75 && m.error[1] < 0.9 && m.error[2] < 1.7, "{m:?}");
     }
 
-    /// Prints the comparison of `docs/TRACKING.md`.
+    /// Prints the comparison of `docs/experiments/2026-11-21-scene-cuts-and-smoothing.md`.
     #[test]
     #[ignore = "a comparison of settings, for the documentation"]
     fn compare_settings() {

@@ -8,7 +8,7 @@ mod on_demand;
 mod prerendered;
 mod report;
 
-use super::super::model_args::{ModelArgs, keep_ratio};
+use super::super::model_args::ModelArgs;
 use super::super::output::write_file;
 use super::super::source_arg::parse_source;
 use crate::detect::DetectorChoice;
@@ -18,7 +18,7 @@ use crate::live::{
     self, DetectorLoader, DetectorSummary, LiveSettings, ModelLoader, ModelSummary, Notifier, Opener,
     Pipeline, Transport,
 };
-use crate::model::MaskKind;
+use crate::model::{KeepRatio, MaskKind, TokenBudget};
 use crate::source::{self, SourceSpec};
 use crate::synth::MOST_FIGURES;
 use crate::track::TrackSettings;
@@ -44,8 +44,8 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Share of the visual tokens that is kept
-    #[arg(long, default_value_t = 1.0, value_name = "RATIO", value_parser = keep_ratio)]
-    keep: f64,
+    #[arg(long, default_value_t, value_name = "RATIO")]
+    keep: KeepRatio,
     /// Which visual tokens are kept
     #[arg(long, default_value_t, value_name = "KIND")]
     mask: MaskKind,
@@ -183,7 +183,8 @@ impl Args {
     }
 
     fn settings(&self, people: u32) -> LiveSettings {
-        let infer = Settings { mask: self.mask, keep_ratio: self.keep, ..Settings::default() };
+        let budget = TokenBudget { mask: self.mask, keep_ratio: self.keep, ..TokenBudget::default() };
+        let infer = Settings { budget, ..Settings::default() };
         let follow = TrackSettings {
             most_people: people as usize,
             detect_every: self.detect_every,

@@ -5,6 +5,7 @@ use crate::cli::output::markdown_table;
 use crate::cli::train::command_line;
 use crate::gpu::ComputeDevice;
 use crate::live::{FrameTimes, Percentiles};
+use crate::model::KeepRatio;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -184,7 +185,7 @@ pub struct Report {
     device: String,
     backend: String,
     source: String,
-    keep: f64,
+    keep: KeepRatio,
     detect_every: u32,
     /// The machine's load average before the first run, if it was busy.
     load: Option<f64>,
@@ -197,7 +198,7 @@ pub struct Subject<'a> {
     pub detector: String,
     pub device: &'a ComputeDevice,
     pub source: String,
-    pub keep: f64,
+    pub keep: KeepRatio,
     pub detect_every: u32,
     pub load: Option<f64>,
 }
@@ -318,7 +319,7 @@ mod tests {
             detector: "none".into(),
             device: &ComputeDevice::cpu(),
             source: "mannequin:7".into(),
-            keep: 1.0,
+            keep: KeepRatio::ALL,
             detect_every: 10,
             load: None,
         };
