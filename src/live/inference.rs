@@ -199,8 +199,11 @@ impl<'a> Inference<'a> {
             // What was measured belongs to the source on show.
             *lock(&self.shared.measuring) = MeasurementState::default();
         }
-        let frame_info =
-            FrameInfo { timestamp: frame.frame.timestamp, discontinuous: jump, still: frame.frame.name.is_some() };
+        let frame_info = FrameInfo {
+            timestamp: frame.frame.timestamp,
+            discontinuous: jump,
+            still: frame.frame.name.is_some(),
+        };
         let before = self.tracker.clone();
         self.current =
             Some(Current { frame, frame_info, before, found: None, looked: false, boxes: Vec::new() });

@@ -10,8 +10,9 @@ pub(super) fn assign(similarity: &[Vec<f64>]) -> Vec<Option<usize>> {
     let columns = similarity.first().map_or(0, Vec::len);
     // A square of costs; what is added to fill it costs nothing, like a pair that is not made.
     let n = similarity.len().max(columns);
-    let gain =
-        |row: usize, column: usize| similarity.get(row).and_then(|r| r.get(column)).map_or(0.0, |v| v.max(0.0));
+    let gain = |row: usize, column: usize| {
+        similarity.get(row).and_then(|r| r.get(column)).map_or(0.0, |v| v.max(0.0))
+    };
     // Row and column 0 stand for "none", so rows and columns count from 1 in here.
     let mut row_potential = vec![0.0; n + 1];
     let mut column_potential = vec![0.0; n + 1];

@@ -83,8 +83,12 @@ fn nearest_to_target(candidates: Vec<Candidate>, target: PointTarget) -> Option<
     };
     match target {
         PointTarget::Track(id) => candidates.iter().find(|l| l.owner == Some(id)).copied(),
-        PointTarget::Point(at) => nearest(at, &|l| distance_to_box(&l.bbox, at) <= CLICK_MARGIN * longer_side(&l.bbox)),
-        PointTarget::LostNear { at, size } => nearest(at, &|l| distance(l.bbox.center(), at) <= REACQUIRE_RADIUS * size),
+        PointTarget::Point(at) => {
+            nearest(at, &|l| distance_to_box(&l.bbox, at) <= CLICK_MARGIN * longer_side(&l.bbox))
+        }
+        PointTarget::LostNear { at, size } => {
+            nearest(at, &|l| distance(l.bbox.center(), at) <= REACQUIRE_RADIUS * size)
+        }
     }
 }
 
@@ -103,7 +107,12 @@ mod tests {
         Candidate { bbox, score: 0.9, owner: owner.map(TrackId), active: owner.is_some() }
     }
 
-    fn chosen(candidates: &[Candidate], mode: FollowMode, target: PointTarget, most_people: usize) -> Vec<f32> {
+    fn chosen(
+        candidates: &[Candidate],
+        mode: FollowMode,
+        target: PointTarget,
+        most_people: usize,
+    ) -> Vec<f32> {
         let settings = TrackSettings { mode, most_people, ..TrackSettings::default() };
         choose(candidates.to_vec(), &settings, target, Size::new(320, 200)).iter().map(|l| l.bbox.x).collect()
     }
@@ -135,13 +144,25 @@ mod tests {
 
     #[test]
     fn a_click_means_who_is_there_and_then_nobody_else() {
-        let candidates = [candidate(10.0, 100.0, Some(1)), candidate(40.0, 100.0, Some(2)), candidate(200.0, 60.0, None)];
+        let candidates =
+            [candidate(10.0, 100.0, Some(1)), candidate(40.0, 100.0, Some(2)), candidate(200.0, 60.0, None)];
         let point = FollowMode::Point([0.0, 0.0]);
-        assert_eq!(chosen(&candidates, point, PointTarget::Point([60.0, 90.0]), 9), [40.0], "the nearer of two");
-        assert_eq!(chosen(&candidates, point, PointTarget::Point([197.0, 60.0]), 9), [200.0], "a little beside");
+        assert_eq!(
+            chosen(&candidates, point, PointTarget::Point([60.0, 90.0]), 9),
+            [40.0],
+            "the nearer of two"
+        );
+        assert_eq!(
+            chosen(&candidates, point, PointTarget::Point([197.0, 60.0]), 9),
+            [200.0],
+            "a little beside"
+        );
         assert!(chosen(&candidates, point, PointTarget::Point([300.0, 10.0]), 9).is_empty());
         assert_eq!(chosen(&candidates, point, PointTarget::Track(TrackId(2)), 9), [40.0]);
         assert!(chosen(&candidates, point, PointTarget::Track(TrackId(7)), 9).is_empty());
-        assert_eq!(chosen(&candidates, point, PointTarget::LostNear { at: [170.0, 90.0], size: 80.0 }, 9), [200.0]);
+        assert_eq!(
+            chosen(&candidates, point, PointTarget::LostNear { at: [170.0, 90.0], size: 80.0 }, 9),
+            [200.0]
+        );
     }
 }

@@ -91,7 +91,10 @@ impl PersonTrack {
 
     /// Takes a refined pose of the frame in which the person was found, in place of the coarse one.
     pub fn restart(&mut self, pose: &Pose, body: BBox, now: f64) {
-        *self = PersonTrack { first_seen: self.first_seen, ..PersonTrack::new(self.id, self.box_score, pose, body, now) };
+        *self = PersonTrack {
+            first_seen: self.first_seen,
+            ..PersonTrack::new(self.id, self.box_score, pose, body, now)
+        };
     }
 
     /// The present pose smoothed; the filters advance.

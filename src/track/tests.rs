@@ -244,7 +244,10 @@ fn people_are_looked_for_when_there_is_a_reason() {
     let img = RgbImage::new(WIDTH, HEIGHT);
     let later = FrameInfo { timestamp: Duration::from_millis(200), ..FrameInfo::default() };
     assert!(!world.tracker.predict(&img, &later, &world.settings));
-    assert!(world.tracker.predict(&img, &FrameInfo { discontinuous: true, ..later }, &world.settings), "a jump");
+    assert!(
+        world.tracker.predict(&img, &FrameInfo { discontinuous: true, ..later }, &world.settings),
+        "a jump"
+    );
     world.tracker.associate_detections(&[]);
     let white = RgbImage::from_pixel(WIDTH, HEIGHT, image::Rgb([255; 3]));
     assert!(world.tracker.predict(&white, &later, &world.settings), "a scene cut");

@@ -268,7 +268,8 @@ impl Tracker {
             people.push(TrackedPerson { id, index, bbox, box_score, pose, raw });
         }
         let candidates = &self.candidates;
-        let found = |p: &TrackedPerson| Association { index: p.index, candidate: candidates[p.index], id: p.id };
+        let found =
+            |p: &TrackedPerson| Association { index: p.index, candidate: candidates[p.index], id: p.id };
         self.associations = people.iter().map(found).collect();
         if let Some(search) = self.refinement {
             self.continue_refinement(search);
@@ -289,7 +290,11 @@ impl Tracker {
             let raw = poses.get(found.index)?.clone();
             let track = self.tracks.iter().find(|t| t.id == found.id)?;
             let filtered = smoothing.on && !self.still;
-            let pose = if filtered { track.smooth_without_advancing(&raw, self.now, smoothing) } else { raw.clone() };
+            let pose = if filtered {
+                track.smooth_without_advancing(&raw, self.now, smoothing)
+            } else {
+                raw.clone()
+            };
             let (bbox, box_score) = (found.candidate.bbox, track.box_score);
             Some(TrackedPerson { id: found.id, index: found.index, bbox, box_score, pose, raw })
         };
@@ -327,7 +332,8 @@ impl Tracker {
     fn remove_expired(&mut self) {
         let (now, target) = (self.now, &mut self.target);
         self.tracks.retain(|t| {
-            let stays = t.frames_missing() < MIN_FRAMES_MISSING || t.seconds_missing(now) <= MAX_SECONDS_MISSING;
+            let stays =
+                t.frames_missing() < MIN_FRAMES_MISSING || t.seconds_missing(now) <= MAX_SECONDS_MISSING;
             if !stays && *target == PointTarget::Track(t.id) {
                 let last = t.last_box();
                 *target = PointTarget::LostNear { at: last.center(), size: longer_side(&last) };
@@ -397,7 +403,8 @@ impl Tracker {
         let similarity: Vec<Vec<f64>> = found
             .iter()
             .map(|f| {
-                let with = |t: &PersonTrack| gated(t.pose_similarity(f.pose, &f.body, self.now, &self.sigmas));
+                let with =
+                    |t: &PersonTrack| gated(t.pose_similarity(f.pose, &f.body, self.now, &self.sigmas));
                 self.tracks.iter().map(with).collect()
             })
             .collect();
@@ -416,7 +423,8 @@ impl Tracker {
     /// person of its own, and ends.
     fn mark_missing(&mut self, found: &[Option<TrackId>], duplicates: &[TrackId]) {
         let now = self.now;
-        self.tracks.retain(|t| found.contains(&Some(t.id)) || !(t.is_tentative(now) && duplicates.contains(&t.id)));
+        self.tracks
+            .retain(|t| found.contains(&Some(t.id)) || !(t.is_tentative(now) && duplicates.contains(&t.id)));
         for track in self.tracks.iter_mut().filter(|t| !found.contains(&Some(t.id))) {
             // Somebody who was lost before is looked for every few frames only.
             self.detection_due |= !track.is_missing();
@@ -425,7 +433,12 @@ impl Tracker {
     }
 
     /// Updates the person's track, or begins one for somebody new; none when as many are tracked as may be.
-    fn update_track(&mut self, observation: &Observation, id: Option<TrackId>, refined: bool) -> Option<&mut PersonTrack> {
+    fn update_track(
+        &mut self,
+        observation: &Observation,
+        id: Option<TrackId>,
+        refined: bool,
+    ) -> Option<&mut PersonTrack> {
         let now = self.now;
         let known = id.and_then(|id| self.tracks.iter().position(|t| t.id == id));
         let at = match known {
@@ -444,7 +457,13 @@ impl Tracker {
                     return None;
                 }
                 self.last_id += 1;
-                self.tracks.push(PersonTrack::new(TrackId(self.last_id), observation.candidate.score, observation.pose, observation.body, now));
+                self.tracks.push(PersonTrack::new(
+                    TrackId(self.last_id),
+                    observation.candidate.score,
+                    observation.pose,
+                    observation.body,
+                    now,
+                ));
                 self.tracks.len() - 1
             }
         };
@@ -456,7 +475,9 @@ impl Tracker {
     fn continue_refinement(&mut self, search: Refinement) {
         let tried = search.tried + 1;
         self.refinement = None;
-        let ([found], [candidate]) = (self.associations.as_slice(), self.candidates.as_slice()) else { return };
+        let ([found], [candidate]) = (self.associations.as_slice(), self.candidates.as_slice()) else {
+            return;
+        };
         let Some(track) = self.tracks.iter().find(|t| t.id == found.id) else { return };
         if let Some(next) = self.predicted_candidate(track)
             && tried < MAX_REFINEMENTS

@@ -103,7 +103,9 @@ impl Finder {
         let image = DeviceImage::new(img);
         if tracker.predict(img, frame_info, &self.follow) {
             match &mut self.detector {
-                Some(detector) => tracker.associate_detections(&detector.detect_image(&image, &self.detect)?.0),
+                Some(detector) => {
+                    tracker.associate_detections(&detector.detect_image(&image, &self.detect)?.0)
+                }
                 None => tracker.search_without_detector(),
             }
         }
