@@ -1,24 +1,14 @@
 //! Whom the pointer chose in the picture: a click on a person, or a box drawn by hand. It belongs to the
 //! source on show and is forgotten with it.
 
-use super::preferences::Everyone;
 use crate::live::LiveResult;
-use crate::track::TrackedPerson;
+use crate::track::{FollowMode, TrackedPerson};
 use crate::vision::BBox;
 
 /// Keypoints below this score say nothing about where the person is.
 const MIN_SCORE: f32 = 0.2;
 /// A person's box is larger than that of the joints: the head's top, the hands and the feet stick out.
 const AROUND_JOINTS: f32 = 1.2;
-
-/// Whom to follow, in pixels of the picture.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Target {
-    /// The person who is at this place now.
-    Place([f32; 2]),
-    /// Whoever is in this box now.
-    Box(BBox),
-}
 
 /// What the pointer does in the picture, beside moving it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,20 +23,21 @@ pub enum PointerMode {
 }
 
 /// Who is followed, as the panel offers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FollowChoice {
-    All,
-    Largest,
-    Centre,
+    /// A mode that needs no pointer.
+    Automatic(FollowMode),
+    /// The person who is clicked.
     Click,
+    /// Whoever is in a box drawn by hand.
     Draw,
 }
 
 impl FollowChoice {
     pub const ALL: [FollowChoice; 5] = [
-        FollowChoice::All,
-        FollowChoice::Largest,
-        FollowChoice::Centre,
+        FollowChoice::Automatic(FollowMode::All),
+        FollowChoice::Automatic(FollowMode::Largest),
+        FollowChoice::Automatic(FollowMode::Centre),
         FollowChoice::Click,
         FollowChoice::Draw,
     ];
@@ -54,9 +45,9 @@ impl FollowChoice {
     /// Name shown to people.
     pub fn text(self) -> &'static str {
         match self {
-            FollowChoice::All => "everybody",
-            FollowChoice::Largest => "the largest person",
-            FollowChoice::Centre => "the person in the middle",
+            FollowChoice::Automatic(FollowMode::Largest) => "the largest person",
+            FollowChoice::Automatic(FollowMode::Centre) => "the person in the middle",
+            FollowChoice::Automatic(_) => "everybody",
             FollowChoice::Click => "one person (click)",
             FollowChoice::Draw => "a box drawn by hand",
         }
@@ -66,42 +57,36 @@ impl FollowChoice {
 /// The pointer's choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PersonSelection {
-    pub target: Option<Target>,
+    /// [`FollowMode::Point`] or [`FollowMode::Drawn`].
+    pub target: Option<FollowMode>,
     pub pointer: PointerMode,
 }
 
 impl PersonSelection {
-    /// What the panel shows as chosen; `everyone` counts while nobody was pointed at.
-    pub fn choice(&self, everyone: Everyone) -> FollowChoice {
+    /// What the panel shows as chosen; `automatic` counts while nobody was chosen in the picture.
+    pub fn choice(&self, automatic: FollowMode) -> FollowChoice {
         match (self.pointer, self.target) {
-            (PointerMode::Draw, _) | (PointerMode::Free, Some(Target::Box(_))) => FollowChoice::Draw,
-            (PointerMode::Click, _) | (PointerMode::Free, Some(Target::Place(_))) => FollowChoice::Click,
-            (PointerMode::Free, None) => match everyone {
-                Everyone::All => FollowChoice::All,
-                Everyone::Largest => FollowChoice::Largest,
-                Everyone::Centre => FollowChoice::Centre,
-            },
+            (PointerMode::Draw, _) | (PointerMode::Free, Some(FollowMode::Drawn(_))) => FollowChoice::Draw,
+            (PointerMode::Click, _) | (PointerMode::Free, Some(_)) => FollowChoice::Click,
+            (PointerMode::Free, None) => FollowChoice::Automatic(automatic),
         }
     }
 
-    /// Takes a choice; one of those without a pointer goes to `everyone`.
-    pub fn choose(&mut self, choice: FollowChoice, everyone: &mut Everyone) {
-        let mut all = |chosen| {
-            *everyone = chosen;
-            PersonSelection::default()
-        };
+    /// Takes a choice; one that needs no pointer goes to `automatic`.
+    pub fn choose(&mut self, choice: FollowChoice, automatic: &mut FollowMode) {
         *self = match choice {
-            FollowChoice::All => all(Everyone::All),
-            FollowChoice::Largest => all(Everyone::Largest),
-            FollowChoice::Centre => all(Everyone::Centre),
+            FollowChoice::Automatic(mode) => {
+                *automatic = mode;
+                PersonSelection::default()
+            }
             FollowChoice::Click => PersonSelection { target: None, pointer: PointerMode::Click },
             // Whoever is followed goes on until the box is drawn.
             FollowChoice::Draw => PersonSelection { pointer: PointerMode::Draw, ..*self },
         };
     }
 
-    /// Somebody was chosen: the pointer is free again.
-    pub fn follow(&mut self, target: Target) {
+    /// Somebody was chosen ([`FollowMode::Point`] or [`FollowMode::Drawn`]): the pointer is free again.
+    pub fn follow(&mut self, target: FollowMode) {
         *self = PersonSelection { target: Some(target), pointer: PointerMode::Free };
     }
 }
@@ -129,20 +114,20 @@ mod tests {
     #[test]
     fn every_choice_shows_as_chosen_and_leads_back_to_everybody() {
         for choice in FollowChoice::ALL {
-            let (mut focus, mut everyone) = (PersonSelection::default(), Everyone::Centre);
-            focus.choose(choice, &mut everyone);
-            assert_eq!(focus.choice(everyone), choice);
-            focus.choose(FollowChoice::All, &mut everyone);
-            assert_eq!((focus, everyone), (PersonSelection::default(), Everyone::All));
+            let (mut focus, mut automatic) = (PersonSelection::default(), FollowMode::Centre);
+            focus.choose(choice, &mut automatic);
+            assert_eq!(focus.choice(automatic), choice);
+            focus.choose(FollowChoice::Automatic(FollowMode::All), &mut automatic);
+            assert_eq!((focus, automatic), (PersonSelection::default(), FollowMode::All));
         }
     }
 
     #[test]
     fn drawing_a_box_or_clicking_frees_the_pointer() {
         let mut focus = PersonSelection { target: None, pointer: PointerMode::Draw };
-        focus.follow(Target::Box(BBox::whole(10, 10)));
-        assert_eq!((focus.pointer, focus.choice(Everyone::All)), (PointerMode::Free, FollowChoice::Draw));
-        focus.follow(Target::Place([1.0, 2.0]));
-        assert_eq!(focus.choice(Everyone::Largest), FollowChoice::Click);
+        focus.follow(FollowMode::Drawn(BBox::whole(10, 10)));
+        assert_eq!((focus.pointer, focus.choice(FollowMode::All)), (PointerMode::Free, FollowChoice::Draw));
+        focus.follow(FollowMode::Point([1.0, 2.0]));
+        assert_eq!(focus.choice(FollowMode::Largest), FollowChoice::Click);
     }
 }

@@ -1,10 +1,9 @@
 //! What the window remembers between runs.
 
-use super::focus::Target;
 use crate::gpu::DeviceChoice;
 use crate::infer::Settings;
 use crate::live::LiveSettings;
-use crate::model::{MaskKind, PositionMode};
+use crate::model::{KeepRatio, MaskKind, PositionMode, TokenBudget};
 use crate::track::{FollowMode, SmoothingSettings, TrackSettings};
 use crate::vision::Decoding;
 use serde::{Deserialize, Serialize};
@@ -90,21 +89,13 @@ impl Default for LayerSettings {
     }
 }
 
-/// Who is followed when nobody was pointed at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Everyone {
-    #[default]
-    All,
-    Largest,
-    Centre,
-}
-
 /// Who is followed, how they are found, and how much their keypoints are smoothed: what of
 /// [`TrackSettings`] outlives the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PeopleSettings {
-    pub mode: Everyone,
+    /// Who is followed while nobody was chosen in the picture.
+    pub mode: FollowMode,
     pub most: usize,
     /// Share of the picture's height.
     pub min_size: f32,
@@ -132,6 +123,9 @@ impl PeopleSettings {
     /// A file written by hand may hold any number.
     fn checked(mut self) -> PeopleSettings {
         let default = PeopleSettings::default();
+        if self.mode.is_in_picture() {
+            self.mode = default.mode;
+        }
         self.most = self.most.clamp(1, Self::MOST);
         self.min_size = if self.min_size.is_finite() { self.min_size.clamp(0.0, 0.9) } else { 0.0 };
         self.detect_every = self.detect_every.clamp(1, Self::RAREST);
@@ -143,17 +137,10 @@ impl PeopleSettings {
         self
     }
 
-    /// What the follower needs to know of it; `target` is whom the pointer chose.
-    pub fn follow(&self, target: Option<Target>) -> TrackSettings {
-        let mode = match (target, self.mode) {
-            (Some(Target::Place(at)), _) => FollowMode::Point(at),
-            (Some(Target::Box(drawn)), _) => FollowMode::Drawn(drawn),
-            (None, Everyone::All) => FollowMode::All,
-            (None, Everyone::Largest) => FollowMode::Largest,
-            (None, Everyone::Centre) => FollowMode::Centre,
-        };
+    /// What the tracker needs to know of it; `target` is whom the pointer chose.
+    pub fn follow(&self, target: Option<FollowMode>) -> TrackSettings {
         TrackSettings {
-            mode,
+            mode: target.unwrap_or(self.mode),
             most_people: self.most,
             min_size: self.min_size,
             detect_every: self.detect_every,
@@ -171,7 +158,7 @@ impl Default for PeopleSettings {
     fn default() -> Self {
         let follow = TrackSettings::default();
         PeopleSettings {
-            mode: Everyone::All,
+            mode: FollowMode::All,
             most: follow.most_people,
             min_size: follow.min_size,
             detect: true,
@@ -190,13 +177,15 @@ impl Default for PeopleSettings {
 pub struct Preferences {
     version: u32,
     pub mask: MaskKind,
-    /// Share of the visual tokens that is kept, in (0, 1].
-    pub keep_ratio: f64,
+    /// Share of the visual tokens that is kept. A file written by hand may hold any number.
+    #[serde(deserialize_with = "possible_ratio")]
+    pub keep_ratio: KeepRatio,
     pub seed: u64,
     pub positions: PositionMode,
     pub flip_test: bool,
-    /// DARK decoding instead of plain.
-    pub dark: bool,
+    /// From heatmaps to keypoints; in the file it says whether it is DARK.
+    #[serde(rename = "dark", with = "stored_decoding")]
+    pub decoding: Decoding,
     pub layers: LayerSettings,
     pub people: PeopleSettings,
     pub device: DeviceChoice,
@@ -220,11 +209,11 @@ impl Default for Preferences {
         Preferences {
             version: VERSION,
             mask: MaskKind::default(),
-            keep_ratio: 1.0,
+            keep_ratio: KeepRatio::ALL,
             seed: 0,
             positions: PositionMode::default(),
             flip_test: false,
-            dark: true,
+            decoding: Decoding::default(),
             layers: LayerSettings::default(),
             people: PeopleSettings::default(),
             device: DeviceChoice::Auto,
@@ -256,7 +245,6 @@ impl Preferences {
 
     /// A file written by hand may hold any number.
     fn checked(mut self) -> Preferences {
-        self.keep_ratio = if self.keep_ratio.is_finite() { self.keep_ratio.clamp(0.01, 1.0) } else { 1.0 };
         self.layers.min_score = self.layers.min_score.clamp(0.0, 1.0);
         self.layers.heatmap_opacity = self.layers.heatmap_opacity.clamp(0.0, 1.0);
         self.people = self.people.checked();
@@ -272,21 +260,41 @@ impl Preferences {
     }
 
     /// What the inference thread needs to know of it; `target` is whom the pointer chose.
-    pub fn live(&self, target: Option<Target>) -> LiveSettings {
-        let decoding = if self.dark { Decoding::default() } else { Decoding::Plain };
+    pub fn live(&self, target: Option<FollowMode>) -> LiveSettings {
         LiveSettings {
             infer: Settings {
-                mask: self.mask,
-                keep_ratio: self.keep_ratio,
-                seed: self.seed,
-                positions: self.positions,
+                budget: TokenBudget {
+                    mask: self.mask,
+                    keep_ratio: self.keep_ratio,
+                    seed: self.seed,
+                    positions: self.positions,
+                },
                 flip_test: self.flip_test,
-                decoding,
+                decoding: self.decoding,
             },
             heatmaps: self.layers.heatmaps,
             follow: self.people.follow(target),
             detect: self.people.detect,
         }
+    }
+}
+
+/// The stored ratio; every token where it is none.
+fn possible_ratio<'de, D: serde::Deserializer<'de>>(stored: D) -> Result<KeepRatio, D::Error> {
+    Ok(KeepRatio::new(f64::deserialize(stored)?).unwrap_or_default())
+}
+
+/// The decoding as files hold it: true for DARK.
+mod stored_decoding {
+    use crate::vision::Decoding;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(decoding: &Decoding, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bool(*decoding != Decoding::Plain)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(stored: D) -> Result<Decoding, D::Error> {
+        Ok(if bool::deserialize(stored)? { Decoding::DARK } else { Decoding::Plain })
     }
 }
 
@@ -296,12 +304,13 @@ mod tests {
 
     #[test]
     fn preferences_of_an_unknown_shape_still_load_with_defaults_for_the_rest() {
-        let mut stored = serde_json::to_value(Preferences { keep_ratio: 7.0, ..Default::default() }).unwrap();
+        let mut stored = serde_json::to_value(Preferences::default()).unwrap();
+        stored["keep_ratio"] = 7.0.into();
         stored.as_object_mut().unwrap().remove("layers");
         stored["people"]["most"] = 0.into();
         let read: Preferences = serde_json::from_value(stored).unwrap();
         let read = read.checked();
-        assert_eq!((read.keep_ratio, read.layers), (1.0, LayerSettings::default()));
+        assert_eq!((read.keep_ratio, read.layers), (KeepRatio::ALL, LayerSettings::default()));
         assert_eq!(read.people, PeopleSettings { most: 1, ..PeopleSettings::default() });
     }
 

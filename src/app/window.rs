@@ -4,7 +4,7 @@ use super::accuracy::LiveAccuracy;
 use super::automation::{Automation, AutomationRunner};
 use super::background::{CameraList, DialogPurpose, DialogResult, Dialogs};
 use super::commands::Command;
-use super::focus::{FollowChoice, PersonSelection, PointerMode, Target};
+use super::focus::{FollowChoice, PersonSelection, PointerMode};
 use super::palette::Palette;
 use super::preferences::KeypointDisplay;
 use super::preferences::{HeatmapJoint, Preferences};
@@ -13,8 +13,10 @@ use super::viewer::{PictureGesture, Viewer};
 use super::{panels, report, theme};
 use crate::gpu;
 use crate::infer::{Estimator, InferError};
-use crate::live::{self, LiveSettings, Loader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
+use crate::live::{self, LiveSettings, ModelLoader, ModelStatus, ModelSummary, Pipeline, Rate, Transport};
+use crate::model::KeepRatio;
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
+use crate::track::FollowMode;
 use egui::{Context, Ui, ViewportCommand};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +32,9 @@ pub struct Notification {
 
 /// How long a note stays that is not an error.
 const NOTE_TIME: Duration = Duration::from_secs(15);
+
+/// The keys go no further down than to this share of the tokens.
+const FEWEST_TOKENS: f64 = 0.05;
 
 /// The window looks this often at a source that is to play.
 const IDLE_REPAINT: Duration = Duration::from_millis(500);
@@ -177,7 +182,7 @@ impl Window {
         self.accuracy.clear();
         let device = self.preferences.device;
         let shared = self.viewer.heatmaps().draws_on_device();
-        self.live.load(weights.map(|path| -> Loader {
+        self.live.load(weights.map(|path| -> ModelLoader {
             Box::new(move || {
                 let device = gpu::choose(device).map_err(InferError::from)?;
                 let mut estimator = Estimator::load(&path, device.clone())?;
@@ -199,7 +204,7 @@ impl Window {
     pub fn load_detector(&mut self, weights: Option<PathBuf>) {
         self.detector = weights.clone();
         let device = self.preferences.device;
-        self.live.load_detector(weights.map(|path| live::detector(path, device)));
+        self.live.load_detector(weights.map(|path| live::detector_loader(path, device)));
     }
 
     pub fn fail(&mut self, text: String) {
@@ -307,9 +312,11 @@ impl Window {
     /// Follows whom the pointer chose.
     pub fn gesture(&mut self, gesture: PictureGesture) {
         match gesture {
-            PictureGesture::Person(at) => self.focus.follow(Target::Place(at)),
-            PictureGesture::Box(drawn) => self.focus.follow(Target::Box(drawn)),
-            PictureGesture::Nobody if self.focus.target.is_some() => self.choose(FollowChoice::All),
+            PictureGesture::Person(at) => self.focus.follow(FollowMode::Point(at)),
+            PictureGesture::Box(drawn) => self.focus.follow(FollowMode::Drawn(drawn)),
+            PictureGesture::Nobody if self.focus.target.is_some() => {
+                self.choose(FollowChoice::Automatic(FollowMode::All))
+            }
             PictureGesture::Nobody => {}
         }
     }
@@ -350,9 +357,9 @@ impl Window {
                 let transport = self.live.transport();
                 self.live.set_transport(Transport { looping: self.preferences.looping, ..transport });
             }
-            Command::FollowAll => self.choose(FollowChoice::All),
-            Command::FollowLargest => self.choose(FollowChoice::Largest),
-            Command::FollowCentre => self.choose(FollowChoice::Centre),
+            Command::FollowAll => self.choose(FollowChoice::Automatic(FollowMode::All)),
+            Command::FollowLargest => self.choose(FollowChoice::Automatic(FollowMode::Largest)),
+            Command::FollowCentre => self.choose(FollowChoice::Automatic(FollowMode::Centre)),
             Command::DrawBox => self.choose(FollowChoice::Draw),
             Command::ToggleSmoothing => self.preferences.people.smooth = !self.preferences.people.smooth,
             Command::ToggleRaw => {
@@ -393,9 +400,9 @@ impl Window {
         let layers = &self.preferences.layers;
         Some(match command {
             Command::ToggleLoop => self.preferences.looping,
-            Command::FollowAll => self.chosen(FollowChoice::All),
-            Command::FollowLargest => self.chosen(FollowChoice::Largest),
-            Command::FollowCentre => self.chosen(FollowChoice::Centre),
+            Command::FollowAll => self.chosen(FollowChoice::Automatic(FollowMode::All)),
+            Command::FollowLargest => self.chosen(FollowChoice::Automatic(FollowMode::Largest)),
+            Command::FollowCentre => self.chosen(FollowChoice::Automatic(FollowMode::Centre)),
             Command::DrawBox => self.chosen(FollowChoice::Draw),
             Command::ToggleSmoothing => self.preferences.people.smooth,
             Command::ToggleRaw => layers.keypoints == KeypointDisplay::Raw,
@@ -425,8 +432,9 @@ impl Window {
     }
 
     fn change_keep(&mut self, by: f64) {
-        let percent = ((self.preferences.keep_ratio + by) * 100.0).round();
-        self.preferences.keep_ratio = (percent / 100.0).clamp(0.05, 1.0);
+        let percent = ((self.preferences.keep_ratio.get() + by) * 100.0).round();
+        let share = (percent / 100.0).clamp(FEWEST_TOKENS, 1.0);
+        self.preferences.keep_ratio = KeepRatio::new(share).unwrap_or_default();
     }
 
     /// Goes around "all", joint 0, joint 1, ...

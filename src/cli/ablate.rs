@@ -4,21 +4,22 @@ mod published;
 mod report;
 
 use super::eval::progress_bar;
-use super::model_args::{ModelArgs, keep_ratio};
+use super::model_args::ModelArgs;
 use super::output::write_file;
 use crate::data::{CropDataset, PoseSet, read_image};
 use crate::eval::ablation::{AblationSetting, SeedStats, ablation_settings};
 use crate::eval::set::plain_samples;
 use crate::eval::{EvalTask, PoseAccuracy, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
-use crate::model::{Counting, MaskKind, PositionMode};
+use crate::model::{Counting, KeepRatio, MaskKind, PositionMode};
+use crate::pose::Size;
 use report::{AblationReport, AblationRow, Arithmetic, Milliseconds};
 use std::path::PathBuf;
 
 /// Rounds of timing that nobody counts: memory is claimed, kernels are compiled and tuned.
 const WARM_UP: u32 = 2;
 /// Size of the chart in pixels.
-const CHART: [u32; 2] = [1440, 900];
+const CHART: Size = Size::new(1440, 900);
 
 /// Arguments of `tmpose ablate`.
 #[derive(clap::Args)]
@@ -32,8 +33,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
     /// Keep ratios
-    #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST", value_parser = keep_ratio)]
-    keep: Vec<f64>,
+    #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST")]
+    keep: Vec<KeepRatio>,
     /// Masks; every token kept is always among the lines
     #[arg(
         long,
@@ -42,7 +43,7 @@ pub struct Args {
         value_name = "LIST"
     )]
     mask: Vec<MaskKind>,
-    /// Position modes: gathered, prefix or both
+    /// Position modes
     #[arg(long, value_delimiter = ',', default_value = "gathered", value_name = "LIST")]
     positions: Vec<PositionMode>,
     /// Random masks that each line with the random mask is repeated with
@@ -198,14 +199,7 @@ fn time(
 }
 
 fn setting(cell: &AblationSetting, seed: u64, flip_test: bool) -> Settings {
-    Settings {
-        mask: cell.mask,
-        keep_ratio: cell.keep_ratio,
-        seed,
-        positions: cell.positions,
-        flip_test,
-        decoding: Default::default(),
-    }
+    Settings { budget: cell.budget(seed), flip_test, ..Settings::default() }
 }
 
 /// The middle value, of an even number the mean of the two; 0 for none.

@@ -9,10 +9,9 @@ mod report;
 mod train;
 mod train_report;
 
-use super::model_args::keep_ratio;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings, StageTimes, Timing};
-use crate::model::{MaskKind, ModelConfig, Variant};
+use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant};
 use crate::pose::Skeleton;
 use crate::vision::BBox;
 use crate::weights::{TrainingRecord, WeightsInfo};
@@ -32,8 +31,8 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     variants: Vec<Variant>,
     /// Keep ratios
-    #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4", value_name = "LIST", value_parser = keep_ratio)]
-    keep: Vec<f64>,
+    #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4", value_name = "LIST")]
+    keep: Vec<KeepRatio>,
     /// Devices: auto, gpu, cpu or cuda
     #[arg(long, value_delimiter = ',', default_value = "auto", value_name = "LIST")]
     devices: Vec<DeviceChoice>,
@@ -62,7 +61,7 @@ pub struct Args {
     training: train::TrainingArgs,
 }
 
-/// BenchCommand else can be measured than the network by itself.
+/// What else can be measured than the network by itself.
 #[derive(clap::Subcommand)]
 // Parsed once, moved once: the size of the largest variant costs nothing.
 #[allow(clippy::large_enum_variant)]
@@ -138,7 +137,8 @@ fn measure(
     };
     let mut rows = Vec::new();
     for &ratio in &args.keep {
-        let settings = Settings { mask: args.mask, keep_ratio: ratio, ..Settings::default() };
+        let budget = TokenBudget { mask: args.mask, keep_ratio: ratio, ..TokenBudget::default() };
+        let settings = Settings { budget, ..Settings::default() };
         let mut estimate = |timing| -> anyhow::Result<(StageTimes, Vec<usize>)> {
             estimator.set_timing(timing);
             let (_, times, kept) = estimator.estimate(&img, &boxes, &settings, false)?;

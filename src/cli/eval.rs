@@ -4,14 +4,15 @@ mod detector;
 mod own_boxes;
 mod report;
 
-use super::model_args::{DecodingArg, ModelArgs, keep_ratio};
+use super::model_args::ModelArgs;
 use super::output::write_file;
 use crate::data::PoseSet;
 use crate::eval::set::plain_samples;
 use crate::eval::{DetectedBoxes, EvalTask, NMS_THRESHOLD, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
-use crate::model::{MaskKind, PositionMode, keep_count};
+use crate::model::{KeepRatio, MaskKind, PositionMode, TokenBudget};
 use crate::pose::Keypoint;
+use crate::vision::Decoding;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 use report::{EvalReport, EvalRow, EvaluatedSet};
@@ -48,23 +49,29 @@ struct PoseArgs {
     limit: usize,
 
     /// Keep ratios
-    #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4,0.25", value_name = "LIST", value_parser = keep_ratio, help_heading = "Network")]
-    keep: Vec<f64>,
-    /// Which visual tokens are kept: none (all of them), random, uniform, block or progressive
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,0.6,0.4,0.25",
+        value_name = "LIST",
+        help_heading = "Network"
+    )]
+    keep: Vec<KeepRatio>,
+    /// Which visual tokens are kept
     #[arg(long, default_value_t, value_name = "KIND", help_heading = "Network")]
     mask: MaskKind,
     /// Seed of the random mask
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Network")]
     seed: u64,
-    /// Positions of the kept tokens: gathered (their own), or prefix (as the reference does it)
+    /// Positions of the kept tokens
     #[arg(long, default_value_t, value_name = "MODE", help_heading = "Network")]
     positions: PositionMode,
     /// Average with the mirrored picture
     #[arg(long, help_heading = "Network")]
     flip_test: bool,
     /// From heatmaps to keypoints
-    #[arg(long, value_enum, default_value_t = DecodingArg::Dark, value_name = "KIND", help_heading = "Network")]
-    decoding: DecodingArg,
+    #[arg(long, default_value_t, value_name = "KIND", help_heading = "Network")]
+    decoding: Decoding,
 
     /// Boxes of a person detector in COCO's results format instead of the annotated boxes; needs one --data
     #[arg(long, value_name = "FILE", group = "detected", help_heading = "Boxes")]
@@ -192,13 +199,10 @@ fn measure_set(
         let what = if boxes.is_some() { "pictures" } else { "persons" };
         note(format!("only a part of the set: {} of {all} {what}", args.limit));
     }
-    let setting = |keep_ratio: &f64| Settings {
-        mask: args.mask,
-        keep_ratio: *keep_ratio,
-        seed: args.seed,
-        positions: args.positions,
+    let setting = |&keep_ratio: &KeepRatio| Settings {
+        budget: TokenBudget { mask: args.mask, keep_ratio, seed: args.seed, positions: args.positions },
         flip_test: args.flip_test,
-        decoding: args.decoding.decoding(),
+        decoding: args.decoding,
     };
     let settings: Vec<Settings> = args.keep.iter().map(setting).collect();
     let rows_of = |task: &EvalTask, title: &str| -> anyhow::Result<(Vec<Poses>, Vec<EvalRow>)> {
@@ -206,10 +210,10 @@ fn measure_set(
         let poses = estimate_crops(&estimator.network(), &task.crops, &settings, |n| bar.inc(n as u64))?;
         bar.finish_and_clear();
         let row = |(setting, poses): (&Settings, &Poses)| EvalRow {
-            mask: setting.mask,
-            keep_ratio: setting.keep_ratio,
-            tokens: keep_count(setting.mask, setting.keep_ratio, info.config.tokens()),
-            positions: setting.positions,
+            mask: setting.budget.mask,
+            keep_ratio: setting.budget.keep_ratio,
+            tokens: setting.budget.keep_count(info.config.tokens()),
+            positions: setting.budget.positions,
             flip_test: setting.flip_test,
             accuracy: task.measure(poses, suppression),
         };
@@ -219,7 +223,7 @@ fn measure_set(
     let (poses, rows) = rows_of(&task, &title)?;
     if let Some(folder) = &args.results {
         for (setting, poses) in settings.iter().zip(&poses) {
-            let name = format!("{}_{}.json", title.replace('/', "_"), setting.keep_ratio);
+            let name = format!("{}_{}.json", title.replace('/', "_"), setting.budget.keep_ratio);
             let results = task.results(poses, suppression);
             write_file(&folder.join(name), &serde_json::to_vec(&results)?)?;
         }

@@ -1,8 +1,8 @@
 //! `tmpose mannequin`: draws people whose joints are known, as a set in COCO's layout.
 
-use crate::pose::{Pose, Skeleton};
+use crate::draw::{Tile, contact_sheet, draw_box, draw_pose, joint_color};
+use crate::pose::{Pose, Size, Skeleton};
 use crate::synth::{KeptPicture, SetPlan, draw_set};
-use crate::vision::{Tile, contact_sheet, draw_box, draw_pose, joint_color};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -70,7 +70,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     bar.finish_and_clear();
     if let Some(path) = &args.sheet {
         let tiles: Vec<Tile> = drawn.kept.iter().map(tile).collect();
-        let sheet = contact_sheet(&tiles, 6, if args.crops { [192, 256] } else { [320, 240] });
+        let sheet =
+            contact_sheet(&tiles, 6, if args.crops { Size::new(192, 256) } else { Size::new(320, 240) });
         sheet.save(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
     println!("{} pictures, {} people: {}", drawn.pictures, drawn.people, drawn.file.display());

@@ -2,7 +2,7 @@
 
 use super::cpu::Map;
 use super::letterbox::{Letterbox, PADDING};
-use crate::gpu::kernels::{KernelError, Uploaded};
+use crate::gpu::kernels::{KernelError, UploadedImage};
 use crate::gpu::{ComputeDevice, DeviceImage};
 use burn::prelude::*;
 use image::RgbImage;
@@ -26,9 +26,9 @@ pub fn on_device(
     side: usize,
     device: &ComputeDevice,
 ) -> Result<Tensor<4>, KernelError> {
-    let uploaded: Option<Vec<Rc<Uploaded>>> = placed.iter().map(|(image, _)| image.on(device)).collect();
+    let uploaded: Option<Vec<Rc<UploadedImage>>> = placed.iter().map(|(image, _)| image.on(device)).collect();
     if let (Some(kernels), Some(uploaded)) = (device.kernels(), uploaded) {
-        let pictures: Vec<(&Uploaded, [u32; 2])> = uploaded
+        let pictures: Vec<(&UploadedImage, [u32; 2])> = uploaded
             .iter()
             .zip(placed)
             .map(|(picture, (_, letterbox))| (picture.as_ref(), letterbox.size_in_square()))

@@ -1,18 +1,25 @@
 //! The settings of an ablation over masks, and numbers over mask seeds.
 
-use crate::model::{MaskKind, PositionMode, keep_count};
+use crate::model::{KeepRatio, MaskKind, PositionMode, TokenBudget, keep_count};
 use serde::Serialize;
 
 /// One line of the table: everything but the seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AblationSetting {
     pub mask: MaskKind,
-    pub keep_ratio: f64,
+    pub keep_ratio: KeepRatio,
     /// Visual tokens kept.
     pub tokens: usize,
     pub positions: PositionMode,
     /// Seeds of the random mask; a single one for the others, which have none.
     pub seeds: Vec<u64>,
+}
+
+impl AblationSetting {
+    /// The tokens that the network sees with one of the seeds.
+    pub fn budget(&self, seed: u64) -> TokenBudget {
+        TokenBudget { mask: self.mask, keep_ratio: self.keep_ratio, seed, positions: self.positions }
+    }
 }
 
 /// All combinations of `masks`, `ratios` and `positions` that differ, behind the one with every token, which
@@ -22,14 +29,14 @@ pub struct AblationSetting {
 /// position modes give them the same positions; it appears once.
 pub fn ablation_settings(
     masks: &[MaskKind],
-    ratios: &[f64],
+    ratios: &[KeepRatio],
     positions: &[PositionMode],
     seeds: u64,
     tokens: usize,
 ) -> Vec<AblationSetting> {
     let none = AblationSetting {
         mask: MaskKind::None,
-        keep_ratio: 1.0,
+        keep_ratio: KeepRatio::ALL,
         tokens,
         positions: PositionMode::Gathered,
         seeds: vec![0],
@@ -86,9 +93,14 @@ mod tests {
     use MaskKind::{Block, None as NoMask, Progressive, Random};
     use PositionMode::{Gathered, Prefix};
 
+    fn ratio(share: f64) -> KeepRatio {
+        KeepRatio::new(share).unwrap()
+    }
+
     #[test]
     fn every_difference_is_one_line_and_no_line_comes_twice() {
-        let found = ablation_settings(&[Random, Block], &[1.0, 0.6, 0.4], &[Gathered, Prefix], 3, 256);
+        let found =
+            ablation_settings(&[Random, Block], &[1.0, 0.6, 0.4].map(ratio), &[Gathered, Prefix], 3, 256);
         let lines: Vec<_> = found.iter().map(|c| (c.mask, c.tokens, c.positions, c.seeds.len())).collect();
         assert_eq!(
             lines,
@@ -103,7 +115,14 @@ mod tests {
             ]
         );
         assert_eq!(
-            ablation_settings(&[Progressive, Progressive, NoMask], &[0.5, 0.5], &[Gathered], 0, 256).len(),
+            ablation_settings(
+                &[Progressive, Progressive, NoMask],
+                &[0.5, 0.5].map(ratio),
+                &[Gathered],
+                0,
+                256
+            )
+            .len(),
             2
         );
     }

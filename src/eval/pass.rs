@@ -4,7 +4,6 @@ use super::EvalError;
 use crate::data::{DatasetImage, read_image};
 use crate::gpu::DeviceImage;
 use crate::infer::{HeatmapRequest, Network, Settings, StageTimes};
-use crate::model::kept_tokens;
 use crate::pose::Keypoint;
 use crate::vision::{CropBox, keypoints_to_image};
 use image::RgbImage;
@@ -37,8 +36,8 @@ pub fn estimate_crops(
     done: impl Fn(usize) + Sync,
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
     let grid = network.model.config().grid;
-    let kept = |s: &Settings| kept_tokens(s.mask, s.keep_ratio, grid, s.seed);
-    let settings: Vec<(&Settings, Vec<usize>)> = settings.iter().map(|s| (s, kept(s))).collect();
+    let settings: Vec<(&Settings, Vec<usize>)> =
+        settings.iter().map(|s| (s, s.budget.kept_tokens(grid))).collect();
     // `pictures` are those of `crops`, one by one, or a single one for all of them.
     let part = |images: &[RgbImage], crops: &[PersonCrop]| {
         let images: Vec<DeviceImage> = images.iter().map(DeviceImage::new).collect();
@@ -96,7 +95,7 @@ mod tests {
     use super::*;
     use crate::gpu::ComputeDevice;
     use crate::infer::Estimator;
-    use crate::model::{MaskKind, ModelConfig, Variant};
+    use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant};
     use crate::pose::{Size, Skeleton};
     use crate::vision::{BBox, BOX_PADDING};
     use crate::weights::{TrainingRecord, WeightsInfo};
@@ -120,9 +119,10 @@ mod tests {
         let boxes =
             [BBox { x: 10.0, y: 5.0, w: 50.0, h: 100.0 }, BBox { x: 70.0, y: 20.0, w: 60.0, h: 80.0 }];
         // 76 of the random tokens are not their own mirror image: the flip test must mirror them.
-        let flipped =
-            Settings { mask: MaskKind::Random, keep_ratio: 0.3, flip_test: true, ..Settings::default() };
-        let settings = [flipped, Settings { keep_ratio: 0.6, ..Settings::default() }];
+        let keep = |share| TokenBudget::progressive(KeepRatio::new(share).unwrap());
+        let random = TokenBudget { mask: MaskKind::Random, ..keep(0.3) };
+        let flipped = Settings { budget: random, flip_test: true, ..Settings::default() };
+        let settings = [flipped, Settings { budget: keep(0.6), ..Settings::default() }];
         let crop = |b| CropBox::from_bbox(b, 0.75, BOX_PADDING);
         let crops: Vec<PersonCrop> = boxes
             .iter()

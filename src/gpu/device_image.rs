@@ -1,7 +1,7 @@
 //! A picture that several networks look at.
 
 use super::ComputeDevice;
-use super::kernels::{Kernels, Uploaded};
+use super::kernels::{Kernels, UploadedImage};
 use image::RgbImage;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ pub struct DeviceImage<'a> {
 struct Place {
     kernels: Arc<Kernels>,
     /// `None` if it is too large there.
-    uploaded: Option<Rc<Uploaded>>,
+    uploaded: Option<Rc<UploadedImage>>,
 }
 
 impl<'a> DeviceImage<'a> {
@@ -36,7 +36,7 @@ impl<'a> DeviceImage<'a> {
 
     /// The picture where the kernels of `device` see it; uploaded when it is first asked for. `None` on a device
     /// without kernels, and when it is too large for them.
-    pub fn on(&self, device: &ComputeDevice) -> Option<Rc<Uploaded>> {
+    pub fn on(&self, device: &ComputeDevice) -> Option<Rc<UploadedImage>> {
         let kernels = device.kernels()?;
         let mut wanted = self.wanted.borrow_mut();
         if let Some(place) = wanted.iter().find(|place| Arc::ptr_eq(&place.kernels, kernels)) {

@@ -1,7 +1,7 @@
 //! The thread that reads a source, and what it shares with the window. How it paces and obeys is in
 //! `playback`; a camera that is lost is opened again and again, with growing backoff (`outage`).
 
-use super::ending;
+use super::join;
 use super::outage::{Backoff, Outage};
 use super::playback::Playback;
 use super::rate::Rate;
@@ -82,7 +82,7 @@ pub(super) struct Control {
     pub stop: bool,
 }
 
-struct Shared {
+struct CaptureState {
     control: Mutex<Control>,
     notifier: Notifier,
     status: Mutex<SourceStatus>,
@@ -91,7 +91,7 @@ struct Shared {
     asked: Mutex<Option<Instant>>,
 }
 
-impl Shared {
+impl CaptureState {
     fn change(&self, change: impl FnOnce(&mut Control)) {
         change(&mut lock(&self.control));
         self.notifier.notify();
@@ -111,7 +111,7 @@ pub(super) struct FrameSinks {
 
 /// The running capture thread. Dropping it stops and joins the thread.
 pub(super) struct Capture {
-    shared: Arc<Shared>,
+    shared: Arc<CaptureState>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -125,7 +125,7 @@ impl Capture {
         sinks: FrameSinks,
         previous: Option<Capture>,
     ) -> Capture {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(CaptureState {
             control: Mutex::new(Control { transport, ..Control::default() }),
             notifier: Notifier::default(),
             status: Mutex::new(SourceStatus { opening: true, ..SourceStatus::default() }),
@@ -199,14 +199,14 @@ impl Drop for Capture {
     fn drop(&mut self) {
         self.shared.change(|control| control.stop = true);
         if let Some(thread) = self.thread.take() {
-            ending::join(thread);
+            join::join_or_abandon(thread);
         }
     }
 }
 
 /// The capture thread's side of what it shares with the window.
 pub(super) struct CaptureContext<'a> {
-    shared: &'a Shared,
+    shared: &'a CaptureState,
     sinks: &'a FrameSinks,
     number: u64,
     /// See [`LiveFrame::run`].

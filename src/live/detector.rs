@@ -13,7 +13,7 @@ impl PersonDetector for Detector {
 }
 
 /// Loads the detector of a weights file (or RTMDet-nano's published `.onnx`), on the inference thread.
-pub fn detector(path: PathBuf, device: DeviceChoice) -> DetectorLoader {
+pub fn detector_loader(path: PathBuf, device: DeviceChoice) -> DetectorLoader {
     Box::new(move || {
         let device = gpu::choose(device)?;
         let detector = Detector::load(&path, device.clone())?;

@@ -69,7 +69,7 @@ pub struct ModelSummary {
 /// An estimator and its description, made on the inference thread: Burn orders work by thread.
 pub type Loaded = (Box<dyn PoseEstimator>, ModelSummary);
 /// Loads a model on the inference thread.
-pub type Loader = Box<dyn FnOnce() -> Result<Loaded, InferError> + Send>;
+pub type ModelLoader = Box<dyn FnOnce() -> Result<Loaded, InferError> + Send>;
 
 /// Where the model stands.
 #[derive(Clone, Default)]

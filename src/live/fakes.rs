@@ -134,7 +134,7 @@ impl PoseEstimator for Fake {
             }
             std::thread::sleep(self.pause);
         }
-        assert!(settings.keep_ratio != 0.5, "half of the tokens is too few");
+        assert!(settings.budget.keep_ratio.get() != 0.5, "half of the tokens is too few");
         let estimates = boxes
             .iter()
             .map(|at| {
@@ -142,7 +142,7 @@ impl PoseEstimator for Fake {
                 PoseEstimate { pose: standing_in(at), crop, heatmaps: None }
             })
             .collect();
-        let kept = (0..(settings.keep_ratio * 256.0) as usize).collect();
+        let kept = (0..(settings.budget.keep_ratio.get() * 256.0) as usize).collect();
         assert!(image.pixels().width() > 0);
         Ok((estimates, StageTimes { whole: TICK, ..StageTimes::default() }, kept))
     }
@@ -213,7 +213,7 @@ pub fn summary() -> ModelSummary {
     }
 }
 
-pub fn loader(fake: Fake) -> Loader {
+pub fn loader(fake: Fake) -> ModelLoader {
     fake.alive.fetch_add(1, Ordering::SeqCst);
     Box::new(move || Ok((Box::new(fake), summary())))
 }

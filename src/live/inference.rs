@@ -1,11 +1,11 @@
 //! What the inference thread does with a frame: who is in it, where, and in which pose.
 
 use super::capture::LiveFrame;
-use super::estimator::{Estimated, Loader, ModelStatus, PoseEstimator};
+use super::estimator::{Estimated, ModelLoader, ModelStatus, PoseEstimator};
+use super::inference_thread::{InferenceState, LiveResult, LiveSettings, MeasurementState};
 use super::person_detector::{DetectorLoader, DetectorStatus, PersonDetector};
 use super::slot::lock;
 use super::times::FrameTimes;
-use super::worker::{LiveResult, LiveSettings, Measuring, Shared};
 use crate::gpu::DeviceImage;
 use crate::pose::{Pose, Skeleton};
 use crate::track::{FrameInfo, TrackSettings, TrackedPerson, Tracker};
@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 /// The state of the inference thread.
 pub(super) struct Inference<'a> {
-    shared: &'a Shared,
+    shared: &'a InferenceState,
     settings: LiveSettings,
     estimator: Option<Box<dyn PoseEstimator>>,
-    finder: Option<Box<dyn PersonDetector>>,
+    detector: Option<Box<dyn PersonDetector>>,
     tracker: Tracker,
     /// What the detector found last, perhaps some frames ago.
     found: Arc<Vec<Detection>>,
@@ -58,12 +58,12 @@ enum Again {
 }
 
 impl<'a> Inference<'a> {
-    pub fn new(shared: &'a Shared, settings: LiveSettings) -> Self {
+    pub fn new(shared: &'a InferenceState, settings: LiveSettings) -> Self {
         Inference {
             shared,
             settings,
             estimator: None,
-            finder: None,
+            detector: None,
             tracker: tracker(Skeleton::coco17()),
             found: Arc::default(),
             current: None,
@@ -81,7 +81,7 @@ impl<'a> Inference<'a> {
                 self.load(request);
                 again = Again::People;
             }
-            if let Some(request) = self.shared.finder.take() {
+            if let Some(request) = self.shared.detector.take() {
                 self.load_detector(request);
                 again = Again::People;
             }
@@ -102,7 +102,7 @@ impl<'a> Inference<'a> {
     }
 
     /// Replaces the model. The old one goes first: two may not fit into a GPU's memory.
-    fn load(&mut self, request: Option<Loader>) {
+    fn load(&mut self, request: Option<ModelLoader>) {
         self.estimator = None;
         let Some(loader) = request else {
             self.shared.set_status(ModelStatus::None);
@@ -125,13 +125,13 @@ impl<'a> Inference<'a> {
             }
             Err(sentence) => ModelStatus::Failed(sentence),
         };
-        *lock(&self.shared.measuring) = Measuring::default();
+        *lock(&self.shared.measuring) = MeasurementState::default();
         self.shared.set_status(status);
     }
 
     /// Replaces the person detector.
     fn load_detector(&mut self, request: Option<DetectorLoader>) {
-        self.finder = None;
+        self.detector = None;
         self.forget(None);
         let Some(loader) = request else {
             self.shared.set_detector_status(DetectorStatus::None);
@@ -144,7 +144,7 @@ impl<'a> Inference<'a> {
             Ok::<_, super::DetectorError>((finder, summary))
         }) {
             Ok((finder, summary)) => {
-                self.finder = Some(finder);
+                self.detector = Some(finder);
                 DetectorStatus::Ready(Arc::new(summary))
             }
             Err(sentence) => DetectorStatus::Failed(sentence),
@@ -197,10 +197,13 @@ impl<'a> Inference<'a> {
         }
         if self.current.as_ref().is_some_and(|last| last.frame.source != frame.source) {
             // What was measured belongs to the source on show.
-            *lock(&self.shared.measuring) = Measuring::default();
+            *lock(&self.shared.measuring) = MeasurementState::default();
         }
-        let frame_info =
-            FrameInfo { timestamp: frame.frame.timestamp, jump, still: frame.frame.name.is_some() };
+        let frame_info = FrameInfo {
+            timestamp: frame.frame.timestamp,
+            discontinuous: jump,
+            still: frame.frame.name.is_some(),
+        };
         let before = self.tracker.clone();
         self.current =
             Some(Current { frame, frame_info, before, found: None, looked: false, boxes: Vec::new() });
@@ -221,15 +224,16 @@ impl<'a> Inference<'a> {
         self.tracker = current.before.clone();
         let tracker = &mut self.tracker;
 
-        let wanted = tracking.time(|| tracker.begin(pixels, &current.frame_info, &settings.follow));
-        if let (true, None, true, Some(finder)) = (wanted, &current.found, settings.detect, &mut self.finder)
+        let wanted = tracking.time(|| tracker.predict(pixels, &current.frame_info, &settings.follow));
+        if let (true, None, true, Some(finder)) =
+            (wanted, &current.found, settings.detect, &mut self.detector)
         {
             let clock = Instant::now();
             match guarded(|| finder.find(&image)) {
                 Ok(found) => current.found = Some(Arc::new(found)),
                 Err(sentence) => {
                     // It goes on as without a detector.
-                    self.finder = None;
+                    self.detector = None;
                     self.shared.set_detector_status(DetectorStatus::Failed(sentence));
                 }
             }
@@ -238,10 +242,10 @@ impl<'a> Inference<'a> {
         let blind = current.found.is_none();
         match &current.found {
             _ if !wanted => {}
-            None => tracking.time(|| tracker.undetected()),
+            None => tracking.time(|| tracker.search_without_detector()),
             Some(found) => {
                 self.found = found.clone();
-                tracking.time(|| tracker.detected(found));
+                tracking.time(|| tracker.associate_detections(found));
             }
         }
         let (estimated, people) = loop {
@@ -250,9 +254,9 @@ impl<'a> Inference<'a> {
             let estimated =
                 guarded(|| estimator.estimate(&image, boxes, &settings.infer, settings.heatmaps))?;
             let poses = poses(&estimated);
-            let people = tracking.time(|| tracker.estimated(&poses));
+            let people = tracking.time(|| tracker.update(&poses));
             // A picture gets no second chance in a next frame: who was just found is looked at closer.
-            if !(blind && current.frame_info.still && tracker.is_searching()) {
+            if !(blind && current.frame_info.still && tracker.is_refining()) {
                 break (estimated, people);
             }
         };
@@ -282,7 +286,7 @@ impl<'a> Inference<'a> {
         let (image, settings) = (DeviceImage::new(&current.frame.frame.pixels), &self.settings);
         let estimated =
             guarded(|| estimator.estimate(&image, &current.boxes, &settings.infer, settings.heatmaps))?;
-        let people = self.tracker.again(&poses(&estimated));
+        let people = self.tracker.replace_poses(&poses(&estimated));
         let times = FrameTimes { network: estimated.1, whole: started.elapsed(), ..FrameTimes::default() };
         let frame = current.frame.clone();
         self.publish(frame, people, estimated, times);

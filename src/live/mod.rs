@@ -16,9 +16,10 @@
 
 mod capture;
 mod detector;
-mod ending;
 mod estimator;
 mod inference;
+mod inference_thread;
+mod join;
 mod outage;
 mod person_detector;
 mod pipeline;
@@ -26,20 +27,19 @@ mod playback;
 mod rate;
 mod slot;
 mod times;
-mod worker;
 
 pub use capture::{LiveFrame, Opener, SourceStatus, Transport};
-pub use detector::{detector, is_detector};
-pub use estimator::{Estimated, Loaded, Loader, ModelStatus, ModelSummary, PoseEstimator};
+pub use detector::{detector_loader, is_detector};
+pub use estimator::{Estimated, Loaded, ModelLoader, ModelStatus, ModelSummary, PoseEstimator};
+pub use inference_thread::{LiveMeasurements, LiveResult, LiveSettings};
 pub use outage::Outage;
 pub use person_detector::{
     DetectorError, DetectorLoader, DetectorStatus, DetectorSummary, LoadedDetector, PersonDetector,
 };
 pub use pipeline::Pipeline;
-pub use rate::{History, Rate};
+pub use rate::{Rate, RecentValues};
 pub use slot::{Notifier, Slot};
-pub use times::{FrameTimes, Spread, skipped_share};
-pub use worker::{LiveResult, LiveSettings, Measured};
+pub use times::{FrameTimes, Percentiles, skipped_share};
 
 #[cfg(test)]
 pub(crate) mod fakes;

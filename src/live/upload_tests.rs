@@ -61,7 +61,7 @@ fn pipeline(detector: ComputeDevice, pose: ComputeDevice) -> (Pipeline, Arc<Atom
         Ok((Box::new(On { device: detector, network }), summary))
     })));
     wait_for("the model's loading", || matches!(live.model(), ModelStatus::Ready(_)).then_some(()));
-    wait_for("the detector's loading", || matches!(live.finder(), DetectorStatus::Ready(_)).then_some(()));
+    wait_for("the detector's loading", || matches!(live.detector(), DetectorStatus::Ready(_)).then_some(()));
     (live, asked)
 }
 

@@ -1,23 +1,37 @@
-//! What a user chooses: who is followed, how often people are looked for, how much keypoints are smoothed.
+//! What a user chooses: who is tracked, how often people are detected, how much keypoints are smoothed.
 
 use crate::vision::BBox;
 use serde::{Deserialize, Serialize};
 
-/// Who is followed.
+/// Who is followed. On the command line and in settings files the first three; the other two are chosen in the picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum FollowMode {
-    /// Everybody, as far as [`TrackSettings::most_people`] goes.
+    /// Everybody
     #[default]
+    #[serde(alias = "All")]
     All,
-    /// The person with the largest box.
+    /// The person with the largest box
+    #[serde(alias = "Largest")]
     Largest,
-    /// The person nearest to the middle of the picture.
+    /// The person nearest to the middle of the picture
+    #[serde(alias = "Centre", alias = "center")]
+    #[cfg_attr(feature = "cli", value(alias = "center"))]
     Centre,
-    /// The person at this place (x, y in pixels) when the mode was chosen, from then on wherever it goes.
+    /// The person who is at this point (x, y in pixels) when the mode is chosen, from then on wherever they go.
+    #[cfg_attr(feature = "cli", value(skip))]
     Point([f32; 2]),
-    /// Whoever is in this box when the mode was chosen, from then on wherever it goes. Needs no detector.
+    /// Whoever is in this box (pixels) when the mode is chosen, from then on wherever they go. Needs no detector.
+    #[cfg_attr(feature = "cli", value(skip))]
     Drawn(BBox),
+}
+
+impl FollowMode {
+    /// Whether the person was chosen in the picture, by a click or a drawn box.
+    pub fn is_in_picture(self) -> bool {
+        matches!(self, FollowMode::Point(_) | FollowMode::Drawn(_))
+    }
 }
 
 /// The One-Euro filter of each keypoint (Casiez, Roussel and Vogel, CHI 2012). Speeds are measured in the
@@ -25,6 +39,7 @@ pub enum FollowMode {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SmoothingSettings {
+    /// Whether keypoints are smoothed at all.
     pub on: bool,
     /// Cutoff frequency in Hz of a keypoint at rest: lower is steadier.
     pub min_cutoff: f64,
@@ -40,17 +55,19 @@ impl Default for SmoothingSettings {
     }
 }
 
-/// How people are followed.
+/// How people are tracked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrackSettings {
+    /// Who is followed.
     pub mode: FollowMode,
-    /// At most this many people are followed at once.
+    /// The most people that are tracked at once; at least 1.
     pub most_people: usize,
-    /// People lower than this share of the picture's height are left out.
+    /// People lower than this share of the picture's height (0 to 1) are left out.
     pub min_size: f32,
     /// Frames from one person detection to the next, at least 1, while nobody is lost.
     pub detect_every: u32,
+    /// How keypoints are smoothed.
     pub smoothing: SmoothingSettings,
 }
 

@@ -7,6 +7,7 @@ use crate::app::preferences::{KeypointDisplay, PeopleSettings};
 use crate::app::widgets::{check, choice, hint, row};
 use crate::app::window::Window;
 use crate::live::{DetectorStatus, ModelStatus};
+use crate::track::FollowMode;
 use crate::weights;
 use egui::{Button, Slider, Ui};
 
@@ -26,7 +27,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         hint(ui, "Nobody is where you pointed. Click on another person, or press Esc for everybody.");
     }
     let people = &mut window.preferences.people;
-    let one = chosen != FollowChoice::All;
+    let one = chosen != FollowChoice::Automatic(FollowMode::All);
     ui.add_enabled_ui(!one, |ui| {
         row(ui, "At most", "With more people in the picture the surest ones are followed.", |ui| {
             slider(ui, Slider::new(&mut people.most, 1..=PeopleSettings::MOST).logarithmic(true))
@@ -54,7 +55,7 @@ fn detector(ui: &mut Ui, window: &mut Window) {
     let tip = Command::ToggleDetector.hint(ui.ctx());
     let people = &mut window.preferences.people;
     check(ui, &mut people.detect, Command::ToggleDetector.text(), &tip);
-    let status = window.live.finder();
+    let status = window.live.detector();
     let ready = matches!(status, DetectorStatus::Ready(_));
     let help = "Frames from one detection to the next; in between, boxes follow the keypoints. Whoever is lost is \
                 looked for at once.";

@@ -8,21 +8,20 @@ mod on_demand;
 mod prerendered;
 mod report;
 
-use super::super::model_args::{ModelArgs, keep_ratio};
+use super::super::model_args::ModelArgs;
 use super::super::output::write_file;
-use super::super::people_arg::named_detector;
 use super::super::source_arg::parse_source;
+use crate::detect::DetectorChoice;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::live::{
-    self, DetectorLoader, DetectorSummary, LiveSettings, Loader, ModelSummary, Notifier, Opener, Pipeline,
-    Transport,
+    self, DetectorLoader, DetectorSummary, LiveSettings, ModelLoader, ModelSummary, Notifier, Opener,
+    Pipeline, Transport,
 };
-use crate::model::MaskKind;
+use crate::model::{KeepRatio, MaskKind, TokenBudget};
 use crate::source::{self, SourceSpec};
 use crate::synth::MOST_FIGURES;
 use crate::track::TrackSettings;
-use crate::weights;
 use anyhow::{Context, bail};
 use known_boxes::KnownBoxes;
 use measure::Bench;
@@ -45,15 +44,15 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Share of the visual tokens that is kept
-    #[arg(long, default_value_t = 1.0, value_name = "RATIO", value_parser = keep_ratio)]
-    keep: f64,
+    #[arg(long, default_value_t, value_name = "RATIO")]
+    keep: KeepRatio,
     /// Which visual tokens are kept
     #[arg(long, default_value_t, value_name = "KIND")]
     mask: MaskKind,
     /// The person detector's file, or "none": then it is known where the mannequins stand, and of another source one
     /// person is followed [default: the one that comes with tmpose, if it is there]
     #[arg(long, value_name = "FILE")]
-    detector: Option<PathBuf>,
+    detector: Option<DetectorChoice>,
     /// Frames from one person detection to the next
     #[arg(long, default_value_t = TrackSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     detect_every: u32,
@@ -112,10 +111,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let load = super::busy();
     let spec = parse_source(&args.source)?;
-    let detector = match &args.detector {
-        Some(value) => named_detector(value)?,
-        None => weights::default_detector(),
-    };
+    let detector = args.detector.clone().unwrap_or_default().file()?;
     let detector = detector.as_deref();
     let people = args.people_counts(&spec, detector.is_some())?;
     let pose_weights = args.model.weights_file()?;
@@ -187,7 +183,8 @@ impl Args {
     }
 
     fn settings(&self, people: u32) -> LiveSettings {
-        let infer = Settings { mask: self.mask, keep_ratio: self.keep, ..Settings::default() };
+        let budget = TokenBudget { mask: self.mask, keep_ratio: self.keep, ..TokenBudget::default() };
+        let infer = Settings { budget, ..Settings::default() };
         let follow = TrackSettings {
             most_people: people as usize,
             detect_every: self.detect_every,
@@ -240,7 +237,7 @@ fn with_people(spec: &SourceSpec, people: u32) -> SourceSpec {
 }
 
 /// Loads the network on the inference thread.
-fn loader(weights: &Path, device: &ComputeDevice) -> Loader {
+fn loader(weights: &Path, device: &ComputeDevice) -> ModelLoader {
     let (path, device) = (weights.to_owned(), device.clone());
     Box::new(move || {
         let estimator = Estimator::load(&path, device.clone())?;
@@ -258,7 +255,7 @@ fn finder(
     device: &ComputeDevice,
 ) -> Option<DetectorLoader> {
     match (detector, spec) {
-        (Some(path), _) => Some(live::detector(path.to_owned(), choice)),
+        (Some(path), _) => Some(live::detector_loader(path.to_owned(), choice)),
         (None, _) if is_drawn(spec) => {
             let summary = DetectorSummary { path: PathBuf::new(), device: device.clone() };
             Some(Box::new(move || Ok((Box::new(KnownBoxes(people)) as _, summary))))

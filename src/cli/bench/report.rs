@@ -3,7 +3,7 @@
 use crate::detect::DetectTimes;
 use crate::gpu::ComputeDevice;
 use crate::infer::StageTimes;
-use crate::model::{MaskKind, Variant};
+use crate::model::{KeepRatio, MaskKind, Variant};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub struct StageRow {
     variant: Variant,
     backend: String,
     device: String,
-    keep: f64,
+    keep: KeepRatio,
     tokens: usize,
     /// Median milliseconds.
     ms: BTreeMap<String, f64>,
@@ -135,7 +135,7 @@ impl StageRow {
     pub fn new(
         variant: Variant,
         device: &ComputeDevice,
-        keep: f64,
+        keep: KeepRatio,
         tokens: usize,
         ours: &StageSamples,
         theirs: Vec<(String, StageSamples)>,
@@ -239,8 +239,14 @@ mod tests {
         );
         let mut theirs = StageSamples::default();
         theirs.add([("network".to_owned(), 10.0)]);
-        let row =
-            StageRow::new(Variant::T, &ComputeDevice::cpu(), 1.0, 256, &ours, vec![("P".into(), theirs)]);
+        let row = StageRow::new(
+            Variant::T,
+            &ComputeDevice::cpu(),
+            KeepRatio::ALL,
+            256,
+            &ours,
+            vec![("P".into(), theirs)],
+        );
         // From the picture to the keypoints it is our whole time over the peer's arithmetic.
         let ratios = [("network".to_owned(), 2.0), ("whole".to_owned(), 2.5)];
         assert_eq!(row.peers[0].ratio, BTreeMap::from(ratios));

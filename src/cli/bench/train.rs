@@ -7,7 +7,7 @@ use super::train_report::{StepTimes, TrainReport, TrainRow};
 use crate::cli::stop_flag;
 use crate::data::{Augmentation, SetSpec};
 use crate::gpu::DeviceChoice;
-use crate::model::{ModelConfig, Variant, kept_tokens};
+use crate::model::{KeepRatio, ModelConfig, Variant, kept_tokens};
 use crate::pose::Skeleton;
 use crate::train::config::MaskSection;
 use crate::train::{Stepper, TrainConfig};
@@ -127,7 +127,7 @@ impl TrainCase<'_> {
     }
 
     /// The default recipe, with one batch and one mask.
-    fn settings(&self, keep: f64) -> TrainConfig {
+    fn settings(&self, keep: KeepRatio) -> TrainConfig {
         let training = &self.args.training;
         let mut config = TrainConfig::default();
         config.model.variant = self.variant;
@@ -139,7 +139,7 @@ impl TrainCase<'_> {
         config.augmentation = Augmentation::none();
         config.masks = MaskSection {
             full: 0.0,
-            ratio: [keep; 2],
+            ratio: [keep.get(); 2],
             fixed_share: 1.0,
             fixed: self.args.mask,
             ..config.masks

@@ -2,7 +2,7 @@
 
 use super::report::median;
 use crate::gpu::ComputeDevice;
-use crate::model::{MaskKind, Variant};
+use crate::model::{KeepRatio, MaskKind, Variant};
 use serde::Serialize;
 
 /// How fast the steps of one program were.
@@ -29,9 +29,9 @@ pub struct TrainRow {
     variant: Variant,
     backend: String,
     device: String,
-    /// BenchCommand steps begin with and how gradients are computed.
+    /// What steps begin with and how gradients are computed.
     way: &'static str,
-    keep: f64,
+    keep: KeepRatio,
     tokens: usize,
     ours: StepTimes,
     peer: Option<PeerStepTimes>,
@@ -51,7 +51,7 @@ impl TrainRow {
         variant: Variant,
         device: &ComputeDevice,
         way: &'static str,
-        keep: f64,
+        keep: KeepRatio,
         tokens: usize,
         ours: StepTimes,
         peer: Option<(String, StepTimes)>,
@@ -87,7 +87,7 @@ pub struct TrainReport {
     /// The machine's load average before the first run, if it was busy.
     load: Option<f64>,
     rows: Vec<TrainRow>,
-    /// BenchCommand the table that is being printed is of.
+    /// What the table that is being printed is of.
     #[serde(skip)]
     heading: String,
 }
@@ -127,7 +127,15 @@ mod tests {
 
     fn row(peer: Option<(String, StepTimes)>) -> TrainRow {
         let ours = StepTimes::new(32, &[900.0, 800.0, 5000.0]);
-        TrainRow::new(Variant::T, &ComputeDevice::cpu(), "pictures, autodiff", 0.6, 153, ours, peer)
+        TrainRow::new(
+            Variant::T,
+            &ComputeDevice::cpu(),
+            "pictures, autodiff",
+            KeepRatio::new(0.6).unwrap(),
+            153,
+            ours,
+            peer,
+        )
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::cli::output::{fraction, markdown_table, percent};
 use crate::cli::train::command_line;
 use crate::eval::{PCKH_COLUMNS, Pckh, PoseAccuracy, Suppression, TrainingOverlap};
 use crate::infer::Estimator;
-use crate::model::{MaskKind, PositionMode};
+use crate::model::{KeepRatio, MaskKind, PositionMode};
 use serde::Serialize;
 use std::path::Path;
 
@@ -50,7 +50,7 @@ pub struct EvaluatedSet {
 #[derive(Serialize)]
 pub struct EvalRow {
     pub mask: MaskKind,
-    pub keep_ratio: f64,
+    pub keep_ratio: KeepRatio,
     /// Visual tokens kept.
     pub tokens: usize,
     pub positions: PositionMode,

@@ -1,14 +1,13 @@
 //! Who is looked for, and with what: the flags, and a picture's people.
 
-use crate::cli::people_arg::{PeopleArg, named_detector};
-use crate::detect::{DetectSettings, Detector};
+use crate::detect::{DetectSettings, Detector, DetectorChoice};
 use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::infer::{Estimator, Settings};
 use crate::pose::Pose;
 use crate::track::{FollowMode, FrameInfo, SmoothingSettings, TrackSettings, TrackedPerson, Tracker};
 use crate::weights;
 use image::RgbImage;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Which people, without a box file.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,10 +17,10 @@ pub struct PeopleArgs {
     /// video around where it was in the frame before [default: tmpose-detect.safetensors, looked for like the
     /// weights]
     #[arg(long, value_name = "FILE")]
-    detector: Option<PathBuf>,
+    detector: Option<DetectorChoice>,
     /// Who is estimated and, in videos, followed
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    people: PeopleArg,
+    people: FollowMode,
     /// At most this many people at once
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
@@ -42,20 +41,15 @@ pub struct PeopleArgs {
 impl PeopleArgs {
     /// Loads the detector; none if that was asked for, or, which is said on stderr, if none is found.
     pub fn finder(&self, device: &ComputeDevice) -> anyhow::Result<Finder> {
-        let file = match &self.detector {
-            Some(value) => named_detector(value)?,
-            None => {
-                let found = weights::default_detector();
-                if found.is_none() {
-                    eprintln!(
-                        "note: no person detector was found, so one person is looked for in the whole picture; put {} \
-                         into ./weights, or name a file with --detector",
-                        weights::DETECTOR_FILE
-                    );
-                }
-                found
-            }
-        };
+        let choice = self.detector.clone().unwrap_or_default();
+        let file = choice.file()?;
+        if file.is_none() && choice == DetectorChoice::Default {
+            eprintln!(
+                "note: no person detector was found, so one person is looked for in the whole picture; put {} into \
+                 ./weights, or name a file with --detector",
+                weights::DETECTOR_FILE
+            );
+        }
         let load = |file: &Path| Detector::load(file, device.clone());
         let detector = file.as_deref().map(load).transpose()?;
         let follow = self.settings();
@@ -66,7 +60,7 @@ impl PeopleArgs {
 
     fn settings(&self) -> TrackSettings {
         TrackSettings {
-            mode: self.people.mode(),
+            mode: self.people,
             most_people: self.most as usize,
             min_size: self.smallest,
             detect_every: self.detect_every,
@@ -107,17 +101,19 @@ impl Finder {
     ) -> anyhow::Result<Vec<TrackedPerson>> {
         // Both networks look at it.
         let image = DeviceImage::new(img);
-        if tracker.begin(img, frame_info, &self.follow) {
+        if tracker.predict(img, frame_info, &self.follow) {
             match &mut self.detector {
-                Some(detector) => tracker.detected(&detector.detect_image(&image, &self.detect)?.0),
-                None => tracker.undetected(),
+                Some(detector) => {
+                    tracker.associate_detections(&detector.detect_image(&image, &self.detect)?.0)
+                }
+                None => tracker.search_without_detector(),
             }
         }
         loop {
             let (estimates, ..) = estimator.estimate_image(&image, &tracker.boxes(), settings, false)?;
             let poses: Vec<Pose> = estimates.into_iter().map(|e| e.pose).collect();
-            let people = tracker.estimated(&poses);
-            if !tracker.is_searching() {
+            let people = tracker.update(&poses);
+            if !tracker.is_refining() {
                 return Ok(people);
             }
         }

@@ -1,6 +1,6 @@
 //! Crops cut out of pictures that are on the GPU.
 
-use super::{KernelError, Kernels, TensorBuffer, Uploaded, constant};
+use super::{KernelError, Kernels, TensorBuffer, UploadedImage, constant};
 use crate::vision::{Affine, SamplingGrid};
 use burn::prelude::*;
 use wgpu::BufferUsages;
@@ -14,7 +14,7 @@ impl Kernels {
     /// The device fails.
     pub fn crop(
         &self,
-        crops: &[(&Uploaded, Affine)],
+        crops: &[(&UploadedImage, Affine)],
         slots: usize,
         hw: [usize; 2],
         device: &Device,

@@ -1,6 +1,6 @@
 //! Pictures put into the person detector's squares.
 
-use super::{KernelError, Kernels, TensorBuffer, Uploaded, constant};
+use super::{KernelError, Kernels, TensorBuffer, UploadedImage, constant};
 use crate::vision::{IMAGENET_MEAN, IMAGENET_STD, Share, shares};
 use burn::prelude::*;
 use wgpu::BufferUsages;
@@ -14,7 +14,7 @@ impl Kernels {
     /// The device fails.
     pub fn letterbox(
         &self,
-        pictures: &[(&Uploaded, [u32; 2])],
+        pictures: &[(&UploadedImage, [u32; 2])],
         side: usize,
         padding: u8,
         device: &Device,

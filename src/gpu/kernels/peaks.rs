@@ -1,6 +1,6 @@
 //! Keypoints found where the heatmaps are, so that a few numbers come back instead of the maps.
 
-use super::{DeviceMaps, KernelError, Kernels, TensorBuffer, constant};
+use super::{DeviceHeatmaps, KernelError, Kernels, TensorBuffer, constant};
 use crate::pose::Keypoint;
 use crate::vision::{Decoding, gaussian_kernel};
 use burn::prelude::*;
@@ -21,7 +21,7 @@ impl Kernels {
         maps: Tensor<4>,
         persons: usize,
         decoding: Decoding,
-    ) -> Result<Vec<(Vec<Keypoint>, DeviceMaps)>, KernelError> {
+    ) -> Result<Vec<(Vec<Keypoint>, DeviceHeatmaps)>, KernelError> {
         let [batch, joints, height, width] = maps.dims();
         let persons = persons.min(batch);
         if persons * joints * height * width == 0 {
@@ -66,7 +66,7 @@ impl Kernels {
                 .map(|&[x, y, score]| Keypoint { x, y, score })
                 .collect();
             let highest = keypoints.iter().map(|k| k.score).collect();
-            let maps = DeviceMaps { buffer: buffer.clone(), person, highest, joints, height, width };
+            let maps = DeviceHeatmaps { buffer: buffer.clone(), person, highest, joints, height, width };
             (keypoints, maps)
         };
         Ok(numbers.chunks_exact(joints * NUMBERS).enumerate().map(person).collect())

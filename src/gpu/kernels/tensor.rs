@@ -46,7 +46,7 @@ impl TensorBuffer {
 /// A person's heatmaps where the network drew them. Clones share the memory, which is kept until the last
 /// of them is gone.
 #[derive(Clone, Debug)]
-pub struct DeviceMaps {
+pub struct DeviceHeatmaps {
     pub(super) buffer: Arc<TensorBuffer>,
     pub(super) person: usize,
     /// The highest value of each map.

@@ -18,7 +18,7 @@ use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
-use crate::model::{MaskKind, ModelConfig, PositionMode, TmPose};
+use crate::model::{KeepRatio, ModelConfig, TmPose, TokenBudget};
 use crate::pose::{Keypoint, Skeleton};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
@@ -29,7 +29,6 @@ use crate::train::parameters::ParamLayout;
 use crate::train::run_folder::{SpaceNeed, check_space};
 use crate::train::schedule::total_steps;
 use crate::train::task::{StepOutcome, shard_count};
-use crate::vision::Decoding;
 use burn::module::Module;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -269,14 +268,9 @@ impl PoseSession {
 
 /// Settings of inference at a keep ratio: those of every accuracy that a training reports.
 pub fn eval_settings(keep_ratio: f64) -> Settings {
-    Settings {
-        mask: MaskKind::Progressive,
-        keep_ratio,
-        seed: 0,
-        positions: PositionMode::Gathered,
-        flip_test: false,
-        decoding: Decoding::default(),
-    }
+    // Checked with the training's settings.
+    let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
+    Settings { budget: TokenBudget::progressive(keep_ratio), ..Settings::default() }
 }
 
 fn planner(config: &TrainConfig, shape: &ModelConfig, samples: usize) -> BatchPlanner {

@@ -2,11 +2,11 @@
 
 use crate::data::CropDataset;
 use crate::data::samples::read_image;
+use crate::draw::{Tile, contact_sheet, draw_pose};
 use crate::eval::{ground_truth, oks};
-use crate::pose::{Keypoint, Pose};
+use crate::pose::{Keypoint, Pose, Size};
 use crate::train::TrainError;
 use crate::train::curves::write_png;
-use crate::vision::{Tile, contact_sheet, draw_pose};
 use image::{RgbImage, imageops};
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub fn write_samples(
     let tiles: Result<Vec<Tile>, TrainError> =
         shown.into_iter().map(|index| Ok(tile(samples, index, &poses[index])?)).collect();
     let [w, h] = samples.input_wh.map(|side| side * ZOOM);
-    let sheet = contact_sheet(&tiles?, COLUMNS, [(2 * w + GAP) as u32, h as u32]);
+    let sheet = contact_sheet(&tiles?, COLUMNS, Size::new((2 * w + GAP) as u32, h as u32));
     write_png(&folder.join("samples.png"), &sheet)
 }
 

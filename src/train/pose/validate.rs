@@ -4,7 +4,7 @@ use super::cached::{CachedSet, PersonFeatures};
 use super::cpu::{CpuNetwork, Workspace};
 use crate::data::CropDataset;
 use crate::eval::set::pose_of;
-use crate::model::{MaskKind, kept_tokens};
+use crate::model::{KeepRatio, TokenBudget};
 use crate::pose::Keypoint;
 use crate::vision::{Decoding, Heatmaps};
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ pub fn poses_by_cpu_network(
     ratio: f64,
     done: impl Fn() + Sync,
 ) -> Vec<Vec<Keypoint>> {
-    let keep = kept_tokens(MaskKind::Progressive, ratio, grid, 0);
+    let keep = TokenBudget::progressive(KeepRatio::new(ratio).unwrap_or_default()).kept_tokens(grid);
     let [width, height] = samples.heatmap_wh;
     (0..samples.len())
         .into_par_iter()

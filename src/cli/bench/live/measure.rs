@@ -33,7 +33,7 @@ impl Bench {
     pub fn ready(&self) -> anyhow::Result<()> {
         let mut heard = 0;
         loop {
-            match (self.live.model(), self.live.finder()) {
+            match (self.live.model(), self.live.detector()) {
                 (ModelStatus::Failed(sentence), _) | (_, DetectorStatus::Failed(sentence)) => bail!(sentence),
                 (ModelStatus::Ready(_), DetectorStatus::Ready(_) | DetectorStatus::None) => return Ok(()),
                 _ if self.stop.load(Ordering::SeqCst) => bail!("stopped before the model was loaded"),

@@ -1,11 +1,11 @@
 //! The inference thread: newest frame in, newest result out. What it does with a frame is in `inference`.
 
 use super::capture::LiveFrame;
-use super::ending;
-use super::estimator::{Loader, ModelStatus};
+use super::estimator::{ModelLoader, ModelStatus};
 use super::inference::Inference;
+use super::join;
 use super::person_detector::{DetectorLoader, DetectorStatus};
-use super::rate::{History, Rate};
+use super::rate::{Rate, RecentValues};
 use super::slot::{Notifier, Slot, lock};
 use super::times::FrameTimes;
 use crate::infer::{PoseEstimate, Settings};
@@ -55,9 +55,9 @@ pub struct LiveResult {
 
 /// What was measured over the last results.
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub struct LiveMeasurements {
     /// Times of frames, oldest first.
-    pub history: History<FrameTimes>,
+    pub history: RecentValues<FrameTimes>,
     /// Results a second.
     pub rate: f64,
     /// What went wrong with the last frame, if anything did.
@@ -67,39 +67,39 @@ pub struct Measured {
 /// Results whose times are kept for the plots.
 const HISTORY: usize = 240;
 
-pub(super) struct Measuring {
-    pub history: History<FrameTimes>,
+pub(super) struct MeasurementState {
+    pub history: RecentValues<FrameTimes>,
     pub rate: Rate,
     pub error: Option<String>,
 }
 
-impl Default for Measuring {
+impl Default for MeasurementState {
     fn default() -> Self {
-        Measuring { history: History::new(HISTORY), rate: Rate::default(), error: None }
+        MeasurementState { history: RecentValues::new(HISTORY), rate: Rate::default(), error: None }
     }
 }
 
 /// Everything that the inference thread shares with the window.
-pub(super) struct Shared {
+pub(super) struct InferenceState {
     pub notifier: Arc<Notifier>,
     pub frames: Arc<Slot<LiveFrame>>,
     pub settings: Slot<LiveSettings>,
     /// A model to load, or `None` to unload.
-    pub model: Slot<Option<Loader>>,
+    pub model: Slot<Option<ModelLoader>>,
     /// A person detector to load, or `None` to unload.
-    pub finder: Slot<Option<DetectorLoader>>,
+    pub detector: Slot<Option<DetectorLoader>>,
     pub results: Slot<LiveResult>,
     pub status: Mutex<ModelStatus>,
     pub detector_status: Mutex<DetectorStatus>,
-    pub measuring: Mutex<Measuring>,
+    pub measuring: Mutex<MeasurementState>,
     stop: AtomicBool,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl Shared {
-    pub fn measured(&self) -> Measured {
+impl InferenceState {
+    pub fn measured(&self) -> LiveMeasurements {
         let measuring = lock(&self.measuring);
-        Measured {
+        LiveMeasurements {
             history: measuring.history.clone(),
             rate: measuring.rate.per_second(Instant::now()),
             error: measuring.error.clone(),
@@ -127,12 +127,12 @@ impl Shared {
 }
 
 /// The running inference thread. Dropping it stops and joins the thread.
-pub(super) struct Worker {
-    pub shared: Arc<Shared>,
+pub(super) struct InferenceThread {
+    pub shared: Arc<InferenceState>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Worker {
+impl InferenceThread {
     /// Starts the thread. Frames arrive in `frames`, whose notifier must be `notifier`.
     ///
     /// # Errors
@@ -142,11 +142,11 @@ impl Worker {
         frames: Arc<Slot<LiveFrame>>,
         settings: LiveSettings,
         wake: Arc<dyn Fn() + Send + Sync>,
-    ) -> std::io::Result<Worker> {
-        let shared = Arc::new(Shared {
+    ) -> std::io::Result<InferenceThread> {
+        let shared = Arc::new(InferenceState {
             settings: Slot::new(notifier.clone()),
             model: Slot::new(notifier.clone()),
-            finder: Slot::new(notifier.clone()),
+            detector: Slot::new(notifier.clone()),
             // Nobody waits for results: the window is woken by `wake`.
             results: Slot::new(Arc::default()),
             status: Mutex::default(),
@@ -161,16 +161,16 @@ impl Worker {
             let shared = shared.clone();
             move || Inference::new(&shared, settings).run()
         })?;
-        Ok(Worker { shared, thread: Some(thread) })
+        Ok(InferenceThread { shared, thread: Some(thread) })
     }
 }
 
-impl Drop for Worker {
+impl Drop for InferenceThread {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.notifier.notify();
         if let Some(thread) = self.thread.take() {
-            ending::join(thread);
+            join::join_or_abandon(thread);
         }
     }
 }
