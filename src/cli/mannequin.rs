@@ -93,6 +93,7 @@ fn tile(kept: &KeptPicture) -> Tile {
 mod tests {
     use super::*;
     use crate::data::PoseSet;
+    use crate::pose::Size;
     use std::path::Path;
 
     fn args(out_dir: &Path) -> Args {
@@ -117,7 +118,7 @@ mod tests {
             let set = PoseSet::open(&out, "val", Skeleton::coco17()).unwrap();
             assert_eq!(set.report.summary(), "");
             assert_eq!((set.images.len(), set.persons.len()), (5, 5));
-            let wanted = if crops { [384, 512] } else { [160, 120] };
+            let wanted = if crops { Size::new(384, 512) } else { Size::new(160, 120) };
             assert!(set.images.iter().all(|p| p.size == wanted));
             assert!(set.persons.iter().all(|p| p.labelled() > 4 && p.area > 0.0));
             assert!(image::image_dimensions(out.join("sheet.png")).unwrap().0 > 300);

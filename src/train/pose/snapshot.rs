@@ -46,7 +46,7 @@ fn tile(samples: &CropDataset, index: usize, estimate: &[Keypoint]) -> Result<Ti
     let wh = samples.input_wh.map(|side| side * ZOOM);
     let sample = samples.draw(index, 0);
     let crop = sample.render(&read_image(picture)?, wh);
-    let map = sample.affine(picture.size[0], wh);
+    let map = sample.affine(picture.size.width, wh);
     let drawn = |keypoints: &[Keypoint]| -> RgbImage {
         let place = |k: &Keypoint| {
             let [x, y] = map.apply([f64::from(k.x), f64::from(k.y)]);
