@@ -9,7 +9,6 @@ mod words;
 
 pub use curve::CurvePoint;
 pub use form::TrainForm;
-pub use job::MANNEQUIN;
 pub use problems::{FormField, Problem};
 pub use progress::{ApMeasurement, TrainPhase, TrainProgress};
 pub use words::sentence;
@@ -199,13 +198,13 @@ impl TrainingState {
     pub fn picked(&mut self, ctx: &Context, pick: TrainDialog, path: PathBuf) {
         let config = &mut self.form.config;
         match pick {
-            TrainDialog::AddSet => config.data.train.push(crate::data::SetSpec { path, repeat: 1 }),
+            TrainDialog::AddSet => config.data.train.push(path.into()),
             TrainDialog::Set(n) => {
                 if let Some(spec) = config.data.train.get_mut(n) {
-                    spec.path = path;
+                    spec.source = path.into();
                 }
             }
-            TrainDialog::Validation => config.data.val = Some(path),
+            TrainDialog::Validation => config.data.val = Some(path.into()),
             TrainDialog::Start => config.model.init = Some(path),
             TrainDialog::Folder => config.run.out = path,
             TrainDialog::Resume => self.resume_folder(ctx, &path),
