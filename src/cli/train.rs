@@ -5,17 +5,15 @@ mod detector;
 mod run_args;
 mod screen;
 
+use crate::cli::mannequin_sets::with_mannequin_sets;
 use crate::cli::stop_flag;
 use crate::data::{SetSource, SetSpec};
 use crate::model::Variant;
-use crate::synth::training_set;
 use crate::train::{self, PoseEvent, PoseStep, Recipe, TrainConfig};
-use anyhow::{Context, bail};
-use indicatif::ProgressBar;
+use anyhow::Context;
 use run_args::{RunArgs, set};
 use screen::{Screen, still};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 /// Trains a pose network, or the network that a subcommand names.
 #[derive(clap::Args)]
@@ -43,10 +41,10 @@ struct PoseArgs {
     #[arg(long, conflicts_with = "resume")]
     recipe: Option<Recipe>,
     /// A set to train on, COCO or MPII layout, passed N times an epoch; `mannequin:N` draws N pictures of the
-    /// built-in figure. May be given several times
+    /// built-in figure into the run folder. May be given several times
     #[arg(long, value_name = "FOLDER[:N]")]
     data: Vec<SetSpec>,
-    /// The set that decides which weights are best
+    /// The set that decides which weights are best; `mannequin:N` draws N pictures of figures that are not trained on
     #[arg(long, value_name = "FOLDER")]
     val: Option<SetSource>,
     /// A further set to measure the finished weights on; may be given several times
@@ -157,11 +155,10 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     }
     args.run.check_folder(&config.run.out)?;
     let stop = stop_flag()?;
-    for spec in &mut config.data.train {
-        if let SetSource::Mannequin(pictures) = spec.source {
-            *spec = drawn(&config.run.out, pictures.unwrap_or(1), &stop)?;
-        }
-    }
+    let data = &mut config.data;
+    with_mannequin_sets(&config.run.out, &stop, |sets| {
+        sets.replace_in(&mut data.train, &mut data.val, &mut data.report)
+    })?;
     let screen = Screen::default();
     let command = command_line(std::env::args());
     train::run(&config, args.run.resumes(), &command, &|event| show(&screen, event), &stop)
@@ -182,22 +179,6 @@ pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
         _ => quoted(shorten(&arg)),
     });
     std::iter::once("tmpose".to_owned()).chain(shown).collect::<Vec<_>>().join(" ")
-}
-
-/// A set of `count` pictures of the mannequin in the run's folder; drawn where it is missing.
-fn drawn(run: &Path, count: usize, stop: &AtomicBool) -> anyhow::Result<SetSpec> {
-    let folder = run.join(format!("mannequin-{count}"));
-    let bar = ProgressBar::new(0).with_message("drawing the mannequin");
-    let show = |done, total| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    };
-    let complete = training_set(&folder, count, &show, stop)?;
-    bar.finish_and_clear();
-    if !complete {
-        bail!("stopped while the mannequin was drawn; start again to go on");
-    }
-    Ok(folder.into())
 }
 
 fn show(screen: &Screen, event: &PoseEvent) {

@@ -138,9 +138,9 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
         let tip = "People that are drawn here, with known joints: enough to see a training work.";
         if ui.add_sized(half, Button::new("Add mannequin")).on_hover_text(tip).clicked() {
             let data = &mut form.config.data;
-            let mannequin = SetSource::Mannequin(Some(PICTURES));
-            data.val.get_or_insert_with(|| mannequin.clone());
-            data.train.push(mannequin.into());
+            // Without a number it is the validation part of the one that is trained on.
+            data.val.get_or_insert(SetSource::Mannequin(None));
+            data.train.push(SetSource::Mannequin(Some(PICTURES)).into());
         }
     });
     let mut val = form.config.data.val.as_ref().map(SetSource::to_string).unwrap_or_default();
