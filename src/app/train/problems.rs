@@ -1,6 +1,6 @@
 //! What keeps a training from starting, found before it starts and said at the field that is wrong.
 
-use super::job::MANNEQUIN;
+use super::thread::MANNEQUIN;
 use super::words::sentence;
 use crate::data::PoseSet;
 use crate::pose::Skeleton;

@@ -1,6 +1,5 @@
 //! What the window remembers between runs.
 
-use super::focus::Target;
 use crate::gpu::DeviceChoice;
 use crate::infer::Settings;
 use crate::live::LiveSettings;
@@ -90,21 +89,13 @@ impl Default for LayerSettings {
     }
 }
 
-/// Who is followed when nobody was pointed at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Everyone {
-    #[default]
-    All,
-    Largest,
-    Centre,
-}
-
 /// Who is followed, how they are found, and how much their keypoints are smoothed: what of
 /// [`FollowSettings`] outlives the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PeopleSettings {
-    pub mode: Everyone,
+    /// Who is followed while the pointer has selected nobody: never a point or a drawn box.
+    pub mode: FollowMode,
     pub most: usize,
     /// Share of the picture's height.
     pub min_size: f32,
@@ -140,20 +131,16 @@ impl PeopleSettings {
         };
         self.min_cutoff = within(self.min_cutoff, Self::CUTOFFS, default.min_cutoff);
         self.beta = within(self.beta, Self::BETAS, default.beta);
+        if matches!(self.mode, FollowMode::Point(_) | FollowMode::Drawn(_)) {
+            self.mode = default.mode;
+        }
         self
     }
 
-    /// What the follower needs to know of it; `target` is whom the pointer chose.
-    pub fn follow(&self, target: Option<Target>) -> FollowSettings {
-        let mode = match (target, self.mode) {
-            (Some(Target::Place(at)), _) => FollowMode::Point(at),
-            (Some(Target::Box(drawn)), _) => FollowMode::Drawn(drawn),
-            (None, Everyone::All) => FollowMode::All,
-            (None, Everyone::Largest) => FollowMode::Largest,
-            (None, Everyone::Centre) => FollowMode::Centre,
-        };
+    /// The tracker's settings; `target` is whom the pointer selected.
+    pub fn follow(&self, target: Option<FollowMode>) -> FollowSettings {
         FollowSettings {
-            mode,
+            mode: target.unwrap_or(self.mode),
             most_people: self.most,
             min_size: self.min_size,
             detect_every: self.detect_every,
@@ -171,7 +158,7 @@ impl Default for PeopleSettings {
     fn default() -> Self {
         let follow = FollowSettings::default();
         PeopleSettings {
-            mode: Everyone::All,
+            mode: FollowMode::All,
             most: follow.most_people,
             min_size: follow.min_size,
             detect: true,
@@ -271,8 +258,8 @@ impl Preferences {
         self.recent.truncate(RECENT);
     }
 
-    /// What the inference thread needs to know of it; `target` is whom the pointer chose.
-    pub fn live(&self, target: Option<Target>) -> LiveSettings {
+    /// The settings of the live pipeline; `target` is whom the pointer selected.
+    pub fn live(&self, target: Option<FollowMode>) -> LiveSettings {
         let decoding = if self.dark { Decoding::default() } else { Decoding::Plain };
         LiveSettings {
             infer: Settings {
