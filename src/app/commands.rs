@@ -33,9 +33,9 @@ const fn ctrl_shift(key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key))
 }
 
-const EVERYBODY: FollowChoice = FollowChoice::Mode(FollowMode::All);
-const LARGEST: FollowChoice = FollowChoice::Mode(FollowMode::Largest);
-const CENTRE: FollowChoice = FollowChoice::Mode(FollowMode::Centre);
+const EVERYBODY: FollowChoice = FollowChoice::Automatic(FollowMode::All);
+const LARGEST: FollowChoice = FollowChoice::Automatic(FollowMode::Largest);
+const CENTRE: FollowChoice = FollowChoice::Automatic(FollowMode::Centre);
 
 /// The row of a command: its texts and keys, then what it does. `toggle` switches a preference, `follow` chooses
 /// who is followed; other commands give their `action`, and `checked` where they switch something.

@@ -8,8 +8,9 @@ use super::state::{FollowChoice, HeatmapJoint, Notification, State};
 use super::train::{CloseState, TrainDialog, TrainProgress, TrainTab, TrainThread, TrainingState, holds_training};
 use crate::data::SetSpec;
 use crate::gpu;
+use crate::model::KeepRatio;
 use crate::infer::{Estimator, InferError};
-use crate::live::{self, Loader, ModelStatus, ModelSummary, Transport};
+use crate::live::{self, ModelLoader, ModelStatus, ModelSummary, Transport};
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
 use crate::track::FollowMode;
 use crate::train::TrainConfig;
@@ -65,8 +66,8 @@ impl Executor<'_> {
             AppAction::EditPreferences(edit) => edit(&mut self.state.preferences),
             AppAction::ChangeKeepRatio(by) => {
                 let ratio = &mut self.state.preferences.keep_ratio;
-                let percent = ((*ratio + by) * 100.0).round();
-                *ratio = (percent / 100.0).clamp(MIN_KEEP_RATIO, 1.0);
+                let percent = ((ratio.get() + by) * 100.0).round();
+                *ratio = KeepRatio::new((percent / 100.0).clamp(MIN_KEEP_RATIO, 1.0)).unwrap_or_default();
             }
             AppAction::StepHeatmapJoint(by) => self.step_heatmap_joint(by),
             AppAction::FitPicture => self.state.view.fit(),
@@ -193,7 +194,7 @@ impl Executor<'_> {
         self.state.accuracy.clear();
         let device = self.state.preferences.device;
         let on_device = self.services.textures.heatmaps.draws_on_device();
-        self.services.pipeline.load(weights.map(|path| -> Loader {
+        self.services.pipeline.load(weights.map(|path| -> ModelLoader {
             Box::new(move || {
                 let device = gpu::choose(device).map_err(InferError::from)?;
                 let mut estimator = Estimator::load(&path, device.clone())?;
@@ -215,7 +216,7 @@ impl Executor<'_> {
     pub fn load_detector(&mut self, weights: Option<PathBuf>) {
         self.state.detector = weights.clone();
         let device = self.state.preferences.device;
-        self.services.pipeline.load_finder(weights.map(|path| live::detector(path, device)));
+        self.services.pipeline.load_detector(weights.map(|path| live::detector_loader(path, device)));
     }
 
     fn follow(&mut self, choice: FollowChoice) {

@@ -1,11 +1,13 @@
 //! Starts the window: device, options, and what it begins with.
 
 use super::automation::Automation;
-use super::preferences::{Everyone, Preferences};
+use super::preferences::Preferences;
 use super::window::{Window, mannequin};
+use crate::detect::DetectorChoice;
 use crate::gpu::{self, DeviceChoice};
-use crate::model::MaskKind;
+use crate::model::{KeepRatio, MaskKind};
 use crate::source::SourceSpec;
+use crate::track::FollowMode;
 use eframe::egui_wgpu;
 use std::path::PathBuf;
 
@@ -17,11 +19,10 @@ pub struct WindowOptions {
     pub weights: Option<PathBuf>,
     pub device: Option<DeviceChoice>,
     pub mask: Option<MaskKind>,
-    /// In (0, 1].
-    pub keep_ratio: Option<f64>,
-    /// The person detector's file.
-    pub detector: DetectorOption,
-    pub people: Option<Everyone>,
+    pub keep_ratio: Option<KeepRatio>,
+    /// The person detector.
+    pub detector: DetectorChoice,
+    pub people: Option<FollowMode>,
     /// At most this many people, at least 1.
     pub most_people: Option<usize>,
     /// Frames from one detection to the next, at least 1.
@@ -35,16 +36,6 @@ pub struct WindowOptions {
     pub automation: Automation,
     /// Open the training panel.
     pub training: Option<TrainPanelOptions>,
-}
-
-/// Which person detector the window begins with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum DetectorOption {
-    /// The one that was chosen last, else the one that comes with the program.
-    #[default]
-    Remembered,
-    None,
-    File(PathBuf),
 }
 
 /// What the training panel begins with.
@@ -133,12 +124,12 @@ impl WindowApp {
         people.detect_every = start.detect_every.unwrap_or(people.detect_every);
         people.smooth = start.smooth.unwrap_or(people.smooth);
         let detector = match start.detector {
-            DetectorOption::None => None,
-            DetectorOption::File(path) => {
+            DetectorChoice::None => None,
+            DetectorChoice::File(path) => {
                 people.detect = true;
                 Some(path)
             }
-            DetectorOption::Remembered => {
+            DetectorChoice::Default => {
                 let chosen = people.detector.clone().filter(|path| path.exists());
                 chosen.or_else(crate::weights::default_detector)
             }

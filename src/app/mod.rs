@@ -19,8 +19,7 @@ mod widgets;
 mod window;
 
 pub use automation::Automation;
-pub use preferences::Everyone;
-pub use run::{AppError, DetectorOption, TrainPanelOptions, WindowOptions, run};
+pub use run::{AppError, TrainPanelOptions, WindowOptions, run};
 
 #[cfg(test)]
 mod tests;

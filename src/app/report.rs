@@ -1,7 +1,8 @@
 //! What a bug report needs to say, as JSON: versions, device, source, settings and measurements.
 
 use super::window::Window;
-use crate::live::{FinderStatus, FrameTimes, ModelStatus, Spread, skipped_share};
+use crate::live::{DetectorStatus, FrameTimes, ModelStatus, Percentiles, skipped_share};
+use crate::vision::Decoding;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ pub fn report(window: &Window) -> Value {
         .enumerate()
         .map(|(n, name)| ((*name).to_owned(), spread(history().filter_map(|t| t.stages()[n].1))))
         .collect();
-    let whole = Spread::of(history().map(|t| t.whole));
+    let whole = Percentiles::of(history().map(|t| t.whole));
     let result = window.viewer.result();
     json!({
         "program": format!("tmpose {}", env!("CARGO_PKG_VERSION")),
@@ -29,11 +30,11 @@ pub fn report(window: &Window) -> Value {
             "seed": window.preferences.seed,
             "positions": window.preferences.positions,
             "flip_test": window.preferences.flip_test,
-            "dark": window.preferences.dark,
+            "dark": window.preferences.decoding != Decoding::Plain,
             "follow": window.preferences.people.follow(window.focus.target),
             "detect": window.preferences.people.detect,
         },
-        "detector": finder(&window.live.finder()),
+        "detector": finder(&window.live.detector()),
         "result": result.map(|r| json!({
             "number": r.number,
             "people": r.people.len(),
@@ -109,12 +110,12 @@ fn source(window: &Window) -> Value {
     })
 }
 
-fn finder(status: &FinderStatus) -> Value {
+fn finder(status: &DetectorStatus) -> Value {
     match status {
-        FinderStatus::None => json!({ "status": "none" }),
-        FinderStatus::Loading => json!({ "status": "loading" }),
-        FinderStatus::Failed(reason) => json!({ "status": "failed", "reason": reason }),
-        FinderStatus::Ready(summary) => json!({
+        DetectorStatus::None => json!({ "status": "none" }),
+        DetectorStatus::Loading => json!({ "status": "loading" }),
+        DetectorStatus::Failed(reason) => json!({ "status": "failed", "reason": reason }),
+        DetectorStatus::Ready(summary) => json!({
             "status": "ready",
             "file": summary.path,
             "adapter": summary.device.name,
@@ -125,10 +126,10 @@ fn finder(status: &FinderStatus) -> Value {
 
 /// Milliseconds that half, 95 % and 99 % of the values do not exceed; null of no values.
 fn spread(values: impl Iterator<Item = Duration>) -> Value {
-    Spread::of(values).map(percentiles).into()
+    Percentiles::of(values).map(percentiles).into()
 }
 
-fn percentiles(spread: Spread) -> Value {
+fn percentiles(spread: Percentiles) -> Value {
     json!({ "p50": ms(spread.p50), "p95": ms(spread.p95), "p99": ms(spread.p99) })
 }
 

@@ -1,13 +1,14 @@
 //! The window with a scripted source and a scripted network, read by its labels.
 
 use super::commands::Command;
-use super::focus::{FollowChoice, PointerMode, Target};
-use super::preferences::{Everyone, KeypointDisplay, Preferences};
+use super::focus::{FollowChoice, PointerMode};
+use super::preferences::{KeypointDisplay, Preferences};
 use super::theme;
 use super::window::Window;
 use crate::gpu::ComputeDevice;
 use crate::live::fakes::{self, Scripted, free, loader};
-use crate::live::{FinderStatus, ModelStatus, Transport};
+use crate::live::{DetectorStatus, ModelStatus, Transport};
+use crate::model::KeepRatio;
 use crate::source::{Source, SourceError, SourceSpec};
 use crate::track::FollowMode;
 use egui::{Key, Modifiers, PointerButton, Pos2, Rect, Vec2};
@@ -58,7 +59,7 @@ fn running() -> Harnessed {
 /// The same with a detector that finds three people side by side in the picture of 64 by 48 pixels.
 fn crowded() -> Harnessed {
     let mut harness = running();
-    state(&mut harness).live.load_finder(Some(fakes::finder(
+    state(&mut harness).live.load_detector(Some(fakes::finder(
         &[4.0, 24.0, 44.0],
         &Arc::default(),
         &Arc::default(),
@@ -268,7 +269,7 @@ fn a_network_that_takes_five_seconds_a_frame_does_not_hold_up_the_window() {
     for n in 0..100 {
         if n % 10 == 0 {
             let window = state(&mut harness);
-            window.preferences.keep_ratio = 0.6 + f64::from(n) / 1000.0;
+            window.preferences.keep_ratio = KeepRatio::new(0.6 + f64::from(n) / 1000.0).unwrap();
             window.live.seek(Duration::from_millis(n as u64));
         }
         let clock = Instant::now();
@@ -291,8 +292,8 @@ fn a_click_on_a_person_follows_it_and_a_click_beside_or_escape_follows_everybody
     click(&mut harness, 30.0, 24.0);
     until(&mut harness, "one person", |w| w.viewer.result().is_some_and(|r| r.people.len() == 1));
     let window = state(&mut harness);
-    assert!(matches!(window.focus.target, Some(Target::Place([x, _])) if (x - 30.0).abs() < 1.0));
-    assert_eq!(window.focus.choice(Everyone::All), FollowChoice::Click);
+    assert!(matches!(window.focus.target, Some(FollowMode::Point([x, _])) if (x - 30.0).abs() < 1.0));
+    assert_eq!(window.focus.choice(FollowMode::All), FollowChoice::Click);
     // Another one, who is not followed now, can be clicked on as well: the detector knows it.
     click(&mut harness, 50.0, 24.0);
     until(&mut harness, "the other person", |w| {
@@ -314,7 +315,7 @@ fn a_box_is_drawn_by_hand_and_escape_gives_up_drawing_only() {
     assert_eq!(state(&mut harness).focus.pointer, PointerMode::Draw);
     harness.get_by_label_contains("Drag a box");
     drag(&mut harness, [22.0, 4.0], [38.0, 44.0]);
-    let Some(Target::Box(drawn)) = state(&mut harness).focus.target else { panic!("no box was drawn") };
+    let Some(FollowMode::Drawn(drawn)) = state(&mut harness).focus.target else { panic!("no box was drawn") };
     assert!((drawn.x - 22.0).abs() < 1.0 && (drawn.w - 16.0).abs() < 1.0, "{drawn:?}");
     until(&mut harness, "the drawn box", |w| {
         w.viewer.result().is_some_and(|r| matches!(r.settings.follow.mode, FollowMode::Drawn(_)))
@@ -324,10 +325,10 @@ fn a_box_is_drawn_by_hand_and_escape_gives_up_drawing_only() {
     harness.key_press(Key::Escape);
     harness.step();
     let focus = state(&mut harness).focus;
-    assert_eq!((focus.pointer, focus.target), (PointerMode::Free, Some(Target::Box(drawn))));
+    assert_eq!((focus.pointer, focus.target), (PointerMode::Free, Some(FollowMode::Drawn(drawn))));
     // Outside draw mode the same movement moves the picture and chooses nobody.
     drag(&mut harness, [22.0, 4.0], [38.0, 44.0]);
-    assert_eq!(state(&mut harness).focus.target, Some(Target::Box(drawn)));
+    assert_eq!(state(&mut harness).focus.target, Some(FollowMode::Drawn(drawn)));
 }
 
 #[test]
@@ -392,7 +393,7 @@ fn a_lost_camera_keeps_its_picture_and_says_that_it_is_tried_again() {
     }
     let window = state(&mut harness);
     assert!(window.live.source().is_none() && window.viewer.frame().is_none());
-    assert!(matches!(window.live.finder(), FinderStatus::None));
+    assert!(matches!(window.live.detector(), DetectorStatus::None));
 }
 
 #[test]

@@ -4,15 +4,15 @@ mod published;
 mod report;
 
 use super::eval::progress_bar;
-use super::model_args::{ModelArgs, keep_ratio};
+use super::model_args::ModelArgs;
 use super::output::write_file;
-use crate::data::{PoseSet, Samples, read_picture};
-use crate::eval::ablation::{Cell, Spread, cells};
+use crate::data::{CropDataset, PoseSet, read_image};
+use crate::eval::ablation::{AblationSetting, SeedStats, ablation_settings};
 use crate::eval::set::plain_samples;
-use crate::eval::{Accuracy, Suppression, Task, estimate_subjects, seen_in_training};
+use crate::eval::{EvalTask, PoseAccuracy, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
-use crate::model::{Counting, MaskKind, PositionMode};
-use report::{Arithmetic, Milliseconds, Report, Row};
+use crate::model::{Counting, KeepRatio, MaskKind, PositionMode};
+use report::{AblationReport, AblationRow, Arithmetic, Milliseconds};
 use std::path::PathBuf;
 
 /// Rounds of timing that nobody counts: memory is claimed, kernels are compiled and tuned.
@@ -32,8 +32,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
     /// Keep ratios
-    #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST", value_parser = keep_ratio)]
-    keep: Vec<f64>,
+    #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST")]
+    keep: Vec<KeepRatio>,
     /// Masks; every token kept is always among the lines
     #[arg(
         long,
@@ -42,7 +42,7 @@ pub struct Args {
         value_name = "LIST"
     )]
     mask: Vec<MaskKind>,
-    /// Position modes: gathered, prefix or both
+    /// Position modes
     #[arg(long, value_delimiter = ',', default_value = "gathered", value_name = "LIST")]
     positions: Vec<PositionMode>,
     /// Random masks that each line with the random mask is repeated with
@@ -72,30 +72,32 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if !left_out.is_empty() {
         eprintln!("{title}: {left_out}");
     }
-    let seen = seen_in_training(&set, &info.record.trained_on(), &info.skeleton);
+    let seen = training_overlap(&set, &info.record.trained_on(), &info.skeleton);
     if let Some(seen) = &seen {
         eprintln!("warning: {seen}");
     }
     let all = set.persons.len();
     let mut samples = plain_samples(set, &info.config, &info.skeleton);
     samples.mixture.thin_to(args.limit);
-    let cells = cells(&args.mask, &args.keep, &args.positions, args.seeds, info.config.tokens());
+    let ablation_settings =
+        ablation_settings(&args.mask, &args.keep, &args.positions, args.seeds, info.config.tokens());
 
-    let scores = measure(&estimator, &samples, &cells, args.flip_test, &title)?;
-    let times = time(&mut estimator, &samples, &cells, args.flip_test, args.runs)?;
+    let scores = measure(&estimator, &samples, &ablation_settings, args.flip_test, &title)?;
+    let times = time(&mut estimator, &samples, &ablation_settings, args.flip_test, args.runs)?;
     let arithmetic = |tokens: usize, counting: Counting| {
         // The published tables divide by 2^30.
         let unit = if counting == Counting::Repository { f64::from(1 << 30) } else { 1e9 };
         let macs = info.config.macs(tokens, counting);
         Arithmetic { transformer: macs.transformer() as f64 / unit, total: macs.total() as f64 / unit }
     };
-    let rows = cells.into_iter().zip(scores).zip(times);
+    let rows = ablation_settings.into_iter().zip(scores).zip(times);
     let rows = rows.map(|((cell, scores), ms)| {
-        let spread = |of: fn(&Accuracy) -> Option<f64>| Spread::of(scores.iter().filter_map(of).collect());
+        let spread =
+            |of: fn(&PoseAccuracy) -> Option<f64>| SeedStats::of(scores.iter().filter_map(of).collect());
         let executed = arithmetic(cell.tokens, Counting::Executed);
         // Both passes of the flip test are arithmetic that is executed.
         let passes = if args.flip_test { 2.0 } else { 1.0 };
-        Row {
+        AblationRow {
             executed: Arithmetic {
                 transformer: passes * executed.transformer,
                 total: passes * executed.total,
@@ -110,7 +112,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             cell,
         }
     });
-    let report = Report {
+    let report = AblationReport {
         version: env!("CARGO_PKG_VERSION"),
         command: super::train::command_line(std::env::args()),
         weights: args.model.weights_file()?.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -145,37 +147,39 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 /// For each cell the accuracy with each of its seeds; the backbone sees a person once for all of them.
 fn measure(
     estimator: &Estimator,
-    samples: &Samples,
-    cells: &[Cell],
+    samples: &CropDataset,
+    ablation_settings: &[AblationSetting],
     flip_test: bool,
     title: &str,
-) -> anyhow::Result<Vec<Vec<Accuracy>>> {
-    let settings: Vec<Settings> =
-        cells.iter().flat_map(|cell| cell.seeds.iter().map(|seed| setting(cell, *seed, flip_test))).collect();
-    let task = Task::of_samples(samples);
-    let bar = progress_bar(task.subjects.len(), title);
-    let poses = estimate_subjects(&estimator.network(), &task.subjects, &settings, |n| bar.inc(n as u64))?;
+) -> anyhow::Result<Vec<Vec<PoseAccuracy>>> {
+    let settings: Vec<Settings> = ablation_settings
+        .iter()
+        .flat_map(|cell| cell.seeds.iter().map(|seed| setting(cell, *seed, flip_test)))
+        .collect();
+    let task = EvalTask::of_samples(samples);
+    let bar = progress_bar(task.crops.len(), title);
+    let poses = estimate_crops(&estimator.network(), &task.crops, &settings, |n| bar.inc(n as u64))?;
     bar.finish_and_clear();
     let mut scores = poses.iter().map(|poses| task.measure(poses, Suppression::default()));
-    Ok(cells.iter().map(|cell| scores.by_ref().take(cell.seeds.len()).collect()).collect())
+    Ok(ablation_settings.iter().map(|cell| scores.by_ref().take(cell.seeds.len()).collect()).collect())
 }
 
-/// Median times for one person on this device: of all cells in turns, so that a machine that slows down
+/// Median times for one person on this device: of all settings in turns, so that a machine that slows down
 /// slows all of them.
 fn time(
     estimator: &mut Estimator,
-    samples: &Samples,
-    cells: &[Cell],
+    samples: &CropDataset,
+    ablation_settings: &[AblationSetting],
     flip_test: bool,
     runs: u32,
 ) -> anyhow::Result<Vec<Milliseconds>> {
     let (_, person, picture) = samples.person(0);
-    let (img, boxes) = (read_picture(picture)?, [person.bbox]);
-    let mut parts = vec![Vec::new(); cells.len()];
-    let mut wholes = vec![Vec::new(); cells.len()];
-    let bar = progress_bar(cells.len() * (WARM_UP + runs) as usize, "timing");
+    let (img, boxes) = (read_image(picture)?, [person.bbox]);
+    let mut parts = vec![Vec::new(); ablation_settings.len()];
+    let mut wholes = vec![Vec::new(); ablation_settings.len()];
+    let bar = progress_bar(ablation_settings.len() * (WARM_UP + runs) as usize, "timing");
     for round in 0..WARM_UP + runs {
-        for (i, cell) in cells.iter().enumerate() {
+        for (i, cell) in ablation_settings.iter().enumerate() {
             let settings = setting(cell, cell.seeds[0], flip_test);
             estimator.set_timing(Timing::Stages);
             let (_, stages, _) = estimator.estimate(&img, &boxes, &settings, false)?;
@@ -193,15 +197,8 @@ fn time(
     Ok(pairs.map(|(part, whole)| Milliseconds { transformer: median(part), whole: median(whole) }).collect())
 }
 
-fn setting(cell: &Cell, seed: u64, flip_test: bool) -> Settings {
-    Settings {
-        mask: cell.mask,
-        keep_ratio: cell.keep_ratio,
-        seed,
-        positions: cell.positions,
-        flip_test,
-        decoding: Default::default(),
-    }
+fn setting(cell: &AblationSetting, seed: u64, flip_test: bool) -> Settings {
+    Settings { budget: cell.budget(seed), flip_test, ..Settings::default() }
 }
 
 /// The middle value, of an even number the mean of the two; 0 for none.

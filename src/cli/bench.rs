@@ -3,40 +3,36 @@
 
 mod detector;
 mod live;
+mod noise_set;
 mod peers;
-mod people;
 mod report;
 mod train;
 mod train_report;
 
-use super::model_args::keep_ratio;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings, StageTimes, Timing};
-use crate::model::{MaskKind, ModelConfig, Variant};
+use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant};
 use crate::pose::Skeleton;
 use crate::vision::BBox;
 use crate::weights::{TrainingRecord, WeightsInfo};
 use anyhow::Context;
 use image::{Rgb, RgbImage};
-use peers::Peers;
-use report::{Report, Row, Samples};
+use peers::{Peers, take_turns};
+use report::{StageReport, StageRow, StageSamples};
 use std::path::PathBuf;
-
-/// Runs that nobody counts: memory is claimed, kernels are compiled and tuned.
-const WARM_UP: usize = 2;
 
 /// Arguments of `tmpose bench`. Weights are random: only the time counts.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
-    what: Option<What>,
+    command: Option<BenchCommand>,
     /// Variants, e.g. tmpose-t,tmpose-b [default: all; with --train tmpose-t]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     variants: Vec<Variant>,
     /// Keep ratios
-    #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4", value_name = "LIST", value_parser = keep_ratio)]
-    keep: Vec<f64>,
+    #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4", value_name = "LIST")]
+    keep: Vec<KeepRatio>,
     /// Devices: auto, gpu, cpu or cuda
     #[arg(long, value_delimiter = ',', default_value = "auto", value_name = "LIST")]
     devices: Vec<DeviceChoice>,
@@ -46,7 +42,7 @@ pub struct Args {
     /// Persons in the frame
     #[arg(long, default_value_t = 1, value_name = "N", conflicts_with = "train", value_parser = clap::value_parser!(u16).range(1..=16))]
     persons: u16,
-    /// Measured runs; the median counts
+    /// StepTimes runs; the median counts
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Measure the person detector with these weights too
@@ -69,14 +65,14 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 // Parsed once, moved once: the size of the largest variant costs nothing.
 #[allow(clippy::large_enum_variant)]
-enum What {
+enum BenchCommand {
     /// Run the live pipeline without a window: frames a second, age of what comes out, stages, drops and memory
     Live(live::Args),
 }
 
 /// Runs `tmpose bench`.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(What::Live(args)) = &args.what {
+    if let Some(BenchCommand::Live(args)) = &args.command {
         return live::run(args);
     }
     let mut peers = if args.no_peers { None } else { Peers::start(&args.python) };
@@ -91,7 +87,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return train::run(&args, peers.as_mut(), load);
     }
     let variants = if args.variants.is_empty() { Variant::ALL.to_vec() } else { args.variants.clone() };
-    let mut report = Report::new(args.mask, usize::from(args.persons), args.runs, load);
+    let mut report = StageReport::new(args.mask, usize::from(args.persons), args.runs, load);
     for &choice in &args.devices {
         let device = gpu::choose(choice)?;
         if let Some(note) = &device.note {
@@ -126,7 +122,7 @@ fn measure(
     variant: Variant,
     device: &ComputeDevice,
     mut peers: Option<&mut Peers>,
-) -> anyhow::Result<Vec<Row>> {
+) -> anyhow::Result<Vec<StageRow>> {
     let skeleton = Skeleton::coco17().clone();
     let config = ModelConfig::new(variant, &skeleton);
     let model = config.init(&device.device);
@@ -141,32 +137,26 @@ fn measure(
     };
     let mut rows = Vec::new();
     for &ratio in &args.keep {
-        let settings = Settings { mask: args.mask, keep_ratio: ratio, ..Settings::default() };
+        let budget = TokenBudget { mask: args.mask, keep_ratio: ratio, ..TokenBudget::default() };
+        let settings = Settings { budget, ..Settings::default() };
         let mut estimate = |timing| -> anyhow::Result<(StageTimes, Vec<usize>)> {
             estimator.set_timing(timing);
             let (_, times, kept) = estimator.estimate(&img, &boxes, &settings, false)?;
             Ok((times, kept))
         };
-        let mut ours = Samples::default();
-        let mut theirs = vec![Samples::default(); names.len()];
-        for run in 0..WARM_UP + args.runs as usize {
+        let turns = take_turns(args.runs, peers.as_deref_mut(), names.len(), || {
             let (stages, kept) = estimate(Timing::Stages)?;
             let (unbroken, _) = estimate(Timing::WholeOnly)?;
-            let counts = run >= WARM_UP;
-            if counts {
-                ours.add_ours(&stages, &unbroken);
-            }
-            for (peer, samples) in theirs.iter_mut().enumerate() {
-                let Some(peers) = peers.as_deref_mut() else { continue };
-                let ms = peers.run(peer, &kept)?;
-                if counts {
-                    samples.add(ms);
-                }
-            }
+            Ok(Some(((stages, unbroken), kept)))
+        })?;
+        let mut ours = StageSamples::default();
+        let mut theirs = Vec::new();
+        if let Some(turns) = turns {
+            turns.ours.iter().for_each(|(stages, unbroken)| ours.add_ours(stages, unbroken));
+            theirs = names.iter().cloned().zip(turns.theirs.into_iter().map(StageSamples::of)).collect();
         }
         let kept = estimate(Timing::WholeOnly)?.1.len();
-        let theirs = names.iter().cloned().zip(theirs).collect();
-        rows.push(Row::new(variant, device, ratio, kept, &ours, theirs));
+        rows.push(StageRow::new(variant, device, ratio, kept, &ours, theirs));
     }
     Ok(rows)
 }

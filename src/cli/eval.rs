@@ -4,17 +4,18 @@ mod detector;
 mod own_boxes;
 mod report;
 
-use super::model_args::{DecodingArg, ModelArgs, keep_ratio};
+use super::model_args::ModelArgs;
 use super::output::write_file;
 use crate::data::PoseSet;
 use crate::eval::set::plain_samples;
-use crate::eval::{Boxes, NMS_THRESHOLD, Suppression, Task, estimate_subjects, seen_in_training};
+use crate::eval::{DetectedBoxes, EvalTask, NMS_THRESHOLD, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
-use crate::model::{MaskKind, PositionMode, keep_count};
+use crate::model::{KeepRatio, MaskKind, PositionMode, TokenBudget};
 use crate::pose::Keypoint;
+use crate::vision::Decoding;
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
-use report::{Report, Row, SetReport};
+use report::{EvalReport, EvalRow, EvaluatedSet};
 use std::path::{Path, PathBuf};
 
 /// Measures a pose network, or the network that a subcommand names.
@@ -48,23 +49,29 @@ struct PoseArgs {
     limit: usize,
 
     /// Keep ratios
-    #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4,0.25", value_name = "LIST", value_parser = keep_ratio, help_heading = "Network")]
-    keep: Vec<f64>,
-    /// Which visual tokens are kept: none (all of them), random, uniform, block or progressive
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,0.6,0.4,0.25",
+        value_name = "LIST",
+        help_heading = "Network"
+    )]
+    keep: Vec<KeepRatio>,
+    /// Which visual tokens are kept
     #[arg(long, default_value_t, value_name = "KIND", help_heading = "Network")]
     mask: MaskKind,
     /// Seed of the random mask
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Network")]
     seed: u64,
-    /// Positions of the kept tokens: gathered (their own), or prefix (as the reference does it)
+    /// Positions of the kept tokens
     #[arg(long, default_value_t, value_name = "MODE", help_heading = "Network")]
     positions: PositionMode,
     /// Average with the mirrored picture
     #[arg(long, help_heading = "Network")]
     flip_test: bool,
     /// From heatmaps to keypoints
-    #[arg(long, value_enum, default_value_t = DecodingArg::Dark, value_name = "KIND", help_heading = "Network")]
-    decoding: DecodingArg,
+    #[arg(long, default_value_t, value_name = "KIND", help_heading = "Network")]
+    decoding: Decoding,
 
     /// Boxes of a person detector in COCO's results format instead of the annotated boxes; needs one --data
     #[arg(long, value_name = "FILE", group = "detected", help_heading = "Boxes")]
@@ -120,7 +127,8 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     let mut estimator = args.model.estimator()?;
     estimator.set_timing(Timing::WholeOnly);
     let suppression = Suppression { threshold: args.nms, soft: args.soft_nms };
-    let mut report = Report::new(&estimator, &args.model.weights_file()?, suppression, args.decoding.name());
+    let mut report =
+        EvalReport::new(&estimator, &args.model.weights_file()?, suppression, args.decoding.name());
     for folder in &args.data {
         let set = measure_set(&args, &estimator, suppression, folder)?;
         if !report.sets.is_empty() {
@@ -147,7 +155,7 @@ fn measure_set(
     estimator: &Estimator,
     suppression: Suppression,
     folder: &Path,
-) -> anyhow::Result<SetReport> {
+) -> anyhow::Result<EvaluatedSet> {
     let info = estimator.info();
     let set = PoseSet::open(folder, "val", &info.skeleton)?;
     let title = set.title();
@@ -159,7 +167,7 @@ fn measure_set(
         }
     };
     note(set.report.summary());
-    let seen = seen_in_training(&set, &info.record.trained_on(), &info.skeleton);
+    let seen = training_overlap(&set, &info.record.trained_on(), &info.skeleton);
     if let Some(seen) = &seen {
         eprintln!("warning: {seen}");
     }
@@ -168,14 +176,14 @@ fn measure_set(
         None => 0.0,
     });
     let boxes = match (&args.boxes, &args.detector) {
-        (Some(path), _) => Some(Boxes::read(path, &set, score_min)?),
+        (Some(path), _) => Some(DetectedBoxes::read(path, &set, score_min)?),
         (None, Some(path)) => Some(own_boxes::detect(path, estimator.device(), &set, args.limit, score_min)?),
         (None, None) => None,
     };
     if let Some(boxes) = &boxes {
         note(boxes.summary());
     }
-    let (pictures, persons) = (set.pictures.len(), set.persons.len());
+    let (pictures, persons) = (set.images.len(), set.persons.len());
     let mut samples = plain_samples(set, &info.config, &info.skeleton);
     if boxes.is_none() {
         samples.mixture.thin_to(args.limit);
@@ -183,33 +191,29 @@ fn measure_set(
     let set = &samples.mixture.sets[0];
     let aspect = info.config.input[1] as f64 / info.config.input[0] as f64;
     let task = match &boxes {
-        Some(boxes) => Task::of_boxes(set, boxes, args.limit, aspect, &info.skeleton),
-        None => Task::of_samples(&samples),
+        Some(boxes) => EvalTask::of_boxes(set, boxes, args.limit, aspect, &info.skeleton),
+        None => EvalTask::of_samples(&samples),
     };
     let all = if boxes.is_some() { pictures } else { persons };
     if args.limit > 0 && args.limit < all {
         let what = if boxes.is_some() { "pictures" } else { "persons" };
         note(format!("only a part of the set: {} of {all} {what}", args.limit));
     }
-    let setting = |keep_ratio: &f64| Settings {
-        mask: args.mask,
-        keep_ratio: *keep_ratio,
-        seed: args.seed,
-        positions: args.positions,
+    let setting = |&keep_ratio: &KeepRatio| Settings {
+        budget: TokenBudget { mask: args.mask, keep_ratio, seed: args.seed, positions: args.positions },
         flip_test: args.flip_test,
-        decoding: args.decoding.decoding(),
+        decoding: args.decoding,
     };
     let settings: Vec<Settings> = args.keep.iter().map(setting).collect();
-    let rows_of = |task: &Task, title: &str| -> anyhow::Result<(Vec<Poses>, Vec<Row>)> {
-        let bar = progress_bar(task.subjects.len(), title);
-        let poses =
-            estimate_subjects(&estimator.network(), &task.subjects, &settings, |n| bar.inc(n as u64))?;
+    let rows_of = |task: &EvalTask, title: &str| -> anyhow::Result<(Vec<Poses>, Vec<EvalRow>)> {
+        let bar = progress_bar(task.crops.len(), title);
+        let poses = estimate_crops(&estimator.network(), &task.crops, &settings, |n| bar.inc(n as u64))?;
         bar.finish_and_clear();
-        let row = |(setting, poses): (&Settings, &Poses)| Row {
-            mask: setting.mask,
-            keep_ratio: setting.keep_ratio,
-            tokens: keep_count(setting.mask, setting.keep_ratio, info.config.tokens()),
-            positions: setting.positions,
+        let row = |(setting, poses): (&Settings, &Poses)| EvalRow {
+            mask: setting.budget.mask,
+            keep_ratio: setting.budget.keep_ratio,
+            tokens: setting.budget.keep_count(info.config.tokens()),
+            positions: setting.budget.positions,
             flip_test: setting.flip_test,
             accuracy: task.measure(poses, suppression),
         };
@@ -219,25 +223,25 @@ fn measure_set(
     let (poses, rows) = rows_of(&task, &title)?;
     if let Some(folder) = &args.results {
         for (setting, poses) in settings.iter().zip(&poses) {
-            let name = format!("{}_{}.json", title.replace('/', "_"), setting.keep_ratio);
+            let name = format!("{}_{}.json", title.replace('/', "_"), setting.budget.keep_ratio);
             let results = task.results(poses, suppression);
             write_file(&folder.join(name), &serde_json::to_vec(&results)?)?;
         }
     }
     let with_annotated_boxes = match &args.detector {
         Some(_) => {
-            let annotated = Task::of_annotated(set, args.limit, aspect, &info.skeleton);
+            let annotated = EvalTask::of_annotated(set, args.limit, aspect, &info.skeleton);
             Some(rows_of(&annotated, &format!("{title}, annotated boxes"))?.1)
         }
         None => None,
     };
     let file_name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(SetReport {
+    Ok(EvaluatedSet {
         set: title.clone(),
         boxes: args.boxes.as_ref().or(args.detector.as_ref()).map_or("ground truth".into(), file_name),
         box_score_min: boxes.is_some().then_some(score_min),
         pictures,
-        estimated: task.subjects.len(),
+        estimated: task.crops.len(),
         notes,
         warning: seen.as_ref().map(|s| s.to_string()),
         seen_in_training: seen,

@@ -1,9 +1,8 @@
 //! `tmpose macs`: how much arithmetic each variant and keep ratio costs, by an honest count and by the one
 //! behind the published tables.
 
-use super::model_args::keep_ratio;
 use crate::detect::DetectorConfig;
-use crate::model::{Counting, MaskKind, ModelConfig, Variant, keep_count};
+use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, Variant, keep_count};
 use crate::pose::Skeleton;
 
 /// How to count.
@@ -26,9 +25,9 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     variants: Vec<Variant>,
     /// Keep ratios
-    #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST", value_parser = keep_ratio)]
-    keep: Vec<f64>,
-    /// Which visual tokens are kept: block rounds their number to fours
+    #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST")]
+    keep: Vec<KeepRatio>,
+    /// Which visual tokens are kept
     #[arg(long, default_value_t, value_name = "KIND")]
     mask: MaskKind,
     /// Count for the 16 joints of MPII at 256x256 instead of COCO's 17 at 256x192

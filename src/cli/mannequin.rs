@@ -115,9 +115,9 @@ mod tests {
             run(Args { crops, ..args(&out) }).unwrap();
             let set = PoseSet::open(&out, "val", Skeleton::coco17()).unwrap();
             assert_eq!(set.report.summary(), "");
-            assert_eq!((set.pictures.len(), set.persons.len()), (5, 5));
+            assert_eq!((set.images.len(), set.persons.len()), (5, 5));
             let wanted = if crops { [384, 512] } else { [160, 120] };
-            assert!(set.pictures.iter().all(|p| p.size == wanted));
+            assert!(set.images.iter().all(|p| p.size == wanted));
             assert!(set.persons.iter().all(|p| p.labelled() > 4 && p.area > 0.0));
             assert!(image::image_dimensions(out.join("sheet.png")).unwrap().0 > 300);
         }

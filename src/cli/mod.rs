@@ -4,11 +4,11 @@
 //! `pub fn run(args: Args) -> anyhow::Result<()>`; a `pub mod` line and a line in `subcommands!` below
 //! plug it in.
 
+mod choices;
 mod errors;
 mod interrupt;
 pub mod model_args;
 mod output;
-mod people_arg;
 mod source_arg;
 
 pub mod ablate;

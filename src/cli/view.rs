@@ -1,10 +1,11 @@
 //! `tmpose view`: the window.
 
-use super::people_arg::{PeopleArg, named_detector};
 use super::source_arg::parse_source;
-use crate::app::{self, Automation, DetectorOption, Everyone, TrainPanelOptions, WindowOptions};
+use crate::app::{self, Automation, TrainPanelOptions, WindowOptions};
+use crate::detect::DetectorChoice;
 use crate::gpu::DeviceChoice;
-use crate::model::MaskKind;
+use crate::model::{KeepRatio, MaskKind};
+use crate::track::FollowMode;
 use anyhow::bail;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,19 +22,19 @@ pub struct Args {
     /// Where the network runs: auto, gpu, cpu or cuda [default: what was chosen last, at first auto]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
-    /// Which visual tokens are kept: none, random, uniform, block or progressive
+    /// Which visual tokens are kept
     #[arg(long, value_name = "MASK")]
     pub mask: Option<MaskKind>,
     /// Share of the visual tokens that is kept, above 0 and at most 1
     #[arg(long, value_name = "RATIO")]
-    pub keep: Option<f64>,
+    pub keep: Option<KeepRatio>,
     /// The person detector's file, or "none": one person is then looked for in the whole picture [default: the
     /// one that comes with tmpose]
     #[arg(long, value_name = "FILE")]
-    pub detector: Option<PathBuf>,
+    pub detector: Option<DetectorChoice>,
     /// Who is followed [default: what was chosen last, at first all]
     #[arg(long, value_name = "MODE")]
-    pub people: Option<PeopleArg>,
+    pub people: Option<FollowMode>,
     /// Follow at most this many people
     #[arg(long, value_name = "N")]
     pub most: Option<usize>,
@@ -75,22 +76,11 @@ pub struct Args {
     pub report: Option<PathBuf>,
 }
 
-fn everyone(people: PeopleArg) -> Everyone {
-    match people {
-        PeopleArg::All => Everyone::All,
-        PeopleArg::Largest => Everyone::Largest,
-        PeopleArg::Centre => Everyone::Centre,
-    }
-}
-
 /// Opens the window and returns when it is closed.
 ///
 /// # Errors
 /// Arguments that make no sense, and a machine without a display.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(ratio) = args.keep.filter(|r| !(*r > 0.0 && *r <= 1.0)) {
-        bail!("--keep {ratio} is not possible: give a number above 0 and at most 1");
-    }
     if let Some(file) = args.weights.as_ref().filter(|f| !f.is_file()) {
         bail!("the weights file {} does not exist: check the path, or leave --weights out", file.display());
     }
@@ -99,10 +89,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             bail!("{flag} 0 is not possible: give a number from 1");
         }
     }
-    let detector = match args.detector {
-        None => DetectorOption::Remembered,
-        Some(value) => named_detector(&value)?.map_or(DetectorOption::None, DetectorOption::File),
-    };
+    let detector = args.detector.unwrap_or_default();
+    detector.file()?;
     if let Some(file) = args.train_config.as_ref().filter(|f| !f.is_file()) {
         bail!("the settings file {} does not exist: check the path", file.display());
     }
@@ -120,7 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         mask: args.mask,
         keep_ratio: args.keep,
         detector,
-        people: args.people.map(everyone),
+        people: args.people,
         most_people: args.most,
         detect_every: args.detect_every,
         smooth: args.no_smooth.then_some(false),
@@ -141,11 +129,9 @@ mod tests {
 
     #[test]
     fn impossible_numbers_are_refused_with_the_way_out() {
-        let error = run(Args { keep: Some(0.0), ..Args::default() }).unwrap_err();
-        assert!(error.to_string().contains("above 0 and at most 1"));
         let error = run(Args { detect_every: Some(0), ..Args::default() }).unwrap_err();
         assert!(error.to_string().contains("--detect-every 0"), "{error}");
-        let detector = Some(PathBuf::from("nobody.safetensors"));
+        let detector = Some(DetectorChoice::File("nobody.safetensors".into()));
         let error = run(Args { detector, ..Args::default() }).unwrap_err();
         assert!(error.to_string().contains("nobody.safetensors"), "{error}");
         let weights = Some(PathBuf::from("nowhere.safetensors"));

@@ -1,7 +1,7 @@
 //! Random crops of annotated people: half body, scale, rotation, shift, brightness and mirror image
 //! (docs/METHOD.md, "Augmentation"), drawn from a generator that depends on the sample alone.
 
-use super::set::Person;
+use super::set::PersonAnnotation;
 use crate::pose::Skeleton;
 use crate::vision::{self, Affine, BOX_PADDING, CropBox};
 use image::RgbImage;
@@ -135,7 +135,7 @@ pub fn generator(seed: u64, purpose: u64, index: u64, round: u64) -> ChaCha8Rng 
 
 /// What was drawn for one sample: everything that its crop and its targets depend on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
+pub struct AugmentedCrop {
     pub crop: CropBox,
     /// Degrees, as [`Affine::from_crop`] takes them.
     pub rotation: f64,
@@ -144,16 +144,16 @@ pub struct Sample {
     pub brightness: f32,
 }
 
-impl Sample {
+impl AugmentedCrop {
     /// Draws the crop of `person` for an input of aspect width / height. `width` is the picture's.
     pub fn draw(
-        person: &Person,
+        person: &PersonAnnotation,
         width: u32,
         aspect: f64,
         skeleton: &Skeleton,
         how: &Augmentation,
         rng: &mut ChaCha8Rng,
-    ) -> Sample {
+    ) -> AugmentedCrop {
         let mut normal = || -> f64 { StandardNormal.sample(&mut *rng) };
         // All numbers are drawn whether they are used or not, so that switching one part off leaves
         // the others as they were.
@@ -182,7 +182,7 @@ impl Sample {
             crop.center[0] = f64::from(width) - 1.0 - crop.center[0];
         }
         let brightness = (1.0 + how.brightness * (2.0 * u_brightness - 1.0)) as f32;
-        Sample { crop, rotation, mirrored, brightness }
+        AugmentedCrop { crop, rotation, mirrored, brightness }
     }
 
     /// Map from the pixels of a picture `width` wide to an output of `out_wh` pixels.
@@ -210,7 +210,7 @@ impl Sample {
     /// Joints on the heatmap, [x, y, weight], in the order that the (mirrored) crop shows them.
     pub fn joints(
         &self,
-        person: &Person,
+        person: &PersonAnnotation,
         width: u32,
         heatmap_wh: [usize; 2],
         skeleton: &Skeleton,
@@ -230,7 +230,7 @@ impl Sample {
 }
 
 /// Crop around the labelled joints of one half (half body in docs/METHOD.md, "Augmentation").
-fn half_body(person: &Person, skeleton: &Skeleton, normal: f64, aspect: f64) -> Option<CropBox> {
+fn half_body(person: &PersonAnnotation, skeleton: &Skeleton, normal: f64, aspect: f64) -> Option<CropBox> {
     let joints: Vec<[f32; 3]> = person.keypoints.iter().map(|k| [k.x, k.y, k.score]).collect();
     vision::half_body_crop(&joints, &vision::upper_body(skeleton), aspect, normal)
 }
@@ -241,16 +241,16 @@ mod tests {
     use crate::pose::Keypoint;
     use crate::vision::BBox;
 
-    fn person() -> Person {
+    fn person() -> PersonAnnotation {
         let keypoints: Vec<Keypoint> = (0..17)
             .map(|j| Keypoint { x: 40.0 + 3.0 * (j % 5) as f32, y: 20.0 + 6.0 * j as f32, score: 2.0 })
             .collect();
-        Person::for_test(BBox { x: 30.0, y: 15.0, w: 40.0, h: 110.0 }, keypoints)
+        PersonAnnotation::for_test(BBox { x: 30.0, y: 15.0, w: 40.0, h: 110.0 }, keypoints)
     }
 
-    fn draw(how: &Augmentation, index: u64) -> Sample {
+    fn draw(how: &Augmentation, index: u64) -> AugmentedCrop {
         let mut rng = generator(3, 0, index, 0);
-        Sample::draw(&person(), 120, 0.75, Skeleton::coco17(), how, &mut rng)
+        AugmentedCrop::draw(&person(), 120, 0.75, Skeleton::coco17(), how, &mut rng)
     }
 
     #[test]
@@ -305,7 +305,7 @@ mod tests {
         let mut few = person();
         few.keypoints.iter_mut().skip(8).for_each(|k| k.score = 0.0);
         let mut rng = generator(3, 0, 1, 0);
-        let drawn = Sample::draw(&few, 120, 0.75, Skeleton::coco17(), &how, &mut rng);
+        let drawn = AugmentedCrop::draw(&few, 120, 0.75, Skeleton::coco17(), &how, &mut rng);
         assert_eq!(drawn.crop, draw(&Augmentation::none(), 1).crop);
     }
 

@@ -2,10 +2,10 @@
 
 use super::coco_file::CocoFile;
 use super::error::DataError;
+use super::images::{Listed, list};
 use super::lenient::{Number, Numbers};
-use super::locate::Place;
-use super::pictures::{Listed, list};
-use super::set::{Ignored, Layout, LoadReport, Person, PoseSet};
+use super::locate::DatasetFiles;
+use super::set::{DatasetFormat, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
 use serde::Deserialize;
@@ -42,21 +42,25 @@ struct RawAnnotation {
 }
 
 /// Reads a file's `bytes`. `expected` stands in for a skeleton that the set does not declare.
-pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
+pub(super) fn read(
+    bytes: Vec<u8>,
+    place: &DatasetFiles,
+    expected: Option<&Skeleton>,
+) -> Result<PoseSet, DataError> {
     let raw = RawFile::parse(bytes, &place.file, "COCO's keypoint layout")?;
     let skeleton = declared(&raw, place, expected)?;
     let joints = skeleton.len();
     let mut set = PoseSet {
         file: place.file.clone(),
-        layout: Layout::Coco,
+        layout: DatasetFormat::Coco,
         skeleton,
-        pictures: Vec::new(),
+        images: Vec::new(),
         persons: Vec::with_capacity(raw.annotations.len()),
         ignored: Vec::new(),
         report: LoadReport { annotations: raw.annotations.len(), ..LoadReport::default() },
     };
-    let Listed { pictures, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;
-    set.pictures = pictures;
+    let Listed { images, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;
+    set.images = images;
     set.report.bad = nameless;
     let (mut named, mut ids) = (HashSet::new(), HashSet::with_capacity(raw.annotations.len()));
     for (number, a) in raw.annotations.into_iter().enumerate() {
@@ -70,13 +74,13 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -
         }
         if a.iscrowd.0 > 0.0 {
             set.report.crowd += 1;
-            if let Some(&picture) = index.get(&image) {
-                set.ignored.extend(ignored(&a, picture, joints));
+            if let Some(&image) = index.get(&image) {
+                set.ignored.extend(ignored(&a, image, joints));
             }
-        } else if let Some(&picture) = index.get(&image) {
-            match unreadable.get(&picture) {
+        } else if let Some(&image) = index.get(&image) {
+            match unreadable.get(&image) {
                 Some(why) => set.report.bad.push(why.clone()),
-                None => add(&mut set, a, id, picture, joints),
+                None => add(&mut set, a, id, image, joints),
             }
         } else if let Some(name) = absent.get(&image) {
             set.report.persons_without_picture += 1;
@@ -93,7 +97,7 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place, expected: Option<&Skeleton>) -
 
 /// The skeleton of a set: `skeleton.json` or `skeleton.toml` in its folder or beside the annotations,
 /// else the joint names of its category, else what its number of joints suggests.
-fn declared(raw: &RawFile, place: &Place, expected: Option<&Skeleton>) -> Result<Skeleton, DataError> {
+fn declared(raw: &RawFile, place: &DatasetFiles, expected: Option<&Skeleton>) -> Result<Skeleton, DataError> {
     let beside = place.file.parent();
     for folder in [beside, beside.and_then(Path::parent)].into_iter().flatten() {
         for name in ["skeleton.json", "skeleton.toml"] {
@@ -128,7 +132,7 @@ fn declared(raw: &RawFile, place: &Place, expected: Option<&Skeleton>) -> Result
 }
 
 /// What the evaluation must know of an annotation that is not trained on; none without a box.
-fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<Ignored> {
+fn ignored(a: &RawAnnotation, image: usize, joints: usize) -> Option<IgnoredAnnotation> {
     let &[x, y, w, h] = a.bbox.0.as_slice() else { return None };
     let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
     let mut keypoints = vec![[0.0; 3]; joints];
@@ -136,15 +140,21 @@ fn ignored(a: &RawAnnotation, picture: usize, joints: usize) -> Option<Ignored> 
         to.copy_from_slice(from);
     }
     let finite = keypoints.iter().flatten().chain(&[x, y, w, h, area]).all(|v| v.is_finite());
-    finite.then_some(Ignored { picture, bbox: [x, y, w, h], area, keypoints, crowd: a.iscrowd.0 > 0.0 })
+    finite.then_some(IgnoredAnnotation {
+        image,
+        bbox: [x, y, w, h],
+        area,
+        keypoints,
+        crowd: a.iscrowd.0 > 0.0,
+    })
 }
 
 /// Adds one person, or counts why not.
-fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usize) {
+fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, image: usize, joints: usize) {
     let (triples, rest) = a.keypoints.0.as_chunks::<3>();
     if rest.is_empty() && triples.iter().all(|k| k[2] <= 0.0) {
         set.report.unlabelled += 1;
-        set.ignored.extend(ignored(&a, picture, joints));
+        set.ignored.extend(ignored(&a, image, joints));
         return;
     }
     let (keypoints, bbox) = (a.keypoints.0, a.bbox.0);
@@ -164,7 +174,7 @@ fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usi
         .collect();
     let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
     let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
-    let [width, height] = set.pictures[picture].size;
+    let [width, height] = set.images[image].size;
     let Some(bbox) = given.clipped(width, height).filter(|_| area > 0.0) else {
         set.report.empty_box += 1;
         return;
@@ -173,9 +183,9 @@ fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, picture: usize, joints: usi
     let outside = 1.0 - inside / given.area();
     let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
     let source = a.source;
-    set.persons.push(Person {
+    set.persons.push(PersonAnnotation {
         id,
-        picture,
+        image,
         bbox,
         outside,
         area,

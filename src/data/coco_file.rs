@@ -1,7 +1,7 @@
 //! The outer layout of COCO's annotation files: one JSON object with pictures, annotations and categories.
 
 use super::error::DataError;
-use super::pictures::RawImage;
+use super::images::CocoImage;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 /// A file as it stands; what is read of an annotation and of a category is up to who reads.
 #[derive(Deserialize)]
 pub struct CocoFile<A, C> {
-    pub images: Vec<RawImage>,
+    pub images: Vec<CocoImage>,
     pub annotations: Vec<A>,
     #[serde(default = "Vec::new")]
     pub categories: Vec<C>,

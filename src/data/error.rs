@@ -36,7 +36,7 @@ pub enum DataError {
     #[error("{bad} of {all} annotations cannot be used ({names}); repair them or raise data.bad_limit")]
     BadAnnotations { bad: usize, all: usize, names: String },
     #[error("cannot decode the picture {path}: {reason}; remove it from the annotations or replace it")]
-    Picture { path: String, reason: String },
+    Image { path: String, reason: String },
     #[error("cannot write {path}: {source}")]
     Write { path: String, source: std::io::Error },
     #[error(

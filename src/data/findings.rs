@@ -1,7 +1,7 @@
 //! What can look wrong in a set, and the rules that find it in annotations.
 
-use super::set::{Layout, PoseSet};
-use super::sides::Sides;
+use super::set::{DatasetFormat, PoseSet};
+use super::sides::SidePairs;
 use super::teacher::{TeacherLabels, TeacherRules};
 use crate::pose::Keypoint;
 use serde::Serialize;
@@ -128,11 +128,11 @@ pub(super) fn listed(set: &PoseSet) -> Vec<Finding> {
 pub(super) fn of_person(
     set: &PoseSet,
     index: usize,
-    sides: &Sides,
+    sides: &SidePairs,
     teacher: Option<&TeacherLabels>,
 ) -> Vec<Finding> {
     let person = &set.persons[index];
-    let picture = set.picture(person);
+    let picture = set.image_of(person);
     let mut found = Vec::new();
     let mut add = |kind, severity, text: String| {
         let picture = file_name(&picture.path);
@@ -188,7 +188,7 @@ pub(super) fn of_person(
         let text = format!("the {} lies {apart:.0} pixels outside of the box", name(joint));
         add(FindingKind::JointOutsideBox, apart / side, text);
     }
-    let allowed = if set.layout == Layout::Mpii { OUTSIDE_MPII } else { OUTSIDE };
+    let allowed = if set.layout == DatasetFormat::Mpii { OUTSIDE_MPII } else { OUTSIDE };
     if person.outside > allowed {
         let text = format!("{:.0} % of the box lies outside of the picture", 100.0 * person.outside);
         add(FindingKind::BoxOutside, person.outside, text);

@@ -1,9 +1,9 @@
 //! What a set holds, and what looks wrong in it.
 
 use super::findings::{self, Finding, FindingKind, file_name};
-use super::samples::read_picture;
-use super::set::{Picture, PoseSet};
-use super::sides::Sides;
+use super::samples::read_image;
+use super::set::{DatasetImage, PoseSet};
+use super::sides::SidePairs;
 use super::teacher::TeacherLabels;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -20,19 +20,21 @@ pub struct JointShare {
 
 /// Smallest, median, largest and mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Spread {
+pub struct SummaryStats {
     pub least: f64,
     pub median: f64,
     pub most: f64,
     pub mean: f64,
 }
 
-impl Spread {
-    fn of(mut values: Vec<f64>) -> Spread {
+impl SummaryStats {
+    fn of(mut values: Vec<f64>) -> SummaryStats {
         values.sort_by(f64::total_cmp);
-        let (Some(&least), Some(&most)) = (values.first(), values.last()) else { return Spread::default() };
+        let (Some(&least), Some(&most)) = (values.first(), values.last()) else {
+            return SummaryStats::default();
+        };
         let mean = values.iter().sum::<f64>() / values.len() as f64;
-        Spread { least, median: values[values.len() / 2], most, mean }
+        SummaryStats { least, median: values[values.len() / 2], most, mean }
     }
 }
 
@@ -51,9 +53,9 @@ pub struct Health {
     pub persons: usize,
     /// Persons from each data set that the file names.
     pub sources: BTreeMap<String, usize>,
-    pub joints_a_person: Spread,
+    pub joints_a_person: SummaryStats,
     /// Longer side of the boxes in pixels.
-    pub box_side: Spread,
+    pub box_side: SummaryStats,
     pub joints: Vec<JointShare>,
     /// Whether teacher labels lie beside the set.
     pub teacher: bool,
@@ -81,7 +83,7 @@ impl Health {
             labelled: share(j, |v| v > 0.0),
             hidden: share(j, |v| v > 0.0 && v < 2.0),
         });
-        let sides = Sides::of(&set.skeleton);
+        let sides = SidePairs::of(&set.skeleton);
         let mut findings = findings::listed(set);
         let of_persons = set.persons.par_iter().enumerate();
         let found: Vec<Finding> =
@@ -95,11 +97,13 @@ impl Health {
             crowd: set.report.crowd,
             unlabelled: set.report.unlabelled,
             empty_boxes: set.report.empty_box,
-            pictures: set.pictures.len(),
+            pictures: set.images.len(),
             persons,
             sources,
-            joints_a_person: Spread::of(set.persons.iter().map(|p| p.labelled() as f64).collect()),
-            box_side: Spread::of(set.persons.iter().map(|p| f64::from(p.bbox.w.max(p.bbox.h))).collect()),
+            joints_a_person: SummaryStats::of(set.persons.iter().map(|p| p.labelled() as f64).collect()),
+            box_side: SummaryStats::of(
+                set.persons.iter().map(|p| f64::from(p.bbox.w.max(p.bbox.h))).collect(),
+            ),
             joints: joints.collect(),
             teacher: teacher.is_some(),
             decoded: false,
@@ -111,9 +115,9 @@ impl Health {
 
     /// Decodes every picture; `done` hears the number of pictures finished.
     pub fn decode(&mut self, set: &PoseSet, done: impl Fn(usize) + Sync) {
-        let look = |picture: &Picture| {
+        let look = |picture: &DatasetImage| {
             let name = file_name(&picture.path);
-            let found = match read_picture(picture) {
+            let found = match read_image(picture) {
                 Err(error) => Some((FindingKind::UndecodablePicture, error.to_string())),
                 Ok(pixels) if [pixels.width(), pixels.height()] != picture.size => {
                     let [w, h] = picture.size;
@@ -127,7 +131,7 @@ impl Health {
             let (kind, text) = found?;
             Some(Finding { kind, annotation: None, picture: name, text, severity: 1.0, person: None })
         };
-        let found: Vec<Finding> = set.pictures.par_iter().filter_map(look).collect();
+        let found: Vec<Finding> = set.images.par_iter().filter_map(look).collect();
         self.findings.extend(found);
         self.decoded = true;
         self.sort();
@@ -181,7 +185,7 @@ pub fn pick(set: &PoseSet, health: &Health, count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::locate::Place;
+    use crate::data::locate::DatasetFiles;
     use serde_json::{Value, json};
     use std::path::Path;
 
@@ -215,7 +219,7 @@ mod tests {
             .collect();
         let file = dir.join("set.json");
         std::fs::write(&file, json!({"images": images, "annotations": annotations}).to_string()).unwrap();
-        PoseSet::load(&Place { file, images: dir.join("images") }, None).unwrap()
+        PoseSet::load(&DatasetFiles { file, images: dir.join("images") }, None).unwrap()
     }
 
     fn annotation(id: u64, image: u64, joints: Vec<f64>) -> Value {

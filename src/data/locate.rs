@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The two files of a set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Place {
+pub struct DatasetFiles {
     /// The annotation file.
     pub file: PathBuf,
     /// The folder that its picture names count from.
@@ -14,22 +14,26 @@ pub struct Place {
 /// Finds the annotation file and the pictures of `wanted`: an annotation file, a set's folder (then
 /// `split`, "train" or "val", is meant), or `FOLDER/train`, `FOLDER/val`, which name the split
 /// themselves.
-pub fn locate(wanted: &Path, split: &str) -> Option<Place> {
+pub fn locate(wanted: &Path, split: &str) -> Option<DatasetFiles> {
     locate_by(wanted, split, split_of)
 }
 
 /// As [`locate`] for sets of boxes, `annotations/instances_{split}.json`.
-pub fn locate_boxes(wanted: &Path, split: &str) -> Option<Place> {
+pub fn locate_boxes(wanted: &Path, split: &str) -> Option<DatasetFiles> {
     locate_by(wanted, split, |root, split| coco_split(root, "instances", split))
 }
 
-fn locate_by(wanted: &Path, split: &str, split_of: fn(&Path, &str) -> Option<Place>) -> Option<Place> {
+fn locate_by(
+    wanted: &Path,
+    split: &str,
+    split_of: fn(&Path, &str) -> Option<DatasetFiles>,
+) -> Option<DatasetFiles> {
     if wanted.is_file() {
         let stem = wanted.file_stem()?.to_string_lossy().into_owned();
         let split = stem.rsplit('_').next().unwrap_or(split).to_string();
         let root = wanted.parent()?.parent().unwrap_or(Path::new("."));
         let images = image_folder(root, &split).or_else(|| wanted.parent().map(Path::to_path_buf))?;
-        return Some(Place { file: wanted.into(), images });
+        return Some(DatasetFiles { file: wanted.into(), images });
     }
     if wanted.is_dir()
         && let Some(found) = split_of(wanted, split)
@@ -50,7 +54,7 @@ pub fn splits(wanted: &Path) -> Vec<PathBuf> {
 }
 
 /// COCO's names before MPII's: a folder that has both is a COCO set that was converted.
-fn split_of(root: &Path, split: &str) -> Option<Place> {
+fn split_of(root: &Path, split: &str) -> Option<DatasetFiles> {
     if let Some(coco) = coco_split(root, "person_keypoints", split) {
         return Some(coco);
     }
@@ -60,16 +64,16 @@ fn split_of(root: &Path, split: &str) -> Option<Place> {
 }
 
 /// COCO's files: `annotations/{kind}_train.json`, or with the year.
-fn coco_split(root: &Path, kind: &str, split: &str) -> Option<Place> {
+fn coco_split(root: &Path, kind: &str, split: &str) -> Option<DatasetFiles> {
     let names = [split.to_string(), format!("{split}2017")].into_iter();
     place(root, names.map(|name| (root.join("annotations").join(format!("{kind}_{name}.json")), name)))
 }
 
 /// The first file that is there and has a folder of pictures.
-fn place(root: &Path, mut files: impl Iterator<Item = (PathBuf, String)>) -> Option<Place> {
+fn place(root: &Path, mut files: impl Iterator<Item = (PathBuf, String)>) -> Option<DatasetFiles> {
     files.find_map(|(file, name)| {
         file.is_file().then_some(())?;
-        Some(Place { images: image_folder(root, &name)?, file })
+        Some(DatasetFiles { images: image_folder(root, &name)?, file })
     })
 }
 

@@ -2,10 +2,10 @@
 //! from 1.
 
 use super::error::DataError;
+use super::images::{ImageFolder, read_sizes};
 use super::lenient::{Number, Numbers};
-use super::locate::Place;
-use super::pictures::{PictureFolder, read_sizes};
-use super::set::{Layout, LoadReport, Person, Picture, PoseSet};
+use super::locate::DatasetFiles;
+use super::set::{DatasetFormat, DatasetImage, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{BOX_PADDING, CropBox};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 const AREA_PART: f64 = 0.16;
 
 #[derive(Deserialize)]
-struct RawEntry {
+struct MpiiEntry {
     image: String,
     #[serde(default)]
     center: Numbers,
@@ -39,8 +39,8 @@ struct RawEntry {
 
 /// Reads a file's `bytes`. A person's id is its place in the file, from 0, which is also its column in
 /// MPII's `gt_valid.mat`.
-pub(super) fn read(bytes: Vec<u8>, place: &Place) -> Result<PoseSet, DataError> {
-    let entries: Vec<RawEntry> = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
+pub(super) fn read(bytes: Vec<u8>, place: &DatasetFiles) -> Result<PoseSet, DataError> {
+    let entries: Vec<MpiiEntry> = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
         path: place.file.display().to_string(),
         layout: "the layout of HRNet's MPII files",
         source,
@@ -48,39 +48,39 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place) -> Result<PoseSet, DataError> 
     drop(bytes);
     let mut set = PoseSet {
         file: place.file.clone(),
-        layout: Layout::Mpii,
+        layout: DatasetFormat::Mpii,
         skeleton: Skeleton::mpii16().clone(),
-        pictures: Vec::new(),
+        images: Vec::new(),
         persons: Vec::with_capacity(entries.len()),
         ignored: Vec::new(),
         report: LoadReport { annotations: entries.len(), ..LoadReport::default() },
     };
-    let mut folder = PictureFolder::open(&place.images)?;
+    let mut folder = ImageFolder::open(&place.images)?;
     let mut index: HashMap<&str, Option<usize>> = HashMap::new();
     for entry in &entries {
         index.entry(&entry.image).or_insert_with(|| {
-            let id = set.pictures.len();
+            let id = set.images.len();
             let path = folder.find(&entry.image)?;
-            set.pictures.push(Picture { id: id as u64, path, size: [0, 0] });
+            set.images.push(DatasetImage { id: id as u64, path, size: [0, 0] });
             Some(id)
         });
     }
-    let unreadable: HashMap<usize, String> = read_sizes(&mut set.pictures).into_iter().collect();
+    let unreadable: HashMap<usize, String> = read_sizes(&mut set.images).into_iter().collect();
     let mut named = HashSet::new();
     for (id, entry) in entries.iter().enumerate() {
         match index.get(entry.image.as_str()).copied().flatten() {
-            Some(picture) => match unreadable.get(&picture) {
+            Some(image) => match unreadable.get(&image) {
                 Some(why) => set.report.bad.push(why.clone()),
-                None => match person(entry, id as u64, picture) {
+                None => match person(entry, id as u64, image) {
                     Ok(mut person) => {
-                        let [w, h] = set.pictures[picture].size;
+                        let [w, h] = set.images[image].size;
                         let inside = person.bbox.intersected(w, h).map_or(0.0, |b| b.area());
                         person.outside = 1.0 - inside / person.bbox.area();
                         set.persons.push(person);
                     }
-                    Err(Unusable::Unlabelled) => set.report.unlabelled += 1,
-                    Err(Unusable::NoBox) => set.report.empty_box += 1,
-                    Err(Unusable::Bad(why)) => set.report.bad.push(format!("entry {id}: {why}")),
+                    Err(UnusableEntry::Unlabelled) => set.report.unlabelled += 1,
+                    Err(UnusableEntry::NoBox) => set.report.empty_box += 1,
+                    Err(UnusableEntry::Bad(why)) => set.report.bad.push(format!("entry {id}: {why}")),
                 },
             },
             None => {
@@ -94,17 +94,17 @@ pub(super) fn read(bytes: Vec<u8>, place: &Place) -> Result<PoseSet, DataError> 
     Ok(set)
 }
 
-enum Unusable {
+enum UnusableEntry {
     Unlabelled,
     NoBox,
     Bad(String),
 }
 
-fn person(entry: &RawEntry, id: u64, picture: usize) -> Result<Person, Unusable> {
+fn person(entry: &MpiiEntry, id: u64, image: usize) -> Result<PersonAnnotation, UnusableEntry> {
     let joints = Skeleton::mpii16().len();
-    let bad = |why: String| Err(Unusable::Bad(why));
+    let bad = |why: String| Err(UnusableEntry::Bad(why));
     if entry.joints.is_empty() {
-        return Err(Unusable::Unlabelled);
+        return Err(UnusableEntry::Unlabelled);
     }
     if entry.joints.len() != joints {
         return bad(format!("{} joints, not {joints}", entry.joints.len()));
@@ -136,18 +136,18 @@ fn person(entry: &RawEntry, id: u64, picture: usize) -> Result<Person, Unusable>
         });
     }
     if keypoints.iter().all(|k| k.score <= 0.0) {
-        return Err(Unusable::Unlabelled);
+        return Err(UnusableEntry::Unlabelled);
     }
     if ![cx, cy, scale].iter().all(|v| v.is_finite()) || scale <= 0.0 || cx == -1.0 {
-        return Err(Unusable::NoBox);
+        return Err(UnusableEntry::NoBox);
     }
     // The crop's padding comes later, as it does for every other box.
     let mut square = CropBox::from_mpii([cx, cy], scale);
     square.scale = square.scale.map(|s| s / BOX_PADDING);
     let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
-    Ok(Person {
+    Ok(PersonAnnotation {
         id,
-        picture,
+        image,
         bbox: square.bbox(),
         outside: 0.0,
         area: AREA_PART * (200.0 * scale).powi(2),
@@ -159,7 +159,7 @@ fn person(entry: &RawEntry, id: u64, picture: usize) -> Result<Person, Unusable>
 }
 
 /// The length of PCKh as stated, else 0.6 of the head box's diagonal.
-fn head_size(entry: &RawEntry) -> Option<f64> {
+fn head_size(entry: &MpiiEntry) -> Option<f64> {
     let stated = Some(entry.head_size.0).filter(|s| *s > 0.0);
     stated.or_else(|| {
         let &[x0, y0, x1, y1] = entry.headbox.0.as_slice() else { return None };
@@ -202,7 +202,7 @@ mod tests {
         write_set(dir.path(), json!([entry("a.png"), changed("headbox", json!([0, 0, 30, 40]))]));
         let set = PoseSet::open(dir.path(), "val", Skeleton::mpii16()).unwrap();
         assert!(set.title().ends_with("/valid"), "{}", set.title());
-        assert_eq!((set.pictures.len(), set.pictures[0].size), (1, [120, 90]));
+        assert_eq!((set.images.len(), set.images[0].size), (1, [120, 90]));
         let p = &set.persons[0];
         assert_eq!(p.keypoints[3], Keypoint { x: 13.0, y: 20.5, score: 2.0 });
         assert_eq!((p.labelled(), p.head_size, p.id), (16, Some(12.5), 0));

@@ -1,10 +1,10 @@
 //! A mixture with its crops: from a sample's number to pixels and joints.
 
-use super::augment::{Augmentation, Sample, generator};
+use super::augment::{Augmentation, AugmentedCrop, generator};
 use super::error::DataError;
 use super::features::Fingerprint;
 use super::mixture::Mixture;
-use super::set::{Person, Picture, PoseSet};
+use super::set::{DatasetImage, PersonAnnotation, PoseSet};
 use crate::pose::Skeleton;
 use crate::vision::normalize_into;
 use image::RgbImage;
@@ -13,7 +13,7 @@ use image::RgbImage;
 const CROPS: u64 = 1;
 
 /// Everything that decides what a network is shown.
-pub struct Samples {
+pub struct CropDataset {
     pub mixture: Mixture,
     pub skeleton: Skeleton,
     pub augmentation: Augmentation,
@@ -24,7 +24,7 @@ pub struct Samples {
     pub heatmap_wh: [usize; 2],
 }
 
-impl Samples {
+impl CropDataset {
     pub fn len(&self) -> usize {
         self.mixture.samples.len()
     }
@@ -34,23 +34,23 @@ impl Samples {
     }
 
     /// Set, person and picture of a sample.
-    pub fn person(&self, index: usize) -> (&PoseSet, &Person, &Picture) {
+    pub fn person(&self, index: usize) -> (&PoseSet, &PersonAnnotation, &DatasetImage) {
         let sample = self.mixture.samples[index];
         let set = &self.mixture.sets[sample.set];
         let person = &set.persons[sample.person];
-        (set, person, set.picture(person))
+        (set, person, set.image_of(person))
     }
 
     /// The sample's crop; another one for every `round`.
-    pub fn draw(&self, index: usize, round: u64) -> Sample {
+    pub fn draw(&self, index: usize, round: u64) -> AugmentedCrop {
         let (_, person, picture) = self.person(index);
         let aspect = self.input_wh[0] as f64 / self.input_wh[1] as f64;
         let mut rng = generator(self.seed, CROPS, index as u64, round);
-        Sample::draw(person, picture.size[0], aspect, &self.skeleton, &self.augmentation, &mut rng)
+        AugmentedCrop::draw(person, picture.size[0], aspect, &self.skeleton, &self.augmentation, &mut rng)
     }
 
     /// Joints on the heatmap, [x, y, weight].
-    pub fn joints(&self, index: usize, sample: &Sample) -> Vec<[f32; 3]> {
+    pub fn joints(&self, index: usize, sample: &AugmentedCrop) -> Vec<[f32; 3]> {
         let (_, person, picture) = self.person(index);
         sample.joints(person, picture.size[0], self.heatmap_wh, &self.skeleton)
     }
@@ -59,9 +59,9 @@ impl Samples {
     ///
     /// # Errors
     /// The picture cannot be decoded.
-    pub fn pixels(&self, index: usize, sample: &Sample) -> Result<Vec<f32>, DataError> {
+    pub fn pixels(&self, index: usize, sample: &AugmentedCrop) -> Result<Vec<f32>, DataError> {
         let (_, _, picture) = self.person(index);
-        let crop = sample.render(&read_picture(picture)?, self.input_wh);
+        let crop = sample.render(&read_image(picture)?, self.input_wh);
         let mut pixels = vec![0.0; 3 * self.input_wh[0] * self.input_wh[1]];
         normalize_into(&crop, &mut pixels);
         Ok(pixels)
@@ -84,8 +84,8 @@ impl Samples {
 ///
 /// # Errors
 /// The file cannot be read or decoded.
-pub fn read_picture(picture: &Picture) -> Result<RgbImage, DataError> {
-    let failed = |reason: String| DataError::Picture { path: picture.path.display().to_string(), reason };
+pub fn read_image(picture: &DatasetImage) -> Result<RgbImage, DataError> {
+    let failed = |reason: String| DataError::Image { path: picture.path.display().to_string(), reason };
     let reader = image::ImageReader::open(&picture.path).map_err(|e| failed(e.to_string()))?;
     let reader = reader.with_guessed_format().map_err(|e| failed(e.to_string()))?;
     Ok(reader.decode().map_err(|e| failed(e.to_string()))?.into_rgb8())

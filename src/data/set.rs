@@ -1,7 +1,7 @@
 //! A set of annotated people, whatever layout its file has.
 
 use super::error::DataError;
-use super::locate::{Place, locate};
+use super::locate::{DatasetFiles, locate};
 use super::{coco, mpii};
 use crate::pose::{JointMap, Keypoint, Skeleton};
 use crate::vision::BBox;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// One picture of a set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
+pub struct DatasetImage {
     pub id: u64,
     pub path: PathBuf,
     /// Width and height in pixels as the annotation file states them, else as the picture's own header does.
@@ -18,11 +18,11 @@ pub struct Picture {
 
 /// One annotated person.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Person {
+pub struct PersonAnnotation {
     /// Annotation id, unique in its set.
     pub id: u64,
-    /// Index into [`PoseSet::pictures`].
-    pub picture: usize,
+    /// Index into [`PoseSet::images`].
+    pub image: usize,
     /// The box that the crop is made from (docs/METHOD.md, "Crop box"): COCO's is clipped to the picture,
     /// MPII's is the square of its centre and scale.
     pub bbox: BBox,
@@ -40,7 +40,7 @@ pub struct Person {
     pub head_size: Option<f64>,
 }
 
-impl Person {
+impl PersonAnnotation {
     /// Joints that have a label.
     pub fn labelled(&self) -> usize {
         self.keypoints.iter().filter(|k| k.score > 0.0).count()
@@ -48,20 +48,20 @@ impl Person {
 
     /// Somebody for a test: every joint with a score is labelled, and the area is the box's.
     #[cfg(test)]
-    pub fn for_test(bbox: BBox, keypoints: Vec<Keypoint>) -> Person {
+    pub fn for_test(bbox: BBox, keypoints: Vec<Keypoint>) -> PersonAnnotation {
         let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
         let area = f64::from(bbox.area());
         let (source, head_size) = (None, None);
-        Person { id: 1, picture: 0, bbox, outside: 0.0, area, keypoints, weights, source, head_size }
+        PersonAnnotation { id: 1, image: 0, bbox, outside: 0.0, area, keypoints, weights, source, head_size }
     }
 }
 
 /// An annotation that the evaluation counts neither as found nor as missed (docs/METHOD.md, "Average
 /// precision"): a crowd region, or a person without a labelled joint.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ignored {
-    /// Index into [`PoseSet::pictures`].
-    pub picture: usize,
+pub struct IgnoredAnnotation {
+    /// Index into [`PoseSet::images`].
+    pub image: usize,
     /// x, y, width and height as annotated.
     pub bbox: [f64; 4],
     pub area: f64,
@@ -70,12 +70,12 @@ pub struct Ignored {
     pub crowd: bool,
 }
 
-impl Ignored {
+impl IgnoredAnnotation {
     /// Somebody none of whose labelled joints is of use.
-    fn unlabelled(person: &Person) -> Ignored {
+    fn unlabelled(person: &PersonAnnotation) -> IgnoredAnnotation {
         let b = &person.bbox;
-        Ignored {
-            picture: person.picture,
+        IgnoredAnnotation {
+            image: person.image,
             bbox: [b.x, b.y, b.w, b.h].map(f64::from),
             area: person.area,
             keypoints: vec![[0.0; 3]; person.keypoints.len()],
@@ -166,7 +166,7 @@ pub(super) fn coco_split(stem: &str) -> String {
 
 /// How an annotation file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum DatasetFormat {
     /// One object with `images` and `annotations`.
     Coco,
     /// One list of persons, as HRNet's MPII files have it.
@@ -178,14 +178,14 @@ pub enum Layout {
 pub struct PoseSet {
     /// The annotation file.
     pub file: PathBuf,
-    pub layout: Layout,
+    pub layout: DatasetFormat,
     /// The joints of its persons.
     pub skeleton: Skeleton,
-    pub pictures: Vec<Picture>,
+    pub images: Vec<DatasetImage>,
     /// Persons that can be trained on, in the file's order.
-    pub persons: Vec<Person>,
+    pub persons: Vec<PersonAnnotation>,
     /// What training leaves out and the evaluation must know.
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<IgnoredAnnotation>,
     pub report: LoadReport,
 }
 
@@ -221,7 +221,7 @@ impl PoseSet {
     ///
     /// # Errors
     /// There is no such set.
-    pub fn find(wanted: &Path, split: &str) -> Result<Place, DataError> {
+    pub fn find(wanted: &Path, split: &str) -> Result<DatasetFiles, DataError> {
         locate(wanted, split)
             .ok_or_else(|| DataError::NotFound { wanted: wanted.display().to_string(), split: split.into() })
     }
@@ -230,7 +230,7 @@ impl PoseSet {
     ///
     /// # Errors
     /// The file cannot be read, or nobody in it can be used.
-    pub fn load(place: &Place, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
+    pub fn load(place: &DatasetFiles, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
         let path = place.file.display().to_string();
         let bytes =
             std::fs::read(&place.file).map_err(|source| DataError::Read { path: path.clone(), source })?;
@@ -270,7 +270,7 @@ impl PoseSet {
                 let useful = person.labelled() > 0;
                 if !useful {
                     self.report.unlabelled += 1;
-                    self.ignored.push(Ignored::unlabelled(person));
+                    self.ignored.push(IgnoredAnnotation::unlabelled(person));
                 }
                 useful
             });
@@ -290,16 +290,16 @@ impl PoseSet {
     }
 
     /// The picture of a person of this set.
-    pub fn picture(&self, person: &Person) -> &Picture {
-        &self.pictures[person.picture]
+    pub fn image_of(&self, person: &PersonAnnotation) -> &DatasetImage {
+        &self.images[person.image]
     }
 
     /// A short name for tables: the folder of the set and its split, e.g. `people_coco/val` or
     /// `mpii/valid`.
     pub fn title(&self) -> String {
         title_of(&self.file, |stem| match self.layout {
-            Layout::Coco => coco_split(stem),
-            Layout::Mpii => stem.strip_prefix("mpii_").unwrap_or(stem).into(),
+            DatasetFormat::Coco => coco_split(stem),
+            DatasetFormat::Mpii => stem.strip_prefix("mpii_").unwrap_or(stem).into(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Whether somebody's left and right look exchanged in a set's labels.
 
-use super::set::Person;
+use super::set::PersonAnnotation;
 use crate::pose::{JointName, Keypoint, Side, Skeleton};
 
 /// A teacher's joint counts when it is this sure and its two models agree this well (relative to the
@@ -20,28 +20,28 @@ const TRUNK: f32 = 0.12;
 
 /// What looks exchanged, and how clearly (larger is clearer).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Exchanged {
+pub struct SidesSwapped {
     pub what: String,
     pub severity: f32,
 }
 
 /// Left and right joint of each paired body part of a skeleton.
-pub struct Sides {
+pub struct SidePairs {
     pairs: Vec<(String, usize, usize)>,
 }
 
-impl Sides {
-    pub fn of(skeleton: &Skeleton) -> Sides {
+impl SidePairs {
+    pub fn of(skeleton: &Skeleton) -> SidePairs {
         let names: Vec<JointName> = skeleton.joints.iter().map(|j| JointName::parse(j)).collect();
         let pair = |(left, name): (usize, &JointName)| {
             (name.side == Side::Left).then_some(())?;
             let right = names.iter().position(|n| *n == name.mirrored())?;
             Some((name.part.clone(), left, right))
         };
-        Sides { pairs: names.iter().enumerate().filter_map(pair).collect() }
+        SidePairs { pairs: names.iter().enumerate().filter_map(pair).collect() }
     }
 
-    fn pair(&self, part: &str, person: &Person) -> Option<[Keypoint; 2]> {
+    fn pair(&self, part: &str, person: &PersonAnnotation) -> Option<[Keypoint; 2]> {
         let (_, left, right) = self.pairs.iter().find(|(p, ..)| p == part)?;
         let both = [*left, *right].map(|j| person.keypoints[j]);
         both.iter().all(|k| k.score > 0.0).then_some(both)
@@ -49,7 +49,7 @@ impl Sides {
 
     /// Compares arms and legs with a teacher's joints [x, y, score, disagreement]: exchanged when they
     /// lie far away as they are and near when left and right change places.
-    pub fn against_teacher(&self, person: &Person, teacher: &[[f32; 4]]) -> Option<Exchanged> {
+    pub fn against_teacher(&self, person: &PersonAnnotation, teacher: &[[f32; 4]]) -> Option<SidesSwapped> {
         let side = person.bbox.w.max(person.bbox.h).max(1.0);
         let sure = |j: usize| {
             let t = teacher.get(j)?;
@@ -75,7 +75,7 @@ impl Sides {
         }
         let severity = found.iter().map(|f| f.1).fold(0.0, f32::max);
         let what = found.iter().map(|f| f.0).collect::<Vec<_>>().join(" and ");
-        (!found.is_empty()).then(|| Exchanged {
+        (!found.is_empty()).then(|| SidesSwapped {
             what: format!("left and right {what} look exchanged: two public models see them the other way"),
             severity,
         })
@@ -84,7 +84,7 @@ impl Sides {
     /// Compares the order of left and right at shoulders, hips and eyes, across the trunk. Shoulders
     /// and hips cannot point opposite ways, and whoever shows both eyes and the nose is seen from the
     /// front, or nearly.
-    pub fn against_itself(&self, person: &Person, skeleton: &Skeleton) -> Option<Exchanged> {
+    pub fn against_itself(&self, person: &PersonAnnotation, skeleton: &Skeleton) -> Option<SidesSwapped> {
         let [shoulders, hips] = [self.pair("shoulder", person)?, self.pair("hip", person)?];
         let middle = |[a, b]: [Keypoint; 2]| [(a.x + b.x) / 2.0, (a.y + b.y) / 2.0];
         let (top, bottom) = (middle(shoulders), middle(hips));
@@ -101,7 +101,7 @@ impl Sides {
         };
         if let Some(severity) = opposite(s, SHOULDERS, h, HIPS) {
             let what = "shoulders and hips point opposite ways: left and right of one look exchanged".into();
-            return Some(Exchanged { what, severity });
+            return Some(SidesSwapped { what, severity });
         }
         let nose = skeleton.joints.iter().position(|j| JointName::parse(j).part == "nose")?;
         let eyes = self.pair("eye", person)?;
@@ -112,7 +112,7 @@ impl Sides {
         let severity = opposite(s, SHOULDERS, across(eyes), EYES)?;
         let what = "the shoulders are seen from behind and the face from the front: left and right of one look \
                     exchanged";
-        Some(Exchanged { what: what.into(), severity })
+        Some(SidesSwapped { what: what.into(), severity })
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     use crate::vision::BBox;
 
     /// Somebody upright seen from the front: the left side is on the picture's right.
-    fn person() -> Person {
+    fn person() -> PersonAnnotation {
         let mut keypoints = vec![Keypoint::default(); 17];
         let mut put = |j: usize, x: f32, y: f32| keypoints[j] = Keypoint { x, y, score: 2.0 };
         put(0, 50.0, 20.0);
@@ -132,10 +132,10 @@ mod tests {
             put(row, 50.0 + half, y);
             put(row + 1, 50.0 - half, y);
         }
-        Person::for_test(BBox { x: 20.0, y: 10.0, w: 60.0, h: 120.0 }, keypoints)
+        PersonAnnotation::for_test(BBox { x: 20.0, y: 10.0, w: 60.0, h: 120.0 }, keypoints)
     }
 
-    fn swapped(rows: &[usize]) -> Person {
+    fn swapped(rows: &[usize]) -> PersonAnnotation {
         let mut p = person();
         for &row in rows {
             p.keypoints.swap(row, row + 1);
@@ -143,8 +143,8 @@ mod tests {
         p
     }
 
-    fn itself(p: &Person) -> Option<String> {
-        Sides::of(Skeleton::coco17()).against_itself(p, Skeleton::coco17()).map(|e| e.what)
+    fn itself(p: &PersonAnnotation) -> Option<String> {
+        SidePairs::of(Skeleton::coco17()).against_itself(p, Skeleton::coco17()).map(|e| e.what)
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_picture_turned_upside_down_changes_nothing() {
-        let turned = |mut p: Person| {
+        let turned = |mut p: PersonAnnotation| {
             for k in &mut p.keypoints {
                 (k.x, k.y) = (100.0 - k.x, 140.0 - k.y);
             }
@@ -173,9 +173,10 @@ mod tests {
 
     #[test]
     fn a_teacher_tells_exchanged_limbs() {
-        let sides = Sides::of(Skeleton::coco17());
+        let sides = SidePairs::of(Skeleton::coco17());
         let mut teacher: Vec<[f32; 4]> = person().keypoints.iter().map(|k| [k.x, k.y, 0.9, 0.01]).collect();
-        let told = |p: &Person, teacher: &[[f32; 4]]| sides.against_teacher(p, teacher).map(|e| e.what);
+        let told =
+            |p: &PersonAnnotation, teacher: &[[f32; 4]]| sides.against_teacher(p, teacher).map(|e| e.what);
         assert_eq!(told(&person(), &teacher), None);
         let what = told(&swapped(&[5, 7]), &teacher).unwrap();
         assert!(what.starts_with("left and right arms look"), "{what}");

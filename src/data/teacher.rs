@@ -115,7 +115,7 @@ impl TeacherLabels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Layout, LoadReport, Person};
+    use crate::data::{DatasetFormat, LoadReport, PersonAnnotation};
     use crate::vision::BBox;
 
     #[test]
@@ -123,12 +123,12 @@ mod tests {
         let labelled = Keypoint { x: 10.0, y: 10.0, score: 2.0 };
         let keypoints = vec![Keypoint::default(), Keypoint::default(), labelled, labelled];
         let bbox = BBox { x: 0.0, y: 0.0, w: 50.0, h: 100.0 };
-        let person = Person { id: 7, ..Person::for_test(bbox, keypoints) };
+        let person = PersonAnnotation { id: 7, ..PersonAnnotation::for_test(bbox, keypoints) };
         let mut set = PoseSet {
             file: "x".into(),
-            layout: Layout::Coco,
+            layout: DatasetFormat::Coco,
             skeleton: crate::pose::Skeleton::coco17().clone(),
-            pictures: vec![],
+            images: vec![],
             persons: vec![person],
             ignored: vec![],
             report: LoadReport::default(),

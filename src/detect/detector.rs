@@ -4,7 +4,7 @@ use super::cpu::{CpuLevel, CpuNet};
 use super::decode::decode;
 use super::letterbox::Letterbox;
 use super::{DetectError, DetectSettings, DetectTimes, DetectorInfo, DetectorNet, Level, open, squares};
-use crate::gpu::{ComputeDevice, Shown};
+use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::vision::Detection;
 use burn::prelude::*;
 use image::RgbImage;
@@ -65,21 +65,21 @@ impl Detector {
         img: &RgbImage,
         settings: &DetectSettings,
     ) -> Result<(Vec<Detection>, DetectTimes), DetectError> {
-        self.detect_shown(&Shown::new(img), settings)
+        self.detect_image(&DeviceImage::new(img), settings)
     }
 
-    /// [`Detector::detect`] for a picture that others are shown too: it goes to a device once.
+    /// [`Detector::detect`] for a picture that other networks look at too: it is uploaded to a device once.
     ///
     /// # Errors
     /// The device fails.
-    pub fn detect_shown(
+    pub fn detect_image(
         &mut self,
-        shown: &Shown,
+        image: &DeviceImage,
         settings: &DetectSettings,
     ) -> Result<(Vec<Detection>, DetectTimes), DetectError> {
         let started = Instant::now();
         let mut times = DetectTimes::default();
-        let mut found = self.turn(&[shown], settings, &mut times)?;
+        let mut found = self.turn(&[image], settings, &mut times)?;
         times.whole = started.elapsed();
         Ok((found.pop().unwrap_or_default(), times))
     }
@@ -97,8 +97,8 @@ impl Detector {
         let mut times = DetectTimes::default();
         let mut found = Vec::with_capacity(pictures.len());
         for turn in pictures.chunks(MAX_BATCH) {
-            let shown: Vec<Shown> = turn.iter().map(|picture| Shown::new(picture)).collect();
-            found.extend(self.turn(&shown.iter().collect::<Vec<_>>(), settings, &mut times)?);
+            let images: Vec<DeviceImage> = turn.iter().map(|picture| DeviceImage::new(picture)).collect();
+            found.extend(self.turn(&images.iter().collect::<Vec<_>>(), settings, &mut times)?);
         }
         times.whole = started.elapsed();
         Ok((found, times))
@@ -107,25 +107,25 @@ impl Detector {
     /// The people in each of some pictures, which go through the network as one batch.
     fn turn(
         &self,
-        pictures: &[&Shown],
+        pictures: &[&DeviceImage],
         settings: &DetectSettings,
         times: &mut DetectTimes,
     ) -> Result<Vec<Vec<Detection>>, DetectError> {
-        let size = |shown: &Shown| <[u32; 2]>::from(shown.pixels().dimensions());
+        let size = |image: &DeviceImage| <[u32; 2]>::from(image.pixels().dimensions());
         let letterboxes: Vec<Option<Letterbox>> =
-            pictures.iter().map(|shown| Letterbox::new(size(shown), self.info.config.input)).collect();
-        let placed: Vec<(&Shown, Letterbox)> = pictures
+            pictures.iter().map(|image| Letterbox::new(size(image), self.info.config.input)).collect();
+        let placed: Vec<(&DeviceImage, Letterbox)> = pictures
             .iter()
             .zip(&letterboxes)
-            .filter_map(|(shown, letterbox)| Some((*shown, (*letterbox)?)))
+            .filter_map(|(image, letterbox)| Some((*image, (*letterbox)?)))
             .collect();
         let mut levels = self.levels(&placed, times)?.into_iter();
         let clock = Instant::now();
         let mut found = Vec::with_capacity(pictures.len());
-        for (shown, letterbox) in pictures.iter().zip(&letterboxes) {
+        for (image, letterbox) in pictures.iter().zip(&letterboxes) {
             let said = letterbox.as_ref().and_then(|letterbox| Some((letterbox, levels.next()?)));
             found.push(said.map_or_else(Vec::new, |(letterbox, levels)| {
-                decode(&levels, letterbox, size(shown), settings)
+                decode(&levels, letterbox, size(image), settings)
             }));
         }
         times.decode += clock.elapsed();
@@ -135,7 +135,7 @@ impl Detector {
     /// What the network says, picture by picture.
     fn levels(
         &self,
-        placed: &[(&Shown, Letterbox)],
+        placed: &[(&DeviceImage, Letterbox)],
         times: &mut DetectTimes,
     ) -> Result<Vec<Vec<CpuLevel>>, DetectError> {
         if placed.is_empty() {
@@ -210,10 +210,10 @@ mod tests {
         // The second has the form of a GPU, but Burn's CPU backend.
         let [ours, burns] = [cpu, ComputeDevice::emulated_for_test()].map(|device| {
             let detector = Detector::from_parts(net.clone(), info.clone(), device);
-            let shown = pictures.each_ref().map(Shown::new);
+            let images = pictures.each_ref().map(DeviceImage::new);
             let letterbox =
-                |shown| Some((shown, Letterbox::new(Shown::pixels(shown).dimensions().into(), 320)?));
-            let placed: Vec<(&Shown, Letterbox)> = shown.iter().filter_map(letterbox).collect();
+                |image| Some((image, Letterbox::new(DeviceImage::pixels(image).dimensions().into(), 320)?));
+            let placed: Vec<(&DeviceImage, Letterbox)> = images.iter().filter_map(letterbox).collect();
             let mut times = DetectTimes::default();
             let levels = detector.levels(&placed, &mut times).unwrap();
             assert!(times.prepare > std::time::Duration::ZERO && times.network > std::time::Duration::ZERO);

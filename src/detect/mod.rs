@@ -4,6 +4,7 @@
 //! person, and how far that person's box reaches from it to the left, up, right and down. Architecture: RTMDet-nano
 //! (arXiv 2212.07784; OpenMMLab, Apache-2.0) with one class, whose public weights are where training may start.
 
+mod choice;
 mod config;
 mod cpu;
 mod decode;
@@ -19,6 +20,7 @@ mod settings;
 mod squares;
 mod times;
 
+pub use choice::DetectorChoice;
 pub use config::{BadDetectorConfig, DetectorConfig};
 pub use detector::Detector;
 pub use error::DetectError;

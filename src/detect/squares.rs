@@ -1,18 +1,18 @@
-//! What the network is shown: pictures in squares of one size, where the network runs.
+//! The network's input: pictures in squares of one size, where the network runs.
 
 use super::cpu::Map;
 use super::letterbox::{Letterbox, PADDING};
-use crate::gpu::kernels::{KernelError, Uploaded};
-use crate::gpu::{ComputeDevice, Shown};
+use crate::gpu::kernels::{KernelError, UploadedImage};
+use crate::gpu::{ComputeDevice, DeviceImage};
 use burn::prelude::*;
 use image::RgbImage;
 use rayon::prelude::*;
 use std::rc::Rc;
 
 /// The squares in the CPU's memory, one for each picture.
-pub fn in_memory(placed: &[(&Shown, Letterbox)]) -> Vec<Map> {
+pub fn in_memory(placed: &[(&DeviceImage, Letterbox)]) -> Vec<Map> {
     let placed: Vec<(&RgbImage, &Letterbox)> =
-        placed.iter().map(|(shown, letterbox)| (shown.pixels(), letterbox)).collect();
+        placed.iter().map(|(image, letterbox)| (image.pixels(), letterbox)).collect();
     placed.par_iter().map(|(pixels, letterbox)| letterbox.square(pixels)).collect()
 }
 
@@ -22,13 +22,13 @@ pub fn in_memory(placed: &[(&Shown, Letterbox)]) -> Vec<Map> {
 /// # Errors
 /// The device fails.
 pub fn on_device(
-    placed: &[(&Shown, Letterbox)],
+    placed: &[(&DeviceImage, Letterbox)],
     side: usize,
     device: &ComputeDevice,
 ) -> Result<Tensor<4>, KernelError> {
-    let uploaded: Option<Vec<Rc<Uploaded>>> = placed.iter().map(|(shown, _)| shown.on(device)).collect();
+    let uploaded: Option<Vec<Rc<UploadedImage>>> = placed.iter().map(|(image, _)| image.on(device)).collect();
     if let (Some(kernels), Some(uploaded)) = (device.kernels(), uploaded) {
-        let pictures: Vec<(&Uploaded, [u32; 2])> = uploaded
+        let pictures: Vec<(&UploadedImage, [u32; 2])> = uploaded
             .iter()
             .zip(placed)
             .map(|(picture, (_, letterbox))| (picture.as_ref(), letterbox.size_in_square()))
@@ -57,11 +57,11 @@ mod tests {
     /// Makes squares on a device and on the CPU; returns the largest difference.
     fn apart(sizes: &[[u32; 2]], side: usize, device: &ComputeDevice) -> f32 {
         let pictures: Vec<RgbImage> = sizes.iter().copied().map(picture).collect();
-        let shown: Vec<Shown> = pictures.iter().map(Shown::new).collect();
-        let placed: Vec<(&Shown, Letterbox)> = shown
+        let images: Vec<DeviceImage> = pictures.iter().map(DeviceImage::new).collect();
+        let placed: Vec<(&DeviceImage, Letterbox)> = images
             .iter()
             .zip(sizes)
-            .map(|(shown, size)| (shown, Letterbox::new(*size, side).unwrap()))
+            .map(|(image, size)| (image, Letterbox::new(*size, side).unwrap()))
             .collect();
         let squares = on_device(&placed, side, device).unwrap();
         assert_eq!(squares.dims(), [sizes.len(), 3, side, side]);

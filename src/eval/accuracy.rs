@@ -3,8 +3,8 @@
 
 use super::oks::joint_oks;
 use super::{
-    CocoStats, DtPerson, GtPerson, NMS_THRESHOLD, NmsCandidate, PckPerson, Pckh, keypoint_ap, oks, oks_nms,
-    pck, pckh, rescore, soft_oks_nms,
+    CocoStats, GroundTruth, NMS_THRESHOLD, PckSample, Pckh, PoseEstimate, keypoint_ap, oks, oks_nms, pck,
+    pckh, soft_oks_nms,
 };
 use crate::pose::{Keypoint, Skeleton};
 use serde::{Deserialize, Serialize};
@@ -12,28 +12,6 @@ use std::collections::HashMap;
 
 /// Parts of the box's longer side at which PCK is taken.
 const PCK_PARTS: [f64; 3] = [0.05, 0.1, 0.2];
-
-/// An annotated person and what its errors are measured in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TruePerson {
-    pub gt: GtPerson,
-    /// [`super::head_size`] in pixels, where the set gives head boxes.
-    pub head: Option<f64>,
-}
-
-/// An estimated person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Found {
-    pub image_id: u64,
-    /// In picture pixels.
-    pub keypoints: Vec<Keypoint>,
-    /// Area of the padded crop in pixels.
-    pub area: f64,
-    /// The detector's confidence; 1 for an annotated box.
-    pub box_score: f64,
-    /// Index of the annotated person whose box it was; none for a detected box.
-    pub of: Option<usize>,
-}
 
 /// What becomes of several estimates of one person (docs/METHOD.md, "Rescoring and NMS").
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -53,7 +31,7 @@ impl Default for Suppression {
 /// All numbers of one setting on one set. AP, AR, PCK and OKS are fractions of 1, PCKh is in percent as in
 /// published tables.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Accuracy {
+pub struct PoseAccuracy {
     #[serde(flatten)]
     pub coco: CocoStats,
     /// PCK at 0.05, 0.1 and 0.2 of the longer side of the annotated box, over all labelled joints.
@@ -85,36 +63,24 @@ pub struct JointAccuracy {
     pub error: Option<f64>,
 }
 
-/// Suppresses doubles picture by picture and rescores: the estimates as they count, with their indices
-/// into `found`, pictures in the order of `found`.
-pub fn suppressed(found: &[Found], sigmas: &[f64], how: Suppression) -> Vec<(usize, DtPerson)> {
+/// Suppresses doubles image by image: the indices of the estimates that count, images in the order of
+/// `estimates` and the best of an image first.
+pub fn suppressed(estimates: &[PoseEstimate], sigmas: &[f64], how: Suppression) -> Vec<usize> {
     let mut order: Vec<u64> = Vec::new();
-    let mut pictures: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (i, person) in found.iter().enumerate() {
-        pictures.entry(person.image_id).or_insert_with(|| {
-            order.push(person.image_id);
+    let mut images: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (i, estimate) in estimates.iter().enumerate() {
+        let members = images.entry(estimate.image_id).or_insert_with(|| {
+            order.push(estimate.image_id);
             Vec::new()
         });
-        if let Some(members) = pictures.get_mut(&person.image_id) {
-            members.push(i);
-        }
+        members.push(i);
     }
-    let run = if how.soft { soft_oks_nms } else { oks_nms };
-    let mut kept = Vec::with_capacity(found.len());
+    let suppress = if how.soft { soft_oks_nms } else { oks_nms };
+    let mut kept = Vec::with_capacity(estimates.len());
     for image_id in order {
-        let members = pictures.remove(&image_id).unwrap_or_default();
-        let score = |i: usize| rescore(&found[i].keypoints, found[i].box_score);
-        let candidate = |&i: &usize| NmsCandidate {
-            keypoints: &found[i].keypoints,
-            area: found[i].area,
-            score: score(i),
-        };
-        let candidates: Vec<NmsCandidate> = members.iter().map(candidate).collect();
-        for place in run(&candidates, sigmas, how.threshold) {
-            let i = members[place];
-            let keypoints = found[i].keypoints.clone();
-            kept.push((i, DtPerson { image_id, keypoints, score: candidates[place].score }));
-        }
+        let members = images.remove(&image_id).unwrap_or_default();
+        let of_image: Vec<&PoseEstimate> = members.iter().map(|&i| &estimates[i]).collect();
+        kept.extend(suppress(&of_image, sigmas, how.threshold).into_iter().map(|at| members[at]));
     }
     kept
 }
@@ -124,38 +90,42 @@ pub fn suppressed(found: &[Found], sigmas: &[f64], how: Suppression) -> Vec<(usi
 /// PCK and the table by joint look at one estimate for each annotated person that counts: the one made from
 /// its own box, else the one of its picture with the largest OKS. Where there is none, its joints count as
 /// missed.
-pub fn measure(truth: &[TruePerson], found: &[Found], skeleton: &Skeleton, how: Suppression) -> Accuracy {
-    let kept = suppressed(found, &skeleton.sigmas, how);
-    let gt: Vec<GtPerson> = truth.iter().map(|t| t.gt.clone()).collect();
-    let dt: Vec<DtPerson> = kept.iter().map(|(_, dt)| dt.clone()).collect();
-    let coco = keypoint_ap(&gt, &dt, &skeleton.sigmas);
+pub fn measure(
+    truth: &[GroundTruth],
+    estimates: &[PoseEstimate],
+    skeleton: &Skeleton,
+    how: Suppression,
+) -> PoseAccuracy {
+    let kept = suppressed(estimates, &skeleton.sigmas, how);
+    let kept: Vec<&PoseEstimate> = kept.into_iter().map(|i| &estimates[i]).collect();
+    let coco = keypoint_ap(truth, kept.iter().copied(), &skeleton.sigmas);
 
     let mut own: HashMap<usize, &[Keypoint]> = HashMap::new();
-    for person in found {
-        if let Some(of) = person.of {
-            own.insert(of, &person.keypoints);
+    for estimate in estimates {
+        if let Some(annotated) = estimate.annotated {
+            own.insert(annotated, &estimate.keypoints);
         }
     }
-    let mut seen: HashMap<u64, Vec<&DtPerson>> = HashMap::new();
-    for person in &dt {
-        seen.entry(person.image_id).or_default().push(person);
+    let mut by_image: HashMap<u64, Vec<&PoseEstimate>> = HashMap::new();
+    for estimate in &kept {
+        by_image.entry(estimate.image_id).or_default().push(estimate);
     }
-    let best = |gt: &GtPerson| {
-        let similar = |d: &DtPerson| oks(gt, &d.keypoints, &skeleton.sigmas);
-        let near = seen.get(&gt.image_id)?.iter().max_by(|a, b| similar(a).total_cmp(&similar(b)))?;
+    let best = |gt: &GroundTruth| {
+        let similar = |d: &PoseEstimate| oks(gt, &d.keypoints, &skeleton.sigmas);
+        let near = by_image.get(&gt.image_id)?.iter().max_by(|a, b| similar(a).total_cmp(&similar(b)))?;
         Some(near.keypoints.as_slice())
     };
-    let counted = truth.iter().enumerate().filter(|(_, person)| !person.gt.ignored());
-    let pairs: Vec<Pair> = counted
-        .map(|(i, person)| Pair { person, pose: own.get(&i).copied().or_else(|| best(&person.gt)) })
+    let counted = truth.iter().enumerate().filter(|(_, person)| !person.ignored());
+    let pairs: Vec<MatchedPose> = counted
+        .map(|(i, person)| MatchedPose { person, pose: own.get(&i).copied().or_else(|| best(person)) })
         .collect();
 
-    let distances: Vec<PckPerson> = pairs.iter().map(|pair| pair.distances(pair.box_side())).collect();
+    let distances: Vec<PckSample> = pairs.iter().map(|pair| pair.distances(pair.box_side())).collect();
     let joints = skeleton.len();
     let at = PCK_PARTS.map(|part| pck(&distances, joints, part));
     let [pck005, pck01, pck02] = [0, 1, 2].map(|i| at[i].mean.unwrap_or(0.0) / 100.0);
-    let heads: Vec<PckPerson> =
-        pairs.iter().filter_map(|pair| Some(pair.distances(pair.person.head?))).collect();
+    let heads: Vec<PckSample> =
+        pairs.iter().filter_map(|pair| Some(pair.distances(pair.person.head_size?))).collect();
     let joint = |j: usize| {
         let [pck005, pck01, pck02] = [0, 1, 2].map(|i| at[i].joints[j].map(|percent| percent / 100.0));
         JointAccuracy {
@@ -168,44 +138,44 @@ pub fn measure(truth: &[TruePerson], found: &[Found], skeleton: &Skeleton, how: 
             error: mean(pairs.iter().filter_map(|pair| pair.error(j))),
         }
     };
-    Accuracy {
+    PoseAccuracy {
         coco,
         pck005,
         pck01,
         pck02,
         pckh: (!heads.is_empty() && skeleton.name == Skeleton::mpii16().name).then(|| pckh(&heads)),
         persons: pairs.len(),
-        estimates: dt.len(),
+        estimates: kept.len(),
         joints: (0..joints).map(joint).collect(),
     }
 }
 
 /// An annotated person and the pose that it is compared with.
-struct Pair<'a> {
-    person: &'a TruePerson,
+struct MatchedPose<'a> {
+    person: &'a GroundTruth,
     pose: Option<&'a [Keypoint]>,
 }
 
-impl Pair<'_> {
+impl MatchedPose<'_> {
     /// The longer side of the annotated box in pixels.
     fn box_side(&self) -> f64 {
-        self.person.gt.bbox[2].max(self.person.gt.bbox[3])
+        self.person.bbox[2].max(self.person.bbox[3])
     }
 
-    fn distances(&self, length: f64) -> PckPerson {
-        let truth: Vec<[f64; 2]> = self.person.gt.keypoints.iter().map(|k| [k[0], k[1]]).collect();
+    fn distances(&self, length: f64) -> PckSample {
+        let truth: Vec<[f64; 2]> = self.person.keypoints.iter().map(|k| [k[0], k[1]]).collect();
         let predicted = match self.pose {
             Some(pose) => pose.iter().map(|k| [f64::from(k.x), f64::from(k.y)]).collect(),
             // Nowhere: wrong at any limit.
             None => vec![[f64::INFINITY; 2]; truth.len()],
         };
-        let visible = self.person.gt.keypoints.iter().map(|k| k[2] > 0.0).collect();
-        PckPerson { predicted, truth, visible, length }
+        let visible = self.person.keypoints.iter().map(|k| k[2] > 0.0).collect();
+        PckSample { predicted, truth, visible, length }
     }
 
     /// Distance of joint `j` in pixels; none where it is not labelled or nobody was estimated.
     fn distance(&self, j: usize) -> Option<f64> {
-        let truth = self.person.gt.keypoints.get(j).filter(|k| k[2] > 0.0)?;
+        let truth = self.person.keypoints.get(j).filter(|k| k[2] > 0.0)?;
         let point = self.pose?.get(j)?;
         Some((f64::from(point.x) - truth[0]).hypot(f64::from(point.y) - truth[1]))
     }
@@ -216,8 +186,8 @@ impl Pair<'_> {
     }
 
     fn similarity(&self, j: usize, sigma: f64) -> Option<f64> {
-        self.person.gt.keypoints.get(j).filter(|k| k[2] > 0.0)?;
-        Some(self.distance(j).map_or(0.0, |d| joint_oks(d, self.person.gt.area, sigma)))
+        self.person.keypoints.get(j).filter(|k| k[2] > 0.0)?;
+        Some(self.distance(j).map_or(0.0, |d| joint_oks(d, self.person.area, sigma)))
     }
 }
 
@@ -235,24 +205,24 @@ mod tests {
     use super::*;
 
     /// A person 200 pixels high whose joints stand in a column, all labelled but the first.
-    fn person(image_id: u64, x: f64) -> TruePerson {
+    fn person(image_id: u64, x: f64) -> GroundTruth {
         let keypoints = (0..17).map(|j| [x, 10.0 * f64::from(j), if j == 0 { 0.0 } else { 2.0 }]).collect();
-        let gt = GtPerson { image_id, keypoints, bbox: [x, 0.0, 50.0, 200.0], area: 9000.0, crowd: false };
-        TruePerson { gt, head: None }
+        let bbox = [x, 0.0, 50.0, 200.0];
+        GroundTruth { image_id, keypoints, bbox, area: 9000.0, ..GroundTruth::default() }
     }
 
-    fn estimate(truth: &TruePerson, shift: f32, of: Option<usize>) -> Found {
+    fn estimate(truth: &GroundTruth, shift: f32, annotated: Option<usize>) -> PoseEstimate {
         let point = |k: &[f64; 3]| Keypoint { x: k[0] as f32 + shift, y: k[1] as f32, score: 0.8 };
-        Found {
-            image_id: truth.gt.image_id,
-            keypoints: truth.gt.keypoints.iter().map(point).collect(),
-            area: 15000.0,
-            box_score: 1.0,
-            of,
+        PoseEstimate {
+            image_id: truth.image_id,
+            keypoints: truth.keypoints.iter().map(point).collect(),
+            crop_area: 15000.0,
+            score: 0.8,
+            annotated,
         }
     }
 
-    fn measured(truth: &[TruePerson], found: &[Found]) -> Accuracy {
+    fn measured(truth: &[GroundTruth], found: &[PoseEstimate]) -> PoseAccuracy {
         measure(truth, found, Skeleton::coco17(), Suppression::default())
     }
 
@@ -286,7 +256,7 @@ mod tests {
     fn of_two_estimates_of_one_person_the_surer_counts() {
         let truth = [person(1, 100.0)];
         let mut twice = vec![estimate(&truth[0], 0.0, None), estimate(&truth[0], 1.0, None)];
-        twice[1].box_score = 0.5;
+        twice[1].score = 0.4;
         let result = measured(&truth, &twice);
         assert!(result.estimates == 1 && result.coco.ap50 > 1.0 - 1e-9, "{result:?}");
         let soft = Suppression { soft: true, ..Suppression::default() };
@@ -298,9 +268,9 @@ mod tests {
     #[test]
     fn crowds_and_persons_without_joints_count_neither_way() {
         let mut truth = vec![person(1, 100.0), person(1, 600.0), person(1, 900.0)];
-        truth[1].gt.crowd = true;
-        truth[2].gt.keypoints = vec![[0.0; 3]; 17];
-        let found: Vec<Found> =
+        truth[1].crowd = true;
+        truth[2].keypoints = vec![[0.0; 3]; 17];
+        let found: Vec<PoseEstimate> =
             [100.0, 600.0, 900.0].iter().map(|x| estimate(&person(1, *x), 0.0, None)).collect();
         let result = measured(&truth, &found);
         assert_eq!((result.persons, result.estimates), (1, 3));
@@ -310,21 +280,21 @@ mod tests {
     #[test]
     fn head_sizes_bring_pckh() {
         let points: Vec<[f64; 3]> = (0..16).map(|j| [20.0 * f64::from(j), 50.0, 2.0]).collect();
-        let gt = GtPerson {
+        let truth = [GroundTruth {
             image_id: 1,
             keypoints: points,
             bbox: [0.0, 0.0, 300.0, 100.0],
             area: 9e3,
             crowd: false,
-        };
-        let truth = [TruePerson { gt, head: Some(30.0) }];
+            head_size: Some(30.0),
+        }];
         // 4 pixels are more than 0.11 of the head and less than a half.
         let result =
             measure(&truth, &[estimate(&truth[0], 4.0, Some(0))], Skeleton::mpii16(), Suppression::default());
         let pckh = result.pckh.unwrap();
         assert!((pckh.mean.unwrap() - 100.0).abs() < 1e-9);
         assert_eq!(pckh.mean_at_011, Some(0.0));
-        let without = [TruePerson { head: None, ..truth[0].clone() }];
+        let without = [GroundTruth { head_size: None, ..truth[0].clone() }];
         let result = measure(&without, &[], Skeleton::mpii16(), Suppression::default());
         assert_eq!(result.pckh, None);
     }

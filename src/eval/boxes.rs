@@ -12,9 +12,9 @@ const PERSON: u64 = 1;
 
 /// One detected person.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DetectedBox {
-    /// Index into [`PoseSet::pictures`].
-    pub picture: usize,
+pub struct ImageDetection {
+    /// Index into [`PoseSet::images`].
+    pub image: usize,
     /// Not clipped to the picture (docs/METHOD.md, "Crop box").
     pub bbox: BBox,
     /// The detector's confidence.
@@ -23,9 +23,9 @@ pub struct DetectedBox {
 
 /// The boxes for a set, and what was left out.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Boxes {
+pub struct DetectedBoxes {
     /// Those of a picture stand together, best first, pictures in the order of the set.
-    pub boxes: Vec<DetectedBox>,
+    pub boxes: Vec<ImageDetection>,
     /// Below the wanted score.
     pub unsure: usize,
     /// Of another category than persons.
@@ -41,7 +41,7 @@ pub struct Boxes {
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct BoxEntry {
     image_id: u64,
     #[serde(default = "person")]
     category_id: u64,
@@ -53,18 +53,18 @@ fn person() -> u64 {
     PERSON
 }
 
-impl Boxes {
+impl DetectedBoxes {
     /// Reads `path` and keeps the boxes of persons in pictures of `set` whose score is at least
     /// `min_score`.
     ///
     /// # Errors
     /// The file cannot be read, is in another format, or has no usable box for this set.
-    pub fn read(path: &Path, set: &PoseSet, min_score: f64) -> Result<Boxes, EvalError> {
+    pub fn read(path: &Path, set: &PoseSet, min_score: f64) -> Result<DetectedBoxes, EvalError> {
         let shown = || path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| EvalError::ReadBoxes { path: shown(), source })?;
-        let entries: Vec<Entry> = serde_json::from_slice(&bytes)
+        let entries: Vec<BoxEntry> = serde_json::from_slice(&bytes)
             .map_err(|source| EvalError::ParseBoxes { path: shown(), source })?;
-        let boxes = Boxes::of(entries, set, min_score);
+        let boxes = DetectedBoxes::of(entries, set, min_score);
         if boxes.boxes.is_empty() {
             let left_out = boxes.summary();
             let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
@@ -73,9 +73,9 @@ impl Boxes {
         Ok(boxes)
     }
 
-    fn of(entries: Vec<Entry>, set: &PoseSet, min_score: f64) -> Boxes {
-        let index: HashMap<u64, usize> = set.pictures.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
-        let mut result = Boxes::default();
+    fn of(entries: Vec<BoxEntry>, set: &PoseSet, min_score: f64) -> DetectedBoxes {
+        let index: HashMap<u64, usize> = set.images.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
+        let mut result = DetectedBoxes::default();
         for entry in entries {
             let known = index.get(&entry.image_id);
             match (known, usable(&entry)) {
@@ -83,31 +83,31 @@ impl Boxes {
                 (None, _) => result.other_pictures += 1,
                 (_, None) => result.unusable += 1,
                 _ if entry.score < min_score => result.unsure += 1,
-                (Some(&picture), Some(bbox)) => {
-                    result.boxes.push(DetectedBox { picture, bbox, score: entry.score });
+                (Some(&image), Some(bbox)) => {
+                    result.boxes.push(ImageDetection { image, bbox, score: entry.score });
                 }
             }
         }
-        result.boxes.sort_by(|a, b| a.picture.cmp(&b.picture).then(b.score.total_cmp(&a.score)));
+        result.boxes.sort_by(|a, b| a.image.cmp(&b.image).then(b.score.total_cmp(&a.score)));
         let all = result.boxes.len();
         let mut known = HashSet::new();
-        result.boxes.retain(|b| {
-            known.insert((b.picture, [b.bbox.x, b.bbox.y, b.bbox.w, b.bbox.h].map(f32::to_bits)))
-        });
+        result
+            .boxes
+            .retain(|b| known.insert((b.image, [b.bbox.x, b.bbox.y, b.bbox.w, b.bbox.h].map(f32::to_bits))));
         result.repeated = all - result.boxes.len();
-        let with: HashSet<usize> = result.boxes.iter().map(|b| b.picture).collect();
-        result.pictures_without = set.pictures.len() - with.len();
+        let with: HashSet<usize> = result.boxes.iter().map(|b| b.image).collect();
+        result.pictures_without = set.images.len() - with.len();
         result
     }
 
-    /// What a detector of ours found: for each picture (index into [`PoseSet::pictures`]) its boxes.
-    pub fn detected(found: Vec<(usize, Vec<Detection>)>) -> Boxes {
-        let mut boxes = Boxes::default();
-        for (picture, found) in found {
+    /// What a detector of ours found: for each picture (index into [`PoseSet::images`]) its boxes.
+    pub fn detected(found: Vec<(usize, Vec<Detection>)>) -> DetectedBoxes {
+        let mut boxes = DetectedBoxes::default();
+        for (image, found) in found {
             let before = boxes.boxes.len();
             for Detection { bbox, score } in found {
                 if bbox.w >= 1.0 && bbox.h >= 1.0 {
-                    boxes.boxes.push(DetectedBox { picture, bbox, score: f64::from(score) });
+                    boxes.boxes.push(ImageDetection { image, bbox, score: f64::from(score) });
                 } else {
                     boxes.unusable += 1;
                 }
@@ -142,7 +142,7 @@ impl Boxes {
     }
 }
 
-fn usable(entry: &Entry) -> Option<BBox> {
+fn usable(entry: &BoxEntry) -> Option<BBox> {
     let &[x, y, w, h] = entry.bbox.as_slice() else { return None };
     let bbox = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
     let finite = [bbox.x, bbox.y, bbox.w, bbox.h].iter().all(|v| v.is_finite()) && entry.score.is_finite();
@@ -152,28 +152,28 @@ fn usable(entry: &Entry) -> Option<BBox> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Layout, LoadReport, Picture};
+    use crate::data::{DatasetFormat, DatasetImage, LoadReport};
     use crate::pose::Skeleton;
     use serde_json::{Value, json};
 
     fn set() -> PoseSet {
-        let picture = |id| Picture { id, path: format!("{id}.jpg").into(), size: [100, 80] };
+        let image = |id| DatasetImage { id, path: format!("{id}.jpg").into(), size: [100, 80] };
         PoseSet {
             file: "people/annotations/person_keypoints_val.json".into(),
-            layout: Layout::Coco,
+            layout: DatasetFormat::Coco,
             skeleton: Skeleton::coco17().clone(),
-            pictures: vec![picture(3), picture(1), picture(9)],
+            images: vec![image(3), image(1), image(9)],
             persons: vec![],
             ignored: vec![],
             report: LoadReport::default(),
         }
     }
 
-    fn read(entries: &Value, min_score: f64) -> Result<Boxes, EvalError> {
+    fn read(entries: &Value, min_score: f64) -> Result<DetectedBoxes, EvalError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("boxes.json");
         std::fs::write(&path, entries.to_string()).unwrap();
-        Boxes::read(&path, &set(), min_score)
+        DetectedBoxes::read(&path, &set(), min_score)
     }
 
     #[test]
@@ -191,24 +191,24 @@ mod tests {
             {"image_id": 3, "category_id": 1, "bbox": [1, 2, 3], "score": 0.9},
         ]);
         let boxes = read(&entries, 0.3).unwrap();
-        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.picture, b.score)).collect();
+        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.image, b.score)).collect();
         assert_eq!(kept, [(0, 0.6), (1, 0.9), (1, 0.5)], "by picture, best first, the double's better score");
         assert_eq!(
             boxes.summary(),
             "left out: 1 boxes below the wanted score, 1 boxes that are no persons, 1 boxes of other \
-             pictures, 2 boxes without a size, 1 repeated boxes; 1 pictures have no box"
+             images, 2 boxes without a size, 1 repeated boxes; 1 images have no box"
         );
     }
 
     #[test]
     fn boxes_of_our_own_detector_are_best_first_and_empty_ones_are_counted() {
         let found = |w: f32, score| Detection { bbox: BBox { x: 1.0, y: 2.0, w, h: 9.0 }, score };
-        let boxes = Boxes::detected(vec![
+        let boxes = DetectedBoxes::detected(vec![
             (0, vec![found(5.0, 0.25), found(6.0, 0.5), found(0.5, 0.75)]),
             (2, vec![]),
             (1, vec![found(5.0, 1.0)]),
         ]);
-        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.picture, b.score)).collect();
+        let kept: Vec<(usize, f64)> = boxes.boxes.iter().map(|b| (b.image, b.score)).collect();
         assert_eq!(kept, [(0, 0.5), (0, 0.25), (1, 1.0)]);
         assert_eq!((boxes.unusable, boxes.pictures_without), (1, 1));
     }
@@ -220,7 +220,7 @@ mod tests {
         assert!(said.contains("people/val") && said.contains("1 boxes of other pictures"), "{said}");
         let other = read(&json!({"annotations": []}), 0.0).unwrap_err().to_string();
         assert!(other.contains("COCO's results format"), "{other}");
-        let gone = Boxes::read(Path::new("no-boxes.json"), &set(), 0.0).unwrap_err().to_string();
+        let gone = DetectedBoxes::read(Path::new("no-boxes.json"), &set(), 0.0).unwrap_err().to_string();
         assert!(gone.contains("no-boxes.json"), "{gone}");
     }
 }

@@ -1,9 +1,10 @@
 //! Average precision and recall of keypoints, exactly as pycocotools (docs/METHOD.md, "Average precision").
 
 use super::matching::{
-    ANY_AREA, Curves, Estimate, Image, LARGE_AREA, MEDIUM_AREA, THRESHOLDS, Truth, accumulate, mean,
+    ANY_AREA, ImageInstances, LARGE_AREA, MEDIUM_AREA, MatchEstimate, MatchTruth, PrecisionRecall,
+    THRESHOLDS, accumulate, mean,
 };
-use super::oks::{DtPerson, GtPerson, oks};
+use super::oks::{GroundTruth, PoseEstimate, oks};
 use super::order::descending;
 use std::collections::BTreeMap;
 
@@ -46,9 +47,13 @@ impl CocoStats {
 }
 
 /// COCO keypoint AP and AR of estimates against annotated persons. `sigmas` are the skeleton's.
-pub fn keypoint_ap(gt: &[GtPerson], dt: &[DtPerson], sigmas: &[f64]) -> CocoStats {
+pub fn keypoint_ap<'a>(
+    gt: &[GroundTruth],
+    dt: impl IntoIterator<Item = &'a PoseEstimate>,
+    sigmas: &[f64],
+) -> CocoStats {
     let images = group_by_image(gt, dt, sigmas);
-    let judged = |range| -> Curves { accumulate(&images, range, MAX_ESTIMATES) };
+    let judged = |range| -> PrecisionRecall { accumulate(&images, range, MAX_ESTIMATES) };
     let [all, medium, large] = [ANY_AREA, MEDIUM_AREA, LARGE_AREA].map(judged);
     CocoStats {
         ap: mean(&all.ap),
@@ -65,22 +70,26 @@ pub fn keypoint_ap(gt: &[GtPerson], dt: &[DtPerson], sigmas: &[f64]) -> CocoStat
     }
 }
 
-fn group_by_image(gt: &[GtPerson], dt: &[DtPerson], sigmas: &[f64]) -> Vec<Image> {
-    let mut images: BTreeMap<u64, (Vec<&GtPerson>, Vec<&DtPerson>)> = BTreeMap::new();
+fn group_by_image<'a>(
+    gt: &[GroundTruth],
+    dt: impl IntoIterator<Item = &'a PoseEstimate>,
+    sigmas: &[f64],
+) -> Vec<ImageInstances> {
+    let mut images: BTreeMap<u64, (Vec<&GroundTruth>, Vec<&PoseEstimate>)> = BTreeMap::new();
     for person in gt {
         images.entry(person.image_id).or_default().0.push(person);
     }
     for person in dt {
         images.entry(person.image_id).or_default().1.push(person);
     }
-    let image = |(gt, mut dt): (Vec<&GtPerson>, Vec<&DtPerson>)| {
+    let image = |(gt, mut dt): (Vec<&GroundTruth>, Vec<&PoseEstimate>)| {
         dt.sort_by(|a, b| descending(a.score, b.score));
         dt.truncate(MAX_ESTIMATES);
-        let truth = |g: &&GtPerson| Truth { area: g.area, crowd: g.crowd, ignored: g.ignored() };
+        let truth = |g: &&GroundTruth| MatchTruth { area: g.area, crowd: g.crowd, ignored: g.ignored() };
         let pairs = dt.iter().flat_map(|d| gt.iter().map(move |g| (d, g)));
-        Image {
+        ImageInstances {
             truth: gt.iter().map(truth).collect(),
-            estimates: dt.iter().map(|d| Estimate { score: d.score, area: extent(d) }).collect(),
+            estimates: dt.iter().map(|d| MatchEstimate { score: d.score, area: extent(d) }).collect(),
             similarity: pairs.map(|(d, g)| oks(g, &d.keypoints, sigmas)).collect(),
         }
     };
@@ -88,7 +97,7 @@ fn group_by_image(gt: &[GtPerson], dt: &[DtPerson], sigmas: &[f64]) -> Vec<Image
 }
 
 /// Area of the tight box of an estimate's joints.
-fn extent(dt: &DtPerson) -> f64 {
+fn extent(dt: &PoseEstimate) -> f64 {
     let side = |of: fn(&crate::pose::Keypoint) -> f32| {
         let along = dt.keypoints.iter().map(|k| f64::from(of(k)));
         along.clone().fold(f64::NEG_INFINITY, f64::max) - along.fold(f64::INFINITY, f64::min)
@@ -102,25 +111,30 @@ mod tests {
     use crate::pose::{Keypoint, Skeleton};
     use proptest::prelude::*;
 
-    fn person(image_id: u64, x: f64, size: f64) -> GtPerson {
+    fn person(image_id: u64, x: f64, size: f64) -> GroundTruth {
         let keypoints = (0..17).map(|j| [x + size * (j % 4) as f64 / 4.0, size * j as f64 / 17.0, 2.0]);
-        GtPerson {
+        GroundTruth {
             image_id,
             keypoints: keypoints.collect(),
             bbox: [x, 0.0, size, size],
             area: size * size * 0.5,
-            crowd: false,
+            ..GroundTruth::default()
         }
     }
 
-    fn found(gt: &GtPerson, score: f64) -> DtPerson {
+    fn found(gt: &GroundTruth, score: f64) -> PoseEstimate {
         let point = |k: &[f64; 3]| Keypoint { x: k[0] as f32, y: k[1] as f32, score: 1.0 };
-        DtPerson { image_id: gt.image_id, keypoints: gt.keypoints.iter().map(point).collect(), score }
+        PoseEstimate {
+            image_id: gt.image_id,
+            keypoints: gt.keypoints.iter().map(point).collect(),
+            score,
+            ..PoseEstimate::default()
+        }
     }
 
     #[test]
     fn without_persons_there_is_no_number() {
-        let stats = keypoint_ap(&[], &[], &Skeleton::coco17().sigmas);
+        let stats = keypoint_ap(&[], [], &Skeleton::coco17().sigmas);
         assert!(stats.named().iter().all(|(_, v)| *v == -1.0));
     }
 
@@ -138,9 +152,9 @@ mod tests {
     proptest! {
         #[test]
         fn perfect_estimates_have_ap_one(sizes in proptest::collection::vec(40f64..400.0, 1..9), scores in proptest::collection::vec(0f64..1.0, 9)) {
-            let gt: Vec<GtPerson> =
+            let gt: Vec<GroundTruth> =
                 sizes.iter().enumerate().map(|(i, s)| person(i as u64 / 2, 1000.0 * i as f64, *s)).collect();
-            let dt: Vec<DtPerson> = gt.iter().zip(&scores).map(|(g, s)| found(g, *s)).collect();
+            let dt: Vec<PoseEstimate> = gt.iter().zip(&scores).map(|(g, s)| found(g, *s)).collect();
             let stats = keypoint_ap(&gt, &dt, &Skeleton::coco17().sigmas);
             for (name, value) in stats.named() {
                 prop_assert!(value == -1.0 || (value - 1.0).abs() < 1e-9, "{name} {value}");

@@ -2,7 +2,8 @@
 //! how many of the people who stand large in the picture are found, and how many boxes show nobody.
 
 use super::matching::{
-    ANY_AREA, Estimate, Image, LARGE_AREA, MEDIUM_AREA, SMALL_AREA, Truth, accumulate, matches, mean,
+    ANY_AREA, ImageInstances, LARGE_AREA, MEDIUM_AREA, MatchEstimate, MatchTruth, SMALL_AREA, accumulate,
+    matches, mean,
 };
 use super::order::descending;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ const FALSE_BOXES: [f64; 4] = [0.1, 0.25, 0.5, 1.0];
 
 /// An annotated person or crowd region.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TrueBox {
+pub struct GroundTruthBox {
     pub image_id: u64,
     /// x, y, width and height in picture pixels.
     pub bbox: [f64; 4],
@@ -34,7 +35,7 @@ pub struct TrueBox {
 
 /// A detected person; one entry of COCO's results format.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FoundBox {
+pub struct BoxResult {
     pub image_id: u64,
     /// Always 1, "person".
     pub category_id: u64,
@@ -81,7 +82,7 @@ impl BoxStats {
 
 /// What boxes above a score bring.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Operating {
+pub struct OperatingPoint {
     pub score: f64,
     /// Part of the large people that are found.
     pub recall: f64,
@@ -95,21 +96,21 @@ pub struct TallRecall {
     /// People higher than [`TALL`] of their picture.
     pub people: usize,
     /// By score.
-    pub by_score: Vec<Operating>,
+    pub by_score: Vec<OperatingPoint>,
     /// The lowest scores that let at most 0.1, 0.25, 0.5 and 1 false boxes a picture through.
-    pub by_false_boxes: Vec<(f64, Operating)>,
+    pub by_false_boxes: Vec<(f64, OperatingPoint)>,
 }
 
 impl TallRecall {
     /// The recall at half a false box a picture.
-    pub fn at_half(&self) -> Option<Operating> {
+    pub fn at_half(&self) -> Option<OperatingPoint> {
         self.by_false_boxes.iter().find(|(most, _)| *most == 0.5).map(|(_, at)| *at)
     }
 }
 
 /// COCO's box AP and AR.
-pub fn box_ap(gt: &[TrueBox], dt: &[FoundBox]) -> BoxStats {
-    let images: Vec<Image> = group_by_image(gt, dt).into_values().map(|group| group.image).collect();
+pub fn box_ap(gt: &[GroundTruthBox], dt: &[BoxResult]) -> BoxStats {
+    let images: Vec<ImageInstances> = group_by_image(gt, dt).into_values().map(|group| group.image).collect();
     let judged = |range| accumulate(&images, range, MOST_BOXES);
     let [all, small, medium, large] = [ANY_AREA, SMALL_AREA, MEDIUM_AREA, LARGE_AREA].map(judged);
     let recall = |most| mean(&accumulate(&images, ANY_AREA, most).recall);
@@ -131,7 +132,7 @@ pub fn box_ap(gt: &[TrueBox], dt: &[FoundBox]) -> BoxStats {
 
 /// The large people found among `pictures` pictures, and the boxes without anybody. A box finds the person that it
 /// overlaps most, by at least half, and that no better box found; one on a crowd is neither right nor wrong.
-pub fn tall_recall(gt: &[TrueBox], dt: &[FoundBox], pictures: usize) -> TallRecall {
+pub fn tall_recall(gt: &[GroundTruthBox], dt: &[BoxResult], pictures: usize) -> TallRecall {
     let mut judged = Vec::new();
     for group in group_by_image(gt, dt).into_values() {
         let ignored: Vec<bool> = group.gt.iter().map(|g| g.crowd).collect();
@@ -146,7 +147,7 @@ pub fn tall_recall(gt: &[TrueBox], dt: &[FoundBox], pictures: usize) -> TallReca
     let operating = |score: f64, count: usize| {
         let kept = &judged[..count];
         let of = |wanted: fn(&(f64, bool, bool)) -> bool| kept.iter().filter(|b| wanted(b)).count() as f64;
-        Operating {
+        OperatingPoint {
             score,
             recall: of(|b| b.1) / people.max(1) as f64,
             false_boxes: of(|b| b.2) / pictures.max(1) as f64,
@@ -176,28 +177,28 @@ pub fn tall_recall(gt: &[TrueBox], dt: &[FoundBox], pictures: usize) -> TallReca
 
 /// What one picture brings.
 #[derive(Default)]
-struct Group<'a> {
-    gt: Vec<&'a TrueBox>,
-    image: Image,
+struct ImageGroup<'a> {
+    gt: Vec<&'a GroundTruthBox>,
+    image: ImageInstances,
 }
 
-fn group_by_image<'a>(gt: &'a [TrueBox], dt: &[FoundBox]) -> BTreeMap<u64, Group<'a>> {
-    let mut groups: BTreeMap<u64, (Group, Vec<&FoundBox>)> = BTreeMap::new();
+fn group_by_image<'a>(gt: &'a [GroundTruthBox], dt: &[BoxResult]) -> BTreeMap<u64, ImageGroup<'a>> {
+    let mut groups: BTreeMap<u64, (ImageGroup, Vec<&BoxResult>)> = BTreeMap::new();
     for truth in gt {
         groups.entry(truth.image_id).or_default().0.gt.push(truth);
     }
     for found in dt {
         groups.entry(found.image_id).or_default().1.push(found);
     }
-    let whole = |(id, (mut group, mut dt)): (u64, (Group<'a>, Vec<&FoundBox>))| {
+    let whole = |(id, (mut group, mut dt)): (u64, (ImageGroup<'a>, Vec<&BoxResult>))| {
         dt.sort_by(|a, b| descending(a.score, b.score));
         dt.truncate(MOST_BOXES);
         let pairs = dt.iter().flat_map(|d| group.gt.iter().map(move |g| (d, g)));
         let similarity = pairs.map(|(d, g)| overlap(&d.bbox, &g.bbox, g.crowd)).collect();
-        let truth = |g: &&TrueBox| Truth { area: g.area, crowd: g.crowd, ignored: g.crowd };
-        let estimate = |d: &&FoundBox| Estimate { score: d.score, area: d.bbox[2] * d.bbox[3] };
+        let truth = |g: &&GroundTruthBox| MatchTruth { area: g.area, crowd: g.crowd, ignored: g.crowd };
+        let estimate = |d: &&BoxResult| MatchEstimate { score: d.score, area: d.bbox[2] * d.bbox[3] };
         let truth = group.gt.iter().map(truth).collect();
-        group.image = Image { truth, estimates: dt.iter().map(estimate).collect(), similarity };
+        group.image = ImageInstances { truth, estimates: dt.iter().map(estimate).collect(), similarity };
         (id, group)
     };
     groups.into_iter().map(whole).collect()
@@ -224,8 +225,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn truth(image_id: u64, x: f64, size: f64) -> TrueBox {
-        TrueBox {
+    fn truth(image_id: u64, x: f64, size: f64) -> GroundTruthBox {
+        GroundTruthBox {
             image_id,
             bbox: [x, 0.0, size, size],
             area: size * size,
@@ -234,8 +235,8 @@ mod tests {
         }
     }
 
-    fn found(gt: &TrueBox, score: f64) -> FoundBox {
-        FoundBox { image_id: gt.image_id, category_id: 1, bbox: gt.bbox, score }
+    fn found(gt: &GroundTruthBox, score: f64) -> BoxResult {
+        BoxResult { image_id: gt.image_id, category_id: 1, bbox: gt.bbox, score }
     }
 
     #[test]
@@ -248,7 +249,7 @@ mod tests {
         }
         let text = include_str!("../../tests/fixtures/boxes.json");
         let f: Fixture = serde_json::from_str(text).unwrap();
-        let gt = f.gt.iter().map(|&(image_id, bbox, area, crowd)| TrueBox {
+        let gt = f.gt.iter().map(|&(image_id, bbox, area, crowd)| GroundTruthBox {
             image_id,
             bbox,
             area,
@@ -256,7 +257,7 @@ mod tests {
             height: 0.0,
         });
         let dt =
-            f.dt.iter().map(|&(image_id, bbox, score)| FoundBox { image_id, category_id: 1, bbox, score });
+            f.dt.iter().map(|&(image_id, bbox, score)| BoxResult { image_id, category_id: 1, bbox, score });
         let stats = box_ap(&gt.collect::<Vec<_>>(), &dt.collect::<Vec<_>>());
         for ((name, ours), theirs) in stats.named().into_iter().zip(f.stats) {
             assert!((ours - theirs).abs() < 1e-12, "{name}: {ours} is not {theirs}");
@@ -266,10 +267,10 @@ mod tests {
     #[test]
     fn large_people_are_counted_and_boxes_on_nobody_too() {
         let (tall, other, small) = (truth(1, 0.0, 100.0), truth(2, 0.0, 90.0), truth(2, 200.0, 30.0));
-        let crowd = TrueBox { crowd: true, ..truth(2, 400.0, 200.0) };
-        let nobody = FoundBox { bbox: [700.0, 0.0, 50.0, 50.0], ..found(&tall, 0.65) };
+        let crowd = GroundTruthBox { crowd: true, ..truth(2, 400.0, 200.0) };
+        let nobody = BoxResult { bbox: [700.0, 0.0, 50.0, 50.0], ..found(&tall, 0.65) };
         let again = found(&tall, 0.35);
-        let in_crowd = FoundBox { bbox: [420.0, 10.0, 30.0, 60.0], ..found(&other, 0.95) };
+        let in_crowd = BoxResult { bbox: [420.0, 10.0, 30.0, 60.0], ..found(&other, 0.95) };
         let dt = [found(&tall, 0.9), nobody, found(&small, 0.55), found(&other, 0.45), again, in_crowd];
         let gt = [tall, other, small, crowd];
         let recall = tall_recall(&gt, &dt, 4);
@@ -302,9 +303,9 @@ mod tests {
             sizes in proptest::collection::vec(8f64..300.0, 1..9),
             scores in proptest::collection::vec(0f64..1.0, 9),
         ) {
-            let gt: Vec<TrueBox> =
+            let gt: Vec<GroundTruthBox> =
                 sizes.iter().enumerate().map(|(i, s)| truth(i as u64 / 2, 1000.0 * i as f64, *s)).collect();
-            let dt: Vec<FoundBox> = gt.iter().zip(&scores).map(|(g, s)| found(g, *s)).collect();
+            let dt: Vec<BoxResult> = gt.iter().zip(&scores).map(|(g, s)| found(g, *s)).collect();
             let stats = box_ap(&gt, &dt);
             prop_assert!((stats.ap - 1.0).abs() < 1e-9 && (stats.ar100 - 1.0).abs() < 1e-9);
             prop_assert!(stats.ar1 <= stats.ar10);

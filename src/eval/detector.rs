@@ -1,7 +1,7 @@
 //! A person detector over a whole set, and its numbers.
 
-use super::{BoxStats, EvalError, FoundBox, TallRecall, TrueBox, box_ap, tall_recall};
-use crate::data::{BoxSet, read_picture};
+use super::{BoxResult, BoxStats, EvalError, GroundTruthBox, TallRecall, box_ap, tall_recall};
+use crate::data::{BoxSet, read_image};
 use crate::detect::{DetectSettings, Detector, DetectorConfig, DetectorInfo, DetectorNet};
 use crate::gpu::ComputeDevice;
 use crate::weights::TrainingRecord;
@@ -20,26 +20,25 @@ pub fn find_people(
     set: &BoxSet,
     settings: &DetectSettings,
     done: impl Fn(usize),
-) -> Result<Vec<FoundBox>, EvalError> {
+) -> Result<Vec<BoxResult>, EvalError> {
     let mut all = Vec::new();
-    for (number, pictures) in set.pictures.chunks(TOGETHER).enumerate() {
-        let decoded: Result<Vec<RgbImage>, _> =
-            pictures.par_iter().map(|p| read_picture(&p.picture)).collect();
+    for (number, images) in set.images.chunks(TOGETHER).enumerate() {
+        let decoded: Result<Vec<RgbImage>, _> = images.par_iter().map(|p| read_image(&p.image)).collect();
         let decoded = decoded?;
         let shown: Vec<&RgbImage> = decoded.iter().collect();
         let (found, _) = detector.detect_all(&shown, settings)?;
-        for (picture, found) in pictures.iter().zip(found) {
+        for (image, found) in images.iter().zip(found) {
             all.extend(found.into_iter().map(|detection| {
                 let b = detection.bbox;
-                FoundBox {
-                    image_id: picture.picture.id,
+                BoxResult {
+                    image_id: image.image.id,
                     category_id: 1,
                     bbox: [b.x, b.y, b.w, b.h].map(f64::from),
                     score: f64::from(detection.score),
                 }
             }));
         }
-        done(number * TOGETHER + pictures.len());
+        done(number * TOGETHER + images.len());
     }
     Ok(all)
 }
@@ -54,23 +53,23 @@ pub fn find_people_with(
     device: &ComputeDevice,
     set: &BoxSet,
     done: impl Fn(usize),
-) -> Result<Vec<FoundBox>, EvalError> {
+) -> Result<Vec<BoxResult>, EvalError> {
     let info = DetectorInfo::new(config.clone(), TrainingRecord::default());
     let mut detector = Detector::from_parts(net.clone(), info, device.clone());
     find_people(&mut detector, set, &DetectSettings::everything(), done)
 }
 
 /// What the boxes `found` in the pictures of `set` are worth.
-pub fn score(set: &BoxSet, found: &[FoundBox]) -> (BoxStats, TallRecall) {
+pub fn score(set: &BoxSet, found: &[BoxResult]) -> (BoxStats, TallRecall) {
     let mut truth = Vec::new();
-    for picture in &set.pictures {
-        truth.extend(picture.labels.iter().map(|label| TrueBox {
-            image_id: picture.picture.id,
+    for image in &set.images {
+        truth.extend(image.annotations.iter().map(|label| GroundTruthBox {
+            image_id: image.image.id,
             bbox: label.bbox,
             area: label.area,
             crowd: label.crowd,
-            height: label.bbox[3] / f64::from(picture.picture.size[1].max(1)),
+            height: label.bbox[3] / f64::from(image.image.size[1].max(1)),
         }));
     }
-    (box_ap(&truth, found), tall_recall(&truth, found, set.pictures.len()))
+    (box_ap(&truth, found), tall_recall(&truth, found, set.images.len()))
 }

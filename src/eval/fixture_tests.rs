@@ -5,42 +5,38 @@ use crate::pose::{Keypoint, Skeleton};
 use crate::vision::fixture_tests::{Tensors, json, numbers};
 use std::collections::BTreeMap;
 
-/// A raw detection: person, crop area and box score.
-struct Raw {
-    image_id: u64,
-    keypoints: Vec<Keypoint>,
-    area: f64,
-    box_score: f64,
-}
-
-fn raw_detections() -> Vec<Raw> {
+fn raw_detections() -> Vec<PoseEstimate> {
     let tensors = Tensors::open("coco_dets.safetensors");
     let (points, boxes) = (tensors.f32("preds"), tensors.f64("boxes"));
     let raws = tensors.i64("image_id").into_iter().enumerate().map(|(i, image)| {
         let triples = points[i * 51..(i + 1) * 51].as_chunks::<3>().0;
-        Raw {
+        let keypoints: Vec<Keypoint> =
+            triples.iter().map(|k| Keypoint { x: k[0], y: k[1], score: k[2] }).collect();
+        PoseEstimate {
             image_id: image as u64,
-            keypoints: triples.iter().map(|k| Keypoint { x: k[0], y: k[1], score: k[2] }).collect(),
-            area: boxes[i * 6 + 4],
-            box_score: boxes[i * 6 + 5],
+            score: rescore(&keypoints, boxes[i * 6 + 5]),
+            keypoints,
+            crop_area: boxes[i * 6 + 4],
+            annotated: None,
         }
     });
     raws.collect()
 }
 
-fn annotations() -> Vec<GtPerson> {
+fn annotations() -> Vec<GroundTruth> {
     let text = json("coco_gt.json");
-    let persons = text["annotations"].as_array().unwrap().iter().map(|a| GtPerson {
+    let persons = text["annotations"].as_array().unwrap().iter().map(|a| GroundTruth {
         image_id: a["image_id"].as_u64().unwrap(),
         keypoints: numbers(&a["keypoints"]).as_chunks::<3>().0.to_vec(),
         bbox: numbers(&a["bbox"]).try_into().unwrap(),
         area: a["area"].as_f64().unwrap(),
         crowd: a["iscrowd"].as_u64() == Some(1),
+        head_size: None,
     });
     persons.collect()
 }
 
-fn by_image(raws: &[Raw]) -> BTreeMap<u64, Vec<usize>> {
+fn by_image(raws: &[PoseEstimate]) -> BTreeMap<u64, Vec<usize>> {
     let mut images: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (i, raw) in raws.iter().enumerate() {
         images.entry(raw.image_id).or_default().push(i);
@@ -48,30 +44,20 @@ fn by_image(raws: &[Raw]) -> BTreeMap<u64, Vec<usize>> {
     images
 }
 
-fn candidate(raw: &Raw) -> NmsCandidate<'_> {
-    let score = rescore(&raw.keypoints, raw.box_score);
-    NmsCandidate { keypoints: &raw.keypoints, area: raw.area, score }
-}
-
 /// Indices into the raw detections that suppression keeps, image by image.
-fn kept(raws: &[Raw], soft: bool) -> BTreeMap<u64, Vec<usize>> {
+fn kept(raws: &[PoseEstimate], soft: bool) -> BTreeMap<u64, Vec<usize>> {
     let sigmas = &Skeleton::coco17().sigmas;
     let run = if soft { soft_oks_nms } else { oks_nms };
     let keep = |members: Vec<usize>| -> Vec<usize> {
-        let candidates: Vec<_> = members.iter().map(|&i| candidate(&raws[i])).collect();
-        run(&candidates, sigmas, NMS_THRESHOLD).into_iter().map(|i| members[i]).collect()
+        let estimates: Vec<_> = members.iter().map(|&i| &raws[i]).collect();
+        run(&estimates, sigmas, NMS_THRESHOLD).into_iter().map(|i| members[i]).collect()
     };
     by_image(raws).into_iter().map(|(image, members)| (image, keep(members))).collect()
 }
 
-fn detections() -> Vec<DtPerson> {
+fn detections() -> Vec<PoseEstimate> {
     let raws = raw_detections();
-    let detection = |i: usize| DtPerson {
-        image_id: raws[i].image_id,
-        keypoints: raws[i].keypoints.clone(),
-        score: candidate(&raws[i]).score,
-    };
-    kept(&raws, false).into_values().flatten().map(detection).collect()
+    kept(&raws, false).into_values().flatten().map(|i| raws[i].clone()).collect()
 }
 
 #[test]
@@ -105,10 +91,10 @@ fn similarities_agree_with_pycocotools() {
     let expected = json("coco_expected.json");
     for (image, rows) in expected["oks_matrix_dt_by_gt"].as_object().unwrap() {
         let image: u64 = image.parse().unwrap();
-        let mut dt: Vec<DtPerson> = detections().into_iter().filter(|d| d.image_id == image).collect();
+        let mut dt: Vec<PoseEstimate> = detections().into_iter().filter(|d| d.image_id == image).collect();
         dt.sort_by(|a, b| b.score.total_cmp(&a.score));
         // One row for each estimate by score, one column for each person as annotated.
-        let persons: Vec<&GtPerson> = gt.iter().filter(|g| g.image_id == image).collect();
+        let persons: Vec<&GroundTruth> = gt.iter().filter(|g| g.image_id == image).collect();
         for (d, row) in dt.iter().zip(rows.as_array().unwrap()) {
             for (g, e) in persons.iter().zip(numbers(row)) {
                 assert!((oks(g, &d.keypoints, sigmas) - e).abs() < 1e-9, "image {image}");
@@ -135,8 +121,8 @@ fn pckh_agrees_with_the_reference() {
     let tensors = Tensors::open("pckh.safetensors");
     let (pred, truth) = (tensors.f64("pred_0based"), tensors.f64("pos_gt_src"));
     let (missing, heads) = (tensors.bytes("jnt_missing"), tensors.f64("headboxes_src"));
-    let persons: Vec<PckPerson> = (0..40)
-        .map(|i| PckPerson {
+    let persons: Vec<PckSample> = (0..40)
+        .map(|i| PckSample {
             // The annotations count from 1, the predictions from 0.
             predicted: (0..16).map(|j| [0, 1].map(|a| pred[(i * 16 + j) * 2 + a] + 1.0)).collect(),
             truth: (0..16).map(|j| [0, 1].map(|a| truth[(j * 2 + a) * 40 + i])).collect(),

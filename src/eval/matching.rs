@@ -17,7 +17,7 @@ pub const LARGE_AREA: [f64; 2] = [9216.0, 1e10];
 
 /// An annotated person as the matching sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Truth {
+pub struct MatchTruth {
     pub area: f64,
     /// May match several estimates.
     pub crowd: bool,
@@ -27,54 +27,54 @@ pub struct Truth {
 
 /// An estimated person as the matching sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
+pub struct MatchEstimate {
     pub score: f64,
     pub area: f64,
 }
 
 /// What one picture brings.
 #[derive(Clone, Debug, Default)]
-pub struct Image {
-    pub truth: Vec<Truth>,
+pub struct ImageInstances {
+    pub truth: Vec<MatchTruth>,
     /// Best first.
-    pub estimates: Vec<Estimate>,
+    pub estimates: Vec<MatchEstimate>,
     /// Similarity of estimate `d` with person `g` at `d * truth.len() + g`.
     pub similarity: Vec<f64>,
 }
 
 /// Average precision and recall at each threshold; -1 where nobody is to be found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Curves {
+pub struct PrecisionRecall {
     pub ap: [f64; THRESHOLDS],
     pub recall: [f64; THRESHOLDS],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum MatchOutcome {
     Hit,
     Miss,
     Ignored,
 }
 
 /// The estimates of all pictures at one area range.
-struct Judged {
-    verdicts: Vec<(f64, [Verdict; THRESHOLDS])>,
+struct MatchedEstimates {
+    verdicts: Vec<(f64, [MatchOutcome; THRESHOLDS])>,
     /// Persons that should be found.
     persons: usize,
 }
 
 /// Judges the best `most` estimates of each picture by the persons whose area lies in `range`. Pictures come in the
 /// order of their ids, which decides between equal scores.
-pub fn accumulate(images: &[Image], range: [f64; 2], most: usize) -> Curves {
-    let mut judged = Judged { verdicts: Vec::new(), persons: 0 };
+pub fn accumulate(images: &[ImageInstances], range: [f64; 2], most: usize) -> PrecisionRecall {
+    let mut judged = MatchedEstimates { verdicts: Vec::new(), persons: 0 };
     for image in images {
         judge(image, range, most, &mut judged);
     }
     if judged.persons == 0 {
-        return Curves { ap: [-1.0; THRESHOLDS], recall: [-1.0; THRESHOLDS] };
+        return PrecisionRecall { ap: [-1.0; THRESHOLDS], recall: [-1.0; THRESHOLDS] };
     }
     judged.verdicts.sort_by(|a, b| descending(a.0, b.0));
-    let mut curves = Curves { ap: [0.0; THRESHOLDS], recall: [0.0; THRESHOLDS] };
+    let mut curves = PrecisionRecall { ap: [0.0; THRESHOLDS], recall: [0.0; THRESHOLDS] };
     for t in 0..THRESHOLDS {
         (curves.ap[t], curves.recall[t]) =
             precision_and_recall(judged.verdicts.iter().map(|v| v.1[t]), judged.persons);
@@ -93,20 +93,21 @@ fn threshold(t: usize) -> f64 {
 }
 
 /// Judges the best `most` estimates of a picture.
-fn judge(image: &Image, range: [f64; 2], most: usize, out: &mut Judged) {
+fn judge(image: &ImageInstances, range: [f64; 2], most: usize, out: &mut MatchedEstimates) {
     let outside = |area: f64| area < range[0] || area > range[1];
     let ignored: Vec<bool> = image.truth.iter().map(|g| g.ignored || outside(g.area)).collect();
     out.persons += ignored.iter().filter(|i| !**i).count();
     let estimates = &image.estimates[..most.min(image.estimates.len())];
-    let mut verdicts: Vec<_> = estimates.iter().map(|d| (d.score, [Verdict::Miss; THRESHOLDS])).collect();
+    let mut verdicts: Vec<_> =
+        estimates.iter().map(|d| (d.score, [MatchOutcome::Miss; THRESHOLDS])).collect();
     for t in 0..THRESHOLDS {
         let found = matches(image, &ignored, threshold(t));
         for ((verdict, found), estimate) in verdicts.iter_mut().zip(found).zip(estimates) {
             verdict.1[t] = match found {
-                Some(g) if ignored[g] => Verdict::Ignored,
-                Some(_) => Verdict::Hit,
-                None if outside(estimate.area) => Verdict::Ignored,
-                None => Verdict::Miss,
+                Some(g) if ignored[g] => MatchOutcome::Ignored,
+                Some(_) => MatchOutcome::Hit,
+                None if outside(estimate.area) => MatchOutcome::Ignored,
+                None => MatchOutcome::Miss,
             };
         }
     }
@@ -115,7 +116,7 @@ fn judge(image: &Image, range: [f64; 2], most: usize, out: &mut Judged) {
 
 /// The person that each estimate of a picture finds, greedily from the best estimate on: of those that are at least
 /// `threshold` similar, the most similar one that no better estimate found. One that is not `ignored` comes first.
-pub fn matches(image: &Image, ignored: &[bool], threshold: f64) -> Vec<Option<usize>> {
+pub fn matches(image: &ImageInstances, ignored: &[bool], threshold: f64) -> Vec<Option<usize>> {
     // Within both groups the order stays.
     let mut order: Vec<usize> = (0..image.truth.len()).collect();
     order.sort_by_key(|&g| ignored[g]);
@@ -146,14 +147,14 @@ pub fn matches(image: &Image, ignored: &[bool], threshold: f64) -> Vec<Option<us
 }
 
 /// The 101-point interpolated precision and the last recall of verdicts sorted by score.
-fn precision_and_recall(verdicts: impl Iterator<Item = Verdict>, persons: usize) -> (f64, f64) {
+fn precision_and_recall(verdicts: impl Iterator<Item = MatchOutcome>, persons: usize) -> (f64, f64) {
     let (mut hits, mut misses) = (0.0, 0.0);
     let mut curve: Vec<(f64, f64)> = Vec::new();
     for verdict in verdicts {
         match verdict {
-            Verdict::Hit => hits += 1.0,
-            Verdict::Miss => misses += 1.0,
-            Verdict::Ignored => {}
+            MatchOutcome::Hit => hits += 1.0,
+            MatchOutcome::Miss => misses += 1.0,
+            MatchOutcome::Ignored => {}
         }
         curve.push((hits / persons as f64, hits / (misses + hits + f64::EPSILON)));
     }

@@ -20,15 +20,17 @@ mod seen;
 pub mod set;
 mod task;
 
-pub use accuracy::{Accuracy, Found, JointAccuracy, Suppression, TruePerson, measure, suppressed};
-pub use boxes::{Boxes, DetectedBox};
+pub use accuracy::{JointAccuracy, PoseAccuracy, Suppression, measure, suppressed};
+pub use boxes::{DetectedBoxes, ImageDetection};
 pub use coco_ap::{CocoStats, keypoint_ap};
-pub use detection::{BoxStats, FoundBox, MOST_BOXES, Operating, TallRecall, TrueBox, box_ap, tall_recall};
+pub use detection::{
+    BoxResult, BoxStats, GroundTruthBox, MOST_BOXES, OperatingPoint, TallRecall, box_ap, tall_recall,
+};
 pub use error::EvalError;
 pub use matching::THRESHOLDS;
-pub use nms::{NMS_THRESHOLD, NmsCandidate, RESCORE_MIN, oks_nms, rescore, soft_oks_nms};
-pub use oks::{DtPerson, GtPerson, oks};
-pub use pass::{Subject, estimate_subjects};
-pub use pck::{PCKH_COLUMNS, Pck, PckPerson, Pckh, head_size, pck, pckh};
-pub use seen::{Seen, boxes_seen_in_training, seen_in_training};
-pub use task::{CocoResult, Task, ground_truth, spread};
+pub use nms::{NMS_THRESHOLD, RESCORE_MIN, oks_nms, rescore, soft_oks_nms};
+pub use oks::{GroundTruth, PoseEstimate, oks};
+pub use pass::{PersonCrop, estimate_crops};
+pub use pck::{PCKH_COLUMNS, Pck, PckSample, Pckh, head_size, pck, pckh};
+pub use seen::{TrainingOverlap, box_training_overlap, training_overlap};
+pub use task::{EvalTask, KeypointResult, ground_truth, spread};

@@ -1,6 +1,7 @@
 //! The score of an estimated person, and removing estimates of one person found twice
 //! (docs/METHOD.md, "Rescoring and NMS").
 
+use super::oks::PoseEstimate;
 use super::order::descending;
 use crate::pose::{Keypoint, oks_between};
 
@@ -23,39 +24,30 @@ pub fn rescore(keypoints: &[Keypoint], box_score: f64) -> f64 {
     if count == 0 { 0.0 } else { f64::from(sum / count as f32) * box_score }
 }
 
-/// One of the estimates of a picture.
-#[derive(Clone, Copy, Debug)]
-pub struct NmsCandidate<'a> {
-    pub keypoints: &'a [Keypoint],
-    /// Area of the padded crop in pixels: [`CropBox::area`](crate::vision::CropBox::area).
-    pub area: f64,
-    pub score: f64,
-}
-
-/// Greedy suppression: the indices kept, best first. An estimate falls when its OKS with a better
+/// Greedy suppression of the `estimates` of one image: the indices kept, best first. An estimate falls when its OKS with a better
 /// one that was kept is above `threshold`.
-pub fn oks_nms(candidates: &[NmsCandidate], sigmas: &[f64], threshold: f64) -> Vec<usize> {
-    let mut order = best_first(candidates.iter().map(|c| c.score));
+pub fn oks_nms(estimates: &[&PoseEstimate], sigmas: &[f64], threshold: f64) -> Vec<usize> {
+    let mut order = best_first(estimates.iter().map(|c| c.score));
     let mut kept = Vec::new();
     while let Some((&best, rest)) = order.split_first() {
         kept.push(best);
-        let is_apart = |&&i: &&usize| between(candidates, best, i, sigmas) <= threshold;
+        let is_apart = |&&i: &&usize| between(estimates, best, i, sigmas) <= threshold;
         order = rest.iter().filter(is_apart).copied().collect();
     }
     kept
 }
 
-/// Soft suppression: the indices kept, best first, at most 20. Instead of falling, an estimate's
+/// Soft suppression of the `estimates` of one image: the indices kept, best first, at most 20. Instead of falling, an estimate's
 /// score is multiplied by `exp(-oks^2 / threshold)` for each better one.
-pub fn soft_oks_nms(candidates: &[NmsCandidate], sigmas: &[f64], threshold: f64) -> Vec<usize> {
-    let order = best_first(candidates.iter().map(|c| c.score));
-    let mut left: Vec<(usize, f64)> = order.into_iter().map(|i| (i, candidates[i].score)).collect();
+pub fn soft_oks_nms(estimates: &[&PoseEstimate], sigmas: &[f64], threshold: f64) -> Vec<usize> {
+    let order = best_first(estimates.iter().map(|c| c.score));
+    let mut left: Vec<(usize, f64)> = order.into_iter().map(|i| (i, estimates[i].score)).collect();
     let mut kept = Vec::new();
     while kept.len() < SOFT_LIMIT {
         let Some((&(best, _), rest)) = left.split_first() else { break };
         kept.push(best);
         let lowered = rest.iter().map(|&(i, score)| {
-            let overlap = between(candidates, best, i, sigmas);
+            let overlap = between(estimates, best, i, sigmas);
             (i, score * (-overlap * overlap / threshold).exp())
         });
         let lowered: Vec<(usize, f64)> = lowered.collect();
@@ -64,9 +56,9 @@ pub fn soft_oks_nms(candidates: &[NmsCandidate], sigmas: &[f64], threshold: f64)
     kept
 }
 
-fn between(candidates: &[NmsCandidate], a: usize, b: usize, sigmas: &[f64]) -> f64 {
-    let (a, b) = (&candidates[a], &candidates[b]);
-    oks_between(a.keypoints, b.keypoints, [a.area, b.area], sigmas)
+fn between(estimates: &[&PoseEstimate], a: usize, b: usize, sigmas: &[f64]) -> f64 {
+    let (a, b) = (estimates[a], estimates[b]);
+    oks_between(&a.keypoints, &b.keypoints, [a.crop_area, b.crop_area], sigmas)
 }
 
 /// Indices by descending score; of equal ones the later comes first, as in the reference, which
@@ -98,14 +90,17 @@ mod tests {
     #[test]
     fn the_better_of_two_equal_poses_stays() {
         let poses = [standing(5.0, 0.5), standing(5.0, 0.9), standing(300.0, 0.3)];
-        let candidates: Vec<_> = poses
-            .iter()
-            .map(|p| NmsCandidate { keypoints: p, area: 9000.0, score: f64::from(p[0].score) })
-            .collect();
+        let estimates = poses.map(|keypoints| PoseEstimate {
+            score: f64::from(keypoints[0].score),
+            keypoints,
+            crop_area: 9000.0,
+            ..PoseEstimate::default()
+        });
+        let estimates: Vec<&PoseEstimate> = estimates.iter().collect();
         let sigmas = &Skeleton::coco17().sigmas;
-        assert_eq!(oks_nms(&candidates, sigmas, NMS_THRESHOLD), [1, 2]);
+        assert_eq!(oks_nms(&estimates, sigmas, NMS_THRESHOLD), [1, 2]);
         // The soft variant keeps the double but puts it last.
-        assert_eq!(soft_oks_nms(&candidates, sigmas, NMS_THRESHOLD), [1, 2, 0]);
+        assert_eq!(soft_oks_nms(&estimates, sigmas, NMS_THRESHOLD), [1, 2, 0]);
         assert!(oks_nms(&[], sigmas, NMS_THRESHOLD).is_empty());
     }
 }

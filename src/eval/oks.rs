@@ -2,30 +2,39 @@
 
 use crate::pose::{Keypoint, joint_similarity};
 
-/// An annotated person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GtPerson {
+/// An annotated person as the measures compare it; pycocotools' "gt".
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GroundTruth {
+    /// COCO's id of the image.
     pub image_id: u64,
     /// x, y in pixels and visibility (0 not labelled, 1 hidden, 2 visible), one for each joint.
     pub keypoints: Vec<[f64; 3]>,
-    /// Top-left corner and size in pixels.
+    /// x and y of the top-left corner, width and height in pixels.
     pub bbox: [f64; 4],
-    /// Area of the person's outline in pixels, COCO's `area`.
+    /// Area of the person's outline in square pixels, COCO's `area`.
     pub area: f64,
     /// A crowd may match several estimates and never counts as missed.
     pub crowd: bool,
+    /// [`super::head_size`] in pixels, where the data set gives head boxes.
+    pub head_size: Option<f64>,
 }
 
-/// An estimated person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DtPerson {
+/// An estimated person; pycocotools' "dt".
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PoseEstimate {
+    /// COCO's id of the image.
     pub image_id: u64,
+    /// In image pixels.
     pub keypoints: Vec<Keypoint>,
-    /// Confidence after [`super::rescore`].
+    /// Area of the padded crop in square pixels: [`CropBox::area`](crate::vision::CropBox::area).
+    pub crop_area: f64,
+    /// Confidence from 0 to 1, after [`super::rescore`].
     pub score: f64,
+    /// Index of the annotated person whose box was cropped; none for a detected box.
+    pub annotated: Option<usize>,
 }
 
-impl GtPerson {
+impl GroundTruth {
     /// Number of labelled joints.
     pub fn labelled(&self) -> usize {
         self.keypoints.iter().filter(|k| k[2] > 0.0).count()
@@ -40,7 +49,7 @@ impl GtPerson {
 /// OKS of a pose against an annotated person: the mean over labelled joints of
 /// `exp(-d^2 / (2 area (2 sigma)^2))`. A person without labelled joints is compared by the distance
 /// of all joints to three times its box, as pycocotools does for the estimates it then ignores.
-pub fn oks(gt: &GtPerson, keypoints: &[Keypoint], sigmas: &[f64]) -> f64 {
+pub fn oks(gt: &GroundTruth, keypoints: &[Keypoint], sigmas: &[f64]) -> f64 {
     let area = gt.area + f64::EPSILON;
     let labelled = gt.labelled();
     let [x, y, w, h] = gt.bbox;
@@ -75,19 +84,19 @@ mod tests {
     use proptest::prelude::*;
 
     prop_compose! {
-        fn person()(points in proptest::collection::vec((0f32..600.0, 0f32..400.0, 0u8..3), 17)) -> GtPerson {
+        fn person()(points in proptest::collection::vec((0f32..600.0, 0f32..400.0, 0u8..3), 17)) -> GroundTruth {
             let keypoints = points.iter().map(|p| [f64::from(p.0), f64::from(p.1), f64::from(p.2)]);
-            GtPerson {
+            GroundTruth {
                 image_id: 1,
                 keypoints: keypoints.collect(),
                 bbox: [0.0, 0.0, 600.0, 400.0],
                 area: 9000.0,
-                crowd: false,
+                ..GroundTruth::default()
             }
         }
     }
 
-    fn as_estimate(gt: &GtPerson, shift: f32) -> Vec<Keypoint> {
+    fn as_estimate(gt: &GroundTruth, shift: f32) -> Vec<Keypoint> {
         let point = |k: &[f64; 3]| Keypoint { x: k[0] as f32 + shift, y: k[1] as f32, score: 1.0 };
         gt.keypoints.iter().map(point).collect()
     }

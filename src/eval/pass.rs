@@ -1,20 +1,23 @@
 //! The network over many persons of many pictures, for several settings at once.
 
 use super::EvalError;
-use crate::data::{Picture, read_picture};
-use crate::gpu::Shown;
+use crate::data::{DatasetImage, read_image};
+use crate::gpu::DeviceImage;
 use crate::infer::{HeatmapRequest, Network, Settings, StageTimes};
-use crate::model::kept_tokens;
 use crate::pose::Keypoint;
 use crate::vision::{CropBox, keypoints_to_image};
 use image::RgbImage;
 use rayon::prelude::*;
 
-/// A person to estimate: the picture, and the part of it that the network is shown.
+/// A person to estimate: the image, and the part of it that the network is shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
-    pub picture: &'a Picture,
+pub struct PersonCrop<'a> {
+    pub image: &'a DatasetImage,
     pub crop: CropBox,
+    /// Confidence of the box that the crop is made from; 1 for an annotated box.
+    pub box_score: f64,
+    /// Index of the annotated person whose box it is; none for a detected box.
+    pub annotated: Option<usize>,
 }
 
 /// Persons worked on at once where many small passes share the cores, and where one device takes all.
@@ -26,41 +29,40 @@ const LARGE: usize = 64;
 ///
 /// # Errors
 /// A picture cannot be decoded, or the device fails.
-pub fn estimate_subjects(
+pub fn estimate_crops(
     network: &Network,
-    subjects: &[Subject],
+    crops: &[PersonCrop],
     settings: &[Settings],
     done: impl Fn(usize) + Sync,
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
     let grid = network.model.config().grid;
-    let kept = |s: &Settings| kept_tokens(s.mask, s.keep_ratio, grid, s.seed);
-    let settings: Vec<(&Settings, Vec<usize>)> = settings.iter().map(|s| (s, kept(s))).collect();
-    // `pictures` are those of `subjects`, one by one, or a single one for all of them.
-    let part = |pictures: &[RgbImage], subjects: &[Subject]| {
-        let pictures: Vec<Shown> = pictures.iter().map(Shown::new).collect();
-        let shown: Vec<(&Shown, CropBox)> =
-            pictures.iter().cycle().zip(subjects).map(|(picture, s)| (picture, s.crop)).collect();
+    let settings: Vec<(&Settings, Vec<usize>)> =
+        settings.iter().map(|s| (s, s.budget.kept_tokens(grid))).collect();
+    // `pictures` are those of `crops`, one by one, or a single one for all of them.
+    let part = |images: &[RgbImage], crops: &[PersonCrop]| {
+        let images: Vec<DeviceImage> = images.iter().map(DeviceImage::new).collect();
+        let shown: Vec<(&DeviceImage, CropBox)> =
+            images.iter().cycle().zip(crops).map(|(image, s)| (image, s.crop)).collect();
         let poses = estimate_batch(network, &shown, &settings)?;
-        done(subjects.len());
+        done(crops.len());
         Ok(poses)
     };
     let parts: Result<Vec<Vec<Vec<Vec<Keypoint>>>>, EvalError> = if network.device.is_gpu() {
-        let parts = subjects.chunks(LARGE).map(|subjects| {
-            let pictures: Result<Vec<RgbImage>, _> =
-                subjects.par_iter().map(|s| read_picture(s.picture)).collect();
-            part(&pictures?, subjects)
+        let parts = crops.chunks(LARGE).map(|crops| {
+            let images: Result<Vec<RgbImage>, _> = crops.par_iter().map(|s| read_image(s.image)).collect();
+            part(&images?, crops)
         });
         parts.collect()
     } else {
         // A picture is decoded once for all its persons, which stand together.
-        let pictures: Vec<&[Subject]> = subjects.chunk_by(|a, b| a.picture.path == b.picture.path).collect();
-        let parts = pictures.par_iter().map(|subjects| {
-            let picture = [read_picture(subjects[0].picture)?];
-            subjects.chunks(SMALL).map(|subjects| part(&picture, subjects)).collect::<Result<Vec<_>, _>>()
+        let images: Vec<&[PersonCrop]> = crops.chunk_by(|a, b| a.image.path == b.image.path).collect();
+        let parts = images.par_iter().map(|crops| {
+            let image = [read_image(crops[0].image)?];
+            crops.chunks(SMALL).map(|crops| part(&image, crops)).collect::<Result<Vec<_>, _>>()
         });
         parts.collect::<Result<Vec<_>, _>>().map(|parts| parts.into_iter().flatten().collect())
     };
-    let mut all = vec![Vec::with_capacity(subjects.len()); settings.len()];
+    let mut all = vec![Vec::with_capacity(crops.len()); settings.len()];
     for part in parts? {
         for (of_setting, poses) in all.iter_mut().zip(part) {
             of_setting.extend(poses);
@@ -72,7 +74,7 @@ pub fn estimate_subjects(
 /// For each setting the poses of a batch.
 fn estimate_batch(
     network: &Network,
-    shown: &[(&Shown, CropBox)],
+    shown: &[(&DeviceImage, CropBox)],
     settings: &[(&Settings, Vec<usize>)],
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
     let mut times = StageTimes::default();
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
     use crate::gpu::ComputeDevice;
     use crate::infer::Estimator;
-    use crate::model::{MaskKind, ModelConfig, Variant};
+    use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant};
     use crate::pose::Skeleton;
     use crate::vision::{BBox, BOX_PADDING};
     use crate::weights::{TrainingRecord, WeightsInfo};
@@ -113,21 +115,24 @@ mod tests {
         let path = dir.path().join("a.png");
         let img = RgbImage::from_fn(160, 120, |x, y| image::Rgb([x as u8, (y * 2) as u8, (x ^ y) as u8]));
         img.save(&path).unwrap();
-        let picture = Picture { id: 1, path, size: [160, 120] };
+        let image = DatasetImage { id: 1, path, size: [160, 120] };
         let boxes =
             [BBox { x: 10.0, y: 5.0, w: 50.0, h: 100.0 }, BBox { x: 70.0, y: 20.0, w: 60.0, h: 80.0 }];
         // 76 of the random tokens are not their own mirror image: the flip test must mirror them.
-        let flipped =
-            Settings { mask: MaskKind::Random, keep_ratio: 0.3, flip_test: true, ..Settings::default() };
-        let settings = [flipped, Settings { keep_ratio: 0.6, ..Settings::default() }];
+        let keep = |share| TokenBudget::progressive(KeepRatio::new(share).unwrap());
+        let random = TokenBudget { mask: MaskKind::Random, ..keep(0.3) };
+        let flipped = Settings { budget: random, flip_test: true, ..Settings::default() };
+        let settings = [flipped, Settings { budget: keep(0.6), ..Settings::default() }];
         let crop = |b| CropBox::from_bbox(b, 0.75, BOX_PADDING);
-        let subjects: Vec<Subject> =
-            boxes.iter().map(|b| Subject { picture: &picture, crop: crop(b) }).collect();
+        let crops: Vec<PersonCrop> = boxes
+            .iter()
+            .map(|b| PersonCrop { image: &image, crop: crop(b), box_score: 1.0, annotated: None })
+            .collect();
         let count = AtomicUsize::new(0);
         let done = |n| {
             count.fetch_add(n, Ordering::SeqCst);
         };
-        let sets = estimate_subjects(&estimator.network(), &subjects, &settings, done).unwrap();
+        let sets = estimate_crops(&estimator.network(), &crops, &settings, done).unwrap();
         assert_eq!(count.into_inner(), 2);
         for (setting, poses) in settings.iter().zip(&sets) {
             for (bbox, pose) in boxes.iter().zip(poses) {
@@ -146,10 +151,10 @@ mod tests {
         let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
         let info = WeightsInfo::new(config.clone(), Skeleton::coco17().clone(), TrainingRecord::default());
         let estimator = Estimator::from_parts(config.init(&device.device), info, device);
-        let picture = Picture { id: 1, path: "gone.png".into(), size: [9, 9] };
+        let image = DatasetImage { id: 1, path: "gone.png".into(), size: [9, 9] };
         let crop = CropBox { center: [4.0, 4.0], scale: [0.1, 0.1] };
-        let subjects = [Subject { picture: &picture, crop }];
-        let error = estimate_subjects(&estimator.network(), &subjects, &[Settings::default()], |_| ());
+        let crops = [PersonCrop { image: &image, crop, box_score: 1.0, annotated: None }];
+        let error = estimate_crops(&estimator.network(), &crops, &[Settings::default()], |_| ());
         assert!(error.unwrap_err().to_string().contains("gone.png"));
     }
 }

@@ -3,7 +3,7 @@
 
 /// One person to compare: prediction and truth in the same pixel coordinates.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PckPerson {
+pub struct PckSample {
     /// x, y of each joint.
     pub predicted: Vec<[f64; 2]>,
     /// x, y of each joint.
@@ -15,7 +15,7 @@ pub struct PckPerson {
     pub length: f64,
 }
 
-impl PckPerson {
+impl PckSample {
     /// Errors of the annotated joints as parts of the length, with the joint's index. A length that
     /// is not positive makes every error infinite.
     fn errors(&self) -> impl Iterator<Item = (usize, f64)> {
@@ -40,10 +40,10 @@ pub struct Pck {
 
 /// PCK: a joint is correct when its error is at most `part` of the person's length. `joints` is the
 /// skeleton's size.
-pub fn pck(persons: &[PckPerson], joints: usize, part: f64) -> Pck {
+pub fn pck(persons: &[PckSample], joints: usize, part: f64) -> Pck {
     let mut counts = vec![0usize; joints];
     let mut correct = vec![0usize; joints];
-    for (j, error) in persons.iter().flat_map(PckPerson::errors).filter(|(j, _)| *j < joints) {
+    for (j, error) in persons.iter().flat_map(PckSample::errors).filter(|(j, _)| *j < joints) {
         counts[j] += 1;
         correct[j] += usize::from(error <= part);
     }
@@ -88,7 +88,7 @@ pub struct Pckh {
 }
 
 /// MPII's PCKh of persons with 16 joints whose length is [`head_size`].
-pub fn pckh(persons: &[PckPerson]) -> Pckh {
+pub fn pckh(persons: &[PckSample]) -> Pckh {
     let at_half = pck(persons, MPII_JOINTS, 0.5);
     let column = |(_, joints): (&str, &[usize])| {
         let known: Vec<f64> = joints.iter().filter_map(|&j| at_half.joints[j]).collect();
@@ -116,8 +116,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn person(error: f64) -> PckPerson {
-        PckPerson {
+    fn person(error: f64) -> PckSample {
+        PckSample {
             predicted: vec![[error, 0.0]; 16],
             truth: vec![[0.0, 0.0]; 16],
             visible: (0..16).map(|j| j != 3).collect(),
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!((result.counts[0], result.counts[3]), (2, 0));
         assert_eq!(result.mean, Some(50.0));
         assert_eq!(pck(&[], 16, 0.2).mean, None);
-        assert_eq!(pck(&[PckPerson { length: 0.0, ..person(0.0) }], 16, 0.2).mean, Some(0.0));
+        assert_eq!(pck(&[PckSample { length: 0.0, ..person(0.0) }], 16, 0.2).mean, Some(0.0));
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_larger_limit_never_lowers_pck(errors in proptest::collection::vec(0f64..20.0, 1..9), part in 0f64..1.0) {
-            let persons: Vec<PckPerson> = errors.iter().map(|e| person(*e)).collect();
+            let persons: Vec<PckSample> = errors.iter().map(|e| person(*e)).collect();
             prop_assert!(pck(&persons, 16, part).mean <= pck(&persons, 16, part * 1.5).mean);
             prop_assert_eq!(pck(&[person(0.0)], 16, part).mean, Some(100.0));
         }

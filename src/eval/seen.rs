@@ -1,6 +1,6 @@
 //! Whether weights were trained on the pictures that they are measured on.
 
-use crate::data::{BoxSet, Picture, PoseSet};
+use crate::data::{BoxSet, DatasetImage, PoseSet};
 use crate::pose::Skeleton;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Pictures of a measured set that a training used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Seen {
+pub struct TrainingOverlap {
     /// The measured set.
     pub set: String,
     /// How many of its pictures the training used, and how many it has.
@@ -18,7 +18,7 @@ pub struct Seen {
     pub in_sets: Vec<String>,
 }
 
-impl std::fmt::Display for Seen {
+impl std::fmt::Display for TrainingOverlap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sets = self.in_sets.join(", ");
         if self.pictures == self.of {
@@ -45,16 +45,19 @@ impl std::fmt::Display for Seen {
 /// A training set with the same title is the measured one: FOLDER/train is not FOLDER/val. Any other one is
 /// looked for where it usually lies, in the measured set's folder and beside it, and compared picture by
 /// picture, byte by byte. One that is elsewhere cannot be compared.
-pub fn seen_in_training(set: &PoseSet, trained_on: &[String], skeleton: &Skeleton) -> Option<Seen> {
-    let open =
-        |wanted: &Path, split: &str| PoseSet::open(wanted, split, skeleton).ok().map(|set| set.pictures);
-    seen(set.title(), &set.file, &set.pictures, trained_on, open)
+pub fn training_overlap(
+    set: &PoseSet,
+    trained_on: &[String],
+    skeleton: &Skeleton,
+) -> Option<TrainingOverlap> {
+    let open = |wanted: &Path, split: &str| PoseSet::open(wanted, split, skeleton).ok().map(|set| set.images);
+    seen(set.title(), &set.file, &set.images, trained_on, open)
 }
 
-/// As [`seen_in_training`] for sets of boxes.
-pub fn boxes_seen_in_training(set: &BoxSet, trained_on: &[String]) -> Option<Seen> {
+/// As [`training_overlap`] for sets of boxes.
+pub fn box_training_overlap(set: &BoxSet, trained_on: &[String]) -> Option<TrainingOverlap> {
     let pictures =
-        |set: &BoxSet| -> Vec<Picture> { set.pictures.iter().map(|p| p.picture.clone()).collect() };
+        |set: &BoxSet| -> Vec<DatasetImage> { set.images.iter().map(|p| p.image.clone()).collect() };
     let open = |wanted: &Path, split: &str| BoxSet::open(wanted, split).ok().map(|set| pictures(&set));
     seen(set.title(), &set.file, &pictures(set), trained_on, open)
 }
@@ -63,13 +66,13 @@ pub fn boxes_seen_in_training(set: &BoxSet, trained_on: &[String]) -> Option<See
 fn seen(
     title: String,
     file: &Path,
-    pictures: &[Picture],
+    pictures: &[DatasetImage],
     trained_on: &[String],
-    open: impl Fn(&Path, &str) -> Option<Vec<Picture>>,
-) -> Option<Seen> {
+    open: impl Fn(&Path, &str) -> Option<Vec<DatasetImage>>,
+) -> Option<TrainingOverlap> {
     let of = pictures.len();
     if trained_on.contains(&title) {
-        return Some(Seen { in_sets: vec![title.clone()], set: title, pictures: of, of });
+        return Some(TrainingOverlap { in_sets: vec![title.clone()], set: title, pictures: of, of });
     }
     let mut seen = HashSet::new();
     let mut in_sets = Vec::new();
@@ -81,15 +84,15 @@ fn seen(
             seen.extend(common);
         }
     }
-    (!seen.is_empty()).then_some(Seen { set: title, pictures: seen.len(), of, in_sets })
+    (!seen.is_empty()).then_some(TrainingOverlap { set: title, pictures: seen.len(), of, in_sets })
 }
 
 /// The pictures of the set called `name` (FOLDER/SPLIT), if it lies in the folder of the set of `file` or beside that.
 fn find(
     file: &Path,
     name: &str,
-    open: &impl Fn(&Path, &str) -> Option<Vec<Picture>>,
-) -> Option<Vec<Picture>> {
+    open: &impl Fn(&Path, &str) -> Option<Vec<DatasetImage>>,
+) -> Option<Vec<DatasetImage>> {
     let (folder, split) = name.split_once('/')?;
     let root = file.parent()?.parent()?;
     let same = (root.file_name()? == folder).then(|| root.to_path_buf());
@@ -98,7 +101,7 @@ fn find(
 }
 
 /// Indices of the pictures whose files are also among `others`.
-fn common_pictures(pictures: &[Picture], others: &[Picture]) -> Vec<usize> {
+fn common_pictures(pictures: &[DatasetImage], others: &[DatasetImage]) -> Vec<usize> {
     let size = |path: &Path| std::fs::metadata(path).ok().map(|m| m.len());
     let mut by_size: HashMap<u64, Vec<&Path>> = HashMap::new();
     for other in others {
@@ -106,7 +109,7 @@ fn common_pictures(pictures: &[Picture], others: &[Picture]) -> Vec<usize> {
             by_size.entry(size).or_default().push(&other.path);
         }
     }
-    let is_common = |picture: &Picture| {
+    let is_common = |picture: &DatasetImage| {
         let candidates = size(&picture.path).and_then(|size| by_size.get(&size));
         let Some(candidates) = candidates else { return false };
         if candidates.contains(&picture.path.as_path()) {
@@ -143,10 +146,10 @@ mod tests {
             .unwrap();
     }
 
-    fn seen(root: &Path, split: &str, trained_on: &[&str]) -> Option<Seen> {
+    fn seen(root: &Path, split: &str, trained_on: &[&str]) -> Option<TrainingOverlap> {
         let set = PoseSet::open(root, split, Skeleton::coco17()).unwrap();
         let names: Vec<String> = trained_on.iter().map(|s| s.to_string()).collect();
-        seen_in_training(&set, &names, Skeleton::coco17())
+        training_overlap(&set, &names, Skeleton::coco17())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Accuracy of a network over a whole set with its annotated boxes, as a training follows it.
 
-use super::{Accuracy, EvalError, Suppression, Task, estimate_subjects};
-use crate::data::{Augmentation, Mixture, PoseSet, Samples};
+use super::{EvalError, EvalTask, PoseAccuracy, Suppression, estimate_crops};
+use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::gpu::ComputeDevice;
 use crate::infer::{CpuEncoder, Network, Settings, Timing};
 use crate::model::{ModelConfig, TmPose};
@@ -25,8 +25,8 @@ pub struct SetScore {
     pub persons: usize,
 }
 
-impl From<Accuracy> for SetScore {
-    fn from(a: Accuracy) -> SetScore {
+impl From<PoseAccuracy> for SetScore {
+    fn from(a: PoseAccuracy) -> SetScore {
         SetScore {
             ap: a.coco.ap,
             ap50: a.coco.ap50,
@@ -43,12 +43,12 @@ impl From<Accuracy> for SetScore {
 }
 
 /// Scores one pose (picture pixels) for each of `samples`, in their order.
-pub fn score(samples: &Samples, poses: &[Vec<Keypoint>]) -> SetScore {
-    Task::of_samples(samples).measure(poses, Suppression::default()).into()
+pub fn score(samples: &CropDataset, poses: &[Vec<Keypoint>]) -> SetScore {
+    EvalTask::of_samples(samples).measure(poses, Suppression::default()).into()
 }
 
 /// The pose in picture pixels that heatmaps of a sample's plain crop say.
-pub fn pose_of(samples: &Samples, index: usize, maps: &Heatmaps, decoding: Decoding) -> Vec<Keypoint> {
+pub fn pose_of(samples: &CropDataset, index: usize, maps: &Heatmaps, decoding: Decoding) -> Vec<Keypoint> {
     let crop = samples.draw(index, 0).crop;
     keypoints_to_image(&decode(maps, decoding), &crop, samples.heatmap_wh)
 }
@@ -61,19 +61,19 @@ pub fn pose_of(samples: &Samples, index: usize, maps: &Heatmaps, decoding: Decod
 pub fn estimate(
     model: &TmPose,
     device: &ComputeDevice,
-    samples: &Samples,
+    samples: &CropDataset,
     settings: &[Settings],
     done: impl Fn(usize) + Sync,
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
     let encoder = CpuEncoder::on(device, model);
     let (encoder, skeleton) = (encoder.as_ref(), &samples.skeleton);
     let network = Network { model, encoder, skeleton, device, timing: Timing::WholeOnly };
-    estimate_subjects(&network, &Task::of_samples(samples).subjects, settings, done)
+    estimate_crops(&network, &EvalTask::of_samples(samples).crops, settings, done)
 }
 
 /// The set as samples that show each person's plain crop.
-pub fn plain_samples(set: PoseSet, model: &ModelConfig, skeleton: &Skeleton) -> Samples {
-    Samples {
+pub fn plain_samples(set: PoseSet, model: &ModelConfig, skeleton: &Skeleton) -> CropDataset {
+    CropDataset {
         mixture: Mixture::single(set),
         skeleton: skeleton.clone(),
         augmentation: Augmentation::none(),

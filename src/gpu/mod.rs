@@ -3,9 +3,9 @@
 
 mod adapter;
 mod choice;
+mod device_image;
 pub mod kernels;
-mod shown;
 
 pub use adapter::{SharedSetup, shared_setup};
 pub use choice::{ComputeDevice, DeviceChoice, DeviceError, choose};
-pub use shown::Shown;
+pub use device_image::DeviceImage;

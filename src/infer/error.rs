@@ -11,8 +11,6 @@ pub enum InferError {
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Device(#[from] DeviceError),
-    #[error("the keep ratio {0} is not possible: give a number above 0 and at most 1")]
-    KeepRatio(f64),
     #[error(
         "the person box at x {}, y {} with width {} and height {} cannot be cropped: its sides must be at \
          least one pixel", .0.x, .0.y, .0.w, .0.h

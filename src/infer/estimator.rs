@@ -4,8 +4,8 @@ use super::{
     CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Network, Settings, StageTimes,
     Timing,
 };
-use crate::gpu::{ComputeDevice, Shown};
-use crate::model::{MaskKind, TmPose, kept_tokens};
+use crate::gpu::{ComputeDevice, DeviceImage};
+use crate::model::{TmPose, TokenBudget};
 use crate::pose::{Keypoint, Pose};
 use crate::vision::{BBox, BOX_PADDING, CropBox, keypoints_to_image};
 use crate::weights::{self, WeightsInfo};
@@ -42,11 +42,8 @@ pub struct Estimator {
     /// Where heatmaps are left when they are asked for.
     maps: HeatmapRequest,
     /// The mask of the last call: it rarely changes, and ranking the tokens takes a moment.
-    mask: Option<(MaskKey, Vec<usize>)>,
+    mask: Option<(TokenBudget, Vec<usize>)>,
 }
-
-/// What decides a mask: kind, ratio and seed.
-type MaskKey = (MaskKind, f64, u64);
 
 impl Estimator {
     /// Reads a weights file and moves the model to the device.
@@ -100,7 +97,7 @@ impl Estimator {
     /// [`Estimator::warm_up`] for settings: masks and the flip test have kernels of their own.
     ///
     /// # Errors
-    /// The device fails, or the settings' keep ratio is not in (0, 1].
+    /// The device fails.
     pub fn warm_up_for(
         &mut self,
         settings: &Settings,
@@ -125,7 +122,7 @@ impl Estimator {
     /// token grid. No boxes give no poses and cost nothing.
     ///
     /// # Errors
-    /// A keep ratio outside (0, 1], a box without area, or a device that fails.
+    /// A box without area, or a device that fails.
     pub fn estimate(
         &mut self,
         img: &RgbImage,
@@ -133,24 +130,21 @@ impl Estimator {
         settings: &Settings,
         want_heatmaps: bool,
     ) -> Result<(Vec<PoseEstimate>, StageTimes, Vec<usize>), InferError> {
-        self.estimate_shown(&Shown::new(img), boxes, settings, want_heatmaps)
+        self.estimate_image(&DeviceImage::new(img), boxes, settings, want_heatmaps)
     }
 
-    /// [`Estimator::estimate`] in a picture that others are shown too: it goes to a device once.
+    /// [`Estimator::estimate`] in a picture that other networks look at too: it is uploaded to a device once.
     ///
     /// # Errors
     /// As [`Estimator::estimate`].
-    pub fn estimate_shown(
+    pub fn estimate_image(
         &mut self,
-        shown: &Shown,
+        image: &DeviceImage,
         boxes: &[BBox],
         settings: &Settings,
         want_heatmaps: bool,
     ) -> Result<(Vec<PoseEstimate>, StageTimes, Vec<usize>), InferError> {
         let started = Instant::now();
-        if !(settings.keep_ratio > 0.0 && settings.keep_ratio <= 1.0) {
-            return Err(InferError::KeepRatio(settings.keep_ratio));
-        }
         if let Some(bad) = boxes.iter().find(|b| !croppable(b)) {
             return Err(InferError::Box(*bad));
         }
@@ -163,7 +157,7 @@ impl Estimator {
         if !crops.is_empty() {
             let wanted = if want_heatmaps { self.maps } else { HeatmapRequest::None };
             for turn in crops.chunks(MAX_BATCH) {
-                let found = self.turn(shown, turn, &kept, settings, wanted, &mut times)?;
+                let found = self.turn(image, turn, &kept, settings, wanted, &mut times)?;
                 let clock = Instant::now();
                 estimates.extend(found.into_iter().zip(turn).map(|(found, crop)| self.place(found, crop)));
                 times.decode += clock.elapsed();
@@ -175,12 +169,11 @@ impl Estimator {
 
     /// The kept tokens, ascending.
     fn kept(&mut self, settings: &Settings) -> Vec<usize> {
-        let key = (settings.mask, settings.keep_ratio, settings.seed);
         match &self.mask {
-            Some((known, kept)) if *known == key => kept.clone(),
+            Some((known, kept)) if *known == settings.budget => kept.clone(),
             _ => {
-                let kept = kept_tokens(key.0, key.1, self.info.config.grid, key.2);
-                self.mask = Some((key, kept.clone()));
+                let kept = settings.budget.kept_tokens(self.info.config.grid);
+                self.mask = Some((settings.budget, kept.clone()));
                 kept
             }
         }
@@ -189,7 +182,7 @@ impl Estimator {
     /// One turn through the network: what is found in each crop.
     fn turn(
         &self,
-        shown: &Shown,
+        image: &DeviceImage,
         crops: &[CropBox],
         kept: &[usize],
         settings: &Settings,
@@ -198,7 +191,7 @@ impl Estimator {
     ) -> Result<Vec<DecodedHeatmaps>, InferError> {
         let network = self.network();
         let clock = Instant::now();
-        let crops: Vec<(&Shown, CropBox)> = crops.iter().map(|crop| (shown, *crop)).collect();
+        let crops: Vec<(&DeviceImage, CropBox)> = crops.iter().map(|crop| (image, *crop)).collect();
         let images = network.crops(&crops)?;
         network.wait_for_stage()?;
         times.crop += clock.elapsed();

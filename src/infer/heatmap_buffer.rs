@@ -1,6 +1,6 @@
 //! The heatmaps that come with a pose.
 
-use crate::gpu::kernels::DeviceMaps;
+use crate::gpu::kernels::DeviceHeatmaps;
 use crate::vision::Heatmaps;
 
 /// Whether heatmaps are asked for, and where they are needed.
@@ -20,7 +20,7 @@ pub enum HeatmapBuffer {
     /// In the CPU's memory.
     Memory(Heatmaps),
     /// Still in the network's own buffer on the wgpu device; [`crate::gpu::kernels::Kernels`] colours them.
-    Device(DeviceMaps),
+    Device(DeviceHeatmaps),
 }
 
 impl HeatmapBuffer {

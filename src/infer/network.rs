@@ -8,8 +8,8 @@
 use super::{
     CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Settings, StageTimes, Timing,
 };
-use crate::gpu::kernels::Uploaded;
-use crate::gpu::{ComputeDevice, Shown};
+use crate::gpu::kernels::UploadedImage;
+use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::model::{KeptTokens, PositionMode, TmPose, mirrored_tokens};
 use crate::pose::Skeleton;
 use crate::vision::{Affine, CropBox, Decoding, Heatmaps, decode, normalize_into, warp};
@@ -55,14 +55,14 @@ impl Network<'_> {
     ///
     /// # Errors
     /// The device fails.
-    pub fn crops(&self, crops: &[(&Shown, CropBox)]) -> Result<Tensor<4>, InferError> {
+    pub fn crops(&self, crops: &[(&DeviceImage, CropBox)]) -> Result<Tensor<4>, InferError> {
         let [height, width] = self.model.config().input;
         let slots = if self.device.is_gpu() { crops.len().next_power_of_two() } else { crops.len() };
         let to_crop = |crop: &CropBox| Affine::from_crop(crop, 0.0, [width, height]);
-        let uploaded: Option<Vec<Rc<Uploaded>>> =
-            crops.iter().map(|(shown, _)| shown.on(self.device)).collect();
+        let uploaded: Option<Vec<Rc<UploadedImage>>> =
+            crops.iter().map(|(image, _)| image.on(self.device)).collect();
         if let (Some(kernels), Some(uploaded)) = (self.device.kernels(), uploaded) {
-            let crops: Vec<(&Uploaded, Affine)> = uploaded
+            let crops: Vec<(&UploadedImage, Affine)> = uploaded
                 .iter()
                 .zip(crops)
                 .map(|(picture, (_, crop))| (picture.as_ref(), to_crop(crop)))
@@ -71,7 +71,7 @@ impl Network<'_> {
             return cut.map_err(|e| self.failed(&e));
         }
         let crops: Vec<(&RgbImage, Affine)> =
-            crops.iter().map(|(shown, crop)| (shown.pixels(), to_crop(crop))).collect();
+            crops.iter().map(|(image, crop)| (image.pixels(), to_crop(crop))).collect();
         let mut values = vec![0.0; slots * 3 * height * width];
         values.par_chunks_mut(3 * height * width).zip(&crops).for_each(|(out, (pixels, to_crop))| {
             normalize_into(&warp(pixels, to_crop, [width, height]), out);
@@ -116,13 +116,14 @@ impl Network<'_> {
     ) -> Result<Vec<DecodedHeatmaps>, InferError> {
         let clock = Instant::now();
         let persons = features.persons;
-        let mut maps = self.pass(features.straight.clone(), persons, kept, settings.positions, times)?;
+        let mut maps =
+            self.pass(features.straight.clone(), persons, kept, settings.budget.positions, times)?;
         let mirrored = features.mirrored.as_ref().filter(|_| settings.flip_test);
         let flipped = match mirrored {
             None => None,
             Some(feature) => {
                 let kept = mirrored_tokens(kept, self.model.config().grid);
-                Some(self.pass(feature.clone(), persons, &kept, settings.positions, times)?)
+                Some(self.pass(feature.clone(), persons, &kept, settings.budget.positions, times)?)
             }
         };
         let network = clock.elapsed();

@@ -1,11 +1,11 @@
 //! The thread that reads a source, and what it shares with the window. How it paces and obeys is in
-//! `playback`; a camera that is lost is opened again and again, with growing pauses (`outage`).
+//! `playback`; a camera that is lost is opened again and again, with growing backoff (`outage`).
 
-use super::ending;
-use super::outage::{Outage, Pauses};
+use super::join;
+use super::outage::{Backoff, Outage};
 use super::playback::Playback;
 use super::rate::Rate;
-use super::slot::{Bell, Slot, lock};
+use super::slot::{Notifier, Slot, lock};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use std::cell::Cell;
 use std::sync::{Arc, Mutex};
@@ -82,25 +82,25 @@ pub(super) struct Control {
     pub stop: bool,
 }
 
-struct Shared {
+struct CaptureState {
     control: Mutex<Control>,
-    bell: Bell,
+    notifier: Notifier,
     status: Mutex<SourceStatus>,
     rate: Mutex<Rate>,
     /// Since when the thread has been inside a call of the source.
     asked: Mutex<Option<Instant>>,
 }
 
-impl Shared {
+impl CaptureState {
     fn change(&self, change: impl FnOnce(&mut Control)) {
         change(&mut lock(&self.control));
-        self.bell.ring();
+        self.notifier.notify();
     }
 }
 
 /// Where the capture thread leaves its frames.
 #[derive(Clone)]
-pub(super) struct Outlets {
+pub(super) struct FrameSinks {
     /// For the network.
     pub frames: Arc<Slot<LiveFrame>>,
     /// For a window that shows frames before their poses are known.
@@ -111,7 +111,7 @@ pub(super) struct Outlets {
 
 /// The running capture thread. Dropping it stops and joins the thread.
 pub(super) struct Capture {
-    shared: Arc<Shared>,
+    shared: Arc<CaptureState>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -122,12 +122,12 @@ impl Capture {
         open: Opener,
         number: u64,
         transport: Transport,
-        outlets: Outlets,
+        sinks: FrameSinks,
         previous: Option<Capture>,
     ) -> Capture {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(CaptureState {
             control: Mutex::new(Control { transport, ..Control::default() }),
-            bell: Bell::default(),
+            notifier: Notifier::default(),
             status: Mutex::new(SourceStatus { opening: true, ..SourceStatus::default() }),
             rate: Mutex::default(),
             asked: Mutex::default(),
@@ -139,7 +139,7 @@ impl Capture {
             let shared = shared.clone();
             move || {
                 drop(previous);
-                Desk { shared: &shared, outlets: &outlets, number, run: Cell::new(0) }.run(open);
+                CaptureContext { shared: &shared, sinks: &sinks, number, run: Cell::new(0) }.run(open);
             }
         };
         let thread = std::thread::Builder::new().name("tmpose-capture".into()).spawn(run);
@@ -199,24 +199,24 @@ impl Drop for Capture {
     fn drop(&mut self) {
         self.shared.change(|control| control.stop = true);
         if let Some(thread) = self.thread.take() {
-            ending::join(thread);
+            join::join_or_abandon(thread);
         }
     }
 }
 
 /// The capture thread's side of what it shares with the window.
-pub(super) struct Desk<'a> {
-    shared: &'a Shared,
-    outlets: &'a Outlets,
+pub(super) struct CaptureContext<'a> {
+    shared: &'a CaptureState,
+    sinks: &'a FrameSinks,
     number: u64,
     /// See [`LiveFrame::run`].
     run: Cell<u64>,
 }
 
-impl Desk<'_> {
+impl CaptureContext<'_> {
     fn run(&self, mut open: Opener) {
         let _guard = PanicGuard(self);
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         loop {
             if lock(&self.shared.control).stop {
                 return;
@@ -225,7 +225,7 @@ impl Desk<'_> {
                 Ok(mut source) => {
                     let info = source.info().clone();
                     self.opened(info.clone());
-                    pauses = Pauses::default();
+                    backoff = Backoff::default();
                     // The source is dropped before the pause: a camera that is held cannot be opened.
                     Playback::new(self, info).run(source.as_mut())
                 }
@@ -241,7 +241,7 @@ impl Desk<'_> {
                 return;
             }
             self.lost(&error);
-            if !self.pause(pauses.next()) {
+            if !self.pause(backoff.next()) {
                 return;
             }
         }
@@ -307,9 +307,9 @@ impl Desk<'_> {
         orders
     }
 
-    /// Waits until the window asks for something new, at most until `deadline`; see [`Bell::wait`].
+    /// Waits until the window asks for something new, at most until `deadline`; see [`Notifier::wait`].
     pub fn wait(&self, heard: u64, deadline: Option<Instant>) -> u64 {
-        self.shared.bell.wait(heard, deadline)
+        self.shared.notifier.wait(heard, deadline)
     }
 
     /// Hands a frame on. `missed` frames came before it and were never seen.
@@ -322,9 +322,9 @@ impl Desk<'_> {
             status.frames += 1;
             status.missed += missed;
         }
-        self.outlets.frames.put(live.clone());
-        self.outlets.preview.put(live);
-        (self.outlets.wake)();
+        self.sinks.frames.put(live.clone());
+        self.sinks.preview.put(live);
+        (self.sinks.wake)();
     }
 
     /// The source is at its end: the transport stops by itself.
@@ -340,12 +340,12 @@ impl Desk<'_> {
 
     pub fn status(&self, change: impl FnOnce(&mut SourceStatus)) {
         change(&mut lock(&self.shared.status));
-        (self.outlets.wake)();
+        (self.sinks.wake)();
     }
 }
 
 /// Turns a panic inside a decoder or driver into a message, instead of a picture that stands still.
-struct PanicGuard<'a, 'b>(&'a Desk<'b>);
+struct PanicGuard<'a, 'b>(&'a CaptureContext<'b>);
 
 impl Drop for PanicGuard<'_, '_> {
     fn drop(&mut self) {

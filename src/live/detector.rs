@@ -1,23 +1,23 @@
 //! The person detector of this program as the pipeline uses it.
 
-use super::finder::{FinderError, FinderLoader, FinderSummary, PersonFinder};
+use super::person_detector::{DetectorError, DetectorLoader, DetectorSummary, PersonDetector};
 use crate::detect::{self, DetectSettings, Detector};
-use crate::gpu::{self, DeviceChoice, Shown};
+use crate::gpu::{self, DeviceChoice, DeviceImage};
 use crate::vision::Detection;
 use std::path::{Path, PathBuf};
 
-impl PersonFinder for Detector {
-    fn find(&mut self, shown: &Shown) -> Result<Vec<Detection>, FinderError> {
-        Ok(self.detect_shown(shown, &DetectSettings::default())?.0)
+impl PersonDetector for Detector {
+    fn find(&mut self, image: &DeviceImage) -> Result<Vec<Detection>, DetectorError> {
+        Ok(self.detect_image(image, &DetectSettings::default())?.0)
     }
 }
 
 /// Loads the detector of a weights file (or RTMDet-nano's published `.onnx`), on the inference thread.
-pub fn detector(path: PathBuf, device: DeviceChoice) -> FinderLoader {
+pub fn detector_loader(path: PathBuf, device: DeviceChoice) -> DetectorLoader {
     Box::new(move || {
         let device = gpu::choose(device)?;
         let detector = Detector::load(&path, device.clone())?;
-        Ok((Box::new(detector) as _, FinderSummary { path, device }))
+        Ok((Box::new(detector) as _, DetectorSummary { path, device }))
     })
 }
 

@@ -1,7 +1,7 @@
 //! What the inference thread runs, behind a small trait so that the pipeline can be tested without a
 //! network.
 
-use crate::gpu::{ComputeDevice, Shown};
+use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::infer::{Estimator, InferError, PoseEstimate, Settings, StageTimes};
 use crate::vision::BBox;
 use crate::weights::WeightsInfo;
@@ -19,7 +19,7 @@ pub trait PoseEstimator {
     /// One sentence for the user.
     fn estimate(
         &mut self,
-        shown: &Shown,
+        image: &DeviceImage,
         boxes: &[BBox],
         settings: &Settings,
         heatmaps: bool,
@@ -40,12 +40,12 @@ pub trait PoseEstimator {
 impl PoseEstimator for Estimator {
     fn estimate(
         &mut self,
-        shown: &Shown,
+        image: &DeviceImage,
         boxes: &[BBox],
         settings: &Settings,
         heatmaps: bool,
     ) -> Result<Estimated, InferError> {
-        self.estimate_shown(shown, boxes, settings, heatmaps)
+        self.estimate_image(image, boxes, settings, heatmaps)
     }
 
     fn warm_up(
@@ -69,7 +69,7 @@ pub struct ModelSummary {
 /// An estimator and its description, made on the inference thread: Burn orders work by thread.
 pub type Loaded = (Box<dyn PoseEstimator>, ModelSummary);
 /// Loads a model on the inference thread.
-pub type Loader = Box<dyn FnOnce() -> Result<Loaded, InferError> + Send>;
+pub type ModelLoader = Box<dyn FnOnce() -> Result<Loaded, InferError> + Send>;
 
 /// Where the model stands.
 #[derive(Clone, Default)]

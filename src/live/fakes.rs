@@ -2,7 +2,7 @@
 //! window.
 
 use super::*;
-use crate::gpu::{ComputeDevice, Shown};
+use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::infer::{InferError, PoseEstimate, Settings, StageTimes};
 use crate::model::{ModelConfig, Variant};
 use crate::pose::{Keypoint, Pose, Skeleton};
@@ -120,7 +120,7 @@ impl Drop for Fake {
 impl PoseEstimator for Fake {
     fn estimate(
         &mut self,
-        shown: &Shown,
+        image: &DeviceImage,
         boxes: &[BBox],
         settings: &Settings,
         _heatmaps: bool,
@@ -134,7 +134,7 @@ impl PoseEstimator for Fake {
             }
             std::thread::sleep(self.pause);
         }
-        assert!(settings.keep_ratio != 0.5, "half of the tokens is too few");
+        assert!(settings.budget.keep_ratio.get() != 0.5, "half of the tokens is too few");
         let estimates = boxes
             .iter()
             .map(|at| {
@@ -142,8 +142,8 @@ impl PoseEstimator for Fake {
                 PoseEstimate { pose: standing_in(at), crop, heatmaps: None }
             })
             .collect();
-        let kept = (0..(settings.keep_ratio * 256.0) as usize).collect();
-        assert!(shown.pixels().width() > 0);
+        let kept = (0..(settings.budget.keep_ratio.get() * 256.0) as usize).collect();
+        assert!(image.pixels().width() > 0);
         Ok((estimates, StageTimes { whole: TICK, ..StageTimes::default() }, kept))
     }
 
@@ -153,7 +153,7 @@ impl PoseEstimator for Fake {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<(), InferError> {
         progress(0, 1);
-        self.estimate(&Shown::new(&RgbImage::new(4, 4)), &[BBox::whole(4, 4)], settings, false)?;
+        self.estimate(&DeviceImage::new(&RgbImage::new(4, 4)), &[BBox::whole(4, 4)], settings, false)?;
         progress(1, 1);
         Ok(())
     }
@@ -172,33 +172,33 @@ fn standing_in(at: &BBox) -> Pose {
 }
 
 /// Finds the same people in every picture, and counts how often it was asked.
-pub struct FakeFinder {
+pub struct FakeDetector {
     people: Vec<Detection>,
     asked: Arc<AtomicUsize>,
     alive: Arc<AtomicUsize>,
 }
 
-impl Drop for FakeFinder {
+impl Drop for FakeDetector {
     fn drop(&mut self) {
         self.alive.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-impl PersonFinder for FakeFinder {
-    fn find(&mut self, _shown: &Shown) -> Result<Vec<Detection>, FinderError> {
+impl PersonDetector for FakeDetector {
+    fn find(&mut self, _image: &DeviceImage) -> Result<Vec<Detection>, DetectorError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         Ok(self.people.clone())
     }
 }
 
 /// A detector that finds people with these left edges, 12 pixels wide and 40 high.
-pub fn finder(at: &[f32], asked: &Arc<AtomicUsize>, alive: &Arc<AtomicUsize>) -> FinderLoader {
+pub fn finder(at: &[f32], asked: &Arc<AtomicUsize>, alive: &Arc<AtomicUsize>) -> DetectorLoader {
     alive.fetch_add(1, Ordering::SeqCst);
     let bbox = |&x: &f32| BBox { x, y: 4.0, w: 12.0, h: 40.0 };
     let people = at.iter().map(bbox).map(|bbox| Detection { bbox, score: 0.8 }).collect();
-    let fake = FakeFinder { people, asked: asked.clone(), alive: alive.clone() };
+    let fake = FakeDetector { people, asked: asked.clone(), alive: alive.clone() };
     let summary =
-        FinderSummary { path: PathBuf::from("fake-detect.safetensors"), device: ComputeDevice::cpu() };
+        DetectorSummary { path: PathBuf::from("fake-detect.safetensors"), device: ComputeDevice::cpu() };
     Box::new(move || Ok((Box::new(fake), summary)))
 }
 
@@ -213,7 +213,7 @@ pub fn summary() -> ModelSummary {
     }
 }
 
-pub fn loader(fake: Fake) -> Loader {
+pub fn loader(fake: Fake) -> ModelLoader {
     fake.alive.fetch_add(1, Ordering::SeqCst);
     Box::new(move || Ok((Box::new(fake), summary())))
 }

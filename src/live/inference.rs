@@ -1,14 +1,14 @@
 //! What the inference thread does with a frame: who is in it, where, and in which pose.
 
 use super::capture::LiveFrame;
-use super::estimator::{Estimated, Loader, ModelStatus, PoseEstimator};
-use super::finder::{FinderLoader, FinderStatus, PersonFinder};
+use super::estimator::{Estimated, ModelLoader, ModelStatus, PoseEstimator};
+use super::inference_thread::{InferenceState, LiveResult, LiveSettings, MeasurementState};
+use super::person_detector::{DetectorLoader, DetectorStatus, PersonDetector};
 use super::slot::lock;
 use super::times::FrameTimes;
-use super::worker::{LiveResult, LiveSettings, Measuring, Shared};
-use crate::gpu::Shown;
+use crate::gpu::DeviceImage;
 use crate::pose::{Pose, Skeleton};
-use crate::track::{FollowSettings, Follower, Moment, Person};
+use crate::track::{FrameInfo, TrackSettings, TrackedPerson, Tracker};
 use crate::vision::{BBox, Detection};
 use image::RgbImage;
 use std::fmt::Display;
@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 
 /// The state of the inference thread.
 pub(super) struct Inference<'a> {
-    shared: &'a Shared,
+    shared: &'a InferenceState,
     settings: LiveSettings,
     estimator: Option<Box<dyn PoseEstimator>>,
-    finder: Option<Box<dyn PersonFinder>>,
-    follower: Follower,
+    detector: Option<Box<dyn PersonDetector>>,
+    tracker: Tracker,
     /// What the detector found last, perhaps some frames ago.
     found: Arc<Vec<Detection>>,
     current: Option<Current>,
@@ -34,10 +34,10 @@ pub(super) struct Inference<'a> {
 /// The frame on show.
 struct Current {
     frame: LiveFrame,
-    moment: Moment,
-    /// The follower as it was before this frame: when another person is to be followed, the frame is looked
+    frame_info: FrameInfo,
+    /// The tracker as it was before this frame: when another person is to be followed, the frame is looked
     /// at as if that had been so from its beginning.
-    before: Follower,
+    before: Tracker,
     /// What the detector found in this frame, if it was asked.
     found: Option<Arc<Vec<Detection>>>,
     /// People were found in it, or looked for in vain.
@@ -58,13 +58,13 @@ enum Again {
 }
 
 impl<'a> Inference<'a> {
-    pub fn new(shared: &'a Shared, settings: LiveSettings) -> Self {
+    pub fn new(shared: &'a InferenceState, settings: LiveSettings) -> Self {
         Inference {
             shared,
             settings,
             estimator: None,
-            finder: None,
-            follower: follower(Skeleton::coco17()),
+            detector: None,
+            tracker: tracker(Skeleton::coco17()),
             found: Arc::default(),
             current: None,
             last: None,
@@ -81,8 +81,8 @@ impl<'a> Inference<'a> {
                 self.load(request);
                 again = Again::People;
             }
-            if let Some(request) = self.shared.finder.take() {
-                self.load_finder(request);
+            if let Some(request) = self.shared.detector.take() {
+                self.load_detector(request);
                 again = Again::People;
             }
             if let Some(settings) = self.shared.settings.take() {
@@ -95,14 +95,14 @@ impl<'a> Inference<'a> {
                 match again {
                     Again::People => self.report(Inference::look),
                     Again::Poses => self.report(Inference::estimate_again),
-                    Again::Nothing => heard = self.shared.bell.wait(heard, None),
+                    Again::Nothing => heard = self.shared.notifier.wait(heard, None),
                 }
             }
         }
     }
 
     /// Replaces the model. The old one goes first: two may not fit into a GPU's memory.
-    fn load(&mut self, request: Option<Loader>) {
+    fn load(&mut self, request: Option<ModelLoader>) {
         self.estimator = None;
         let Some(loader) = request else {
             self.shared.set_status(ModelStatus::None);
@@ -125,31 +125,31 @@ impl<'a> Inference<'a> {
             }
             Err(sentence) => ModelStatus::Failed(sentence),
         };
-        *lock(&self.shared.measuring) = Measuring::default();
+        *lock(&self.shared.measuring) = MeasurementState::default();
         self.shared.set_status(status);
     }
 
     /// Replaces the person detector.
-    fn load_finder(&mut self, request: Option<FinderLoader>) {
-        self.finder = None;
+    fn load_detector(&mut self, request: Option<DetectorLoader>) {
+        self.detector = None;
         self.forget(None);
         let Some(loader) = request else {
-            self.shared.set_finder_status(FinderStatus::None);
+            self.shared.set_detector_status(DetectorStatus::None);
             return;
         };
-        self.shared.set_finder_status(FinderStatus::Loading);
+        self.shared.set_detector_status(DetectorStatus::Loading);
         let status = match guarded(|| {
             let (mut finder, summary) = loader()?;
-            finder.find(&Shown::new(&RgbImage::new(64, 64)))?;
-            Ok::<_, super::FinderError>((finder, summary))
+            finder.find(&DeviceImage::new(&RgbImage::new(64, 64)))?;
+            Ok::<_, super::DetectorError>((finder, summary))
         }) {
             Ok((finder, summary)) => {
-                self.finder = Some(finder);
-                FinderStatus::Ready(Arc::new(summary))
+                self.detector = Some(finder);
+                DetectorStatus::Ready(Arc::new(summary))
             }
-            Err(sentence) => FinderStatus::Failed(sentence),
+            Err(sentence) => DetectorStatus::Failed(sentence),
         };
-        self.shared.set_finder_status(status);
+        self.shared.set_detector_status(status);
     }
 
     /// Takes other settings; says what they ask of the frame on show.
@@ -161,12 +161,12 @@ impl<'a> Inference<'a> {
             return Again::People;
         }
         // How often people are looked for matters from the next frame on.
-        let FollowSettings { smoothing, detect_every, .. } = new.follow;
-        if new.follow != (FollowSettings { smoothing, detect_every, ..old.follow }) {
+        let TrackSettings { smoothing, detect_every, .. } = new.follow;
+        if new.follow != (TrackSettings { smoothing, detect_every, ..old.follow }) {
             return Again::People;
         }
         if (smoothing, &new.infer, new.heatmaps) != (old.follow.smoothing, &old.infer, old.heatmaps) {
-            self.follower.set_smoothing(smoothing);
+            self.tracker.set_smoothing(smoothing);
             return Again::Poses;
         }
         Again::Nothing
@@ -175,14 +175,14 @@ impl<'a> Inference<'a> {
     /// Nobody is known any more, also not in the frame on show; with a skeleton, people have its joints.
     fn forget(&mut self, skeleton: Option<&Skeleton>) {
         match skeleton {
-            Some(skeleton) => self.follower = follower(skeleton),
-            None => self.follower.reset(),
+            Some(skeleton) => self.tracker = tracker(skeleton),
+            None => self.tracker.reset(),
         }
         self.found = Arc::default();
         if let Some(current) = &mut self.current {
             current.found = None;
             current.looked = false;
-            current.before = self.follower.clone();
+            current.before = self.tracker.clone();
         }
     }
 
@@ -197,11 +197,13 @@ impl<'a> Inference<'a> {
         }
         if self.current.as_ref().is_some_and(|last| last.frame.source != frame.source) {
             // What was measured belongs to the source on show.
-            *lock(&self.shared.measuring) = Measuring::default();
+            *lock(&self.shared.measuring) = MeasurementState::default();
         }
-        let moment = Moment { timestamp: frame.frame.timestamp, jump, still: frame.frame.name.is_some() };
-        let before = self.follower.clone();
-        self.current = Some(Current { frame, moment, before, found: None, looked: false, boxes: Vec::new() });
+        let frame_info =
+            FrameInfo { timestamp: frame.frame.timestamp, jump, still: frame.frame.name.is_some() };
+        let before = self.tracker.clone();
+        self.current =
+            Some(Current { frame, frame_info, before, found: None, looked: false, boxes: Vec::new() });
     }
 
     /// Finds the people of the current frame and their poses.
@@ -212,23 +214,24 @@ impl<'a> Inference<'a> {
         let started = Instant::now();
         let pixels = &current.frame.frame.pixels;
         // For the detector and the pose network.
-        let shown = Shown::new(pixels);
+        let image = DeviceImage::new(pixels);
         let settings = &self.settings;
         let mut times = FrameTimes::default();
         let mut tracking = Stopwatch::default();
-        self.follower = current.before.clone();
-        let follower = &mut self.follower;
+        self.tracker = current.before.clone();
+        let tracker = &mut self.tracker;
 
-        let wanted = tracking.time(|| follower.begin(pixels, &current.moment, &settings.follow));
-        if let (true, None, true, Some(finder)) = (wanted, &current.found, settings.detect, &mut self.finder)
+        let wanted = tracking.time(|| tracker.begin(pixels, &current.frame_info, &settings.follow));
+        if let (true, None, true, Some(finder)) =
+            (wanted, &current.found, settings.detect, &mut self.detector)
         {
             let clock = Instant::now();
-            match guarded(|| finder.find(&shown)) {
+            match guarded(|| finder.find(&image)) {
                 Ok(found) => current.found = Some(Arc::new(found)),
                 Err(sentence) => {
                     // It goes on as without a detector.
-                    self.finder = None;
-                    self.shared.set_finder_status(FinderStatus::Failed(sentence));
+                    self.detector = None;
+                    self.shared.set_detector_status(DetectorStatus::Failed(sentence));
                 }
             }
             times.detect = Some(clock.elapsed());
@@ -236,21 +239,21 @@ impl<'a> Inference<'a> {
         let blind = current.found.is_none();
         match &current.found {
             _ if !wanted => {}
-            None => tracking.time(|| follower.undetected()),
+            None => tracking.time(|| tracker.undetected()),
             Some(found) => {
                 self.found = found.clone();
-                tracking.time(|| follower.detected(found));
+                tracking.time(|| tracker.detected(found));
             }
         }
         let (estimated, people) = loop {
-            current.boxes = tracking.time(|| follower.boxes());
+            current.boxes = tracking.time(|| tracker.boxes());
             let boxes = &current.boxes;
             let estimated =
-                guarded(|| estimator.estimate(&shown, boxes, &settings.infer, settings.heatmaps))?;
+                guarded(|| estimator.estimate(&image, boxes, &settings.infer, settings.heatmaps))?;
             let poses = poses(&estimated);
-            let people = tracking.time(|| follower.estimated(&poses));
+            let people = tracking.time(|| tracker.estimated(&poses));
             // A picture gets no second chance in a next frame: who was just found is looked at closer.
-            if !(blind && current.moment.still && follower.is_searching()) {
+            if !(blind && current.frame_info.still && tracker.is_searching()) {
                 break (estimated, people);
             }
         };
@@ -277,10 +280,10 @@ impl<'a> Inference<'a> {
         }
         let (Some(estimator), Some(current)) = (&mut self.estimator, &self.current) else { return Ok(()) };
         let started = Instant::now();
-        let (shown, settings) = (Shown::new(&current.frame.frame.pixels), &self.settings);
+        let (image, settings) = (DeviceImage::new(&current.frame.frame.pixels), &self.settings);
         let estimated =
-            guarded(|| estimator.estimate(&shown, &current.boxes, &settings.infer, settings.heatmaps))?;
-        let people = self.follower.again(&poses(&estimated));
+            guarded(|| estimator.estimate(&image, &current.boxes, &settings.infer, settings.heatmaps))?;
+        let people = self.tracker.again(&poses(&estimated));
         let times = FrameTimes { network: estimated.1, whole: started.elapsed(), ..FrameTimes::default() };
         let frame = current.frame.clone();
         self.publish(frame, people, estimated, times);
@@ -299,7 +302,7 @@ impl<'a> Inference<'a> {
     fn publish(
         &mut self,
         frame: LiveFrame,
-        people: Vec<Person>,
+        people: Vec<TrackedPerson>,
         (estimates, _, kept): Estimated,
         times: FrameTimes,
     ) {
@@ -325,8 +328,8 @@ impl<'a> Inference<'a> {
     }
 }
 
-fn follower(skeleton: &Skeleton) -> Follower {
-    Follower::new(skeleton.sigmas.iter().copied())
+fn tracker(skeleton: &Skeleton) -> Tracker {
+    Tracker::new(skeleton.sigmas.iter().copied())
 }
 
 fn poses((estimates, ..): &Estimated) -> Vec<Pose> {

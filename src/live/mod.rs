@@ -7,8 +7,8 @@
 //! Nothing queues: whatever a slow reader did not take is replaced and counted, so that the age of
 //! what is on screen stays at one frame of the slowest stage.
 //!
-//! For each frame the inference thread asks the follower whether people are to be looked for, estimates the
-//! poses of everybody as one batch, and hands them back to the follower, which says who is who. A frame that
+//! For each frame the inference thread asks the tracker whether people are to be looked for, estimates the
+//! poses of everybody as one batch, and hands them back to the tracker, which says who is who. A frame that
 //! stands still is estimated again when settings change; nobody moves on by that.
 //!
 //! A camera that goes away is opened again by the capture thread until it is back. A source that sends nothing
@@ -16,28 +16,30 @@
 
 mod capture;
 mod detector;
-mod ending;
 mod estimator;
-mod finder;
 mod inference;
+mod inference_thread;
+mod join;
 mod outage;
+mod person_detector;
 mod pipeline;
 mod playback;
 mod rate;
 mod slot;
 mod times;
-mod worker;
 
 pub use capture::{LiveFrame, Opener, SourceStatus, Transport};
-pub use detector::{detector, is_detector};
-pub use estimator::{Estimated, Loaded, Loader, ModelStatus, ModelSummary, PoseEstimator};
-pub use finder::{FinderError, FinderLoader, FinderStatus, FinderSummary, LoadedFinder, PersonFinder};
+pub use detector::{detector_loader, is_detector};
+pub use estimator::{Estimated, Loaded, ModelLoader, ModelStatus, ModelSummary, PoseEstimator};
+pub use inference_thread::{LiveMeasurements, LiveResult, LiveSettings};
 pub use outage::Outage;
+pub use person_detector::{
+    DetectorError, DetectorLoader, DetectorStatus, DetectorSummary, LoadedDetector, PersonDetector,
+};
 pub use pipeline::Pipeline;
-pub use rate::{History, Rate};
-pub use slot::{Bell, Slot};
-pub use times::{FrameTimes, Spread, skipped_share};
-pub use worker::{LiveResult, LiveSettings, Measured};
+pub use rate::{Rate, RecentValues};
+pub use slot::{Notifier, Slot};
+pub use times::{FrameTimes, Percentiles, skipped_share};
 
 #[cfg(test)]
 pub(crate) mod fakes;

@@ -12,20 +12,20 @@ pub struct Outage {
     pub tries: u32,
 }
 
-/// The pauses between the tries: short at first, since most outages are a loose cable, then longer, since
+/// The backoff between the tries: short at first, since most outages are a loose cable, then longer, since
 /// opening a camera is work for the system.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pauses {
+pub(super) struct Backoff {
     next: Duration,
 }
 
-impl Default for Pauses {
+impl Default for Backoff {
     fn default() -> Self {
-        Pauses { next: Self::FIRST }
+        Backoff { next: Self::FIRST }
     }
 }
 
-impl Pauses {
+impl Backoff {
     const FIRST: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(4);
 
@@ -43,8 +43,8 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest() {
-        let mut pauses = Pauses::default();
-        let first: Vec<u128> = (0..7).map(|_| pauses.next().as_millis()).collect();
+        let mut backoff = Backoff::default();
+        let first: Vec<u128> = (0..7).map(|_| backoff.next().as_millis()).collect();
         assert_eq!(first, [250, 500, 1000, 2000, 4000, 4000, 4000]);
     }
 }

@@ -1,10 +1,10 @@
 //! The window's handle on the two threads: source in, results out, nothing ever waits.
 
-use super::capture::{Capture, LiveFrame, Opener, Outlets, SourceStatus, Transport};
-use super::estimator::{Loader, ModelStatus};
-use super::finder::{FinderLoader, FinderStatus};
-use super::slot::{Bell, Slot, lock};
-use super::worker::{LiveResult, LiveSettings, Measured, Worker};
+use super::capture::{Capture, FrameSinks, LiveFrame, Opener, SourceStatus, Transport};
+use super::estimator::{ModelLoader, ModelStatus};
+use super::inference_thread::{InferenceThread, LiveMeasurements, LiveResult, LiveSettings};
+use super::person_detector::{DetectorLoader, DetectorStatus};
+use super::slot::{Notifier, Slot, lock};
 use crate::source::{self, SourceSpec};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use std::time::Duration;
 /// A source, a model and what comes out of them. No method waits for a frame, a file or the network;
 /// only dropping the pipeline waits for its threads to end.
 pub struct Pipeline {
-    // The order matters: capture ends first, since it feeds the worker.
+    // The order matters: capture ends first, since it feeds the inference_thread.
     capture: Option<Capture>,
-    worker: Worker,
-    outlets: Outlets,
+    inference_thread: InferenceThread,
+    sinks: FrameSinks,
     opened: u64,
     /// Frames that were dropped before the source that runs was opened.
     dropped_before: u64,
@@ -29,11 +29,12 @@ impl Pipeline {
     /// # Errors
     /// The system has no more threads.
     pub fn new(settings: LiveSettings, wake: Arc<dyn Fn() + Send + Sync>) -> std::io::Result<Pipeline> {
-        let bell = Arc::new(Bell::default());
-        let frames = Arc::new(Slot::new(bell.clone()));
-        let worker = Worker::start(bell, frames.clone(), settings.clone(), wake.clone())?;
-        let outlets = Outlets { frames, preview: Arc::new(Slot::new(Arc::default())), wake };
-        Ok(Pipeline { capture: None, worker, outlets, opened: 0, dropped_before: 0, settings })
+        let notifier = Arc::new(Notifier::default());
+        let frames = Arc::new(Slot::new(notifier.clone()));
+        let inference_thread =
+            InferenceThread::start(notifier, frames.clone(), settings.clone(), wake.clone())?;
+        let sinks = FrameSinks { frames, preview: Arc::new(Slot::new(Arc::default())), wake };
+        Ok(Pipeline { capture: None, inference_thread, sinks, opened: 0, dropped_before: 0, settings })
     }
 
     /// Opens a source on its own thread, in place of the one that runs. Returns its number, which its
@@ -45,9 +46,9 @@ impl Pipeline {
     /// Like [`Pipeline::open`], with the way to open the source given.
     pub fn open_with(&mut self, open: Opener, transport: Transport) -> u64 {
         self.opened += 1;
-        self.dropped_before = self.outlets.frames.dropped();
+        self.dropped_before = self.sinks.frames.dropped();
         let previous = self.capture.take();
-        self.capture = Some(Capture::start(open, self.opened, transport, self.outlets.clone(), previous));
+        self.capture = Some(Capture::start(open, self.opened, transport, self.sinks.clone(), previous));
         self.opened
     }
 
@@ -72,54 +73,54 @@ impl Pipeline {
     }
 
     /// Replaces the model (`None`: unloads it). The picture goes on meanwhile.
-    pub fn load(&mut self, loader: Option<Loader>) {
+    pub fn load(&mut self, loader: Option<ModelLoader>) {
         // Said here already, so that the window never shows the old model as the new one.
-        *lock(&self.worker.shared.status) =
+        *lock(&self.inference_thread.shared.status) =
             if loader.is_some() { ModelStatus::Loading { done: 0, of: 0 } } else { ModelStatus::None };
-        self.worker.shared.model.put(loader);
+        self.inference_thread.shared.model.put(loader);
     }
 
     /// Replaces the person detector (`None`: unloads it; one person is then looked for in the whole picture).
-    pub fn load_finder(&mut self, loader: Option<FinderLoader>) {
-        *lock(&self.worker.shared.finder_status) =
-            if loader.is_some() { FinderStatus::Loading } else { FinderStatus::None };
-        self.worker.shared.finder.put(loader);
+    pub fn load_detector(&mut self, loader: Option<DetectorLoader>) {
+        *lock(&self.inference_thread.shared.detector_status) =
+            if loader.is_some() { DetectorStatus::Loading } else { DetectorStatus::None };
+        self.inference_thread.shared.detector.put(loader);
     }
 
     /// Changes the settings; the next result has them, also when the source is paused.
     pub fn set_settings(&mut self, settings: LiveSettings) {
         if settings != self.settings {
             self.settings = settings.clone();
-            self.worker.shared.settings.put(settings);
+            self.inference_thread.shared.settings.put(settings);
         }
     }
 
     /// The newest result that was not taken yet.
     pub fn take_result(&self) -> Option<LiveResult> {
-        self.worker.shared.results.take()
+        self.inference_thread.shared.results.take()
     }
 
     /// The newest frame that was not taken yet, without poses: what to show while there is no model.
     pub fn take_preview(&self) -> Option<LiveFrame> {
-        self.outlets.preview.take()
+        self.sinks.preview.take()
     }
 
     pub fn model(&self) -> ModelStatus {
-        lock(&self.worker.shared.status).clone()
+        lock(&self.inference_thread.shared.status).clone()
     }
 
     /// Where the person detector stands.
-    pub fn finder(&self) -> FinderStatus {
-        lock(&self.worker.shared.finder_status).clone()
+    pub fn detector(&self) -> DetectorStatus {
+        lock(&self.inference_thread.shared.detector_status).clone()
     }
 
-    pub fn measured(&self) -> Measured {
-        self.worker.shared.measured()
+    pub fn measured(&self) -> LiveMeasurements {
+        self.inference_thread.shared.measured()
     }
 
     /// Frames of this source that the network never saw because a newer one came first.
     pub fn dropped_frames(&self) -> u64 {
-        self.outlets.frames.dropped() - self.dropped_before
+        self.sinks.frames.dropped() - self.dropped_before
     }
 
     /// `None` while no source is open.
@@ -138,7 +139,7 @@ impl Pipeline {
         }
     }
 
-    /// Pauses and shows the next (1) or the previous (-1) frame.
+    /// Backoff and shows the next (1) or the previous (-1) frame.
     pub fn step(&self, frames: i32) {
         if let Some(capture) = &self.capture {
             capture.step(frames);

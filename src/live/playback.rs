@@ -1,7 +1,7 @@
 //! What the capture thread does with a source: it paces files by their timestamps, drains cameras, and
 //! obeys the transport (play, pause, step, seek, loop).
 
-use super::capture::{Control, Desk};
+use super::capture::{CaptureContext, Control};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ const LATE: Duration = Duration::from_millis(150);
 
 /// A source that is being played.
 pub(super) struct Playback<'a> {
-    desk: &'a Desk<'a>,
+    context: &'a CaptureContext<'a>,
     info: SourceInfo,
     /// A moment and the media time that was due then.
     clock: Option<(Instant, Duration)>,
@@ -25,14 +25,14 @@ pub(super) struct Playback<'a> {
     since_end: u64,
     /// The source's own number of the frame read last.
     numbered: Option<u64>,
-    /// Rings of the window's bell that were answered.
+    /// Rings of the window's notifier that were answered.
     heard: u64,
 }
 
 impl<'a> Playback<'a> {
-    pub fn new(desk: &'a Desk<'a>, info: SourceInfo) -> Playback<'a> {
+    pub fn new(context: &'a CaptureContext<'a>, info: SourceInfo) -> Playback<'a> {
         Playback {
-            desk,
+            context,
             info,
             clock: None,
             pending: None,
@@ -48,7 +48,7 @@ impl<'a> Playback<'a> {
     /// Plays until told to stop. Returns early when a camera fails, with what happened.
     pub fn run(&mut self, source: &mut dyn Source) -> Option<SourceError> {
         loop {
-            let orders = self.desk.orders();
+            let orders = self.context.orders();
             if orders.stop {
                 return None;
             }
@@ -58,12 +58,12 @@ impl<'a> Playback<'a> {
             // A paused camera is drained, so that it goes on with a fresh picture.
             if !wanted && !self.info.live {
                 self.clock = None;
-                self.heard = self.desk.wait(self.heard, None);
+                self.heard = self.context.wait(self.heard, None);
                 continue;
             }
             let next = match self.pending.take() {
                 Some(frame) => Ok(Some(frame)),
-                None => self.desk.ask(|| source.next_frame()),
+                None => self.context.ask(|| source.next_frame()),
             };
             match next {
                 Ok(Some(frame)) => self.frame(source, frame, running),
@@ -92,22 +92,22 @@ impl<'a> Playback<'a> {
         self.clock = None;
         self.show_one = true;
         self.ended = false;
-        self.desk.status(|s| (s.ended, s.error, s.error_at) = (false, None, None));
+        self.context.status(|s| (s.ended, s.error, s.error_at) = (false, None, None));
         self.seek(source, to);
     }
 
     /// Goes elsewhere; false when that failed, which is said.
     fn seek(&mut self, source: &mut dyn Source, to: Duration) -> bool {
-        self.desk.new_run();
-        let sought = self.desk.ask(|| source.seek(to));
-        sought.map_err(|error| self.desk.fail(error, Some(to))).is_ok()
+        self.context.new_run();
+        let sought = self.context.ask(|| source.seek(to));
+        sought.map_err(|error| self.context.fail(error, Some(to))).is_ok()
     }
 
     /// Shows a frame when it is due, or keeps it when the window asks for something before that.
     fn frame(&mut self, source: &mut dyn Source, frame: Frame, running: bool) {
         let due = self.due(source, &frame, running);
         if due > Instant::now() {
-            let rung = self.desk.wait(self.heard, Some(due));
+            let rung = self.context.wait(self.heard, Some(due));
             if rung != self.heard {
                 self.heard = rung;
                 self.pending = Some(frame);
@@ -120,7 +120,7 @@ impl<'a> Playback<'a> {
             self.position = frame.timestamp;
             self.since_end += 1;
             self.show_one = false;
-            self.desk.show(frame, due, missed);
+            self.context.show(frame, due, missed);
         }
     }
 
@@ -139,14 +139,14 @@ impl<'a> Playback<'a> {
         if now <= due + LATE {
             return due;
         }
-        self.desk.status(|s| s.late += 1);
+        self.context.status(|s| s.late += 1);
         self.clock = Some((now, timestamp));
         // What is drawn on demand skips what it was too slow for; a file plays slower.
         if self.info.seekable && self.info.duration.is_none() {
             let to = media + now.saturating_duration_since(start);
             match source.seek(to) {
                 Ok(()) => self.clock = Some((now, to)),
-                Err(error) => self.desk.fail(error, Some(to)),
+                Err(error) => self.context.fail(error, Some(to)),
             }
         }
         now
@@ -164,7 +164,7 @@ impl<'a> Playback<'a> {
             self.ended = true;
         }
         if self.ended {
-            self.desk.end();
+            self.context.end();
         }
     }
 
@@ -172,7 +172,7 @@ impl<'a> Playback<'a> {
     /// loop on it is played again.
     fn error(&mut self, source: &mut dyn Source, error: SourceError, looping: bool) {
         let timed = self.info.fps.is_some();
-        self.desk.fail(error, timed.then_some(self.position));
+        self.context.fail(error, timed.then_some(self.position));
         if timed {
             self.end(source, looping);
         }

@@ -40,15 +40,15 @@ impl Rate {
 
 /// The last values of a series, oldest first.
 #[derive(Clone, Debug)]
-pub struct History<T> {
+pub struct RecentValues<T> {
     values: VecDeque<T>,
     most: usize,
 }
 
-impl<T> History<T> {
+impl<T> RecentValues<T> {
     /// Keeps at most `most` values.
-    pub fn new(most: usize) -> History<T> {
-        History { values: VecDeque::with_capacity(most), most }
+    pub fn new(most: usize) -> RecentValues<T> {
+        RecentValues { values: VecDeque::with_capacity(most), most }
     }
 
     /// Adds a value and forgets the oldest when full.
@@ -108,7 +108,7 @@ mod tests {
         let now = Instant::now();
         (0..10_000).for_each(|_| rate.tick(now));
         assert!(rate.times.len() <= Rate::MOST);
-        let mut history = History::new(3);
+        let mut history = RecentValues::new(3);
         (0..10).for_each(|n| history.push(n));
         assert_eq!(history.iter().copied().collect::<Vec<_>>(), [7, 8, 9]);
         assert_eq!(history.last(), Some(&9));

@@ -12,19 +12,19 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Wakes one thread that waits for any of several slots.
 #[derive(Debug, Default)]
-pub struct Bell {
+pub struct Notifier {
     rings: Mutex<u64>,
     rung: Condvar,
 }
 
-impl Bell {
+impl Notifier {
     /// Wakes the thread that waits, or lets its next wait return at once.
-    pub fn ring(&self) {
+    pub fn notify(&self) {
         *lock(&self.rings) += 1;
         self.rung.notify_all();
     }
 
-    /// Waits until the bell was rung since `heard` was last returned, at most until `deadline`.
+    /// Waits until the notifier was rung since `heard` was last returned, at most until `deadline`.
     /// Returns the number of rings so far, to be given to the next call.
     pub fn wait(&self, heard: u64, deadline: Option<Instant>) -> u64 {
         let mut rings = lock(&self.rings);
@@ -46,14 +46,14 @@ impl Bell {
 #[derive(Debug)]
 pub struct Slot<T> {
     value: Mutex<Option<T>>,
-    bell: Arc<Bell>,
+    notifier: Arc<Notifier>,
     dropped: AtomicU64,
 }
 
 impl<T> Slot<T> {
-    /// An empty slot whose reader waits at `bell`.
-    pub fn new(bell: Arc<Bell>) -> Slot<T> {
-        Slot { value: Mutex::new(None), bell, dropped: AtomicU64::new(0) }
+    /// An empty slot whose reader waits at `notifier`.
+    pub fn new(notifier: Arc<Notifier>) -> Slot<T> {
+        Slot { value: Mutex::new(None), notifier, dropped: AtomicU64::new(0) }
     }
 
     /// Leaves a value for the reader. Never waits for it.
@@ -64,7 +64,7 @@ impl<T> Slot<T> {
         }
         // The replaced value may be a large picture: it is freed here, after the lock.
         drop(replaced);
-        self.bell.ring();
+        self.notifier.notify();
     }
 
     /// The newest value that was not taken yet. Never waits for one.
@@ -95,24 +95,24 @@ mod tests {
 
     #[test]
     fn one_bell_wakes_for_either_slot() {
-        let bell = Arc::new(Bell::default());
-        let frames = Arc::new(Slot::new(bell.clone()));
-        let settings = Arc::new(Slot::new(bell.clone()));
+        let notifier = Arc::new(Notifier::default());
+        let frames = Arc::new(Slot::new(notifier.clone()));
+        let settings = Arc::new(Slot::new(notifier.clone()));
         let writer = std::thread::spawn({
             let settings = settings.clone();
             move || settings.put("changed")
         });
-        let heard = bell.wait(0, None);
+        let heard = notifier.wait(0, None);
         writer.join().unwrap();
         assert_eq!((frames.take(), settings.take()), (None::<u8>, Some("changed")));
         // Nothing new: the wait ends at its deadline.
-        assert_eq!(bell.wait(heard, Some(Instant::now() + Duration::from_millis(5))), heard);
+        assert_eq!(notifier.wait(heard, Some(Instant::now() + Duration::from_millis(5))), heard);
     }
 
     #[test]
     fn a_ring_before_the_wait_is_not_lost() {
-        let bell = Bell::default();
-        bell.ring();
-        assert_eq!(bell.wait(0, None), 1);
+        let notifier = Notifier::default();
+        notifier.notify();
+        assert_eq!(notifier.wait(0, None), 1);
     }
 }

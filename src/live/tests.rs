@@ -4,8 +4,9 @@
 use super::fakes::{Scripted, TICK, finder, free, loader, unplugged, wait_for};
 use super::*;
 use crate::infer::{InferError, Settings};
+use crate::model::{KeepRatio, TokenBudget};
 use crate::source::{Source, SourceError};
-use crate::track::{FollowMode, FollowSettings, TrackId};
+use crate::track::{FollowMode, TrackId, TrackSettings};
 use crossbeam_channel::bounded;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +16,9 @@ fn pipeline() -> Pipeline {
     Pipeline::new(LiveSettings::default(), Arc::new(|| ())).unwrap()
 }
 
-fn ratio(keep_ratio: f64) -> LiveSettings {
-    LiveSettings { infer: Settings { keep_ratio, ..Settings::default() }, ..LiveSettings::default() }
+fn ratio(share: f64) -> LiveSettings {
+    let budget = TokenBudget::progressive(KeepRatio::new(share).unwrap());
+    LiveSettings { infer: Settings { budget, ..Settings::default() }, ..LiveSettings::default() }
 }
 
 /// A pipeline whose network answers at once.
@@ -39,13 +41,13 @@ const PAUSED: Transport = Transport { playing: false, looping: false };
 /// Loads a detector that finds people at these places; returns how often it was asked.
 fn detect(live: &mut Pipeline, at: &[f32]) -> Arc<AtomicUsize> {
     let asked = Arc::default();
-    live.load_finder(Some(finder(at, &asked, &Arc::default())));
-    wait_for("the detector's loading", || matches!(live.finder(), FinderStatus::Ready(_)).then_some(()));
+    live.load_detector(Some(finder(at, &asked, &Arc::default())));
+    wait_for("the detector's loading", || matches!(live.detector(), DetectorStatus::Ready(_)).then_some(()));
     asked
 }
 
 fn following(mode: FollowMode) -> LiveSettings {
-    LiveSettings { follow: FollowSettings { mode, ..FollowSettings::default() }, ..LiveSettings::default() }
+    LiveSettings { follow: TrackSettings { mode, ..TrackSettings::default() }, ..LiveSettings::default() }
 }
 
 fn ids(result: &LiveResult) -> Vec<TrackId> {
@@ -202,7 +204,9 @@ fn errors_of_a_source_are_shown_and_not_fatal() {
 fn a_failing_network_is_reported_and_works_again_with_other_settings() {
     let alive = Arc::default();
     let mut live = pipeline();
-    live.load(Some(Box::new(|| Err(InferError::KeepRatio(2.0)))));
+    live.load(Some(Box::new(|| {
+        Err(InferError::Box(crate::vision::BBox { x: 0.0, y: 0.0, w: 0.0, h: 0.0 }))
+    })));
     wait_for("the failure", || matches!(live.model(), ModelStatus::Failed(_)).then_some(()));
     live.load(Some(loader(free(&alive))));
     ready(&live);
@@ -276,7 +280,7 @@ fn other_settings_of_the_network_on_a_paused_frame_move_nobody_on() {
 #[test]
 fn without_a_detector_one_person_is_looked_for_in_the_whole_picture() {
     let mut live = with_network();
-    assert!(matches!(live.finder(), FinderStatus::None));
+    assert!(matches!(live.detector(), DetectorStatus::None));
     play(&mut live, 9, PAUSED);
     let result = wait_for("a result", || live.take_result());
     let looked_at = result.estimates[0].crop;
@@ -288,9 +292,9 @@ fn without_a_detector_one_person_is_looked_for_in_the_whole_picture() {
 #[test]
 fn a_detector_that_cannot_be_loaded_says_why_and_the_pipeline_goes_on_without() {
     let mut live = with_network();
-    live.load_finder(Some(Box::new(|| Err(crate::gpu::DeviceError::UnknownChoice("tpu".into()).into()))));
-    let why = wait_for("the failure", || match live.finder() {
-        FinderStatus::Failed(why) => Some(why),
+    live.load_detector(Some(Box::new(|| Err(crate::gpu::DeviceError::UnknownChoice("tpu".into()).into()))));
+    let why = wait_for("the failure", || match live.detector() {
+        DetectorStatus::Failed(why) => Some(why),
         _ => None,
     });
     assert!(why.contains("tpu"), "{why}");
@@ -308,7 +312,7 @@ fn the_age_and_what_was_skipped_are_measured() {
     play(&mut live, 60, PLAYING);
     wait_for("the end", || live.source().filter(|s| s.ended));
     let measured = live.measured();
-    let ages = Spread::of(measured.history.iter().filter_map(|t| t.age)).unwrap();
+    let ages = Percentiles::of(measured.history.iter().filter_map(|t| t.age)).unwrap();
     assert!(ages.p50 >= TICK * 5, "{ages:?}");
     assert!(measured.history.iter().all(|t| t.whole >= TICK * 5 && t.stages()[0] == ("detect", None)));
     // Of ten frames a tenth of a second the network takes two.
@@ -426,7 +430,7 @@ fn switching_source_model_and_detector_a_hundred_times_leaks_nothing() {
     let (sources, models, finders, asked) = (count(), count(), count(), count());
     for round in 0..100 {
         live.load(Some(loader(free(&models))));
-        live.load_finder(Some(finder(&[4.0, 40.0], &asked, &finders)));
+        live.load_detector(Some(finder(&[4.0, 40.0], &asked, &finders)));
         live.set_settings(ratio(0.6 + f64::from(round % 10) / 100.0));
         let alive = Arc::clone(&sources);
         let opened = live.open_with(Box::new(move || Ok(Scripted::boxed(1000, &alive))), PLAYING);
@@ -443,6 +447,6 @@ fn switching_source_model_and_detector_a_hundred_times_leaks_nothing() {
     drop(live);
     let alive = [&sources, &models, &finders].map(|n| n.load(Ordering::SeqCst));
     assert_eq!(alive, [0, 0, 0]);
-    // Every thread held the window's bell.
+    // Every thread held the window's notifier.
     assert_eq!(Arc::strong_count(&wake), 1);
 }

@@ -37,20 +37,20 @@ impl FrameTimes {
 
 /// Where the values of a series lie: half of them, 95 % and 99 % are not above these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spread {
+pub struct Percentiles {
     pub p50: Duration,
     pub p95: Duration,
     pub p99: Duration,
 }
 
-impl Spread {
+impl Percentiles {
     /// By nearest rank, so that each is a value that was measured. None of no values.
-    pub fn of(values: impl IntoIterator<Item = Duration>) -> Option<Spread> {
+    pub fn of(values: impl IntoIterator<Item = Duration>) -> Option<Percentiles> {
         let mut sorted: Vec<Duration> = values.into_iter().collect();
         sorted.sort_unstable();
         let rank =
             |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied();
-        Some(Spread { p50: rank(50)?, p95: rank(95)?, p99: rank(99)? })
+        Some(Percentiles { p50: rank(50)?, p95: rank(95)?, p99: rank(99)? })
     }
 }
 
@@ -71,11 +71,11 @@ mod tests {
 
     #[test]
     fn percentiles_are_measured_values_and_one_slow_frame_does_not_move_the_middle() {
-        assert_eq!(Spread::of([]), None);
-        assert_eq!(Spread::of([ms(7)]), Some(Spread { p50: ms(7), p95: ms(7), p99: ms(7) }));
+        assert_eq!(Percentiles::of([]), None);
+        assert_eq!(Percentiles::of([ms(7)]), Some(Percentiles { p50: ms(7), p95: ms(7), p99: ms(7) }));
         let mut hundred: Vec<Duration> = (1..=100).map(ms).collect();
         hundred[0] = ms(5000);
-        assert_eq!(Spread::of(hundred), Some(Spread { p50: ms(51), p95: ms(96), p99: ms(100) }));
+        assert_eq!(Percentiles::of(hundred), Some(Percentiles { p50: ms(51), p95: ms(96), p99: ms(100) }));
     }
 
     #[test]

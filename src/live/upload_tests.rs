@@ -3,9 +3,9 @@
 
 use super::fakes::{Scripted, TICK, finder, free, loader, wait_for};
 use super::*;
-use crate::gpu::{ComputeDevice, Shown};
+use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::infer::{InferError, Settings};
-use crate::track::FollowSettings;
+use crate::track::TrackSettings;
 use crate::vision::{BBox, Detection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,23 +16,23 @@ struct On<T: ?Sized> {
     network: Box<T>,
 }
 
-impl PersonFinder for On<dyn PersonFinder> {
-    fn find(&mut self, shown: &Shown) -> Result<Vec<Detection>, FinderError> {
-        assert!(shown.on(&self.device).is_some());
-        self.network.find(shown)
+impl PersonDetector for On<dyn PersonDetector> {
+    fn find(&mut self, image: &DeviceImage) -> Result<Vec<Detection>, DetectorError> {
+        assert!(image.on(&self.device).is_some());
+        self.network.find(image)
     }
 }
 
 impl PoseEstimator for On<dyn PoseEstimator> {
     fn estimate(
         &mut self,
-        shown: &Shown,
+        image: &DeviceImage,
         boxes: &[BBox],
         settings: &Settings,
         heatmaps: bool,
     ) -> Result<Estimated, InferError> {
-        assert!(shown.on(&self.device).is_some());
-        self.network.estimate(shown, boxes, settings, heatmaps)
+        assert!(image.on(&self.device).is_some());
+        self.network.estimate(image, boxes, settings, heatmaps)
     }
 
     fn warm_up(
@@ -46,7 +46,7 @@ impl PoseEstimator for On<dyn PoseEstimator> {
 
 /// A pipeline that looks for people in every frame, and how often it did.
 fn pipeline(detector: ComputeDevice, pose: ComputeDevice) -> (Pipeline, Arc<AtomicUsize>) {
-    let follow = FollowSettings { detect_every: 1, ..FollowSettings::default() };
+    let follow = TrackSettings { detect_every: 1, ..TrackSettings::default() };
     let settings = LiveSettings { follow, ..LiveSettings::default() };
     let mut live = Pipeline::new(settings, Arc::new(|| ())).unwrap();
     let load = loader(free(&Arc::default()));
@@ -56,12 +56,12 @@ fn pipeline(detector: ComputeDevice, pose: ComputeDevice) -> (Pipeline, Arc<Atom
     })));
     let asked = Arc::default();
     let load = finder(&[10.0], &asked, &Arc::default());
-    live.load_finder(Some(Box::new(move || {
+    live.load_detector(Some(Box::new(move || {
         let (network, summary) = load()?;
         Ok((Box::new(On { device: detector, network }), summary))
     })));
     wait_for("the model's loading", || matches!(live.model(), ModelStatus::Ready(_)).then_some(()));
-    wait_for("the detector's loading", || matches!(live.finder(), FinderStatus::Ready(_)).then_some(()));
+    wait_for("the detector's loading", || matches!(live.detector(), DetectorStatus::Ready(_)).then_some(()));
     (live, asked)
 }
 

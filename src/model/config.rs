@@ -2,7 +2,7 @@
 
 use super::backbone::{Backbone, HrNet, StemNet, TinyPose};
 use super::{Encoder, HeatmapHead, TmPose, positions};
-use crate::pose::Skeleton;
+use crate::pose::{Skeleton, UnknownName, find_by_name};
 use burn::module::Param;
 use burn::nn::{BatchNormConfig, Initializer, LinearConfig};
 use burn::prelude::*;
@@ -32,11 +32,6 @@ pub enum Variant {
     LD24,
 }
 
-/// A name that is none of [`Variant::ALL`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no model variant \"{0}\"; use one of tmpose-t, -s, -b, -l-d6, -l-d18, -l-d24")]
-pub struct UnknownVariant(pub String);
-
 impl Variant {
     /// Every variant, smallest first.
     pub const ALL: [Variant; 6] =
@@ -53,6 +48,18 @@ impl Variant {
             Variant::LD24 => "tmpose-l-d24",
         }
     }
+
+    /// What it is made of, for people.
+    pub fn description(self) -> &'static str {
+        match self {
+            Variant::T => "for real time on small machines: PP-TinyPose's network, 6 layers",
+            Variant::S => "the network of TokenPose-S: HRNet's stem, 12 layers",
+            Variant::B => "HRNet-W32-s, 12 layers",
+            Variant::LD6 => "HRNet-W48-s, three transformers of 2 layers",
+            Variant::LD18 => "HRNet-W48-s, three transformers of 6 layers",
+            Variant::LD24 => "HRNet-W48-s, three transformers of 8 layers",
+        }
+    }
 }
 
 impl std::fmt::Display for Variant {
@@ -62,16 +69,16 @@ impl std::fmt::Display for Variant {
 }
 
 impl std::str::FromStr for Variant {
-    type Err = UnknownVariant;
+    type Err = UnknownName;
 
     /// Accepts the full name and the name without `tmpose-`, in any case.
-    fn from_str(text: &str) -> Result<Variant, UnknownVariant> {
+    fn from_str(text: &str) -> Result<Variant, UnknownName> {
         let lower = text.to_lowercase();
-        let short = lower.strip_prefix("tmpose-").unwrap_or(&lower);
-        Variant::ALL
-            .into_iter()
-            .find(|v| v.name().strip_prefix("tmpose-") == Some(short))
-            .ok_or_else(|| UnknownVariant(text.to_owned()))
+        let short = |variant: &Variant| variant.name().strip_prefix("tmpose-") == Some(&lower);
+        match Variant::ALL.iter().find(|variant| short(variant)) {
+            Some(variant) => Ok(*variant),
+            None => find_by_name("model variant", &Variant::ALL, Variant::name, text),
+        }
     }
 }
 

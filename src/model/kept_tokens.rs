@@ -1,5 +1,6 @@
 //! Which visual tokens enter the transformer, and which positions they are given.
 
+use crate::pose::{UnknownName, find_by_name};
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -14,29 +15,40 @@ pub enum PositionMode {
     Prefix,
 }
 
-/// A name that is no [`PositionMode`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no position mode \"{0}\"; use gathered or prefix")]
-pub struct UnknownPositionMode(pub String);
+impl PositionMode {
+    /// Every mode.
+    pub const ALL: [PositionMode; 2] = [PositionMode::Gathered, PositionMode::Prefix];
+
+    /// The name used in flags and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            PositionMode::Gathered => "gathered",
+            PositionMode::Prefix => "prefix",
+        }
+    }
+
+    /// What it does, for people.
+    pub fn description(self) -> &'static str {
+        match self {
+            PositionMode::Gathered => "a kept token has its own position",
+            PositionMode::Prefix => {
+                "the k-th kept token gets the k-th position, as TMPose's reference code does; for weights trained by it"
+            }
+        }
+    }
+}
 
 impl std::fmt::Display for PositionMode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            PositionMode::Gathered => "gathered",
-            PositionMode::Prefix => "prefix",
-        })
+        f.write_str(self.name())
     }
 }
 
 impl std::str::FromStr for PositionMode {
-    type Err = UnknownPositionMode;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<PositionMode, UnknownPositionMode> {
-        match text.to_lowercase().as_str() {
-            "gathered" => Ok(PositionMode::Gathered),
-            "prefix" => Ok(PositionMode::Prefix),
-            _ => Err(UnknownPositionMode(text.to_owned())),
-        }
+    fn from_str(text: &str) -> Result<PositionMode, UnknownName> {
+        find_by_name("position mode", &PositionMode::ALL, PositionMode::name, text)
     }
 }
 

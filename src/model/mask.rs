@@ -1,5 +1,7 @@
 //! Which visual tokens a mask keeps (docs/METHOD.md, "Masks"). Everything here is deterministic.
 
+use super::KeepRatio;
+use crate::pose::{UnknownName, find_by_name};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -23,11 +25,6 @@ pub enum MaskKind {
     Progressive,
 }
 
-/// A name that is no [`MaskKind`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no mask \"{0}\"; use none, random, uniform, block or progressive")]
-pub struct UnknownMask(pub String);
-
 impl MaskKind {
     /// Every kind.
     pub const ALL: [MaskKind; 5] =
@@ -43,6 +40,19 @@ impl MaskKind {
             MaskKind::Progressive => "progressive",
         }
     }
+
+    /// What it keeps, for people.
+    pub fn description(self) -> &'static str {
+        match self {
+            MaskKind::None => "all tokens, whatever the keep ratio",
+            MaskKind::Random => "a random set of tokens",
+            MaskKind::Uniform => "every n-th token of the rows laid end to end",
+            MaskKind::Block => "the first tokens: the top of the crop; their number is rounded down to fours",
+            MaskKind::Progressive => {
+                "a fixed, well spread, mirror-symmetric order; more tokens only add to fewer"
+            }
+        }
+    }
 }
 
 impl std::fmt::Display for MaskKind {
@@ -52,29 +62,28 @@ impl std::fmt::Display for MaskKind {
 }
 
 impl std::str::FromStr for MaskKind {
-    type Err = UnknownMask;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<MaskKind, UnknownMask> {
-        let lower = text.to_lowercase();
-        MaskKind::ALL.into_iter().find(|m| m.name() == lower).ok_or_else(|| UnknownMask(text.to_owned()))
+    fn from_str(text: &str) -> Result<MaskKind, UnknownName> {
+        find_by_name("mask", &MaskKind::ALL, MaskKind::name, text)
     }
 }
 
-/// Number of kept tokens, 1 to `tokens`. A ratio outside (0,1] counts as the nearest that is inside.
+/// Number of kept tokens, 1 to `tokens`.
 ///
 /// `floor(tokens * ratio)` in double precision like the reference; `block` in whole fours.
-pub fn keep_count(kind: MaskKind, ratio: f64, tokens: usize) -> usize {
-    let share = |n: f64| (n * ratio).floor() as usize;
+pub fn keep_count(kind: MaskKind, ratio: KeepRatio, tokens: usize) -> usize {
+    let share = |n: f64| (n * ratio.get()).floor() as usize;
     let count = match kind {
         MaskKind::None => tokens,
-        MaskKind::Block => 4 * ((tokens as f64 * ratio / 4.0).floor() as usize),
+        MaskKind::Block => 4 * ((tokens as f64 * ratio.get() / 4.0).floor() as usize),
         MaskKind::Random | MaskKind::Uniform | MaskKind::Progressive => share(tokens as f64),
     };
     count.min(tokens).max(1)
 }
 
 /// The kept tokens of a `[rows, columns]` grid in ascending order. `seed` matters to `random` only.
-pub fn kept_tokens(kind: MaskKind, ratio: f64, grid: [usize; 2], seed: u64) -> Vec<usize> {
+pub fn kept_tokens(kind: MaskKind, ratio: KeepRatio, grid: [usize; 2], seed: u64) -> Vec<usize> {
     let tokens = grid[0] * grid[1];
     let count = keep_count(kind, ratio, tokens);
     let mut kept = match kind {

@@ -2,12 +2,16 @@
 
 mod joint_map;
 mod joint_name;
+mod names;
 mod oks;
+pub mod size;
 mod skeleton;
 
 pub use joint_map::{DERIVED_WEIGHT, JointMap, JointSource};
 pub use joint_name::{JointName, Side};
-pub use oks::{joint_similarity, oks_between, oks_of_sure};
+pub use names::{UnknownName, find_by_name};
+pub use oks::{joint_similarity, oks_between, oks_of_confident};
+pub use size::{Size, SizeError};
 pub use skeleton::{Skeleton, SkeletonError};
 
 /// One estimated or annotated joint, in pixels of the picture that the pose belongs to.

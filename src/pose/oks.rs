@@ -18,7 +18,7 @@ pub fn oks_between(a: &[Keypoint], b: &[Keypoint], areas: [f64; 2], sigmas: &[f6
 
 /// OKS between two estimates over the joints whose score is at least `min_score` in both; none without such a
 /// joint. A joint that the network guesses at would say that one person were two.
-pub fn oks_of_sure(
+pub fn oks_of_confident(
     a: &[Keypoint],
     b: &[Keypoint],
     areas: [f64; 2],
@@ -63,9 +63,9 @@ mod tests {
         let a: Vec<Keypoint> = (0..17).map(|j| Keypoint { x: j as f32, y: 0.0, score: 0.9 }).collect();
         let mut b = a.clone();
         b[3] = Keypoint { x: 500.0, y: 500.0, score: 0.1 };
-        assert_eq!(oks_of_sure(&a, &b, [900.0; 2], sigmas, 0.2), Some(1.0));
+        assert_eq!(oks_of_confident(&a, &b, [900.0; 2], sigmas, 0.2), Some(1.0));
         assert!(oks_between(&a, &b, [900.0; 2], sigmas) < 0.95);
-        assert_eq!(oks_of_sure(&a, &b, [900.0; 2], sigmas, 0.95), None);
+        assert_eq!(oks_of_confident(&a, &b, [900.0; 2], sigmas, 0.95), None);
     }
 
     proptest! {

@@ -15,7 +15,7 @@ pub(super) struct OneEuro {
 
 /// What a step of the filter depends on beside the number.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
+pub(super) struct FilterStep {
     /// Seconds since the last number, above 0.
     pub seconds: f64,
     /// Units that count as 1 in the speed: the person's size in pixels, above 0.
@@ -36,7 +36,7 @@ impl OneEuro {
     }
 
     /// Takes the next number and returns the filtered one.
-    pub fn update(&mut self, value: f64, step: Step, settings: &SmoothingSettings) -> f64 {
+    pub fn update(&mut self, value: f64, step: FilterStep, settings: &SmoothingSettings) -> f64 {
         let speed = (value - self.value) / step.seconds;
         self.speed += share(settings.derivative_cutoff, step.seconds) * (speed - self.speed);
         let cutoff = settings.min_cutoff + settings.beta * self.speed.abs() / step.size;
@@ -63,8 +63,8 @@ mod tests {
         SmoothingSettings::default()
     }
 
-    fn step(seconds: f64) -> Step {
-        Step { seconds, size: SIZE, trust: 1.0 }
+    fn step(seconds: f64) -> FilterStep {
+        FilterStep { seconds, size: SIZE, trust: 1.0 }
     }
 
     fn run(values: &[f64], seconds: f64) -> Vec<f64> {
@@ -93,7 +93,7 @@ mod tests {
     fn less_trust_moves_less() {
         let [mut sure, mut unsure] = [OneEuro::new(0.0); 2];
         let moved = sure.update(10.0, step(0.03), &settings());
-        assert!(unsure.update(10.0, Step { trust: 0.4, ..step(0.03) }, &settings()) < moved);
+        assert!(unsure.update(10.0, FilterStep { trust: 0.4, ..step(0.03) }, &settings()) < moved);
     }
 
     #[test]

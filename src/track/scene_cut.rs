@@ -19,11 +19,11 @@ const FLAT: f64 = 3.0;
 
 /// The last frame, small and grey.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SceneCut {
+pub(super) struct SceneCutDetector {
     last: Option<Vec<f64>>,
 }
 
-impl SceneCut {
+impl SceneCutDetector {
     /// Takes the next frame. True when it shows another picture than the last one; never for the first.
     pub fn is_cut(&mut self, img: &RgbImage) -> bool {
         let small = thumbnail(img);
@@ -83,7 +83,7 @@ mod tests {
     use image::Rgb;
 
     fn cuts(frames: &[&RgbImage]) -> usize {
-        let mut detector = SceneCut::default();
+        let mut detector = SceneCutDetector::default();
         frames.iter().filter(|f| detector.is_cut(f)).count()
     }
 

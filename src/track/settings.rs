@@ -3,21 +3,35 @@
 use crate::vision::BBox;
 use serde::{Deserialize, Serialize};
 
-/// Who is followed.
+/// Who is followed. On the command line and in settings files the first three; the other two are chosen in the picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum FollowMode {
-    /// Everybody, as far as [`FollowSettings::most_people`] goes.
+    /// Everybody
     #[default]
+    #[serde(alias = "All")]
     All,
-    /// The person with the largest box.
+    /// The person with the largest box
+    #[serde(alias = "Largest")]
     Largest,
-    /// The person nearest to the middle of the picture.
+    /// The person nearest to the middle of the picture
+    #[serde(alias = "Centre", alias = "center")]
+    #[cfg_attr(feature = "cli", value(alias = "center"))]
     Centre,
-    /// The person at this place (x, y in pixels) when the mode was chosen, from then on wherever it goes.
+    /// The person who is at this point (x, y in pixels) when the mode is chosen, from then on wherever they go.
+    #[cfg_attr(feature = "cli", value(skip))]
     Point([f32; 2]),
-    /// Whoever is in this box when the mode was chosen, from then on wherever it goes. Needs no detector.
+    /// Whoever is in this box (pixels) when the mode is chosen, from then on wherever they go. Needs no detector.
+    #[cfg_attr(feature = "cli", value(skip))]
     Drawn(BBox),
+}
+
+impl FollowMode {
+    /// Whether the person was chosen in the picture, by a click or a drawn box.
+    pub fn is_in_picture(self) -> bool {
+        matches!(self, FollowMode::Point(_) | FollowMode::Drawn(_))
+    }
 }
 
 /// The One-Euro filter of each keypoint (Casiez, Roussel and Vogel, CHI 2012). Speeds are measured in the
@@ -43,7 +57,7 @@ impl Default for SmoothingSettings {
 /// How people are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct FollowSettings {
+pub struct TrackSettings {
     pub mode: FollowMode,
     /// At most this many people are followed at once.
     pub most_people: usize,
@@ -54,9 +68,9 @@ pub struct FollowSettings {
     pub smoothing: SmoothingSettings,
 }
 
-impl Default for FollowSettings {
+impl Default for TrackSettings {
     fn default() -> Self {
-        FollowSettings {
+        TrackSettings {
             mode: FollowMode::All,
             most_people: 10,
             min_size: 0.05,

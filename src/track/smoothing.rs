@@ -1,8 +1,8 @@
 //! Steady keypoints of one person.
 
 use super::SmoothingSettings;
-use super::one_euro::{OneEuro, Step};
-use super::sure::MIN_SCORE;
+use super::confidence::MIN_SCORE;
+use super::one_euro::{FilterStep, OneEuro};
 use crate::pose::{Keypoint, Pose};
 
 /// A keypoint that was not seen for this many seconds starts anew: what lies in between is unknown, and the old
@@ -14,11 +14,11 @@ const TRUSTED: f32 = 0.5;
 /// Filters of a person's keypoints.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PoseFilter {
-    joints: Vec<Option<Joint>>,
+    joints: Vec<Option<JointFilter>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Joint {
+struct JointFilter {
     x: OneEuro,
     y: OneEuro,
     /// When it was seen last, in seconds.
@@ -40,7 +40,7 @@ impl PoseFilter {
 
 fn smooth(
     k: &Keypoint,
-    joint: &mut Option<Joint>,
+    joint: &mut Option<JointFilter>,
     at: f64,
     size: f64,
     settings: &SmoothingSettings,
@@ -51,14 +51,14 @@ fn smooth(
     let (x, y) = (f64::from(k.x), f64::from(k.y));
     let known = joint.take().filter(|j| (0.0..=FORGOTTEN).contains(&(at - j.at)));
     let now = match known {
-        None => Joint { x: OneEuro::new(x), y: OneEuro::new(y), at },
+        None => JointFilter { x: OneEuro::new(x), y: OneEuro::new(y), at },
         Some(same) if same.at == at => same,
         Some(mut j) => {
             let trust = f64::from((k.score / TRUSTED).min(1.0));
-            let step = Step { seconds: at - j.at, size, trust };
+            let step = FilterStep { seconds: at - j.at, size, trust };
             j.x.update(x, step, settings);
             j.y.update(y, step, settings);
-            Joint { at, ..j }
+            JointFilter { at, ..j }
         }
     };
     *joint = Some(now);
@@ -126,7 +126,7 @@ mod tests {
 
     /// What a filter makes of the mannequin's joints with noise, against leaving them as they are.
     #[derive(Debug)]
-    struct Measured {
+    struct SmoothingError {
         /// Trembling (root mean square of the error's second difference), filtered over raw.
         jitter: f64,
         /// Root mean square distance from the truth of joints that rest (below 0.1 sizes a second), move, and
@@ -149,7 +149,7 @@ mod tests {
         seeds.par_iter().map(frames).collect()
     }
 
-    fn measure(performances: &[Vec<Vec<Keypoint>>], settings: &SmoothingSettings) -> Measured {
+    fn measure(performances: &[Vec<Vec<Keypoint>>], settings: &SmoothingSettings) -> SmoothingError {
         let mut random = ChaCha8Rng::seed_from_u64(5);
         let mut gauss = || -> f64 { StandardNormal.sample(&mut random) };
         let mut jitter = [0.0; 2];
@@ -193,7 +193,7 @@ mod tests {
             }
         }
         let ratio = |[raw, filtered]: [f64; 2]| (filtered / raw).sqrt();
-        Measured { jitter: ratio(jitter), error: error.map(ratio) }
+        SmoothingError { jitter: ratio(jitter), error: error.map(ratio) }
     }
 
     #[test]
@@ -212,7 +212,8 @@ mod tests {
             for min_cutoff in [0.5, 1.0, 1.5, 2.0, 3.0] {
                 for beta in [0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0] {
                     let settings = SmoothingSettings { on: true, min_cutoff, beta, derivative_cutoff };
-                    let Measured { jitter, error: [rest, moving, fast] } = measure(&performances, &settings);
+                    let SmoothingError { jitter, error: [rest, moving, fast] } =
+                        measure(&performances, &settings);
                     println!(
                         "{derivative_cutoff:4} {min_cutoff:4} {beta:4}  {jitter:.3} {rest:.3} {moving:.3} {fast:.3}"
                     );

@@ -77,8 +77,8 @@ fn network(look: &BBox, people: &[Someone]) -> Pose {
 }
 
 struct World {
-    follower: Follower,
-    settings: FollowSettings,
+    tracker: Tracker,
+    settings: TrackSettings,
     frame: u32,
     /// Seconds from a frame to the next.
     apart: f64,
@@ -87,29 +87,29 @@ struct World {
 }
 
 impl World {
-    fn new(settings: FollowSettings) -> World {
-        let follower = Follower::new(Skeleton::coco17().sigmas.clone());
-        World { follower, settings, frame: 0, apart: 1.0 / 30.0, asked: Vec::new() }
+    fn new(settings: TrackSettings) -> World {
+        let tracker = Tracker::new(Skeleton::coco17().sigmas.clone());
+        World { tracker, settings, frame: 0, apart: 1.0 / 30.0, asked: Vec::new() }
     }
 
     fn of(mode: FollowMode) -> World {
-        World::new(FollowSettings { mode, ..FollowSettings::default() })
+        World::new(TrackSettings { mode, ..TrackSettings::default() })
     }
 
     /// The next frame.
-    fn step(&mut self, people: &[Someone]) -> Vec<Person> {
+    fn step(&mut self, people: &[Someone]) -> Vec<TrackedPerson> {
         let timestamp = Duration::from_secs_f64(f64::from(self.frame) * self.apart);
-        let moment = Moment { timestamp, ..Moment::default() };
+        let frame_info = FrameInfo { timestamp, ..FrameInfo::default() };
         let seen = visible(people);
-        if self.follower.begin(&RgbImage::new(WIDTH, HEIGHT), &moment, &self.settings) {
+        if self.tracker.begin(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &self.settings) {
             self.asked.push(self.frame);
             let found: Vec<Detection> =
                 seen.iter().map(|p| Detection { bbox: p.bbox(), score: 0.8 }).collect();
-            self.follower.detected(&found);
+            self.tracker.detected(&found);
         }
         self.frame += 1;
-        let poses: Vec<Pose> = self.follower.boxes().iter().map(|b| network(b, &seen)).collect();
-        self.follower.estimated(&poses)
+        let poses: Vec<Pose> = self.tracker.boxes().iter().map(|b| network(b, &seen)).collect();
+        self.tracker.estimated(&poses)
     }
 
     fn ids(&mut self, people: &[Someone]) -> Vec<u32> {
@@ -127,7 +127,7 @@ impl World {
     /// The id of whoever stands nearest to x.
     fn id_at(&mut self, people: &[Someone], x: f32) -> Option<u32> {
         let found = self.step(people);
-        let far = |p: &Person| (p.raw.keypoints[0].x - x).abs();
+        let far = |p: &TrackedPerson| (p.raw.keypoints[0].x - x).abs();
         found.iter().filter(|p| far(p) < 20.0).min_by(|a, b| far(a).total_cmp(&far(b))).map(|p| p.id.0)
     }
 }
@@ -165,7 +165,7 @@ fn who_comes_back_soon_has_the_old_id_and_later_a_new_one() {
     assert_eq!(world.ids_after(6, &[at(100.0), at(226.0)]), [1, 2]);
     assert_eq!(world.ids_after(50, &[at(100.0)]), [1]);
     assert_eq!(world.ids_after(12, &[at(100.0), at(220.0)]), [1, 3]);
-    world.follower.reset();
+    world.tracker.reset();
     assert_eq!(world.ids(&[at(100.0)]), [4], "ids are never given twice");
 }
 
@@ -191,20 +191,20 @@ fn one_person_in_two_boxes_is_one_person() {
     let person = at(150.0);
     let shifted = BBox { x: person.bbox().x + 15.0, ..person.bbox() };
     for i in 0..20 {
-        let moment = Moment { timestamp: Duration::from_millis(33 * i), ..Moment::default() };
-        if world.follower.begin(&RgbImage::new(WIDTH, HEIGHT), &moment, &world.settings) {
+        let frame_info = FrameInfo { timestamp: Duration::from_millis(33 * i), ..FrameInfo::default() };
+        if world.tracker.begin(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &world.settings) {
             let twice = [person.bbox(), shifted].map(|bbox| Detection { bbox, score: 0.7 });
-            world.follower.detected(&twice);
+            world.tracker.detected(&twice);
         }
-        let poses = vec![person.pose(); world.follower.boxes().len()];
-        let people = world.follower.estimated(&poses);
+        let poses = vec![person.pose(); world.tracker.boxes().len()];
+        let people = world.tracker.estimated(&poses);
         assert_eq!(people.iter().map(|p| p.id.0).collect::<Vec<_>>(), [1]);
     }
 }
 
 #[test]
 fn of_two_tracks_that_run_into_one_person_the_younger_ends() {
-    let mut world = World::new(FollowSettings { detect_every: 5, ..FollowSettings::default() });
+    let mut world = World::new(TrackSettings { detect_every: 5, ..TrackSettings::default() });
     for _ in 0..30 {
         world.ids(&[at(100.0)]);
     }
@@ -218,7 +218,7 @@ fn of_two_tracks_that_run_into_one_person_the_younger_ends() {
 
 #[test]
 fn people_are_looked_for_when_there_is_a_reason() {
-    let mut world = World::new(FollowSettings { detect_every: 8, ..FollowSettings::default() });
+    let mut world = World::new(TrackSettings { detect_every: 8, ..TrackSettings::default() });
     let here = [at(100.0)];
     for _ in 0..20 {
         world.step(&here);
@@ -242,14 +242,14 @@ fn people_are_looked_for_when_there_is_a_reason() {
     world.step(&here);
     assert_eq!(world.asked, [0, 2], "another mode");
     let img = RgbImage::new(WIDTH, HEIGHT);
-    let later = Moment { timestamp: Duration::from_millis(200), ..Moment::default() };
-    assert!(!world.follower.begin(&img, &later, &world.settings));
-    assert!(world.follower.begin(&img, &Moment { jump: true, ..later }, &world.settings), "a jump");
-    world.follower.detected(&[]);
+    let later = FrameInfo { timestamp: Duration::from_millis(200), ..FrameInfo::default() };
+    assert!(!world.tracker.begin(&img, &later, &world.settings));
+    assert!(world.tracker.begin(&img, &FrameInfo { jump: true, ..later }, &world.settings), "a jump");
+    world.tracker.detected(&[]);
     let white = RgbImage::from_pixel(WIDTH, HEIGHT, image::Rgb([255; 3]));
-    assert!(world.follower.begin(&white, &later, &world.settings), "a scene cut");
-    world.follower.detected(&[]);
-    assert!(world.follower.begin(&white, &Moment::default(), &world.settings), "back in time");
+    assert!(world.tracker.begin(&white, &later, &world.settings), "a scene cut");
+    world.tracker.detected(&[]);
+    assert!(world.tracker.begin(&white, &FrameInfo::default(), &world.settings), "back in time");
 }
 
 #[test]
@@ -257,17 +257,17 @@ fn a_scene_cut_ends_everybody() {
     let mut world = World::of(FollowMode::All);
     assert_eq!(world.ids(&[at(100.0)]), [1]);
     let white = RgbImage::from_pixel(WIDTH, HEIGHT, image::Rgb([255; 3]));
-    let moment = Moment { timestamp: Duration::from_millis(33), ..Moment::default() };
-    assert!(world.follower.begin(&white, &moment, &world.settings));
-    assert!(world.follower.boxes().is_empty());
-    world.follower.detected(&[Detection { bbox: at(100.0).bbox(), score: 0.9 }]);
-    assert_eq!(world.follower.estimated(&[at(100.0).pose()])[0].id, TrackId(2));
+    let frame_info = FrameInfo { timestamp: Duration::from_millis(33), ..FrameInfo::default() };
+    assert!(world.tracker.begin(&white, &frame_info, &world.settings));
+    assert!(world.tracker.boxes().is_empty());
+    world.tracker.detected(&[Detection { bbox: at(100.0).bbox(), score: 0.9 }]);
+    assert_eq!(world.tracker.estimated(&[at(100.0).pose()])[0].id, TrackId(2));
 }
 
 #[test]
 fn limits_hold() {
     let people = [at(40.0), Someone { x: 120.0, height: 40.0 }, at(200.0), at(280.0)];
-    let mut world = World::new(FollowSettings { most_people: 2, min_size: 0.3, ..FollowSettings::default() });
+    let mut world = World::new(TrackSettings { most_people: 2, min_size: 0.3, ..TrackSettings::default() });
     assert_eq!(world.step(&people).len(), 2);
     world.settings.most_people = 9;
     world.ids_after(12, &people);
@@ -329,28 +329,28 @@ fn a_drawn_box_needs_no_detector() {
     for _ in 0..40 {
         world.step(&[]);
     }
-    let boxes = world.follower.boxes();
+    let boxes = world.tracker.boxes();
     assert!(boxes[0].iou(&at(100.0).bbox()) > 0.99, "lost for good, the drawn place is watched: {boxes:?}");
     assert!(world.asked.is_empty());
 }
 
 /// One frame without a detector; the boxes that were looked at.
 fn search(
-    follower: &mut Follower,
-    moment: &Moment,
+    tracker: &mut Tracker,
+    frame_info: &FrameInfo,
     mut look: impl FnMut(usize) -> Pose,
-) -> (Vec<BBox>, Vec<Person>) {
+) -> (Vec<BBox>, Vec<TrackedPerson>) {
     let img = RgbImage::new(WIDTH, HEIGHT);
-    if follower.begin(&img, moment, &FollowSettings::default()) {
-        follower.undetected();
+    if tracker.begin(&img, frame_info, &TrackSettings::default()) {
+        tracker.undetected();
     }
     let mut looks = Vec::new();
     loop {
-        let boxes = follower.boxes();
+        let boxes = tracker.boxes();
         let poses: Vec<Pose> = (0..boxes.len()).map(|i| look(looks.len() + i)).collect();
         looks.extend(boxes);
-        let people = follower.estimated(&poses);
-        if !follower.is_searching() {
+        let people = tracker.estimated(&poses);
+        if !tracker.is_searching() {
             return (looks, people);
         }
     }
@@ -358,10 +358,10 @@ fn search(
 
 #[test]
 fn without_a_detector_a_person_is_found_by_coming_closer_and_no_box_is_looked_at_twice() {
-    let still = Moment { still: true, ..Moment::default() };
-    let mut follower = Follower::new(Skeleton::coco17().sigmas.clone());
+    let still = FrameInfo { still: true, ..FrameInfo::default() };
+    let mut tracker = Tracker::new(Skeleton::coco17().sigmas.clone());
     // From far away the network spreads the joints too wide.
-    let (looks, people) = search(&mut follower, &still, |n| {
+    let (looks, people) = search(&mut tracker, &still, |n| {
         let mut pose = at(160.0).pose();
         let spread = if n == 0 { 2.0 } else { 1.0 };
         pose.keypoints.iter_mut().for_each(|k| k.x = 160.0 + (k.x - 160.0) * spread);
@@ -373,19 +373,19 @@ fn without_a_detector_a_person_is_found_by_coming_closer_and_no_box_is_looked_at
     assert_eq!((people.len(), people[0].bbox), (1, looks[2]));
     assert_eq!(people[0].pose, at(160.0).pose(), "the closest look counts");
 
-    let (looks, people) = search(&mut follower, &still, |_| nobody_there());
+    let (looks, people) = search(&mut tracker, &still, |_| nobody_there());
     assert_eq!((looks.len(), people.len()), (1, 0), "an empty picture is looked at once");
 }
 
 #[test]
 fn without_a_detector_one_person_is_followed_and_looked_for_again_when_it_is_lost() {
-    let mut follower = Follower::new(Skeleton::coco17().sigmas.clone());
-    let moment = |i: u64| Moment { timestamp: Duration::from_millis(33 * i), ..Moment::default() };
-    let (_, first) = search(&mut follower, &moment(0), |_| at(160.0).pose());
-    let (looks, people) = search(&mut follower, &moment(1), |_| at(162.0).pose());
+    let mut tracker = Tracker::new(Skeleton::coco17().sigmas.clone());
+    let frame_info = |i: u64| FrameInfo { timestamp: Duration::from_millis(33 * i), ..FrameInfo::default() };
+    let (_, first) = search(&mut tracker, &frame_info(0), |_| at(160.0).pose());
+    let (looks, people) = search(&mut tracker, &frame_info(1), |_| at(162.0).pose());
     assert_eq!((looks.len(), people[0].id), (1, first[0].id));
-    search(&mut follower, &moment(2), |_| nobody_there());
-    let (looks, people) = search(&mut follower, &moment(3), |_| at(164.0).pose());
+    search(&mut tracker, &frame_info(2), |_| nobody_there());
+    let (looks, people) = search(&mut tracker, &frame_info(3), |_| at(164.0).pose());
     assert_eq!(looks[0], BBox::whole(WIDTH, HEIGHT));
     assert_eq!(people[0].id, first[0].id, "it is the same person");
 }
@@ -400,21 +400,21 @@ fn estimating_a_frame_again_moves_nobody() {
     let raw: Vec<Pose> = last.iter().map(|p| p.raw.clone()).collect();
     assert_ne!(last[0].pose, last[0].raw, "somebody who walks is smoothed");
     for _ in 0..3 {
-        assert_eq!(world.follower.again(&raw), last);
+        assert_eq!(world.tracker.again(&raw), last);
     }
-    world.follower.set_smoothing(SmoothingSettings { on: false, ..SmoothingSettings::default() });
-    assert_eq!(world.follower.again(&raw)[0].pose, raw[0]);
+    world.tracker.set_smoothing(SmoothingSettings { on: false, ..SmoothingSettings::default() });
+    assert_eq!(world.tracker.again(&raw)[0].pose, raw[0]);
 }
 
 #[test]
 fn pictures_are_never_smoothed_and_follow_nobody() {
-    let mut follower = Follower::new(Skeleton::coco17().sigmas.clone());
+    let mut tracker = Tracker::new(Skeleton::coco17().sigmas.clone());
     for i in 0..5 {
         let person = at(100.0 + 3.0 * i as f32);
-        let moment = Moment { still: true, ..Moment::default() };
-        assert!(follower.begin(&RgbImage::new(WIDTH, HEIGHT), &moment, &FollowSettings::default()));
-        follower.detected(&[Detection { bbox: person.bbox(), score: 0.6 }]);
-        let people = follower.estimated(&[person.pose()]);
+        let frame_info = FrameInfo { still: true, ..FrameInfo::default() };
+        assert!(tracker.begin(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &TrackSettings::default()));
+        tracker.detected(&[Detection { bbox: person.bbox(), score: 0.6 }]);
+        let people = tracker.estimated(&[person.pose()]);
         assert_eq!(people[0].pose, person.pose());
         assert_eq!((people[0].id, people[0].box_score), (TrackId(i + 1), 0.6));
     }
@@ -436,25 +436,25 @@ proptest! {
             Just(FollowMode::Drawn(BBox { x: -900.0, y: 3.0, w: 5.0, h: f32::NAN })),
         ],
     ) {
-        let settings = FollowSettings { mode, most_people, detect_every: 0, ..FollowSettings::default() };
-        let mut follower = Follower::new(Skeleton::coco17().sigmas.clone());
+        let settings = TrackSettings { mode, most_people, detect_every: 0, ..TrackSettings::default() };
+        let mut tracker = Tracker::new(Skeleton::coco17().sigmas.clone());
         let mut time = 0;
         for (passed, [jump, still, detector], boxes, joints) in frames {
             time += passed;
-            let moment = Moment { timestamp: Duration::from_millis(time), jump: jump && still, still: still && !jump };
-            if follower.begin(&RgbImage::new(WIDTH, HEIGHT), &moment, &settings) {
+            let frame_info = FrameInfo { timestamp: Duration::from_millis(time), jump: jump && still, still: still && !jump };
+            if tracker.begin(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &settings) {
                 if detector {
                     let found: Vec<Detection> = boxes
                         .iter()
                         .map(|&(x, y, w, h, score)| Detection { bbox: BBox { x, y, w, h }, score })
                         .collect();
-                    follower.detected(&found);
+                    tracker.detected(&found);
                 } else {
-                    follower.undetected();
+                    tracker.undetected();
                 }
             }
             loop {
-                let looks = follower.boxes();
+                let looks = tracker.boxes();
                 prop_assert!(looks.iter().all(|b| b.w >= 1.0 && b.h >= 1.0 && b.x >= 0.0 && b.x + b.w <= 320.5));
                 let poses: Vec<Pose> = looks
                     .iter()
@@ -466,7 +466,7 @@ proptest! {
                         score: 0.5,
                     })
                     .collect();
-                let people = follower.estimated(&poses);
+                let people = tracker.estimated(&poses);
                 prop_assert!(people.len() <= most_people.max(1));
                 prop_assert!(people.windows(2).all(|p| p[0].index < p[1].index));
                 let mut ids: Vec<TrackId> = people.iter().map(|p| p.id).collect();
@@ -474,8 +474,8 @@ proptest! {
                 ids.dedup();
                 prop_assert_eq!(ids.len(), people.len());
                 prop_assert!(people.iter().all(|p| p.bbox == looks[p.index] && p.raw == poses[p.index]));
-                prop_assert_eq!(follower.again(&poses), people);
-                if !follower.is_searching() {
+                prop_assert_eq!(tracker.again(&poses), people);
+                if !tracker.is_searching() {
                     break;
                 }
             }

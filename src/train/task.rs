@@ -121,3 +121,10 @@ pub trait TrainTask {
 pub fn repeated(specs: &[SetSpec], titles: impl Iterator<Item = String>) -> Vec<String> {
     specs.iter().zip(titles).map(|(spec, title)| format!("{title} x{}", spec.repeat)).collect()
 }
+
+/// Parts that a batch is cut into, which are worked on at once.
+pub fn shard_count(run: &RunSection) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Twice as many parts as cores: when another program takes a core for a while, the others go on with its parts.
+    if run.shards > 0 { run.shards } else { (2 * cores).min(32) }
+}

@@ -3,7 +3,7 @@
 use super::TrainError;
 use std::collections::BTreeSet;
 
-/// Names in the error.
+/// Names in a message.
 const NAMED: usize = 5;
 
 /// Why pictures could not be decoded: each once, however often it was shown.
@@ -11,29 +11,40 @@ const NAMED: usize = 5;
 pub struct UnreadablePictures(BTreeSet<String>);
 
 impl UnreadablePictures {
-    /// Takes in those of one step and tells the new ones.
+    /// Takes in the `reasons` of one step and passes the new ones to `note`.
     ///
     /// # Errors
     /// They are more than the part `limit` of `all`.
     pub fn take(
         &mut self,
-        shown: Vec<String>,
+        reasons: Vec<String>,
         all: usize,
         limit: f64,
-        mut tell: impl FnMut(String),
+        mut note: impl FnMut(String),
     ) -> Result<(), TrainError> {
-        for text in shown {
+        for text in reasons {
             if self.0.insert(text.clone()) {
-                tell(text);
+                note(text);
             }
         }
-        let bad = self.0.len();
-        if bad as f64 > limit * all as f64 {
-            let names = self.0.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
-            return Err(TrainError::BadPictures { bad, all, names });
-        }
-        Ok(())
+        check_limit(self.0.len(), all, limit, &first_names(self.0.iter().cloned()))
     }
+}
+
+/// The first few of some names.
+pub fn first_names(names: impl Iterator<Item = String>) -> String {
+    names.take(NAMED).collect::<Vec<_>>().join("; ")
+}
+
+/// Refuses to go on when `bad` pictures, some of them in `names`, are more than the part `limit` of `all`.
+///
+/// # Errors
+/// They are more.
+pub fn check_limit(bad: usize, all: usize, limit: f64, names: &str) -> Result<(), TrainError> {
+    if bad as f64 > limit * all as f64 {
+        return Err(TrainError::BadPictures { bad, all, names: names.into() });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! From heatmaps to keypoints.
 
 use super::{Affine, CropBox, Heatmaps};
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, UnknownName, find_by_name};
 
 /// How a heatmap becomes a place (docs/METHOD.md, "Decoding").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoding {
     /// The highest cell, moved a quarter cell towards its higher neighbours (HRNet).
     Plain,
@@ -17,9 +16,50 @@ pub enum Decoding {
     },
 }
 
+impl Decoding {
+    /// DARK for the targets that networks are trained with.
+    pub const DARK: Decoding = Decoding::Dark { blur: 11 };
+    /// The choices that have a name.
+    pub const ALL: [Decoding; 2] = [Decoding::Plain, Decoding::DARK];
+
+    /// The name used in flags and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Decoding::Plain => "plain",
+            Decoding::Dark { .. } => "dark",
+        }
+    }
+
+    /// What it does, for people.
+    pub fn description(self) -> &'static str {
+        match self {
+            Decoding::Plain => {
+                "the highest cell, moved a quarter cell towards its higher neighbours; a little faster"
+            }
+            Decoding::Dark { .. } => {
+                "distribution-aware: the maximum between the cells, a little more accurate"
+            }
+        }
+    }
+}
+
 impl Default for Decoding {
     fn default() -> Self {
-        Decoding::Dark { blur: 11 }
+        Decoding::DARK
+    }
+}
+
+impl std::fmt::Display for Decoding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Decoding {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Decoding, UnknownName> {
+        find_by_name("decoding", &Decoding::ALL, Decoding::name, text)
     }
 }
 

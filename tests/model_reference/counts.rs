@@ -4,7 +4,7 @@ use crate::common::fixture_path;
 use burn::module::Module;
 use burn::prelude::*;
 use serde_json::Value;
-use tmpose::model::{Counting, MaskKind, ModelConfig, Variant, keep_count, list_params};
+use tmpose::model::{Counting, KeepRatio, MaskKind, ModelConfig, Variant, keep_count, list_params};
 use tmpose::pose::Skeleton;
 
 /// The models of flops.json that are ours.
@@ -38,7 +38,8 @@ fn macs_and_parameters_are_those_of_the_reference() {
         let mut seen = 0;
         for row in rows.as_array().unwrap().iter().filter(|row| row["model"] == name) {
             seen += 1;
-            let kept = keep_count(MaskKind::Random, row["ratio"].as_f64().unwrap(), config.tokens());
+            let ratio = KeepRatio::new(row["ratio"].as_f64().unwrap()).unwrap();
+            let kept = keep_count(MaskKind::Random, ratio, config.tokens());
             if let Some(tokens) = row["visual_tokens"].as_u64() {
                 assert_eq!(kept as u64, tokens, "{name}");
             }

@@ -2,7 +2,11 @@
 
 use crate::common::Fixture;
 use proptest::prelude::*;
-use tmpose::model::{MaskKind, keep_count, kept_tokens, mirrored_tokens, progressive_ranking};
+use tmpose::model::{KeepRatio, MaskKind, keep_count, kept_tokens, mirrored_tokens, progressive_ranking};
+
+fn keep(share: f64) -> KeepRatio {
+    KeepRatio::new(share).unwrap()
+}
 
 const GRID: [usize; 2] = [16, 16];
 const RATIOS: [(&str, f64); 3] = [("08", 0.8), ("06", 0.6), ("04", 0.4)];
@@ -11,12 +15,15 @@ const RATIOS: [(&str, f64); 3] = [("08", 0.8), ("06", 0.6), ("04", 0.4)];
 fn uniform_and_block_are_the_reference_s() {
     let fixture = Fixture::open("masks");
     for (key, ratio) in RATIOS {
-        assert_eq!(kept_tokens(MaskKind::Block, ratio, GRID, 0), fixture.indices(&format!("block.{key}")));
+        assert_eq!(
+            kept_tokens(MaskKind::Block, keep(ratio), GRID, 0),
+            fixture.indices(&format!("block.{key}"))
+        );
     }
     let more = [("01", 0.1), ("025", 0.25), ("03", 0.3), ("05", 0.5), ("07", 0.7), ("09", 0.9), ("10", 1.0)];
     for (key, ratio) in RATIOS.into_iter().chain(more) {
         assert_eq!(
-            kept_tokens(MaskKind::Uniform, ratio, GRID, 0),
+            kept_tokens(MaskKind::Uniform, keep(ratio), GRID, 0),
             fixture.indices(&format!("uniform.{key}")),
             "ratio {ratio}"
         );
@@ -25,19 +32,19 @@ fn uniform_and_block_are_the_reference_s() {
 
 #[test]
 fn the_counts_are_those_of_the_reference() {
-    let counts = |kind| RATIOS.map(|(_, ratio)| keep_count(kind, ratio, 256));
+    let counts = |kind| RATIOS.map(|(_, ratio)| keep_count(kind, keep(ratio), 256));
     for kind in [MaskKind::Random, MaskKind::Uniform, MaskKind::Progressive] {
         assert_eq!(counts(kind), [204, 153, 102]);
     }
     assert_eq!(counts(MaskKind::Block), [204, 152, 100]);
     assert_eq!(counts(MaskKind::None), [256; 3]);
-    assert_eq!(keep_count(MaskKind::Random, 0.3, 256), 76);
-    assert_eq!(keep_count(MaskKind::Random, 0.7, 256), 179);
+    assert_eq!(keep_count(MaskKind::Random, keep(0.3), 256), 76);
+    assert_eq!(keep_count(MaskKind::Random, keep(0.7), 256), 179);
 }
 
 #[test]
 fn a_seed_makes_the_random_mask_repeatable() {
-    let mask = |seed| kept_tokens(MaskKind::Random, 0.5, GRID, seed);
+    let mask = |seed| kept_tokens(MaskKind::Random, keep(0.5), GRID, seed);
     assert_eq!(mask(7), mask(7));
     assert_ne!(mask(7), mask(8));
 }
@@ -57,8 +64,8 @@ proptest! {
         ratio in 0.001f64..=1.0, rows in 1usize..20, columns in 1usize..20, seed: u64,
     ) {
         for kind in MaskKind::ALL {
-            let kept = kept_tokens(kind, ratio, [rows, columns], seed);
-            prop_assert_eq!(kept.len(), keep_count(kind, ratio, rows * columns));
+            let kept = kept_tokens(kind, keep(ratio), [rows, columns], seed);
+            prop_assert_eq!(kept.len(), keep_count(kind, keep(ratio), rows * columns));
             prop_assert!(kept.is_sorted_by(|a, b| a < b));
             prop_assert!(kept.iter().all(|&token| token < rows * columns));
         }
@@ -67,8 +74,8 @@ proptest! {
     #[test]
     fn progressive_is_nested(low in 0.01f64..=1.0, high in 0.01f64..=1.0) {
         let (low, high) = (low.min(high), low.max(high));
-        let more = kept_tokens(MaskKind::Progressive, high, GRID, 0);
-        prop_assert!(kept_tokens(MaskKind::Progressive, low, GRID, 0).iter().all(|t| more.contains(t)));
+        let more = kept_tokens(MaskKind::Progressive, keep(high), GRID, 0);
+        prop_assert!(kept_tokens(MaskKind::Progressive, keep(low), GRID, 0).iter().all(|t| more.contains(t)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{PictureTransform, tokens::crop_rect};
 use crate::app::preferences::HeatmapJoint;
-use crate::gpu::kernels::{DeviceMaps, HeatTexture, Kernels};
+use crate::gpu::kernels::{DeviceHeatmaps, HeatTexture, Kernels};
 use crate::infer::{HeatmapBuffer, PoseEstimate};
 use crate::pose::Skeleton;
 use crate::vision::{Heatmaps, heat_layer, joint_color};
@@ -55,7 +55,7 @@ struct DeviceTexture {
 }
 
 impl DeviceTexture {
-    fn new(device: &SharedRenderDevice, maps: &DeviceMaps) -> DeviceTexture {
+    fn new(device: &SharedRenderDevice, maps: &DeviceHeatmaps) -> DeviceTexture {
         let heat = device.kernels.heat_texture(maps);
         let render = &device.render;
         let filter = wgpu::FilterMode::Linear;

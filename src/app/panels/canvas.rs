@@ -4,7 +4,7 @@ use super::focus::{self, PointerMode};
 use super::overlay::{self, HeatmapLayer, PictureTransform, SkeletonPaint};
 use super::preferences::{KeypointDisplay, LayerSettings, SkeletonColors};
 use super::theme;
-use crate::live::{History, LiveFrame, LiveResult, ModelStatus, Pipeline, Rate, Spread};
+use crate::live::{LiveFrame, LiveResult, ModelStatus, Percentiles, Pipeline, Rate, RecentValues};
 use crate::pose::Skeleton;
 use crate::vision::{BBox, PoseColors};
 use egui::{
@@ -44,7 +44,7 @@ pub struct Viewer {
     /// New pictures on the screen a second.
     pictures: Rate,
     /// From a frame's capture to its way to the screen, for the last ones.
-    ages: History<Duration>,
+    ages: RecentValues<Duration>,
     /// Where the box that is being drawn began.
     corner: Option<Pos2>,
 }
@@ -59,7 +59,7 @@ impl Default for Viewer {
             zoom: 1.0,
             pan: Vec2::ZERO,
             pictures: Rate::default(),
-            ages: History::new(AGES),
+            ages: RecentValues::new(AGES),
             corner: None,
         }
     }
@@ -142,8 +142,8 @@ impl Viewer {
     }
 
     /// How old the last frames were when they came to the screen; `None` before the first.
-    pub fn ages(&self) -> Option<Spread> {
-        Spread::of(self.ages.iter().copied())
+    pub fn ages(&self) -> Option<Percentiles> {
+        Percentiles::of(self.ages.iter().copied())
     }
 
     /// New pictures on the screen a second.

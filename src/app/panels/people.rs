@@ -6,7 +6,8 @@ use crate::app::focus::{FollowChoice, PointerMode};
 use crate::app::preferences::{KeypointDisplay, PeopleSettings};
 use crate::app::widgets::{check, choice, hint, row};
 use crate::app::window::Window;
-use crate::live::{FinderStatus, ModelStatus};
+use crate::live::{DetectorStatus, ModelStatus};
+use crate::track::FollowMode;
 use crate::weights;
 use egui::{Button, Slider, Ui};
 
@@ -26,7 +27,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
         hint(ui, "Nobody is where you pointed. Click on another person, or press Esc for everybody.");
     }
     let people = &mut window.preferences.people;
-    let one = chosen != FollowChoice::All;
+    let one = chosen != FollowChoice::Automatic(FollowMode::All);
     ui.add_enabled_ui(!one, |ui| {
         row(ui, "At most", "With more people in the picture the surest ones are followed.", |ui| {
             slider(ui, Slider::new(&mut people.most, 1..=PeopleSettings::MOST).logarithmic(true))
@@ -54,8 +55,8 @@ fn detector(ui: &mut Ui, window: &mut Window) {
     let tip = Command::ToggleDetector.hint(ui.ctx());
     let people = &mut window.preferences.people;
     check(ui, &mut people.detect, Command::ToggleDetector.text(), &tip);
-    let status = window.live.finder();
-    let ready = matches!(status, FinderStatus::Ready(_));
+    let status = window.live.detector();
+    let ready = matches!(status, DetectorStatus::Ready(_));
     let help = "Frames from one detection to the next; in between, boxes follow the keypoints. Whoever is lost is \
                 looked for at once.";
     ui.add_enabled_ui(ready && people.detect, |ui| {
@@ -65,15 +66,15 @@ fn detector(ui: &mut Ui, window: &mut Window) {
     });
     let alone = "One person is followed, looked for in the whole picture.";
     match status {
-        FinderStatus::Ready(_) if !people.detect => hint(ui, alone),
-        FinderStatus::Ready(summary) => {
+        DetectorStatus::Ready(_) if !people.detect => hint(ui, alone),
+        DetectorStatus::Ready(summary) => {
             let name = summary.path.file_name().unwrap_or(summary.path.as_os_str()).to_string_lossy();
             row(ui, "File", &summary.path.display().to_string(), |ui| open(ui, window, &name));
             return;
         }
-        FinderStatus::Loading => hint(ui, "Preparing the detector…"),
-        FinderStatus::None => hint(ui, format!("{} was not found. {alone}", weights::DETECTOR_FILE)),
-        FinderStatus::Failed(reason) => hint(ui, format!("{reason}. {alone}")),
+        DetectorStatus::Loading => hint(ui, "Preparing the detector…"),
+        DetectorStatus::None => hint(ui, format!("{} was not found. {alone}", weights::DETECTOR_FILE)),
+        DetectorStatus::Failed(reason) => hint(ui, format!("{reason}. {alone}")),
     }
     row(ui, "File", "", |ui| open(ui, window, Command::OpenDetector.text()));
 }

@@ -3,7 +3,7 @@
 use crate::app::theme;
 use crate::app::widgets::{hint, history_plot, low_row, milliseconds, value_row};
 use crate::app::window::Window;
-use crate::live::{FrameTimes, History, Measured, Spread, skipped_share};
+use crate::live::{FrameTimes, LiveMeasurements, Percentiles, RecentValues, skipped_share};
 use egui::{Align, Color32, Label, Layout, Rect, RichText, Sense, Ui, Vec2};
 use egui_plot::{Line, PlotPoints};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ const COLUMN: f32 = 56.0;
 /// Draws the section.
 pub fn show(ui: &mut Ui, window: &mut Window) {
     let measured = window.live.measured();
-    let Some(whole) = Spread::of(measured.history.iter().map(|t| t.whole)) else {
+    let Some(whole) = Percentiles::of(measured.history.iter().map(|t| t.whole)) else {
         hint(ui, "Measured as soon as the network runs.");
         return;
     };
@@ -35,7 +35,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
 }
 
 /// The middle of all frames, and how many a second.
-fn headline(ui: &mut Ui, measured: &Measured, whole: Spread) {
+fn headline(ui: &mut Ui, measured: &LiveMeasurements, whole: Percentiles) {
     let count = measured.history.iter().len();
     ui.horizontal(|ui| {
         let text = RichText::new(milliseconds(whole.p50)).font(theme::strong_font(20.0)).color(theme::BRIGHT);
@@ -56,9 +56,9 @@ fn headline(ui: &mut Ui, measured: &Measured, whole: Spread) {
 }
 
 /// The spread of each stage over the frames in which it ran.
-fn stages(history: &History<FrameTimes>) -> [(&'static str, Option<Spread>); FrameTimes::STAGES] {
+fn stages(history: &RecentValues<FrameTimes>) -> [(&'static str, Option<Percentiles>); FrameTimes::STAGES] {
     let names = FrameTimes::default().stages().map(|(name, _)| name);
-    std::array::from_fn(|n| (names[n], Spread::of(history.iter().filter_map(|t| t.stages()[n].1))))
+    std::array::from_fn(|n| (names[n], Percentiles::of(history.iter().filter_map(|t| t.stages()[n].1))))
 }
 
 /// The stages' shares of their sum (medians do not add up to the whole's median).
@@ -96,7 +96,7 @@ fn column(ui: &mut Ui, text: &str, color: Color32) -> egui::Response {
     .inner
 }
 
-fn stage(ui: &mut Ui, name: &str, times: Option<Spread>, longest: Duration, color: Color32) {
+fn stage(ui: &mut Ui, name: &str, times: Option<Percentiles>, longest: Duration, color: Color32) {
     low_row(ui, |ui| {
         let (square, _) = ui.allocate_exact_size(Vec2::splat(8.0), Sense::hover());
         ui.painter().rect_filled(square, 2.0, color);
@@ -106,7 +106,8 @@ fn stage(ui: &mut Ui, name: &str, times: Option<Spread>, longest: Duration, colo
             ui.add(Label::new(RichText::new(name).color(theme::MUTED)).selectable(false)).id
         });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let text = |part: fn(Spread) -> Duration| times.map_or("–".into(), |t| milliseconds(part(t)));
+            let text =
+                |part: fn(Percentiles) -> Duration| times.map_or("–".into(), |t| milliseconds(part(t)));
             column(ui, &text(|t| t.p95), theme::MUTED);
             column(ui, &text(|t| t.p50), theme::TEXT).labelled_by(label.inner);
             let (track, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());
@@ -121,7 +122,7 @@ fn stage(ui: &mut Ui, name: &str, times: Option<Spread>, longest: Duration, colo
 }
 
 /// The whole's milliseconds over the last frames, and how old the frames were when their people were known.
-fn plot(ui: &mut Ui, history: &History<FrameTimes>) {
+fn plot(ui: &mut Ui, history: &RecentValues<FrameTimes>) {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let whole: PlotPoints<'_> = history.iter().enumerate().map(|(n, t)| [n as f64, ms(t.whole)]).collect();
     let age: PlotPoints<'_> =
@@ -133,7 +134,7 @@ fn plot(ui: &mut Ui, history: &History<FrameTimes>) {
 }
 
 /// What happens before and after the network.
-fn around(ui: &mut Ui, window: &Window, measured: &Measured) {
+fn around(ui: &mut Ui, window: &Window, measured: &LiveMeasurements) {
     if let Some(ages) = window.viewer.ages() {
         let text = format!("{} (95 %: {})", milliseconds(ages.p50), milliseconds(ages.p95));
         let help = "From a frame's capture to its way to the screen: half of the last frames, and 95 % of them. \
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_stage_that_runs_now_and_then_is_measured_over_the_frames_in_which_it_ran() {
-        let mut history = History::new(9);
+        let mut history = RecentValues::new(9);
         for n in 0..9 {
             let detect = (n % 3 == 0).then_some(Duration::from_millis(30));
             history.push(FrameTimes { detect, ..FrameTimes::default() });

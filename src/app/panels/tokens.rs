@@ -5,8 +5,11 @@ use crate::app::theme;
 use crate::app::widgets::{check, choice, hint, row};
 use crate::app::window::Window;
 use crate::live::ModelStatus;
-use crate::model::{Counting, MaskKind, ModelConfig, PositionMode, Variant, keep_count, kept_tokens};
+use crate::model::{
+    Counting, KeepRatio, MaskKind, ModelConfig, PositionMode, Variant, keep_count, kept_tokens,
+};
 use crate::pose::Skeleton;
+use crate::vision::Decoding;
 use egui::{Color32, DragValue, Rect, RichText, Sense, Slider, Ui, Vec2};
 
 /// Draws the section.
@@ -20,7 +23,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     let tokens = config.tokens();
     let count = keep_count(preferences.mask, preferences.keep_ratio, tokens);
     let masked = preferences.mask != MaskKind::None;
-    let percent = if masked { (preferences.keep_ratio * 100.0).round() } else { 100.0 };
+    let percent = if masked { (preferences.keep_ratio.get() * 100.0).round() } else { 100.0 };
 
     ui.horizontal(|ui| {
         ui.vertical(|ui| {
@@ -40,7 +43,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
             slider(ui, Slider::new(&mut shown, 1.0..=100.0).step_by(1.0).fixed_decimals(0).suffix(" %"))
         });
         if kept.changed() {
-            preferences.keep_ratio = shown / 100.0;
+            preferences.keep_ratio = KeepRatio::new(shown / 100.0).unwrap_or_default();
         }
     });
     row(ui, "Mask", help_for(preferences.mask), |ui| {
@@ -54,13 +57,12 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     let help = "Gathered: a kept token has its own position. Prefix: the k-th kept token gets the k-th position, \
                 as TMPose's reference code does; for weights trained by it.";
     row(ui, "Positions", help, |ui| {
-        let all = [PositionMode::Gathered, PositionMode::Prefix];
-        choice(ui, "positions", &mut preferences.positions, &all, |p| p.to_string())
+        choice(ui, "positions", &mut preferences.positions, &PositionMode::ALL, |p| p.to_string())
     });
     let help = "DARK finds a joint between the heatmap's cells; plain is faster and a little less accurate.";
     row(ui, "Decoding", help, |ui| {
-        choice(ui, "decoding", &mut preferences.dark, &[true, false], |dark| {
-            if dark { "DARK" } else { "plain" }.into()
+        choice(ui, "decoding", &mut preferences.decoding, &[Decoding::DARK, Decoding::Plain], |d| {
+            d.to_string()
         })
     });
     let command = crate::app::commands::Command::ToggleFlipTest;

@@ -1,6 +1,6 @@
 //! How near the estimate is to the mannequin's true joints.
 
-use crate::live::{History, LiveResult};
+use crate::live::{LiveResult, RecentValues};
 use crate::pose::Skeleton;
 use crate::source::TruePerson;
 
@@ -20,12 +20,12 @@ pub struct JointAccuracy {
 
 /// The newest accuracy and the running means.
 pub struct LiveAccuracy {
-    recent: History<JointAccuracy>,
+    recent: RecentValues<JointAccuracy>,
 }
 
 impl Default for LiveAccuracy {
     fn default() -> Self {
-        LiveAccuracy { recent: History::new(RUNNING) }
+        LiveAccuracy { recent: RecentValues::new(RUNNING) }
     }
 }
 

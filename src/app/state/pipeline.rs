@@ -1,17 +1,17 @@
 //! What the pipeline reports, read once a frame, so that all panels of a frame agree.
 
-use crate::live::{FinderStatus, Measured, ModelStatus, ModelSummary, Pipeline, SourceStatus, Transport};
+use crate::live::{DetectorStatus, LiveMeasurements, ModelStatus, ModelSummary, Pipeline, SourceStatus, Transport};
 use crate::pose::Skeleton;
 
 /// A copy of the pipeline's reports.
 #[derive(Clone)]
 pub struct PipelineStatus {
     pub model: ModelStatus,
-    pub detector: FinderStatus,
+    pub detector: DetectorStatus,
     /// `None` while no source is open.
     pub source: Option<SourceStatus>,
     pub transport: Transport,
-    pub measured: Measured,
+    pub measured: LiveMeasurements,
     /// Frames of this source that the network never saw because a newer one came first.
     pub dropped_frames: u64,
 }
@@ -21,7 +21,7 @@ impl PipelineStatus {
     pub fn read(pipeline: &Pipeline) -> PipelineStatus {
         PipelineStatus {
             model: pipeline.model(),
-            detector: pipeline.finder(),
+            detector: pipeline.detector(),
             source: pipeline.source(),
             transport: pipeline.transport(),
             measured: pipeline.measured(),

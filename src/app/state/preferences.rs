@@ -3,8 +3,8 @@
 use crate::gpu::DeviceChoice;
 use crate::infer::Settings;
 use crate::live::LiveSettings;
-use crate::model::{MaskKind, PositionMode};
-use crate::track::{FollowMode, FollowSettings, SmoothingSettings};
+use crate::model::{KeepRatio, MaskKind, PositionMode, TokenBudget};
+use crate::track::{FollowMode, SmoothingSettings, TrackSettings};
 use crate::vision::Decoding;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -90,11 +90,11 @@ impl Default for LayerSettings {
 }
 
 /// Who is followed, how they are found, and how much their keypoints are smoothed: what of
-/// [`FollowSettings`] outlives the window.
+/// [`TrackSettings`] outlives the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PeopleSettings {
-    /// Who is followed while the pointer has selected nobody: never a point or a drawn box.
+    /// Who is followed while the pointer has selected nobody.
     pub mode: FollowMode,
     pub most: usize,
     /// Share of the picture's height.
@@ -123,6 +123,9 @@ impl PeopleSettings {
     /// A file written by hand may hold any number.
     fn checked(mut self) -> PeopleSettings {
         let default = PeopleSettings::default();
+        if self.mode.is_in_picture() {
+            self.mode = default.mode;
+        }
         self.most = self.most.clamp(1, Self::MOST);
         self.min_size = if self.min_size.is_finite() { self.min_size.clamp(0.0, 0.9) } else { 0.0 };
         self.detect_every = self.detect_every.clamp(1, Self::RAREST);
@@ -131,15 +134,12 @@ impl PeopleSettings {
         };
         self.min_cutoff = within(self.min_cutoff, Self::CUTOFFS, default.min_cutoff);
         self.beta = within(self.beta, Self::BETAS, default.beta);
-        if matches!(self.mode, FollowMode::Point(_) | FollowMode::Drawn(_)) {
-            self.mode = default.mode;
-        }
         self
     }
 
     /// The tracker's settings; `target` is whom the pointer selected.
-    pub fn follow(&self, target: Option<FollowMode>) -> FollowSettings {
-        FollowSettings {
+    pub fn follow(&self, target: Option<FollowMode>) -> TrackSettings {
+        TrackSettings {
             mode: target.unwrap_or(self.mode),
             most_people: self.most,
             min_size: self.min_size,
@@ -156,7 +156,7 @@ impl PeopleSettings {
 
 impl Default for PeopleSettings {
     fn default() -> Self {
-        let follow = FollowSettings::default();
+        let follow = TrackSettings::default();
         PeopleSettings {
             mode: FollowMode::All,
             most: follow.most_people,
@@ -177,13 +177,15 @@ impl Default for PeopleSettings {
 pub struct Preferences {
     version: u32,
     pub mask: MaskKind,
-    /// Share of the visual tokens that is kept, in (0, 1].
-    pub keep_ratio: f64,
+    /// Share of the visual tokens that is kept. A file written by hand may hold any number.
+    #[serde(deserialize_with = "possible_ratio")]
+    pub keep_ratio: KeepRatio,
     pub seed: u64,
     pub positions: PositionMode,
     pub flip_test: bool,
-    /// DARK decoding instead of plain.
-    pub dark: bool,
+    /// From heatmaps to keypoints; in the file it says whether it is DARK.
+    #[serde(rename = "dark", with = "stored_decoding")]
+    pub decoding: Decoding,
     pub layers: LayerSettings,
     pub people: PeopleSettings,
     pub device: DeviceChoice,
@@ -207,11 +209,11 @@ impl Default for Preferences {
         Preferences {
             version: VERSION,
             mask: MaskKind::default(),
-            keep_ratio: 1.0,
+            keep_ratio: KeepRatio::ALL,
             seed: 0,
             positions: PositionMode::default(),
             flip_test: false,
-            dark: true,
+            decoding: Decoding::default(),
             layers: LayerSettings::default(),
             people: PeopleSettings::default(),
             device: DeviceChoice::Auto,
@@ -243,7 +245,6 @@ impl Preferences {
 
     /// A file written by hand may hold any number.
     fn checked(mut self) -> Preferences {
-        self.keep_ratio = if self.keep_ratio.is_finite() { self.keep_ratio.clamp(0.01, 1.0) } else { 1.0 };
         self.layers.min_score = self.layers.min_score.clamp(0.0, 1.0);
         self.layers.heatmap_opacity = self.layers.heatmap_opacity.clamp(0.0, 1.0);
         self.people = self.people.checked();
@@ -258,22 +259,42 @@ impl Preferences {
         self.recent.truncate(RECENT);
     }
 
-    /// The settings of the live pipeline; `target` is whom the pointer selected.
+    /// The live pipeline's settings; `target` is whom the pointer selected.
     pub fn live(&self, target: Option<FollowMode>) -> LiveSettings {
-        let decoding = if self.dark { Decoding::default() } else { Decoding::Plain };
         LiveSettings {
             infer: Settings {
-                mask: self.mask,
-                keep_ratio: self.keep_ratio,
-                seed: self.seed,
-                positions: self.positions,
+                budget: TokenBudget {
+                    mask: self.mask,
+                    keep_ratio: self.keep_ratio,
+                    seed: self.seed,
+                    positions: self.positions,
+                },
                 flip_test: self.flip_test,
-                decoding,
+                decoding: self.decoding,
             },
             heatmaps: self.layers.heatmaps,
             follow: self.people.follow(target),
             detect: self.people.detect,
         }
+    }
+}
+
+/// The stored ratio; every token where it is none.
+fn possible_ratio<'de, D: serde::Deserializer<'de>>(stored: D) -> Result<KeepRatio, D::Error> {
+    Ok(KeepRatio::new(f64::deserialize(stored)?).unwrap_or_default())
+}
+
+/// The decoding as files hold it: true for DARK.
+mod stored_decoding {
+    use crate::vision::Decoding;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(decoding: &Decoding, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bool(*decoding != Decoding::Plain)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(stored: D) -> Result<Decoding, D::Error> {
+        Ok(if bool::deserialize(stored)? { Decoding::DARK } else { Decoding::Plain })
     }
 }
 
@@ -283,12 +304,13 @@ mod tests {
 
     #[test]
     fn preferences_of_an_unknown_shape_still_load_with_defaults_for_the_rest() {
-        let mut stored = serde_json::to_value(Preferences { keep_ratio: 7.0, ..Default::default() }).unwrap();
+        let mut stored = serde_json::to_value(Preferences::default()).unwrap();
+        stored["keep_ratio"] = 7.0.into();
         stored.as_object_mut().unwrap().remove("layers");
         stored["people"]["most"] = 0.into();
         let read: Preferences = serde_json::from_value(stored).unwrap();
         let read = read.checked();
-        assert_eq!((read.keep_ratio, read.layers), (1.0, LayerSettings::default()));
+        assert_eq!((read.keep_ratio, read.layers), (KeepRatio::ALL, LayerSettings::default()));
         assert_eq!(read.people, PeopleSettings { most: 1, ..PeopleSettings::default() });
     }
 

@@ -2,7 +2,7 @@
 //! source on display and is forgotten with it.
 
 use crate::live::LiveResult;
-use crate::track::{FollowMode, Person};
+use crate::track::{FollowMode, TrackedPerson};
 use crate::vision::BBox;
 
 /// Keypoints below this score do not tell where the person is.
@@ -25,8 +25,8 @@ pub enum PointerMode {
 /// Who is followed, as the panel offers it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FollowChoice {
-    /// Whoever the mode says, without the pointer.
-    Mode(FollowMode),
+    /// A mode that needs no pointer.
+    Automatic(FollowMode),
     /// Whoever is clicked on.
     Click,
     /// Whoever is in a box drawn by hand.
@@ -36,9 +36,9 @@ pub enum FollowChoice {
 impl FollowChoice {
     /// In the order of the panel.
     pub const ALL: [FollowChoice; 5] = [
-        FollowChoice::Mode(FollowMode::All),
-        FollowChoice::Mode(FollowMode::Largest),
-        FollowChoice::Mode(FollowMode::Centre),
+        FollowChoice::Automatic(FollowMode::All),
+        FollowChoice::Automatic(FollowMode::Largest),
+        FollowChoice::Automatic(FollowMode::Centre),
         FollowChoice::Click,
         FollowChoice::Draw,
     ];
@@ -46,11 +46,11 @@ impl FollowChoice {
     /// The name in the panel.
     pub fn text(self) -> &'static str {
         match self {
-            FollowChoice::Mode(FollowMode::All) => "everybody",
-            FollowChoice::Mode(FollowMode::Largest) => "the largest person",
-            FollowChoice::Mode(FollowMode::Centre) => "the person in the middle",
-            FollowChoice::Mode(FollowMode::Point(_)) | FollowChoice::Click => "one person (click)",
-            FollowChoice::Mode(FollowMode::Drawn(_)) | FollowChoice::Draw => "a box drawn by hand",
+            FollowChoice::Automatic(FollowMode::All) => "everybody",
+            FollowChoice::Automatic(FollowMode::Largest) => "the largest person",
+            FollowChoice::Automatic(FollowMode::Centre) => "the person in the middle",
+            FollowChoice::Automatic(FollowMode::Point(_)) | FollowChoice::Click => "one person (click)",
+            FollowChoice::Automatic(FollowMode::Drawn(_)) | FollowChoice::Draw => "a box drawn by hand",
         }
     }
 }
@@ -69,14 +69,14 @@ impl PersonSelection {
         match (self.pointer, self.target) {
             (PointerMode::Draw, _) | (PointerMode::Free, Some(FollowMode::Drawn(_))) => FollowChoice::Draw,
             (PointerMode::Click, _) | (PointerMode::Free, Some(FollowMode::Point(_))) => FollowChoice::Click,
-            (PointerMode::Free, _) => FollowChoice::Mode(mode),
+            (PointerMode::Free, _) => FollowChoice::Automatic(mode),
         }
     }
 
     /// Takes a choice; one that needs no pointer goes to `mode`.
     pub fn choose(&mut self, choice: FollowChoice, mode: &mut FollowMode) {
         *self = match choice {
-            FollowChoice::Mode(chosen) => {
+            FollowChoice::Automatic(chosen) => {
                 *mode = chosen;
                 PersonSelection::default()
             }
@@ -93,7 +93,7 @@ impl PersonSelection {
 }
 
 /// Where a person is: around the confident keypoints, or else the box that was estimated.
-pub fn person_bounds(person: &Person) -> BBox {
+pub fn person_bounds(person: &TrackedPerson) -> BBox {
     let joints = BBox::around(&person.pose.keypoints, MIN_SCORE);
     joints.map_or(person.bbox, |around| around.expanded(AROUND_JOINTS))
 }
@@ -118,7 +118,7 @@ mod tests {
             let (mut selection, mut mode) = (PersonSelection::default(), FollowMode::Centre);
             selection.choose(choice, &mut mode);
             assert_eq!(selection.choice(mode), choice);
-            selection.choose(FollowChoice::Mode(FollowMode::All), &mut mode);
+            selection.choose(FollowChoice::Automatic(FollowMode::All), &mut mode);
             assert_eq!((selection, mode), (PersonSelection::default(), FollowMode::All));
         }
     }

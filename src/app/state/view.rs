@@ -1,6 +1,6 @@
 //! Which frame and which people the picture shows, and how far it is zoomed in.
 
-use crate::live::{History, LiveFrame, LiveResult, Rate, Spread};
+use crate::live::{RecentValues, LiveFrame, LiveResult, Rate, Percentiles};
 use egui::{Pos2, Rect, Vec2};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub struct PictureView {
     /// New frames on the screen a second.
     frames: Rate,
     /// From a frame's capture to its way to the screen, for the last frames.
-    ages: History<Duration>,
+    ages: RecentValues<Duration>,
 }
 
 impl Default for PictureView {
@@ -38,7 +38,7 @@ impl Default for PictureView {
             pan: Vec2::ZERO,
             box_corner: None,
             frames: Rate::default(),
-            ages: History::new(AGES),
+            ages: RecentValues::new(AGES),
         }
     }
 }
@@ -77,8 +77,8 @@ impl PictureView {
     }
 
     /// How old the last frames were when they came to the screen; `None` before the first.
-    pub fn ages(&self) -> Option<Spread> {
-        Spread::of(self.ages.iter().copied())
+    pub fn ages(&self) -> Option<Percentiles> {
+        Percentiles::of(self.ages.iter().copied())
     }
 
     /// New frames on the screen a second.

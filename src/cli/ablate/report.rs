@@ -2,14 +2,14 @@
 
 use super::published;
 use crate::cli::output::markdown_table;
-use crate::eval::ablation::{Cell, Spread};
+use crate::eval::ablation::{AblationSetting, SeedStats};
 use crate::model::{MaskKind, PositionMode};
 use crate::vision::{Chart, Curve};
 use serde::Serialize;
 
 /// Everything that was measured and how.
 #[derive(Serialize)]
-pub struct Report {
+pub struct AblationReport {
     pub version: &'static str,
     pub command: String,
     /// Name of the weights file.
@@ -26,19 +26,19 @@ pub struct Report {
     pub runs: u32,
     /// Set when the weights were trained on pictures of this set.
     pub warning: Option<String>,
-    pub rows: Vec<Row>,
+    pub rows: Vec<AblationRow>,
 }
 
 /// One mask at one keep ratio.
 #[derive(Serialize)]
-pub struct Row {
+pub struct AblationRow {
     #[serde(flatten)]
-    pub cell: Cell,
-    pub ap: Option<Spread>,
-    pub ar: Option<Spread>,
-    pub pck01: Option<Spread>,
+    pub cell: AblationSetting,
+    pub ap: Option<SeedStats>,
+    pub ar: Option<SeedStats>,
+    pub pck01: Option<SeedStats>,
     /// PCKh@0.5 in percent, where the set gives head sizes.
-    pub pckh: Option<Spread>,
+    pub pckh: Option<SeedStats>,
     /// 1e9 multiply-accumulates: what is computed, both passes of a flip test.
     pub executed: Arithmetic,
     /// 1e9 multiply-accumulates with every token embedded and every layer complete.
@@ -65,7 +65,7 @@ pub struct Milliseconds {
     pub whole: f64,
 }
 
-impl Report {
+impl AblationReport {
     fn has_pckh(&self) -> bool {
         self.rows.iter().any(|r| r.pckh.is_some())
     }
@@ -75,7 +75,7 @@ impl Report {
     }
 
     /// The number that the chart shows.
-    fn main_number<'a>(&self, row: &'a Row) -> Option<&'a Spread> {
+    fn main_number<'a>(&self, row: &'a AblationRow) -> Option<&'a SeedStats> {
         if self.has_pckh() { row.pckh.as_ref() } else { row.ap.as_ref() }
     }
 
@@ -91,7 +91,7 @@ impl Report {
         }
         names.extend(["AP", "AR", "PCK@0.1", "GMAC T", "GMAC", "reference T", "reference"]);
         names.extend(["paper's T", "paper's", "ms T", "ms"]);
-        let row = |row: &Row| {
+        let row = |row: &AblationRow| {
             let cell = &row.cell;
             let mut line = vec![cell.mask.to_string(), cell.keep_ratio.to_string(), cell.tokens.to_string()];
             if prefix {
@@ -171,12 +171,12 @@ impl Report {
             lines.push((MaskKind::None, PositionMode::Gathered));
         }
         let curve = |&(mask, positions): &(MaskKind, PositionMode)| {
-            let mut rows: Vec<&Row> =
+            let mut rows: Vec<&AblationRow> =
                 self.rows.iter().filter(|r| (r.cell.mask, r.cell.positions) == (mask, positions)).collect();
             rows.extend(whole.filter(|_| mask != MaskKind::None));
             rows.sort_by(|a, b| a.executed.total.total_cmp(&b.executed.total));
             let shown = rows.iter().filter_map(|r| Some((r.executed.total, self.main_number(r)?)));
-            let shown: Vec<(f64, &Spread)> = shown.collect();
+            let shown: Vec<(f64, &SeedStats)> = shown.collect();
             Curve {
                 name: match positions {
                     PositionMode::Prefix => format!("{mask}, prefix positions"),
@@ -233,11 +233,11 @@ impl Report {
     }
 }
 
-fn spread(value: Option<&Spread>, digits: usize) -> String {
+fn spread(value: Option<&SeedStats>, digits: usize) -> String {
     match value {
         None => "-".into(),
-        Some(Spread { mean, deviation: Some(d), .. }) => format!("{mean:.digits$} \u{b1} {d:.digits$}"),
-        Some(Spread { mean, .. }) if *mean < 0.0 => "-".into(),
-        Some(Spread { mean, .. }) => format!("{mean:.digits$}"),
+        Some(SeedStats { mean, deviation: Some(d), .. }) => format!("{mean:.digits$} \u{b1} {d:.digits$}"),
+        Some(SeedStats { mean, .. }) if *mean < 0.0 => "-".into(),
+        Some(SeedStats { mean, .. }) => format!("{mean:.digits$}"),
     }
 }

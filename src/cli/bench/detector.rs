@@ -1,8 +1,7 @@
 //! `tmpose bench --detector`: how long the person detector takes on a frame.
 
-use super::WARM_UP;
-use super::peers::Peers;
-use super::report::{DetectorRow, Samples};
+use super::peers::{Peers, take_turns};
+use super::report::{DetectorRow, StageSamples};
 use crate::detect::{DetectSettings, Detector};
 use crate::gpu::ComputeDevice;
 use crate::synth::Crowd;
@@ -27,21 +26,15 @@ pub fn measure(
     };
     let (frame, _) = Crowd::new(7, SIZE, PEOPLE).render(2.0);
     let settings = DetectSettings::default();
-    let (mut ours, mut theirs) = (Samples::default(), vec![Samples::default(); names.len()]);
-    for run in 0..WARM_UP + runs as usize {
+    let turns = take_turns(runs, peers, names.len(), || {
         let (_, times) = detector.detect(&frame, &settings)?;
-        let counts = run >= WARM_UP;
-        if counts {
-            ours.add_detector(&times);
-        }
-        for (peer, samples) in theirs.iter_mut().enumerate() {
-            let Some(peers) = peers.as_deref_mut() else { continue };
-            let ms = peers.run(peer, &[])?;
-            if counts {
-                samples.add(ms);
-            }
-        }
-    }
+        Ok(Some((times, Vec::new())))
+    })?;
+    let mut ours = StageSamples::default();
+    let theirs = turns.map_or_else(Vec::new, |turns| {
+        turns.ours.iter().for_each(|times| ours.add_detector(times));
+        turns.theirs.into_iter().map(StageSamples::of).collect()
+    });
     let name = weights.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(DetectorRow::new(name, config.input, device, &ours, names.into_iter().zip(theirs).collect()))
 }

@@ -1,36 +1,36 @@
 //! `tmpose bench live`: a source through the whole live pipeline without a window: how many frames a second come out,
 //! how old they are, what each stage takes, and how much memory it needs.
 
+mod known_boxes;
 mod measure;
 mod memory;
-mod places;
-mod rehearsed;
+mod on_demand;
+mod prerendered;
 mod report;
-mod turns;
 
-use super::super::model_args::{ModelArgs, keep_ratio};
+use super::super::model_args::ModelArgs;
 use super::super::output::write_file;
-use super::super::people_arg::named_detector;
 use super::super::source_arg::parse_source;
+use crate::detect::DetectorChoice;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::live::{
-    self, Bell, FinderLoader, FinderSummary, LiveSettings, Loader, ModelSummary, Opener, Pipeline, Transport,
+    self, DetectorLoader, DetectorSummary, LiveSettings, ModelLoader, ModelSummary, Notifier, Opener,
+    Pipeline, Transport,
 };
-use crate::model::MaskKind;
+use crate::model::{KeepRatio, MaskKind, TokenBudget};
 use crate::source::{self, SourceSpec};
 use crate::synth::MOST_FIGURES;
-use crate::track::FollowSettings;
-use crate::weights;
+use crate::track::TrackSettings;
 use anyhow::{Context, bail};
+use known_boxes::KnownBoxes;
 use measure::Bench;
-use places::Places;
-use rehearsed::Rehearsed;
+use on_demand::{OnDemandSource, Permits, permits};
+use prerendered::Prerendered;
 use report::{Report, Subject};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use turns::{AsWanted, Turns, turns};
 
 /// People in the frame where nothing else is asked for.
 const PEOPLE: [u32; 4] = [1, 2, 5, 10];
@@ -44,17 +44,17 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Share of the visual tokens that is kept
-    #[arg(long, default_value_t = 1.0, value_name = "RATIO", value_parser = keep_ratio)]
-    keep: f64,
+    #[arg(long, default_value_t, value_name = "RATIO")]
+    keep: KeepRatio,
     /// Which visual tokens are kept
     #[arg(long, default_value_t, value_name = "KIND")]
     mask: MaskKind,
     /// The person detector's file, or "none": then it is known where the mannequins stand, and of another source one
     /// person is followed [default: the one that comes with tmpose, if it is there]
     #[arg(long, value_name = "FILE")]
-    detector: Option<PathBuf>,
+    detector: Option<DetectorChoice>,
     /// Frames from one person detection to the next
-    #[arg(long, default_value_t = FollowSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = TrackSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     detect_every: u32,
     /// Mannequins in the picture; of another source the most people that are followed [default: 1,2,5,10]
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FIGURES)))]
@@ -111,10 +111,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let load = super::busy();
     let spec = parse_source(&args.source)?;
-    let detector = match &args.detector {
-        Some(value) => named_detector(value)?,
-        None => weights::default_detector(),
-    };
+    let detector = args.detector.clone().unwrap_or_default().file()?;
     let detector = detector.as_deref();
     let people = args.people_counts(&spec, detector.is_some())?;
     let pose_weights = args.model.weights_file()?;
@@ -122,10 +119,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(note) = &device.note {
         eprintln!("note: {note}");
     }
-    let news = Arc::new(Bell::default());
+    let news = Arc::new(Notifier::default());
     let wake = {
         let news = news.clone();
-        move || news.ring()
+        move || news.notify()
     };
     let live = Pipeline::new(args.settings(1), Arc::new(wake)).context("cannot start the pipeline")?;
     let mut bench = Bench { live, news, stop: crate::cli::stop_flag()? };
@@ -147,10 +144,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             let plan = Plan { pace, people, time, memory_every };
             eprintln!("{people} people, {}, {} s", plan.pace_name(), args.seconds);
             bench.live.set_settings(args.settings(people));
-            bench.live.load_finder(finder(detector, args.model.device, &spec, people, &device));
+            bench.live.load_detector(finder(detector, args.model.device, &spec, people, &device));
             bench.ready()?;
-            let (number, turns) = bench.open(with_people(&spec, people), pace, args.looped);
-            report.add(bench.measure(&plan, number, turns.as_ref())?);
+            let (number, permits) = bench.open(with_people(&spec, people), pace, args.looped);
+            report.add(bench.measure(&plan, number, permits.as_ref())?);
         }
     }
     print!("{}", report.markdown());
@@ -186,41 +183,42 @@ impl Args {
     }
 
     fn settings(&self, people: u32) -> LiveSettings {
-        let infer = Settings { mask: self.mask, keep_ratio: self.keep, ..Settings::default() };
-        let follow = FollowSettings {
+        let budget = TokenBudget { mask: self.mask, keep_ratio: self.keep, ..TokenBudget::default() };
+        let infer = Settings { budget, ..Settings::default() };
+        let follow = TrackSettings {
             most_people: people as usize,
             detect_every: self.detect_every,
             // Small mannequins are people too.
             min_size: 0.0,
-            ..FollowSettings::default()
+            ..TrackSettings::default()
         };
         LiveSettings { infer, follow, ..LiveSettings::default() }
     }
 }
 
 impl Bench {
-    /// Opens a source and plays it; its number, and what gives its frames their turns if they wait for them.
-    fn open(&mut self, spec: SourceSpec, pace: Pace, looping: bool) -> (u64, Option<Turns>) {
+    /// Opens a source and plays it; its number, and what gives its frames their permits if they wait for them.
+    fn open(&mut self, spec: SourceSpec, pace: Pace, looping: bool) -> (u64, Option<Permits>) {
         let transport = Transport { playing: true, looping };
-        let (turns, gate) = match pace {
+        let (permits, gate) = match pace {
             Pace::Source => (None, None),
             Pace::Free => {
-                let (turns, gate) = turns();
-                (Some(turns), Some(gate))
+                let (permits, gate) = permits();
+                (Some(permits), Some(gate))
             }
         };
         let drawn = is_drawn(&spec);
         let open: Opener = Box::new(move || {
             let mut source = source::open(&spec)?;
             if drawn {
-                source = Box::new(Rehearsed::new(source)?);
+                source = Box::new(Prerendered::new(source)?);
             }
             Ok(match &gate {
-                Some(gate) => Box::new(AsWanted::new(source, gate.clone())),
+                Some(gate) => Box::new(OnDemandSource::new(source, gate.clone())),
                 None => source,
             })
         });
-        (self.live.open_with(open, transport), turns)
+        (self.live.open_with(open, transport), permits)
     }
 }
 
@@ -239,7 +237,7 @@ fn with_people(spec: &SourceSpec, people: u32) -> SourceSpec {
 }
 
 /// Loads the network on the inference thread.
-fn loader(weights: &Path, device: &ComputeDevice) -> Loader {
+fn loader(weights: &Path, device: &ComputeDevice) -> ModelLoader {
     let (path, device) = (weights.to_owned(), device.clone());
     Box::new(move || {
         let estimator = Estimator::load(&path, device.clone())?;
@@ -255,12 +253,12 @@ fn finder(
     spec: &SourceSpec,
     people: u32,
     device: &ComputeDevice,
-) -> Option<FinderLoader> {
+) -> Option<DetectorLoader> {
     match (detector, spec) {
-        (Some(path), _) => Some(live::detector(path.to_owned(), choice)),
+        (Some(path), _) => Some(live::detector_loader(path.to_owned(), choice)),
         (None, _) if is_drawn(spec) => {
-            let summary = FinderSummary { path: PathBuf::new(), device: device.clone() };
-            Some(Box::new(move || Ok((Box::new(Places(people)) as _, summary))))
+            let summary = DetectorSummary { path: PathBuf::new(), device: device.clone() };
+            Some(Box::new(move || Ok((Box::new(KnownBoxes(people)) as _, summary))))
         }
         (None, _) => None,
     }

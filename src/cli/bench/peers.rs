@@ -15,6 +15,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// Part of the program, so that an installed one has it too.
 const SCRIPT: &str = include_str!("../../../scripts/bench_peers.py");
 
+/// Runs that are not counted.
+const WARM_UP: u32 = 2;
+
 /// The running Python process.
 pub struct Peers {
     child: Child,
@@ -23,7 +26,7 @@ pub struct Peers {
 }
 
 #[derive(Deserialize)]
-struct Loaded {
+struct PeerNetwork {
     peers: Vec<String>,
     /// Trained numbers of the network that was built.
     parameters: Option<u64>,
@@ -32,7 +35,7 @@ struct Loaded {
 }
 
 #[derive(Deserialize)]
-struct Ran {
+struct PeerRun {
     ms: BTreeMap<String, f64>,
 }
 
@@ -62,7 +65,7 @@ impl Peers {
 
     /// Builds the network in every peer that can; their names.
     pub fn load(&mut self, config: &ModelConfig, gpu: bool, batch: usize) -> anyhow::Result<Vec<String>> {
-        let loaded: Loaded = self.ask(&request(serde_json::json!({ "load": config }), gpu, batch))?;
+        let loaded: PeerNetwork = self.ask(&request(serde_json::json!({ "load": config }), gpu, batch))?;
         same_network("parameters", trained_numbers(config), loaded.parameters)?;
         let macs = config.macs(config.tokens(), Counting::Executed).total();
         same_network("multiply-accumulates", macs, loaded.macs)?;
@@ -71,7 +74,7 @@ impl Peers {
 
     /// Builds the person detector's network in every peer that can; their names.
     pub fn load_detector(&mut self, config: &DetectorConfig, gpu: bool) -> anyhow::Result<Vec<String>> {
-        let loaded: Loaded = self.ask(&request(serde_json::json!({ "detector": config }), gpu, 1))?;
+        let loaded: PeerNetwork = self.ask(&request(serde_json::json!({ "detector": config }), gpu, 1))?;
         // The weights are lazy: only their shapes are made.
         let parameters = config.init(&Device::flex()).num_params();
         same_network("parameters", parameters as u64, loaded.parameters)?;
@@ -93,14 +96,14 @@ impl Peers {
             "loss": train.loss,
             "schedule": train.schedule,
         });
-        let loaded: Loaded = self.ask(&request(what, gpu, train.schedule.batch))?;
+        let loaded: PeerNetwork = self.ask(&request(what, gpu, train.schedule.batch))?;
         same_network("trained parameters", parameters as u64, loaded.parameters)?;
         Ok(loaded.peers)
     }
 
     /// One run of a peer: milliseconds of each stage that it can tell apart.
     pub fn run(&mut self, peer: usize, kept: &[usize]) -> anyhow::Result<BTreeMap<String, f64>> {
-        let ran: Ran = self.ask(&serde_json::json!({ "run": peer, "kept": kept }))?;
+        let ran: PeerRun = self.ask(&serde_json::json!({ "run": peer, "kept": kept }))?;
         Ok(ran.ms)
     }
 
@@ -114,6 +117,42 @@ impl Peers {
         }
         serde_json::from_str(&answer).context("the Python process with PyTorch gave a wrong answer")
     }
+}
+
+/// Milliseconds of each counted run, ours and each peer's.
+pub struct Turns<T> {
+    pub ours: Vec<T>,
+    /// For each peer, for each run: the stages that it can tell apart.
+    pub theirs: Vec<Vec<BTreeMap<String, f64>>>,
+}
+
+/// Runs `ours` and each of the first `count` peers in turn, so that whatever else the machine does falls on all of
+/// them alike. After runs that nobody counts, since memory is claimed, and kernels are compiled and tuned in them,
+/// `runs` are counted. `ours` returns what it measured and the visual tokens that it kept; `None` ends everything.
+///
+/// # Errors
+/// Those of `ours`, or the Python process ended.
+pub fn take_turns<T>(
+    runs: u32,
+    mut peers: Option<&mut Peers>,
+    count: usize,
+    mut ours: impl FnMut() -> anyhow::Result<Option<(T, Vec<usize>)>>,
+) -> anyhow::Result<Option<Turns<T>>> {
+    let mut turns = Turns { ours: Vec::new(), theirs: vec![Vec::new(); count] };
+    for run in 0..WARM_UP + runs {
+        let Some((measured, kept)) = ours()? else { return Ok(None) };
+        if run >= WARM_UP {
+            turns.ours.push(measured);
+        }
+        for (peer, runs) in turns.theirs.iter_mut().enumerate() {
+            let Some(peers) = peers.as_deref_mut() else { continue };
+            let ms = peers.run(peer, &kept)?;
+            if run >= WARM_UP {
+                runs.push(ms);
+            }
+        }
+    }
+    Ok(Some(turns))
 }
 
 /// `what` with the device and what else every peer must know.

@@ -3,7 +3,7 @@
 use crate::detect::DetectTimes;
 use crate::gpu::ComputeDevice;
 use crate::infer::StageTimes;
-use crate::model::{MaskKind, Variant};
+use crate::model::{KeepRatio, MaskKind, Variant};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,9 +17,9 @@ const DETECTOR_COLUMNS: [&str; 4] = ["prepare", "network", "decode", "whole"];
 
 /// Milliseconds of each run, by column.
 #[derive(Clone, Debug, Default)]
-pub struct Samples(BTreeMap<String, Vec<f64>>);
+pub struct StageSamples(BTreeMap<String, Vec<f64>>);
 
-impl Samples {
+impl StageSamples {
     /// A run with true stage times, and one without waiting between the stages.
     pub fn add_ours(&mut self, stages: &StageTimes, unbroken: &StageTimes) {
         let whole = [("network", unbroken.network), ("whole", unbroken.whole)];
@@ -27,7 +27,14 @@ impl Samples {
         self.add(stages.stages().into_iter().chain(whole).map(|(name, time)| (name.to_owned(), ms(time))));
     }
 
-    pub fn add(&mut self, ms: impl IntoIterator<Item = (String, f64)>) {
+    /// The runs of a peer.
+    pub fn of(runs: Vec<BTreeMap<String, f64>>) -> StageSamples {
+        let mut samples = StageSamples::default();
+        runs.into_iter().for_each(|ms| samples.add(ms));
+        samples
+    }
+
+    fn add(&mut self, ms: impl IntoIterator<Item = (String, f64)>) {
         for (column, ms) in ms {
             self.0.entry(column).or_default().push(ms);
         }
@@ -55,19 +62,19 @@ pub fn median(values: &[f64]) -> Option<f64> {
 
 /// One variant at one ratio on one device.
 #[derive(Serialize)]
-pub struct Row {
+pub struct StageRow {
     variant: Variant,
     backend: String,
     device: String,
-    keep: f64,
+    keep: KeepRatio,
     tokens: usize,
     /// Median milliseconds.
     ms: BTreeMap<String, f64>,
-    peers: Vec<Peer>,
+    peers: Vec<PeerTimes>,
 }
 
 #[derive(Serialize)]
-struct Peer {
+struct PeerTimes {
     name: String,
     ms: BTreeMap<String, f64>,
     /// Our time over the peer's: below 1 we are faster. Of `whole` it is our time from the picture to the outcome over
@@ -75,8 +82,8 @@ struct Peer {
     ratio: BTreeMap<String, f64>,
 }
 
-impl Peer {
-    fn beside(ms: &BTreeMap<String, f64>, name: String, samples: &Samples) -> Peer {
+impl PeerTimes {
+    fn beside(ms: &BTreeMap<String, f64>, name: String, samples: &StageSamples) -> PeerTimes {
         let their = samples.medians();
         let arithmetic = their.get("network").map(|network| ("whole", *network));
         let pairs = their.iter().map(|(column, ms)| (column.as_str(), *ms)).chain(arithmetic);
@@ -84,7 +91,7 @@ impl Peer {
             .filter(|(_, their)| *their > 0.0)
             .filter_map(|(column, their)| Some((column.to_owned(), ms.get(column)? / their)))
             .collect();
-        Peer { name, ms: their, ratio }
+        PeerTimes { name, ms: their, ratio }
     }
 }
 
@@ -99,7 +106,7 @@ pub struct DetectorRow {
     device: String,
     /// Median milliseconds.
     ms: BTreeMap<String, f64>,
-    peers: Vec<Peer>,
+    peers: Vec<PeerTimes>,
 }
 
 impl DetectorRow {
@@ -107,11 +114,12 @@ impl DetectorRow {
         weights: String,
         input: usize,
         device: &ComputeDevice,
-        ours: &Samples,
-        theirs: Vec<(String, Samples)>,
+        ours: &StageSamples,
+        theirs: Vec<(String, StageSamples)>,
     ) -> DetectorRow {
         let ms = ours.medians();
-        let peers = theirs.into_iter().map(|(name, samples)| Peer::beside(&ms, name, &samples)).collect();
+        let peers =
+            theirs.into_iter().map(|(name, samples)| PeerTimes::beside(&ms, name, &samples)).collect();
         DetectorRow {
             weights,
             input,
@@ -123,39 +131,40 @@ impl DetectorRow {
     }
 }
 
-impl Row {
+impl StageRow {
     pub fn new(
         variant: Variant,
         device: &ComputeDevice,
-        keep: f64,
+        keep: KeepRatio,
         tokens: usize,
-        ours: &Samples,
-        theirs: Vec<(String, Samples)>,
-    ) -> Row {
+        ours: &StageSamples,
+        theirs: Vec<(String, StageSamples)>,
+    ) -> StageRow {
         let ms = ours.medians();
-        let peers = theirs.into_iter().map(|(name, samples)| Peer::beside(&ms, name, &samples)).collect();
+        let peers =
+            theirs.into_iter().map(|(name, samples)| PeerTimes::beside(&ms, name, &samples)).collect();
         let (backend, device) = (device.backend.clone(), device.name.clone());
-        Row { variant, backend, device, keep, tokens, ms, peers }
+        StageRow { variant, backend, device, keep, tokens, ms, peers }
     }
 }
 
 /// All rows, printed as they come.
 #[derive(Serialize)]
-pub struct Report {
+pub struct StageReport {
     version: &'static str,
     mask: MaskKind,
     persons: usize,
     runs: u32,
     /// The machine's load average before the first run, if it was busy.
     load: Option<f64>,
-    rows: Vec<Row>,
+    rows: Vec<StageRow>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     detectors: Vec<DetectorRow>,
 }
 
-impl Report {
-    pub fn new(mask: MaskKind, persons: usize, runs: u32, load: Option<f64>) -> Report {
-        Report {
+impl StageReport {
+    pub fn new(mask: MaskKind, persons: usize, runs: u32, load: Option<f64>) -> StageReport {
+        StageReport {
             version: env!("CARGO_PKG_VERSION"),
             mask,
             persons,
@@ -178,7 +187,7 @@ impl Report {
         println!();
     }
 
-    pub fn add(&mut self, row: Row) {
+    pub fn add(&mut self, row: StageRow) {
         print!("{:<14}{:>5}{:>7}", row.variant.name(), row.keep, row.tokens);
         println!("{}", cells(&COLUMNS, &row.ms, ""));
         print_peers(&COLUMNS, &row.peers);
@@ -194,7 +203,7 @@ impl Report {
     }
 }
 
-fn print_peers(columns: &[&str], peers: &[Peer]) {
+fn print_peers(columns: &[&str], peers: &[PeerTimes]) {
     for peer in peers {
         println!("  {:<24}{}", peer.name, cells(columns, &peer.ms, ""));
         println!("  {:<24}{}", "  ratio", cells(columns, &peer.ratio, "x"));
@@ -224,13 +233,20 @@ mod tests {
 
     #[test]
     fn ratios_are_ours_over_theirs_where_both_measured() {
-        let mut ours = Samples::default();
+        let mut ours = StageSamples::default();
         ours.add(
             [("network", 20.0), ("decode", 1.0), ("whole", 25.0)].map(|(name, ms)| (name.to_owned(), ms)),
         );
-        let mut theirs = Samples::default();
+        let mut theirs = StageSamples::default();
         theirs.add([("network".to_owned(), 10.0)]);
-        let row = Row::new(Variant::T, &ComputeDevice::cpu(), 1.0, 256, &ours, vec![("P".into(), theirs)]);
+        let row = StageRow::new(
+            Variant::T,
+            &ComputeDevice::cpu(),
+            KeepRatio::ALL,
+            256,
+            &ours,
+            vec![("P".into(), theirs)],
+        );
         // From the picture to the keypoints it is our whole time over the peer's arithmetic.
         let ratios = [("network".to_owned(), 2.0), ("whole".to_owned(), 2.5)];
         assert_eq!(row.peers[0].ratio, BTreeMap::from(ratios));

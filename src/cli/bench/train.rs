@@ -1,17 +1,18 @@
 //! `tmpose bench --train`: how long a training step takes, beside PyTorch's.
 
-use super::peers::Peers;
-use super::people;
-use super::train_report::{Measured, TrainReport, TrainRow};
-use super::{Args, WARM_UP};
+use super::Args;
+use super::noise_set;
+use super::peers::{Peers, take_turns};
+use super::train_report::{StepTimes, TrainReport, TrainRow};
 use crate::cli::stop_flag;
 use crate::data::{Augmentation, SetSpec};
 use crate::gpu::DeviceChoice;
-use crate::model::{ModelConfig, Variant, kept_tokens};
+use crate::model::{KeepRatio, ModelConfig, Variant, kept_tokens};
 use crate::pose::Skeleton;
 use crate::train::config::MaskSection;
 use crate::train::{Stepper, TrainConfig};
 use anyhow::Context;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,7 +41,7 @@ pub struct TrainingArgs {
 }
 
 /// Everything that steps of one kind share.
-struct Case<'a> {
+struct TrainCase<'a> {
     args: &'a Args,
     variant: Variant,
     from: TrainFrom,
@@ -55,14 +56,14 @@ pub fn run(args: &Args, mut peers: Option<&mut Peers>, load: Option<f64>) -> any
     let stop = stop_flag()?;
     let folder = tempfile::tempdir().context("cannot make a folder for the people to train on")?;
     let persons = usize::from(args.training.batch.max(args.training.picture_batch));
-    people::write(folder.path(), persons, Skeleton::coco17())?;
+    noise_set::write(folder.path(), persons, Skeleton::coco17())?;
     let variants = if args.variants.is_empty() { vec![Variant::T] } else { args.variants.clone() };
     let mut report = TrainReport::new(args.mask, args.runs, load);
     let mut measured = Ok(());
     'cases: for &device in &args.devices {
         for &variant in &variants {
             for &from in &args.training.train {
-                let case = Case { args, variant, from, device, folder: folder.path() };
+                let case = TrainCase { args, variant, from, device, folder: folder.path() };
                 measured = case.measure(peers.as_deref_mut(), &mut report, &stop);
                 if measured.is_err() || stop.load(Ordering::SeqCst) {
                     break 'cases;
@@ -75,7 +76,7 @@ pub fn run(args: &Args, mut peers: Option<&mut Peers>, load: Option<f64>) -> any
     if stop.load(Ordering::SeqCst) { Ok(()) } else { measured }
 }
 
-impl Case<'_> {
+impl TrainCase<'_> {
     /// Every keep ratio. Ours and PyTorch take turns step by step, so that whatever else the machine does
     /// falls on both alike.
     fn measure(
@@ -100,40 +101,33 @@ impl Case<'_> {
                 }
             };
             let kept = kept_tokens(self.args.mask, keep, shape.grid, 0);
-            let (mut milliseconds, mut theirs) = (Vec::new(), vec![Vec::new(); names.len()]);
-            for run in 0..WARM_UP + self.args.runs as usize {
+            let turns = take_turns(self.args.runs, peers.as_deref_mut(), names.len(), || {
                 if stop.load(Ordering::SeqCst) {
-                    return Ok(());
+                    return Ok(None);
                 }
-                let time = ours.step()?.time.as_secs_f64() * 1e3;
-                if run >= WARM_UP {
-                    milliseconds.push(time);
-                }
-                for (peer, samples) in theirs.iter_mut().enumerate() {
-                    let Some(peers) = peers.as_deref_mut() else { continue };
-                    let ms = peers.run(peer, &kept)?;
-                    if run >= WARM_UP {
-                        samples.extend(ms.get("step"));
-                    }
-                }
-            }
+                Ok(Some((ours.step()?.time.as_secs_f64() * 1e3, kept.clone())))
+            })?;
+            let Some(turns) = turns else { return Ok(()) };
             let batch = config.schedule.batch;
-            let peer = names.first().zip(theirs.first());
+            let steps = |runs: &Vec<BTreeMap<String, f64>>| -> Vec<f64> {
+                runs.iter().filter_map(|ms| ms.get("step").copied()).collect()
+            };
+            let peer = names.first().zip(turns.theirs.first().map(steps));
             report.add(TrainRow::new(
                 self.variant,
                 ours.device(),
                 ours.way(),
                 keep,
                 kept.len(),
-                Measured::new(batch, &milliseconds),
-                peer.map(|(name, ms)| (name.clone(), Measured::new(batch, ms))),
+                StepTimes::new(batch, &turns.ours),
+                peer.map(|(name, ms)| (name.clone(), StepTimes::new(batch, &ms))),
             ));
         }
         Ok(())
     }
 
     /// The default recipe, with one batch and one mask.
-    fn settings(&self, keep: f64) -> TrainConfig {
+    fn settings(&self, keep: KeepRatio) -> TrainConfig {
         let training = &self.args.training;
         let mut config = TrainConfig::default();
         config.model.variant = self.variant;
@@ -145,7 +139,7 @@ impl Case<'_> {
         config.augmentation = Augmentation::none();
         config.masks = MaskSection {
             full: 0.0,
-            ratio: [keep; 2],
+            ratio: [keep.get(); 2],
             fixed_share: 1.0,
             fixed: self.args.mask,
             ..config.masks

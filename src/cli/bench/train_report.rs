@@ -2,12 +2,12 @@
 
 use super::report::median;
 use crate::gpu::ComputeDevice;
-use crate::model::{MaskKind, Variant};
+use crate::model::{KeepRatio, MaskKind, Variant};
 use serde::Serialize;
 
 /// How fast the steps of one program were.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Measured {
+pub struct StepTimes {
     /// Persons in a step.
     batch: usize,
     /// Median milliseconds of a step.
@@ -15,11 +15,11 @@ pub struct Measured {
     persons_a_second: f64,
 }
 
-impl Measured {
+impl StepTimes {
     /// From the milliseconds of each step of `batch` persons.
-    pub fn new(batch: usize, milliseconds: &[f64]) -> Measured {
+    pub fn new(batch: usize, milliseconds: &[f64]) -> StepTimes {
         let ms = median(milliseconds).unwrap_or(f64::NAN);
-        Measured { batch, ms, persons_a_second: batch as f64 * 1e3 / ms }
+        StepTimes { batch, ms, persons_a_second: batch as f64 * 1e3 / ms }
     }
 }
 
@@ -31,17 +31,17 @@ pub struct TrainRow {
     device: String,
     /// What steps begin with and how gradients are computed.
     way: &'static str,
-    keep: f64,
+    keep: KeepRatio,
     tokens: usize,
-    ours: Measured,
-    peer: Option<Peer>,
+    ours: StepTimes,
+    peer: Option<PeerStepTimes>,
 }
 
 #[derive(Serialize)]
-struct Peer {
+struct PeerStepTimes {
     name: String,
     #[serde(flatten)]
-    measured: Measured,
+    measured: StepTimes,
     /// Our time over the peer's: below 1 we are faster.
     ratio: f64,
 }
@@ -51,12 +51,13 @@ impl TrainRow {
         variant: Variant,
         device: &ComputeDevice,
         way: &'static str,
-        keep: f64,
+        keep: KeepRatio,
         tokens: usize,
-        ours: Measured,
-        peer: Option<(String, Measured)>,
+        ours: StepTimes,
+        peer: Option<(String, StepTimes)>,
     ) -> TrainRow {
-        let peer = peer.map(|(name, measured)| Peer { name, ratio: ours.ms / measured.ms, measured });
+        let peer =
+            peer.map(|(name, measured)| PeerStepTimes { name, ratio: ours.ms / measured.ms, measured });
         let (backend, device) = (device.backend.clone(), device.name.clone());
         TrainRow { variant, backend, device, way, keep, tokens, ours, peer }
     }
@@ -124,14 +125,22 @@ impl TrainReport {
 mod tests {
     use super::*;
 
-    fn row(peer: Option<(String, Measured)>) -> TrainRow {
-        let ours = Measured::new(32, &[900.0, 800.0, 5000.0]);
-        TrainRow::new(Variant::T, &ComputeDevice::cpu(), "pictures, autodiff", 0.6, 153, ours, peer)
+    fn row(peer: Option<(String, StepTimes)>) -> TrainRow {
+        let ours = StepTimes::new(32, &[900.0, 800.0, 5000.0]);
+        TrainRow::new(
+            Variant::T,
+            &ComputeDevice::cpu(),
+            "pictures, autodiff",
+            KeepRatio::new(0.6).unwrap(),
+            153,
+            ours,
+            peer,
+        )
     }
 
     #[test]
     fn a_row_is_markdown_with_our_time_over_theirs() {
-        let theirs = Some(("PyTorch 2".into(), Measured::new(32, &[1800.0])));
+        let theirs = Some(("PyTorch 2".into(), StepTimes::new(32, &[1800.0])));
         assert_eq!(
             row(theirs).markdown(),
             "| tmpose-t | pictures, autodiff | 32 | 0.6 | 153 | 900 | 35.6 | 1800 | 17.8 | 0.50 |"

@@ -4,7 +4,7 @@ use super::{make_folder_of, table};
 use crate::cli::errors::sentence;
 use crate::cli::stop_flag;
 use crate::data::health::pick;
-use crate::data::samples::read_picture;
+use crate::data::samples::read_image;
 use crate::data::{Health, PoseSet, TeacherLabels, splits};
 use crate::pose::{Keypoint, Pose};
 use crate::vision::{Affine, BBox, CropBox, Tile, contact_sheet, draw_box, draw_pose, warp};
@@ -91,7 +91,7 @@ fn look_at(part: &Path, args: &Args) -> anyhow::Result<(Health, Vec<Tile>)> {
     let teacher = TeacherLabels::beside(&set).map(|path| TeacherLabels::load(&path)).transpose()?;
     let mut health = Health::of(&set, teacher.as_ref());
     if !args.quick {
-        let bar = ProgressBar::new(set.pictures.len() as u64).with_prefix(set.title());
+        let bar = ProgressBar::new(set.images.len() as u64).with_prefix(set.title());
         if let Ok(style) = ProgressStyle::with_template("{prefix}: decoding {bar:30} {pos}/{len}  {eta} left")
         {
             bar.set_style(style);
@@ -112,7 +112,7 @@ fn tile(set: &PoseSet, health: &Health, index: usize) -> Tile {
     let crop = CropBox::from_bbox(&person.bbox, TILE[0] as f64 / TILE[1] as f64, AROUND);
     let map = Affine::from_crop(&crop, 0.0, TILE);
     let place = |x: f32, y: f32| map.apply([f64::from(x), f64::from(y)]).map(|v| v as f32);
-    let mut picture = match read_picture(set.picture(person)) {
+    let mut picture = match read_image(set.image_of(person)) {
         Ok(picture) => warp(&picture, &map, TILE),
         Err(_) => RgbImage::from_pixel(TILE[0] as u32, TILE[1] as u32, image::Rgb([90, 90, 90])),
     };

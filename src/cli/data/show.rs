@@ -1,7 +1,7 @@
 //! `tmpose data show`: augmented samples as the network sees them.
 
 use super::make_folder_of;
-use crate::data::{Mixture, Sample, Samples, SetSpec};
+use crate::data::{AugmentedCrop, CropDataset, Mixture, SetSpec};
 use crate::model::ModelConfig;
 use crate::pose::{Keypoint, Pose, Skeleton};
 use crate::train::TrainConfig;
@@ -67,7 +67,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     mixture.thin_to(args.count);
     let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
     let augmentation = config.augmentation.clone();
-    let samples = Samples { mixture, skeleton, augmentation, seed: args.seed, input_wh, heatmap_wh };
+    let samples = CropDataset { mixture, skeleton, augmentation, seed: args.seed, input_wh, heatmap_wh };
     let tiles: Vec<Tile> =
         (0..samples.len()).map(|i| tile(&samples, i, config.loss.sigma)).collect::<Result<_, _>>()?;
     let cell = [2 * input_wh[0] as u32 + GAP, input_wh[1] as u32];
@@ -89,7 +89,7 @@ fn settings(path: &Path) -> anyhow::Result<TrainConfig> {
 
 /// One sample: its crop with the joints, and the same darkened under its targets. Joints that count
 /// less in the loss are paler.
-fn tile(samples: &Samples, index: usize, sigma: f32) -> anyhow::Result<Tile> {
+fn tile(samples: &CropDataset, index: usize, sigma: f32) -> anyhow::Result<Tile> {
     let sample = samples.draw(index, 0);
     let seen = colours(&samples.pixels(index, &sample)?, samples.input_wh);
     let joints = samples.joints(index, &sample);
@@ -113,7 +113,7 @@ fn tile(samples: &Samples, index: usize, sigma: f32) -> anyhow::Result<Tile> {
     Ok(Tile { picture, caption: caption(samples, index, &sample) })
 }
 
-fn caption(samples: &Samples, index: usize, sample: &Sample) -> String {
+fn caption(samples: &CropDataset, index: usize, sample: &AugmentedCrop) -> String {
     let (_, person, _) = samples.person(index);
     let aspect = samples.input_wh[0] as f64 / samples.input_wh[1] as f64;
     let plain = CropBox::from_bbox(&person.bbox, aspect, BOX_PADDING);

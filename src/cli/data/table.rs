@@ -1,6 +1,6 @@
 //! The report of `tmpose data check` for people.
 
-use crate::data::health::Spread;
+use crate::data::health::SummaryStats;
 use crate::data::{FindingKind, Health};
 
 /// Findings named for each kind.
@@ -70,6 +70,6 @@ fn left_out(health: &Health) -> String {
     if parts.is_empty() { all } else { format!("{all} ({})", parts.join(", ")) }
 }
 
-fn spread(s: &Spread, unit: &str) -> String {
+fn spread(s: &SummaryStats, unit: &str) -> String {
     format!("{:.0} to {:.0}{unit}, median {:.0}, mean {:.1}", s.least, s.most, s.median, s.mean)
 }

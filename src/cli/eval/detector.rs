@@ -6,7 +6,7 @@ use crate::cli::train::command_line;
 use crate::data::BoxSet;
 use crate::detect::{self, DetectSettings, Detector};
 use crate::eval::detector::{find_people, score};
-use crate::eval::{BoxStats, Operating, Seen, TallRecall, boxes_seen_in_training};
+use crate::eval::{BoxStats, OperatingPoint, TallRecall, TrainingOverlap, box_training_overlap};
 use crate::gpu::{self, DeviceChoice};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub struct Args {
 
 /// Everything that was measured and how.
 #[derive(Serialize)]
-struct Report {
+struct DetectorReport {
     version: &'static str,
     command: String,
     /// Name of the weights file.
@@ -57,7 +57,7 @@ struct Report {
     notes: Vec<String>,
     /// Set when the weights were trained on pictures of this set.
     warning: Option<String>,
-    seen_in_training: Option<Seen>,
+    seen_in_training: Option<TrainingOverlap>,
     boxes: BoxStats,
     tall: TallRecall,
 }
@@ -88,12 +88,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     };
     note(set.report.summary());
-    let all = set.pictures.len();
+    let all = set.images.len();
     set.thin_to(args.limit);
-    if set.pictures.len() < all {
-        note(format!("only a part of the set: {} of {all} pictures", set.pictures.len()));
+    if set.images.len() < all {
+        note(format!("only a part of the set: {} of {all} pictures", set.images.len()));
     }
-    let seen = boxes_seen_in_training(&set, &info.record.trained_on());
+    let seen = box_training_overlap(&set, &info.record.trained_on());
     if let Some(seen) = &seen {
         eprintln!("warning: {seen}");
     }
@@ -104,11 +104,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         format!("{parameters} parameters, {:.2} GMAC at {side}x{side}", info.config.macs() as f64 / 1e9);
     let mut detector = Detector::from_parts(net, info, device);
     let settings = DetectSettings { nms_iou: args.nms, ..DetectSettings::everything() };
-    let bar = progress_bar(set.pictures.len(), &title);
+    let bar = progress_bar(set.images.len(), &title);
     let found = find_people(&mut detector, &set, &settings, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     let (boxes, tall) = score(&set, &found);
-    let report = Report {
+    let report = DetectorReport {
         version: env!("CARGO_PKG_VERSION"),
         command: command_line(std::env::args()),
         weights: args.weights.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -117,7 +117,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         backend,
         settings,
         set: title.clone(),
-        pictures: set.pictures.len(),
+        pictures: set.images.len(),
         people: set.people(),
         notes,
         warning: seen.as_ref().map(|s| s.to_string()),
@@ -138,13 +138,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Report {
+impl DetectorReport {
     fn tables(&self) -> String {
         let named = self.boxes.named();
         let mut text = format!("{}: {} pictures, {} people\n\n", self.set, self.pictures, self.people);
         text += &markdown_table(&named.map(|(name, _)| name), &[named.map(|(_, v)| fraction(v)).to_vec()]);
         text += &format!("\nLarge people ({}):\n\n", self.tall.people);
-        let row = |first: String, at: &Operating| {
+        let row = |first: String, at: &OperatingPoint| {
             vec![first, format!("{:.3}", at.score), fraction(at.recall), format!("{:.3}", at.false_boxes)]
         };
         let by_score = self.tall.by_score.iter().map(|at| row("-".into(), at));

@@ -1,9 +1,9 @@
 //! Boxes of our own person detector for the pictures of a set.
 
 use super::progress_bar;
-use crate::data::{PoseSet, read_picture};
+use crate::data::{PoseSet, read_image};
 use crate::detect::{DetectSettings, Detector};
-use crate::eval::{Boxes, spread};
+use crate::eval::{DetectedBoxes, spread};
 use crate::gpu::ComputeDevice;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -22,20 +22,20 @@ pub fn detect(
     set: &PoseSet,
     limit: usize,
     score_min: f64,
-) -> anyhow::Result<Boxes> {
+) -> anyhow::Result<DetectedBoxes> {
     let mut detector = Detector::load(weights, device.clone())?;
     let settings =
         DetectSettings { min_score: score_min as f32, most: MOST_BOXES, ..DetectSettings::default() };
-    let pictures: Vec<usize> = spread(set.pictures.len(), limit).collect();
+    let pictures: Vec<usize> = spread(set.images.len(), limit).collect();
     let bar = progress_bar(pictures.len(), "looking for people");
     let mut found = Vec::with_capacity(pictures.len());
     for turn in pictures.chunks(TURN) {
         let seen: Vec<RgbImage> =
-            turn.par_iter().map(|&i| read_picture(&set.pictures[i])).collect::<Result<_, _>>()?;
+            turn.par_iter().map(|&i| read_image(&set.images[i])).collect::<Result<_, _>>()?;
         let (people, _) = detector.detect_all(&seen.iter().collect::<Vec<_>>(), &settings)?;
         found.extend(turn.iter().copied().zip(people));
         bar.inc(turn.len() as u64);
     }
     bar.finish_and_clear();
-    Ok(Boxes::detected(found))
+    Ok(DetectedBoxes::detected(found))
 }

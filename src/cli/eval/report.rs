@@ -2,15 +2,15 @@
 
 use crate::cli::output::{fraction, markdown_table, percent};
 use crate::cli::train::command_line;
-use crate::eval::{Accuracy, PCKH_COLUMNS, Pckh, Seen, Suppression};
+use crate::eval::{PCKH_COLUMNS, Pckh, PoseAccuracy, Suppression, TrainingOverlap};
 use crate::infer::Estimator;
-use crate::model::{MaskKind, PositionMode};
+use crate::model::{KeepRatio, MaskKind, PositionMode};
 use serde::Serialize;
 use std::path::Path;
 
 /// Everything that was measured and how.
 #[derive(Serialize)]
-pub struct Report {
+pub struct EvalReport {
     version: &'static str,
     command: String,
     /// Name of the weights file.
@@ -21,12 +21,12 @@ pub struct Report {
     backend: String,
     decoding: &'static str,
     suppression: Suppression,
-    pub sets: Vec<SetReport>,
+    pub sets: Vec<EvaluatedSet>,
 }
 
 /// One set.
 #[derive(Serialize)]
-pub struct SetReport {
+pub struct EvaluatedSet {
     pub set: String,
     /// "ground truth", or the name of the file with detected boxes.
     pub boxes: String,
@@ -39,24 +39,24 @@ pub struct SetReport {
     pub notes: Vec<String>,
     /// Set when the weights were trained on pictures of this set.
     pub warning: Option<String>,
-    pub seen_in_training: Option<Seen>,
-    pub rows: Vec<Row>,
+    pub seen_in_training: Option<TrainingOverlap>,
+    pub rows: Vec<EvalRow>,
     /// The same pictures and settings with annotated boxes, where a detector of ours made the boxes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub with_annotated_boxes: Option<Vec<Row>>,
+    pub with_annotated_boxes: Option<Vec<EvalRow>>,
 }
 
 /// One setting.
 #[derive(Serialize)]
-pub struct Row {
+pub struct EvalRow {
     pub mask: MaskKind,
-    pub keep_ratio: f64,
+    pub keep_ratio: KeepRatio,
     /// Visual tokens kept.
     pub tokens: usize,
     pub positions: PositionMode,
     pub flip_test: bool,
     #[serde(flatten)]
-    pub accuracy: Accuracy,
+    pub accuracy: PoseAccuracy,
 }
 
 /// What the numbers are; also in docs/EVALUATION.md.
@@ -73,17 +73,17 @@ const JOINT_MEANING: &str = "\
 By joint: places is how often it is labelled; OKS is the mean of its own similarity exp(-d^2 / (2 area (2 sigma)^2)), \
 0 where nobody was estimated; error is the mean distance as a part of the longer side of the annotated box.";
 
-impl Report {
+impl EvalReport {
     pub fn new(
         estimator: &Estimator,
         weights: &Path,
         suppression: Suppression,
         decoding: &'static str,
-    ) -> Report {
+    ) -> EvalReport {
         let (info, device) = (estimator.info(), estimator.device());
         let config = &info.config;
         let layers = config.depth * config.transformers;
-        Report {
+        EvalReport {
             version: env!("CARGO_PKG_VERSION"),
             command: command_line(std::env::args()),
             weights: weights.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -134,7 +134,7 @@ impl Report {
     }
 }
 
-impl SetReport {
+impl EvaluatedSet {
     /// The set's tables in Markdown.
     pub fn tables(&self, per_joint: bool) -> String {
         let first = self.rows.first();
@@ -167,13 +167,13 @@ impl SetReport {
     }
 
     /// The numbers that people compare, with the detector's boxes beside those with annotated boxes.
-    fn beside(&self, annotated: &[Row]) -> String {
+    fn beside(&self, annotated: &[EvalRow]) -> String {
         let mut names = vec!["kept".to_owned(), "tokens".to_owned()];
         for number in ["AP", "AP50", "AP75", "AR"] {
             names.extend([format!("{number}, detector's boxes"), format!("{number}, annotated boxes")]);
         }
-        let row = |(own, annotated): (&Row, &Row)| {
-            let of = |row: &Row| {
+        let row = |(own, annotated): (&EvalRow, &EvalRow)| {
+            let of = |row: &EvalRow| {
                 let c = &row.accuracy.coco;
                 [c.ap, c.ap50, c.ap75, c.ar]
             };
@@ -186,15 +186,15 @@ impl SetReport {
 }
 
 /// All numbers of one kind of boxes.
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[EvalRow]) -> String {
     if rows.iter().any(|r| r.accuracy.pckh.is_some()) { pckh_table(rows) } else { coco_table(rows) }
 }
 
-fn coco_table(rows: &[Row]) -> String {
+fn coco_table(rows: &[EvalRow]) -> String {
     let mut names = vec!["kept", "tokens"];
     names.extend(rows.first().map_or([""; 10], |r| r.accuracy.coco.named().map(|n| n.0)));
     names.extend(["PCK@0.05", "PCK@0.1", "PCK@0.2"]);
-    let row = |row: &Row| {
+    let row = |row: &EvalRow| {
         let a = &row.accuracy;
         let numbers = a.coco.named().map(|n| n.1).into_iter().chain([a.pck005, a.pck01, a.pck02]);
         row.start().into_iter().chain(numbers.map(fraction)).collect()
@@ -202,11 +202,11 @@ fn coco_table(rows: &[Row]) -> String {
     markdown_table(&names, &rows.iter().map(row).collect::<Vec<_>>())
 }
 
-fn pckh_table(rows: &[Row]) -> String {
+fn pckh_table(rows: &[EvalRow]) -> String {
     let mut names = vec!["kept", "tokens"];
     names.extend(PCKH_COLUMNS.map(|c| c.0));
     names.extend(["Mean", "Mean@0.1", "Mean@0.11", "PCK@0.1", "AP"]);
-    let row = |row: &Row| {
+    let row = |row: &EvalRow| {
         let a = &row.accuracy;
         let pckh = a.pckh.as_ref();
         let columns = pckh.map_or([None; 7], |p| p.columns);
@@ -219,7 +219,7 @@ fn pckh_table(rows: &[Row]) -> String {
     markdown_table(&names, &rows.iter().map(row).collect::<Vec<_>>())
 }
 
-impl Row {
+impl EvalRow {
     fn start(&self) -> [String; 2] {
         [self.keep_ratio.to_string(), self.tokens.to_string()]
     }

@@ -1,14 +1,13 @@
 //! Who is looked for, and with what: the flags, and a picture's people.
 
-use crate::cli::people_arg::{PeopleArg, named_detector};
-use crate::detect::{DetectSettings, Detector};
-use crate::gpu::{ComputeDevice, Shown};
+use crate::detect::{DetectSettings, Detector, DetectorChoice};
+use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::infer::{Estimator, Settings};
 use crate::pose::Pose;
-use crate::track::{FollowMode, FollowSettings, Follower, Moment, Person, SmoothingSettings};
+use crate::track::{FollowMode, FrameInfo, SmoothingSettings, TrackSettings, TrackedPerson, Tracker};
 use crate::weights;
 use image::RgbImage;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Which people, without a box file.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,18 +17,18 @@ pub struct PeopleArgs {
     /// video around where it was in the frame before [default: tmpose-detect.safetensors, looked for like the
     /// weights]
     #[arg(long, value_name = "FILE")]
-    detector: Option<PathBuf>,
+    detector: Option<DetectorChoice>,
     /// Who is estimated and, in videos, followed
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    people: PeopleArg,
+    people: FollowMode,
     /// At most this many people at once
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
     /// Leave out people who are lower than this share of the picture's height
-    #[arg(long, default_value_t = FollowSettings::default().min_size, value_name = "SHARE", value_parser = share)]
+    #[arg(long, default_value_t = TrackSettings::default().min_size, value_name = "SHARE", value_parser = share)]
     smallest: f32,
     /// Videos: look for people anew every N frames; in between, boxes follow the keypoints
-    #[arg(long, default_value_t = FollowSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = TrackSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     detect_every: u32,
     /// Videos: steady keypoints (this is so unless --no-smooth is given)
     #[arg(long, overrides_with = "no_smooth")]
@@ -42,20 +41,15 @@ pub struct PeopleArgs {
 impl PeopleArgs {
     /// Loads the detector; none if that was asked for, or, which is said on stderr, if none is found.
     pub fn finder(&self, device: &ComputeDevice) -> anyhow::Result<Finder> {
-        let file = match &self.detector {
-            Some(value) => named_detector(value)?,
-            None => {
-                let found = weights::default_detector();
-                if found.is_none() {
-                    eprintln!(
-                        "note: no person detector was found, so one person is looked for in the whole picture; put {} \
-                         into ./weights, or name a file with --detector",
-                        weights::DETECTOR_FILE
-                    );
-                }
-                found
-            }
-        };
+        let choice = self.detector.clone().unwrap_or_default();
+        let file = choice.file()?;
+        if file.is_none() && choice == DetectorChoice::Default {
+            eprintln!(
+                "note: no person detector was found, so one person is looked for in the whole picture; put {} into \
+                 ./weights, or name a file with --detector",
+                weights::DETECTOR_FILE
+            );
+        }
         let load = |file: &Path| Detector::load(file, device.clone());
         let detector = file.as_deref().map(load).transpose()?;
         let follow = self.settings();
@@ -64,9 +58,9 @@ impl PeopleArgs {
         Ok(Finder { detector, detect: DetectSettings { most, ..detect }, follow })
     }
 
-    fn settings(&self) -> FollowSettings {
-        FollowSettings {
-            mode: self.people.mode(),
+    fn settings(&self) -> TrackSettings {
+        TrackSettings {
+            mode: self.people,
             most_people: self.most as usize,
             min_size: self.smallest,
             detect_every: self.detect_every,
@@ -87,7 +81,7 @@ fn share(text: &str) -> Result<f32, String> {
 pub struct Finder {
     detector: Option<Detector>,
     detect: DetectSettings,
-    follow: FollowSettings,
+    follow: TrackSettings,
 }
 
 impl Finder {
@@ -96,28 +90,28 @@ impl Finder {
         self.detector.is_some() && self.follow.mode == FollowMode::All
     }
 
-    /// The people of the next frame of what `follower` follows.
+    /// The people of the next frame of what `tracker` follows.
     pub fn people(
         &mut self,
         img: &RgbImage,
-        moment: &Moment,
-        follower: &mut Follower,
+        frame_info: &FrameInfo,
+        tracker: &mut Tracker,
         estimator: &mut Estimator,
         settings: &Settings,
-    ) -> anyhow::Result<Vec<Person>> {
+    ) -> anyhow::Result<Vec<TrackedPerson>> {
         // Both networks look at it.
-        let shown = Shown::new(img);
-        if follower.begin(img, moment, &self.follow) {
+        let image = DeviceImage::new(img);
+        if tracker.begin(img, frame_info, &self.follow) {
             match &mut self.detector {
-                Some(detector) => follower.detected(&detector.detect_shown(&shown, &self.detect)?.0),
-                None => follower.undetected(),
+                Some(detector) => tracker.detected(&detector.detect_image(&image, &self.detect)?.0),
+                None => tracker.undetected(),
             }
         }
         loop {
-            let (estimates, ..) = estimator.estimate_shown(&shown, &follower.boxes(), settings, false)?;
+            let (estimates, ..) = estimator.estimate_image(&image, &tracker.boxes(), settings, false)?;
             let poses: Vec<Pose> = estimates.into_iter().map(|e| e.pose).collect();
-            let people = follower.estimated(&poses);
-            if !follower.is_searching() {
+            let people = tracker.estimated(&poses);
+            if !tracker.is_searching() {
                 return Ok(people);
             }
         }
@@ -142,7 +136,7 @@ mod tests {
     #[test]
     fn the_flags_say_who_is_followed_and_how() {
         let plain = parsed("").unwrap().settings();
-        assert_eq!(plain, FollowSettings { most_people: 20, ..FollowSettings::default() });
+        assert_eq!(plain, TrackSettings { most_people: 20, ..TrackSettings::default() });
         let line = "--people center --most 3 --smallest 0.25 --detect-every 4 --no-smooth";
         let settings = parsed(line).unwrap().settings();
         assert_eq!((settings.mode, settings.most_people), (FollowMode::Centre, 3));

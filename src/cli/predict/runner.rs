@@ -8,7 +8,7 @@ use super::results::{ImageEntry, Results};
 use crate::infer::{Estimator, Settings};
 use crate::pose::Pose;
 use crate::source::{Frame, Source, VideoSource, VideoWriter, load_picture};
-use crate::track::{Follower, Moment};
+use crate::track::{FrameInfo, Tracker};
 use crate::vision::{BBox, PoseColors, draw_person};
 use anyhow::Context;
 use image::RgbImage;
@@ -65,9 +65,9 @@ impl Runner {
 
     fn picture(&mut self, path: &Path) -> anyhow::Result<()> {
         let mut img = load_picture(path)?;
-        let mut follower = self.follower();
-        let moment = Moment { still: true, ..Moment::default() };
-        let Some((id, seen)) = self.estimate(&img, path, None, &moment, &mut follower)? else {
+        let mut tracker = self.tracker();
+        let frame_info = FrameInfo { still: true, ..FrameInfo::default() };
+        let Some((id, seen)) = self.estimate(&img, path, None, &frame_info, &mut tracker)? else {
             return Ok(());
         };
         for one in &seen {
@@ -103,7 +103,7 @@ impl Runner {
             }
             None => None,
         };
-        let mut follower = self.follower();
+        let mut tracker = self.tracker();
         let mut index = 0;
         // The writer is finished even after an error, so that a damaged end costs only the end.
         let outcome = loop {
@@ -115,7 +115,7 @@ impl Runner {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.into()),
             };
-            if let Err(error) = self.frame(path, &frame, index, &mut follower, writer.as_mut()) {
+            if let Err(error) = self.frame(path, &frame, index, &mut tracker, writer.as_mut()) {
                 break Err(error);
             }
             index += 1;
@@ -131,12 +131,12 @@ impl Runner {
         path: &Path,
         frame: &Frame,
         index: u64,
-        follower: &mut Follower,
+        tracker: &mut Tracker,
         writer: Option<&mut VideoWriter>,
     ) -> anyhow::Result<()> {
-        let moment = Moment { timestamp: frame.timestamp, ..Moment::default() };
+        let frame_info = FrameInfo { timestamp: frame.timestamp, ..FrameInfo::default() };
         let mut people = Vec::new();
-        if let Some((id, seen)) = self.estimate(&frame.pixels, path, Some(index), &moment, follower)? {
+        if let Some((id, seen)) = self.estimate(&frame.pixels, path, Some(index), &frame_info, tracker)? {
             for one in &seen {
                 self.results.add_pose(id, &one.pose, one.box_score, one.number)?;
             }
@@ -160,8 +160,8 @@ impl Runner {
     }
 
     /// Follows the people of one input.
-    fn follower(&self) -> Follower {
-        Follower::new(self.estimator.info().skeleton.sigmas.clone())
+    fn tracker(&self) -> Tracker {
+        Tracker::new(self.estimator.info().skeleton.sigmas.clone())
     }
 
     /// The id and the people of a picture, or of one frame of a video; none if there is a box file that does
@@ -171,13 +171,13 @@ impl Runner {
         img: &RgbImage,
         path: &Path,
         frame: Option<u64>,
-        moment: &Moment,
-        follower: &mut Follower,
+        frame_info: &FrameInfo,
+        tracker: &mut Tracker,
     ) -> anyhow::Result<Option<(u64, Vec<Seen>)>> {
         let number = || number_in_name(&file_name(path)).filter(|_| frame.is_none());
         match &mut self.who {
             Who::Found(finder) => {
-                let people = finder.people(img, moment, follower, &mut self.estimator, &self.settings)?;
+                let people = finder.people(img, frame_info, tracker, &mut self.estimator, &self.settings)?;
                 let seen = people.into_iter().map(|p| Seen {
                     pose: p.pose,
                     box_score: f64::from(p.box_score),

@@ -1,7 +1,7 @@
 //! What a detector is shown in training: one picture, or several in one, and the boxes of the people in it.
 
 use super::augment::BoxAugmentation;
-use super::set::BoxLabel;
+use super::set::BoxAnnotation;
 use image::RgbImage;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -15,7 +15,7 @@ const TILES: usize = 4;
 
 /// Changed colours: factors of brightness, contrast and saturation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tone {
+pub struct ColorJitter {
     pub brightness: f32,
     pub contrast: f32,
     pub saturation: f32,
@@ -24,7 +24,7 @@ pub struct Tone {
 /// Where a picture lies on the input. Places count from the corner of the first pixel, not from its centre:
 /// a box of x, y, w, h in the picture begins at `x * scale + offset`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Placed {
+pub struct PlacedImage {
     /// The sample whose picture it is.
     pub sample: usize,
     /// Pixels of the input for a pixel of the picture.
@@ -34,7 +34,7 @@ pub struct Placed {
     pub mirrored: bool,
     /// Left, top, right and bottom of the part of the input that it may cover, whole pixels.
     pub window: [f64; 4],
-    pub tone: Tone,
+    pub tone: ColorJitter,
 }
 
 /// What is drawn for one sample: everything that its pixels and boxes depend on.
@@ -43,7 +43,7 @@ pub struct Composition {
     /// Side of the square input in pixels.
     pub side: usize,
     /// Pictures beside each other, and those laid over them with half the weight.
-    pub layers: Vec<Vec<Placed>>,
+    pub layers: Vec<Vec<PlacedImage>>,
 }
 
 impl Composition {
@@ -64,11 +64,11 @@ impl Composition {
         let others: [usize; TILES] = std::array::from_fn(|_| rng.random_range(0..samples));
         let mut tiles = Vec::with_capacity(TILES + 2);
         for _ in 0..TILES + 2 {
-            tiles.push(Draw::new(rng));
+            tiles.push(RandomDraw::new(rng));
         }
         let s = side as f64;
         let whole = [0.0, 0.0, s, s];
-        let put = |sample: usize, draw: &Draw, range: [f64; 2], window: [f64; 4]| {
+        let put = |sample: usize, draw: &RandomDraw, range: [f64; 2], window: [f64; 4]| {
             draw.place(sample, size_of(sample), range, window, s, how)
         };
         let first = if mixing && u_mosaic < how.mosaic {
@@ -90,13 +90,13 @@ impl Composition {
     }
 
     /// Every picture that is shown, with its place.
-    pub fn placed(&self) -> impl Iterator<Item = &Placed> {
+    pub fn placed(&self) -> impl Iterator<Item = &PlacedImage> {
         self.layers.iter().flatten()
     }
 
     /// The pixels; `picture` tells a sample's, none where it cannot be decoded: grey is shown instead.
     pub fn render<'a>(&self, picture: impl Fn(usize) -> Option<&'a RgbImage>) -> RgbImage {
-        let layer = |placed: &[Placed]| {
+        let layer = |placed: &[PlacedImage]| {
             let mut canvas = RgbImage::from_pixel(self.side as u32, self.side as u32, image::Rgb([PAD; 3]));
             for placed in placed {
                 if let Some(picture) = picture(placed.sample) {
@@ -119,7 +119,7 @@ impl Composition {
     /// crowds, and people of whom too little is seen.
     pub fn boxes<'a>(
         &self,
-        labels: impl Fn(usize) -> &'a [BoxLabel],
+        labels: impl Fn(usize) -> &'a [BoxAnnotation],
         size_of: impl Fn(usize) -> [u32; 2],
         how: &BoxAugmentation,
     ) -> [Vec<[f32; 4]>; 2] {
@@ -139,17 +139,17 @@ impl Composition {
 }
 
 /// The numbers drawn for one picture, from 0 to 1.
-struct Draw {
+struct RandomDraw {
     scale: f64,
     at: [f64; 2],
     mirror: f64,
     tone: [f64; 3],
 }
 
-impl Draw {
-    fn new(rng: &mut ChaCha8Rng) -> Draw {
+impl RandomDraw {
+    fn new(rng: &mut ChaCha8Rng) -> RandomDraw {
         let [scale, x, y, mirror, a, b, c]: [f64; 7] = std::array::from_fn(|_| rng.random());
-        Draw { scale, at: [x, y], mirror, tone: [a, b, c] }
+        RandomDraw { scale, at: [x, y], mirror, tone: [a, b, c] }
     }
 
     fn place(
@@ -160,7 +160,7 @@ impl Draw {
         window: [f64; 4],
         side: f64,
         how: &BoxAugmentation,
-    ) -> Placed {
+    ) -> PlacedImage {
         let [w, h] = size.map(f64::from);
         // Evenly in the logarithm: half the size is as likely as twice.
         let scale = side / w.max(h).max(1.0) * low * (high / low).powf(self.scale);
@@ -168,16 +168,16 @@ impl Draw {
         // A small picture lies anywhere in its window, a large one covers it with any part.
         let offset = [x0 + self.at[0] * (x1 - x0 - w * scale), y0 + self.at[1] * (y1 - y0 - h * scale)];
         let factor = |u: f64, range: f64| (1.0 + range * (2.0 * u - 1.0)) as f32;
-        let tone = Tone {
+        let tone = ColorJitter {
             brightness: factor(self.tone[0], how.brightness),
             contrast: factor(self.tone[1], how.contrast),
             saturation: factor(self.tone[2], how.saturation),
         };
-        Placed { sample, scale, offset, mirrored: self.mirror < how.mirror, window, tone }
+        PlacedImage { sample, scale, offset, mirrored: self.mirror < how.mirror, window, tone }
     }
 }
 
-impl Placed {
+impl PlacedImage {
     /// What is left of a box (x, y, w, h in the picture of `size`) on the input, and how large a part of the box
     /// inside of its picture that is; none when nothing is left.
     fn seen(&self, [x, y, w, h]: [f64; 4], size: [f64; 2]) -> Option<([f64; 4], f64)> {
@@ -230,7 +230,7 @@ impl Placed {
     }
 }
 
-impl Tone {
+impl ColorJitter {
     fn apply(&self, rgb: [f32; 3]) -> [u8; 3] {
         let rgb = rgb.map(|v| ((v - 127.5) * self.contrast + 127.5) * self.brightness);
         let grey = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
@@ -281,8 +281,8 @@ mod tests {
         Composition::draw(index as usize % 5, 5, |_| [40, 30], SIDE, how, true, &mut rng)
     }
 
-    fn label(bbox: [f64; 4], crowd: bool) -> BoxLabel {
-        BoxLabel { id: 1, bbox, area: 1.0, crowd }
+    fn label(bbox: [f64; 4], crowd: bool) -> BoxAnnotation {
+        BoxAnnotation { id: 1, bbox, area: 1.0, crowd }
     }
 
     #[test]
@@ -344,13 +344,13 @@ mod tests {
     #[test]
     fn crowds_scraps_and_specks_are_ignored() {
         let how = BoxAugmentation { min_visible: 0.3, min_side: 4.0, ..none() };
-        let placed = Placed {
+        let placed = PlacedImage {
             sample: 0,
             scale: 1.0,
             offset: [-20.0, 0.0],
             mirrored: false,
             window: [0.0, 0.0, 64.0, 64.0],
-            tone: Tone { brightness: 1.0, contrast: 1.0, saturation: 1.0 },
+            tone: ColorJitter { brightness: 1.0, contrast: 1.0, saturation: 1.0 },
         };
         let composition = Composition { side: SIDE, layers: vec![vec![placed]] };
         let labels = [

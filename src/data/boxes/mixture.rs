@@ -3,11 +3,11 @@
 
 use super::augment::BoxAugmentation;
 use super::compose::Composition;
-use super::set::{BoxPicture, BoxSet};
+use super::set::{AnnotatedImage, BoxSet};
 use crate::data::augment::generator;
 use crate::data::error::DataError;
 use crate::data::mixture::SetSpec;
-use crate::data::samples::read_picture;
+use crate::data::samples::read_image;
 use crate::vision::normalize_into;
 use image::RgbImage;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub struct BoxSample {
 
 /// A [`BoxSample`] to look at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Drawn {
+pub struct BoxSampleImage {
     pub picture: RgbImage,
     pub people: Vec<[f32; 4]>,
     pub ignored: Vec<[f32; 4]>,
@@ -54,7 +54,7 @@ impl BoxMixture {
         for (number, spec) in specs.iter().enumerate() {
             let set = BoxSet::open(&spec.path, "train")?;
             for _ in 0..spec.repeat {
-                mixture.samples.extend((0..set.pictures.len()).map(|picture| [number, picture]));
+                mixture.samples.extend((0..set.images.len()).map(|picture| [number, picture]));
             }
             mixture.sets.push(set);
         }
@@ -78,7 +78,7 @@ impl BoxMixture {
     /// A line on each set for a log: its size, and what was left out.
     pub fn notes(&self) -> Vec<String> {
         let note = |set: &BoxSet| {
-            let text = format!("{}: {} pictures, {} people", set.title(), set.pictures.len(), set.people());
+            let text = format!("{}: {} pictures, {} people", set.title(), set.images.len(), set.people());
             let left_out = set.report.summary();
             if left_out.is_empty() { text } else { format!("{text}; {left_out}") }
         };
@@ -94,9 +94,9 @@ impl BoxMixture {
     }
 
     /// The picture of a sample.
-    pub fn picture(&self, sample: usize) -> &BoxPicture {
+    pub fn image(&self, sample: usize) -> &AnnotatedImage {
         let [set, picture] = self.samples[sample];
-        &self.sets[set].pictures[picture]
+        &self.sets[set].images[picture]
     }
 
     /// What `sample` is shown as; another composition for every `round`. `mixing` allows mosaics and overlays.
@@ -110,39 +110,39 @@ impl BoxMixture {
         seed: u64,
     ) -> Composition {
         let mut rng = generator(seed, COMPOSITIONS, sample as u64, round);
-        let size_of = |other: usize| self.picture(other).picture.size;
+        let size_of = |other: usize| self.image(other).image.size;
         Composition::draw(sample, self.len(), size_of, side, how, mixing, &mut rng)
     }
 
     /// Pixels and boxes of a composition.
     pub fn show(&self, composition: &Composition, how: &BoxAugmentation) -> BoxSample {
-        let Drawn { picture, people, ignored, bad } = self.draw(composition, how);
+        let BoxSampleImage { picture, people, ignored, bad } = self.draw(composition, how);
         let mut pixels = vec![0.0; 3 * composition.side * composition.side];
         normalize_into(&picture, &mut pixels);
         BoxSample { pixels, people, ignored, bad }
     }
 
     /// As [`BoxMixture::show`], as a picture.
-    pub fn draw(&self, composition: &Composition, how: &BoxAugmentation) -> Drawn {
+    pub fn draw(&self, composition: &Composition, how: &BoxAugmentation) -> BoxSampleImage {
         let (mut pictures, mut bad) = (BTreeMap::<usize, RgbImage>::new(), Vec::new());
         for placed in composition.placed() {
             if pictures.contains_key(&placed.sample) {
                 continue;
             }
-            match read_picture(&self.picture(placed.sample).picture) {
+            match read_image(&self.image(placed.sample).image) {
                 Ok(picture) => drop(pictures.insert(placed.sample, picture)),
                 Err(error) => bad.push(error.to_string()),
             }
         }
         let labels = |sample: usize| match pictures.contains_key(&sample) {
-            true => self.picture(sample).labels.as_slice(),
+            true => self.image(sample).annotations.as_slice(),
             false => &[],
         };
         // The size that the file states is the one that its boxes count in.
-        let size_of = |sample: usize| self.picture(sample).picture.size;
+        let size_of = |sample: usize| self.image(sample).image.size;
         let [people, ignored] = composition.boxes(labels, size_of, how);
         let picture = composition.render(|sample| pictures.get(&sample));
-        Drawn { picture, people, ignored, bad }
+        BoxSampleImage { picture, people, ignored, bad }
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
         let broken = mixture.show(&mixture.compose(1, 0, 32, &how, true, 1), &how);
         assert!(broken.people.is_empty() && broken.bad[0].contains("b.png"), "{:?}", broken.bad);
         mixture.thin_to(2);
-        assert_eq!((mixture.len(), mixture.picture(1).picture.id), (2, 1));
+        assert_eq!((mixture.len(), mixture.image(1).image.id), (2, 1));
         assert!(mixture.notes()[0].contains("2 pictures, 2 people"), "{:?}", mixture.notes());
     }
 }

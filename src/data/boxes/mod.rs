@@ -7,6 +7,6 @@ mod read;
 mod set;
 
 pub use augment::BoxAugmentation;
-pub use compose::{Composition, Placed, Tone};
-pub use mixture::{BoxMixture, BoxSample, Drawn};
-pub use set::{BoxLabel, BoxPicture, BoxReport, BoxSet};
+pub use compose::{ColorJitter, Composition, PlacedImage};
+pub use mixture::{BoxMixture, BoxSample, BoxSampleImage};
+pub use set::{AnnotatedImage, BoxAnnotation, BoxLoadReport, BoxSet};

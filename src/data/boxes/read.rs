@@ -1,11 +1,11 @@
 //! COCO's layout of boxes: one JSON object with pictures, annotations and categories.
 
-use super::set::{BoxLabel, BoxPicture, BoxReport, BoxSet};
+use super::set::{AnnotatedImage, BoxAnnotation, BoxLoadReport, BoxSet};
 use crate::data::coco_file::CocoFile;
 use crate::data::error::DataError;
+use crate::data::images::{Listed, list};
 use crate::data::lenient::{Number, Numbers};
-use crate::data::locate::Place;
-use crate::data::pictures::{Listed, list};
+use crate::data::locate::DatasetFiles;
 use crate::vision::BBox;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -41,22 +41,22 @@ struct RawAnnotation {
 ///
 /// # Errors
 /// The file cannot be read or has another layout, or its folder of pictures cannot be listed.
-pub(super) fn read(place: &Place) -> Result<BoxSet, DataError> {
+pub(super) fn read(place: &DatasetFiles) -> Result<BoxSet, DataError> {
     let failed = |source| DataError::Read { path: place.file.display().to_string(), source };
     let bytes = std::fs::read(&place.file).map_err(failed)?;
     let raw = CocoFile::<RawAnnotation, RawCategory>::parse(bytes, &place.file, "COCO's layout of boxes")?;
     let named = raw.categories.iter().find(|c| c.name.trim().eq_ignore_ascii_case("person"));
     let person = named.and_then(|c| c.id.id()).unwrap_or(PERSON);
-    let Listed { pictures, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;
+    let Listed { images, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;
     let mut missing: Vec<String> = absent.values().cloned().collect();
     missing.sort_unstable();
-    let mut report = BoxReport {
+    let mut report = BoxLoadReport {
         annotations: raw.annotations.len(),
         missing_pictures: missing,
         bad: nameless,
-        ..BoxReport::default()
+        ..BoxLoadReport::default()
     };
-    let mut labels: Vec<Vec<BoxLabel>> = vec![Vec::new(); pictures.len()];
+    let mut labels: Vec<Vec<BoxAnnotation>> = vec![Vec::new(); images.len()];
     for (number, a) in raw.annotations.into_iter().enumerate() {
         // A file without categories has only persons.
         if a.category_id.id().is_some_and(|c| c != person) {
@@ -68,14 +68,14 @@ pub(super) fn read(place: &Place) -> Result<BoxSet, DataError> {
             report.bad.push(format!("annotation number {}: no {missing}", number + 1));
             continue;
         };
-        let Some(&picture) = index.get(&image) else {
+        let Some(&image) = index.get(&image) else {
             if !absent.contains_key(&image) {
                 report.bad.push(format!("annotation {id}: no image {image}"));
             }
             continue;
         };
-        match label(&a, id, pictures[picture].size) {
-            Ok(Some(label)) => labels[picture].push(label),
+        match label(&a, id, images[image].size) {
+            Ok(Some(label)) => labels[image].push(label),
             Ok(None) => report.empty_box += 1,
             Err(why) => report.bad.push(format!("annotation {id}: {why}")),
         }
@@ -84,14 +84,14 @@ pub(super) fn read(place: &Place) -> Result<BoxSet, DataError> {
     let mut whys: Vec<String> = unreadable.into_values().collect();
     whys.sort_unstable();
     report.bad.extend(whys);
-    let pictures = pictures.into_iter().zip(labels).enumerate();
-    let pictures = pictures.filter(|(number, _)| !broken.contains(number));
-    let pictures = pictures.map(|(_, (picture, labels))| BoxPicture { picture, labels }).collect();
-    Ok(BoxSet { file: place.file.clone(), pictures, report })
+    let images = images.into_iter().zip(labels).enumerate();
+    let images = images.filter(|(number, _)| !broken.contains(number));
+    let images = images.map(|(_, (image, labels))| AnnotatedImage { image, annotations: labels }).collect();
+    Ok(BoxSet { file: place.file.clone(), images, report })
 }
 
 /// The annotation's box; none where it is empty or outside of the picture.
-fn label(a: &RawAnnotation, id: u64, [width, height]: [u32; 2]) -> Result<Option<BoxLabel>, String> {
+fn label(a: &RawAnnotation, id: u64, [width, height]: [u32; 2]) -> Result<Option<BoxAnnotation>, String> {
     let &[x, y, w, h] = a.bbox.0.as_slice() else {
         return Err(format!("the box has {} numbers, not 4", a.bbox.0.len()));
     };
@@ -104,7 +104,7 @@ fn label(a: &RawAnnotation, id: u64, [width, height]: [u32; 2]) -> Result<Option
     let outside = [width, height] != [0, 0] && seen.intersected(width, height).is_none();
     let area = if a.area.0.is_finite() { a.area.0 } else { w * h };
     let crowd = a.iscrowd.0 > 0.0;
-    Ok((w > 0.0 && h > 0.0 && !outside).then_some(BoxLabel { id, bbox, area, crowd }))
+    Ok((w > 0.0 && h > 0.0 && !outside).then_some(BoxAnnotation { id, bbox, area, crowd }))
 }
 
 #[cfg(test)]
@@ -151,9 +151,9 @@ mod tests {
         write_set(dir.path(), annotations, json!([{"id": 18, "name": "dog"}, {"id": 7, "name": "Person"}]));
         let set = BoxSet::open(dir.path(), "train").unwrap();
         assert_eq!(set.title().rsplit('/').next(), Some("train"));
-        let counts: Vec<usize> = set.pictures.iter().map(|p| p.labels.len()).collect();
+        let counts: Vec<usize> = set.images.iter().map(|p| p.annotations.len()).collect();
         assert_eq!((counts, set.people()), (vec![2, 0], 1));
-        let labels = &set.pictures[0].labels;
+        let labels = &set.images[0].annotations;
         assert_eq!((labels[0].bbox, labels[0].area), ([5.0, 5.0, 40.5, 60.0], 2430.0));
         assert_eq!((labels[1].crowd, labels[1].area), (true, 4000.0));
         let r = &set.report;
@@ -171,7 +171,7 @@ mod tests {
         assert!(error.contains("instances_val.json"), "{error}");
         write_set(dir.path(), json!([]), json!([]));
         let file = dir.path().join("annotations/instances_train.json");
-        assert_eq!(BoxSet::open(&file, "val").unwrap().pictures.len(), 2);
+        assert_eq!(BoxSet::open(&file, "val").unwrap().images.len(), 2);
         std::fs::write(&file, "{\"images\": 3}").unwrap();
         assert!(BoxSet::open(&file, "val").unwrap_err().to_string().contains("layout of boxes"));
     }

@@ -3,12 +3,12 @@
 use super::read;
 use crate::data::error::DataError;
 use crate::data::locate::locate_boxes;
-use crate::data::set::{Picture, coco_split, first_few, title_of};
+use crate::data::set::{DatasetImage, coco_split, first_few, title_of};
 use std::path::{Path, PathBuf};
 
 /// An annotated person, or a region of many.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BoxLabel {
+pub struct BoxAnnotation {
     /// Annotation id.
     pub id: u64,
     /// x, y, width and height in picture pixels, as annotated.
@@ -21,22 +21,22 @@ pub struct BoxLabel {
 
 /// A picture with everybody in it; perhaps nobody.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BoxPicture {
-    pub picture: Picture,
+pub struct AnnotatedImage {
+    pub image: DatasetImage,
     /// In the file's order.
-    pub labels: Vec<BoxLabel>,
+    pub annotations: Vec<BoxAnnotation>,
 }
 
-impl BoxPicture {
+impl AnnotatedImage {
     /// People of this picture, crowd regions left out.
-    pub fn people(&self) -> impl Iterator<Item = &BoxLabel> {
-        self.labels.iter().filter(|label| !label.crowd)
+    pub fn people(&self) -> impl Iterator<Item = &BoxAnnotation> {
+        self.annotations.iter().filter(|label| !label.crowd)
     }
 }
 
 /// What the reader left out, and why. Nothing is skipped silently.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct BoxReport {
+pub struct BoxLoadReport {
     /// Annotations read, whatever became of them.
     pub annotations: usize,
     /// Of something else than persons.
@@ -49,7 +49,7 @@ pub struct BoxReport {
     pub bad: Vec<String>,
 }
 
-impl BoxReport {
+impl BoxLoadReport {
     /// One line for a terminal or a log; empty when nothing was left out.
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
@@ -76,8 +76,8 @@ pub struct BoxSet {
     /// The annotation file.
     pub file: PathBuf,
     /// Pictures that can be decoded as far as their headers tell, in the file's order.
-    pub pictures: Vec<BoxPicture>,
-    pub report: BoxReport,
+    pub images: Vec<AnnotatedImage>,
+    pub report: BoxLoadReport,
 }
 
 impl BoxSet {
@@ -93,7 +93,7 @@ impl BoxSet {
             split: split.into(),
         })?;
         let set = read::read(&place)?;
-        if set.pictures.is_empty() {
+        if set.images.is_empty() {
             let left_out = set.report.summary();
             let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
             return Err(DataError::NoPictures { path: set.file.display().to_string(), left_out });
@@ -103,7 +103,7 @@ impl BoxSet {
 
     /// Annotated people, crowd regions left out.
     pub fn people(&self) -> usize {
-        self.pictures.iter().map(|p| p.people().count()).sum()
+        self.images.iter().map(|p| p.people().count()).sum()
     }
 
     /// A short name for tables: the folder of the set and its split, e.g. `detect/val`.
@@ -113,11 +113,11 @@ impl BoxSet {
 
     /// Keeps about `limit` pictures, evenly spread; 0 keeps all.
     pub fn thin_to(&mut self, limit: usize) {
-        let all = self.pictures.len();
+        let all = self.images.len();
         if limit > 0 && limit < all {
             let kept: std::collections::HashSet<usize> = (0..limit).map(|i| i * all / limit).collect();
             let mut number = 0..;
-            self.pictures.retain(|_| number.next().is_some_and(|n| kept.contains(&n)));
+            self.images.retain(|_| number.next().is_some_and(|n| kept.contains(&n)));
         }
     }
 }

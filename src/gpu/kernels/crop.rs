@@ -1,6 +1,6 @@
 //! Crops cut out of pictures that are on the GPU.
 
-use super::{Behind, KernelError, Kernels, Uploaded, constant};
+use super::{KernelError, Kernels, TensorBuffer, UploadedImage, constant};
 use crate::vision::{Affine, SamplingGrid};
 use burn::prelude::*;
 use wgpu::BufferUsages;
@@ -14,7 +14,7 @@ impl Kernels {
     /// The device fails.
     pub fn crop(
         &self,
-        crops: &[(&Uploaded, Affine)],
+        crops: &[(&UploadedImage, Affine)],
         slots: usize,
         hw: [usize; 2],
         device: &Device,
@@ -23,7 +23,7 @@ impl Kernels {
         let tensor = Tensor::<4>::empty([slots.max(crops.len()), 3, height, width], device);
         let Some(last) = crops.last() else { return Ok(tensor) };
         // `tensor` and its clone have one memory; nobody else knows it yet, so it may be written to.
-        let behind = Behind::new(tensor.clone())?;
+        let buffer = TensorBuffer::new(tensor.clone())?;
         let filled: Vec<_> =
             crops.iter().chain(std::iter::repeat(last)).take(slots.max(crops.len())).collect();
         let mut commands = self.device.create_command_encoder(&Default::default());
@@ -45,7 +45,7 @@ impl Kernels {
                     plan.as_entire_binding(),
                     pixels.as_entire_binding(),
                     self.normalized.as_entire_binding(),
-                    behind.binding(),
+                    buffer.binding(),
                 ],
                 [width.div_ceil(8) as u32, height.div_ceil(8) as u32, group.len() as u32],
             );

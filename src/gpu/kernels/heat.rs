@@ -1,6 +1,6 @@
 //! Heatmaps as a texture that the window draws, without their coming back to the CPU.
 
-use super::{DeviceMaps, Kernels, constant};
+use super::{DeviceHeatmaps, Kernels, constant};
 use crate::vision::{HEAT_FLOOR, HEAT_SCALE, HEAT_STOPS, HEAT_WEAKEST};
 use wgpu::{
     BindingResource, BufferUsages, Extent3d, Texture, TextureDescriptor, TextureDimension, TextureFormat,
@@ -21,14 +21,14 @@ impl HeatTexture {
     }
 
     /// Whether heatmaps of this size fit.
-    pub fn fits(&self, maps: &DeviceMaps) -> bool {
+    pub fn fits(&self, maps: &DeviceHeatmaps) -> bool {
         (self.texture.width(), self.texture.height()) == (maps.width as u32, maps.height as u32)
     }
 }
 
 impl Kernels {
     /// An empty texture for heatmaps of this size.
-    pub fn heat_texture(&self, maps: &DeviceMaps) -> HeatTexture {
+    pub fn heat_texture(&self, maps: &DeviceHeatmaps) -> HeatTexture {
         let texture = self.device.create_texture(&TextureDescriptor {
             label: Some("heat layer"),
             size: Extent3d { width: maps.width as u32, height: maps.height as u32, depth_or_array_layers: 1 },
@@ -49,7 +49,7 @@ impl Kernels {
     ///
     /// # Panics
     /// When `colors` has fewer colours than there are joints.
-    pub fn color(&self, maps: &DeviceMaps, colors: &[[u8; 3]], joint: Option<usize>, into: &HeatTexture) {
+    pub fn color(&self, maps: &DeviceHeatmaps, colors: &[[u8; 3]], joint: Option<usize>, into: &HeatTexture) {
         assert!(colors.len() >= maps.joints, "one colour for each joint");
         let joint = joint.filter(|&j| j < maps.joints);
         let highest = joint.map_or(1.0, |j| maps.highest[j].max(HEAT_WEAKEST));
@@ -72,7 +72,7 @@ impl Kernels {
             &mut commands,
             [
                 params.as_entire_binding(),
-                maps.behind.binding(),
+                maps.buffer.binding(),
                 packed.as_entire_binding(),
                 BindingResource::TextureView(&into.view),
             ],

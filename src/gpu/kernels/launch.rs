@@ -7,13 +7,13 @@ use wgpu::{
 
 /// A compiled kernel: the function `main` of a shader.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(super) struct ComputeKernel {
     name: &'static str,
     pipeline: ComputePipeline,
 }
 
-impl Program {
-    pub(super) fn new(device: &Device, name: &'static str, wgsl: &'static str) -> Program {
+impl ComputeKernel {
+    pub(super) fn new(device: &Device, name: &'static str, wgsl: &'static str) -> ComputeKernel {
         let source = ShaderSource::Wgsl(wgsl.into());
         let module = device.create_shader_module(ShaderModuleDescriptor { label: Some(name), source });
         let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
@@ -24,7 +24,7 @@ impl Program {
             compilation_options: Default::default(),
             cache: None,
         });
-        Program { name, pipeline }
+        ComputeKernel { name, pipeline }
     }
 
     /// Adds a run to `commands`; `resources` are bindings 0, 1, ... of group 0.

@@ -1,6 +1,6 @@
 //! Pictures put into the person detector's squares.
 
-use super::{Behind, KernelError, Kernels, Uploaded, constant};
+use super::{KernelError, Kernels, TensorBuffer, UploadedImage, constant};
 use crate::vision::{IMAGENET_MEAN, IMAGENET_STD, Share, shares};
 use burn::prelude::*;
 use wgpu::BufferUsages;
@@ -14,7 +14,7 @@ impl Kernels {
     /// The device fails.
     pub fn letterbox(
         &self,
-        pictures: &[(&Uploaded, [u32; 2])],
+        pictures: &[(&UploadedImage, [u32; 2])],
         side: usize,
         padding: u8,
         device: &Device,
@@ -24,7 +24,7 @@ impl Kernels {
             return Ok(tensor);
         }
         // `tensor` and its clone have one memory; nobody else knows it yet, so it may be written to.
-        let behind = Behind::new(tensor.clone())?;
+        let buffer = TensorBuffer::new(tensor.clone())?;
         let mut commands = self.device.create_command_encoder(&Default::default());
         for (slot, (picture, [to_width, to_height])) in pictures.iter().enumerate() {
             let Some(pixels) = &picture.buffer else { continue };
@@ -48,7 +48,7 @@ impl Kernels {
                     params.as_entire_binding(),
                     plan.as_entire_binding(),
                     pixels.as_entire_binding(),
-                    behind.binding(),
+                    buffer.binding(),
                 ],
                 [groups, groups, 1],
             );

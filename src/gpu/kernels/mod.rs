@@ -4,7 +4,7 @@
 //! same numbers.
 //!
 //! Burn keeps its own list of work that is not submitted yet. Kernels here are submitted beside it, to the
-//! same queue: what a kernel reads is flushed first ([`tensor::Behind`]), and what Burn does next is
+//! same queue: what a kernel reads is flushed first ([`tensor::TensorBuffer`]), and what Burn does next is
 //! submitted later, so the order is that of the calls. A tensor must be used on the thread that made it,
 //! since Burn orders work by thread.
 
@@ -19,12 +19,12 @@ mod tests;
 mod upload;
 
 pub use heat::HeatTexture;
-pub use tensor::DeviceMaps;
-pub use upload::Uploaded;
+pub use tensor::DeviceHeatmaps;
+pub use upload::UploadedImage;
 
-use launch::Program;
+use launch::ComputeKernel;
 use std::sync::Mutex;
-use tensor::Behind;
+use tensor::TensorBuffer;
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
 
 /// A kernel could not run, in the driver's words.
@@ -37,10 +37,10 @@ pub struct KernelError(pub(crate) String);
 pub struct Kernels {
     device: wgpu::Device,
     queue: wgpu::Queue,
-    crop: Program,
-    letterbox: Program,
-    peaks: Program,
-    heat: Program,
+    crop: ComputeKernel,
+    letterbox: ComputeKernel,
+    peaks: ComputeKernel,
+    heat: ComputeKernel,
     /// [`crate::vision::normalization_table`].
     normalized: wgpu::Buffer,
     /// Buffers of pictures that are no longer in use; the next picture takes one.
@@ -55,10 +55,14 @@ impl Kernels {
     pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Kernels {
         let table = crate::vision::normalization_table().as_flattened();
         Kernels {
-            crop: Program::new(device, "crop", include_str!("../../../shaders/crop.wgsl")),
-            letterbox: Program::new(device, "letterbox", include_str!("../../../shaders/letterbox.wgsl")),
-            peaks: Program::new(device, "peaks", include_str!("../../../shaders/peaks.wgsl")),
-            heat: Program::new(device, "heat layer", include_str!("../../../shaders/heat_layer.wgsl")),
+            crop: ComputeKernel::new(device, "crop", include_str!("../../../shaders/crop.wgsl")),
+            letterbox: ComputeKernel::new(
+                device,
+                "letterbox",
+                include_str!("../../../shaders/letterbox.wgsl"),
+            ),
+            peaks: ComputeKernel::new(device, "peaks", include_str!("../../../shaders/peaks.wgsl")),
+            heat: ComputeKernel::new(device, "heat layer", include_str!("../../../shaders/heat_layer.wgsl")),
             normalized: constant(device, bytemuck::cast_slice(table), wgpu::BufferUsages::STORAGE),
             device: device.clone(),
             queue: queue.clone(),

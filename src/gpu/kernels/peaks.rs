@@ -1,6 +1,6 @@
 //! Keypoints found where the heatmaps are, so that a few numbers come back instead of the maps.
 
-use super::{Behind, DeviceMaps, KernelError, Kernels, constant};
+use super::{DeviceHeatmaps, KernelError, Kernels, TensorBuffer, constant};
 use crate::pose::Keypoint;
 use crate::vision::{Decoding, gaussian_kernel};
 use burn::prelude::*;
@@ -21,13 +21,13 @@ impl Kernels {
         maps: Tensor<4>,
         persons: usize,
         decoding: Decoding,
-    ) -> Result<Vec<(Vec<Keypoint>, DeviceMaps)>, KernelError> {
+    ) -> Result<Vec<(Vec<Keypoint>, DeviceHeatmaps)>, KernelError> {
         let [batch, joints, height, width] = maps.dims();
         let persons = persons.min(batch);
         if persons * joints * height * width == 0 {
             return Err(KernelError("there are no heatmaps to look at".into()));
         }
-        let behind = Arc::new(Behind::new(maps)?);
+        let buffer = Arc::new(TensorBuffer::new(maps)?);
         let taps: Vec<f32> = match decoding {
             Decoding::Plain => Vec::new(),
             Decoding::Dark { blur } => gaussian_kernel(blur).iter().map(|&v| v as f32).collect(),
@@ -48,7 +48,7 @@ impl Kernels {
             &mut commands,
             [
                 params.as_entire_binding(),
-                behind.binding(),
+                buffer.binding(),
                 taps.as_entire_binding(),
                 found.as_entire_binding(),
             ],
@@ -66,7 +66,7 @@ impl Kernels {
                 .map(|&[x, y, score]| Keypoint { x, y, score })
                 .collect();
             let highest = keypoints.iter().map(|k| k.score).collect();
-            let maps = DeviceMaps { behind: behind.clone(), person, highest, joints, height, width };
+            let maps = DeviceHeatmaps { buffer: buffer.clone(), person, highest, joints, height, width };
             (keypoints, maps)
         };
         Ok(numbers.chunks_exact(joints * NUMBERS).enumerate().map(person).collect())

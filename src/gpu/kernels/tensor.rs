@@ -12,17 +12,17 @@ use std::sync::Arc;
 /// The memory of an f32 tensor in row-major order. While this lives the memory is neither moved nor given
 /// to another tensor.
 #[derive(Debug)]
-pub(super) struct Behind {
+pub(super) struct TensorBuffer {
     resource: WgpuResource,
     _pin: BufferBinding,
 }
 
-impl Behind {
+impl TensorBuffer {
     /// Computes the tensor, submits that work, and finds its memory.
     ///
     /// # Errors
     /// The tensor is not of 32-bit floats on a wgpu device, or computing it failed.
-    pub(super) fn new<const D: usize>(tensor: Tensor<D>) -> Result<Behind, KernelError> {
+    pub(super) fn new<const D: usize>(tensor: Tensor<D>) -> Result<TensorBuffer, KernelError> {
         let failed = |reason: &dyn std::fmt::Display| KernelError(reason.to_string());
         let lazy =
             tensor.try_into_primitive::<Wgpu>().map_err(|e| failed(&format!("no wgpu tensor: {e:?}")))?;
@@ -35,7 +35,7 @@ impl Behind {
         let found = tensor.client.get_resource::<WgpuServer<AutoCompiler>>(tensor.handle);
         let resource = found.map_err(|e| failed(&e))?.resource().clone();
         tensor.client.flush().map_err(|e| failed(&e))?;
-        Ok(Behind { resource, _pin: pin })
+        Ok(TensorBuffer { resource, _pin: pin })
     }
 
     pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
@@ -46,8 +46,8 @@ impl Behind {
 /// A person's heatmaps where the network drew them. Clones share the memory, which is kept until the last
 /// of them is gone.
 #[derive(Clone, Debug)]
-pub struct DeviceMaps {
-    pub(super) behind: Arc<Behind>,
+pub struct DeviceHeatmaps {
+    pub(super) buffer: Arc<TensorBuffer>,
     pub(super) person: usize,
     /// The highest value of each map.
     pub(super) highest: Arc<[f32]>,

@@ -45,8 +45,8 @@ fn twin(img: &RgbImage, image_to_crop: &Affine, [height, width]: [usize; 2]) -> 
 fn check_crops(pictures: &[RgbImage], crops: &[(usize, Affine)], hw: [usize; 2]) {
     let device = gpu();
     let kernels = kernels(&device);
-    let uploaded: Vec<Uploaded> = pictures.iter().map(|img| kernels.upload(img).unwrap()).collect();
-    let shown: Vec<(&Uploaded, Affine)> = crops.iter().map(|(n, map)| (&uploaded[*n], *map)).collect();
+    let uploaded: Vec<UploadedImage> = pictures.iter().map(|img| kernels.upload(img).unwrap()).collect();
+    let shown: Vec<(&UploadedImage, Affine)> = crops.iter().map(|(n, map)| (&uploaded[*n], *map)).collect();
     let slots = crops.len().next_power_of_two();
     let cut = kernels.crop(&shown, slots, hw, &device.device).unwrap();
     assert_eq!(cut.dims(), [slots, 3, hw[0], hw[1]]);

@@ -11,7 +11,7 @@ const SPARE: usize = 4;
 
 /// A picture in the GPU's memory. When it is dropped the next picture takes its place.
 #[derive(Debug)]
-pub struct Uploaded {
+pub struct UploadedImage {
     kernels: Arc<Kernels>,
     /// Always there until it is dropped.
     pub(super) buffer: Option<wgpu::Buffer>,
@@ -19,7 +19,7 @@ pub struct Uploaded {
     pub(super) height: u32,
 }
 
-impl Drop for Uploaded {
+impl Drop for UploadedImage {
     fn drop(&mut self) {
         let mut spare = self.kernels.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE {
@@ -30,8 +30,8 @@ impl Drop for Uploaded {
 
 impl Kernels {
     /// Copies a picture to the GPU: width x height x 3 bytes. `None` when it is larger than the GPU lets a
-    /// kernel see at once. [`Shown`](crate::gpu::Shown) does so once for all who look at a picture.
-    pub fn upload(self: &Arc<Self>, img: &RgbImage) -> Option<Uploaded> {
+    /// kernel see at once. [`DeviceImage`](crate::gpu::DeviceImage) does so once for all who look at a picture.
+    pub fn upload(self: &Arc<Self>, img: &RgbImage) -> Option<UploadedImage> {
         let bytes = img.as_raw();
         let size = (bytes.len() as u64).next_multiple_of(4).max(4);
         let limits = self.device.limits();
@@ -66,6 +66,6 @@ impl Kernels {
         }
         #[cfg(test)]
         self.uploads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Some(Uploaded { kernels: self.clone(), buffer: Some(buffer), width, height })
+        Some(UploadedImage { kernels: self.clone(), buffer: Some(buffer), width, height })
     }
 }

@@ -1,7 +1,9 @@
 //! The pass written by hand against the transformers as Burn computes them.
 
 use super::*;
-use crate::model::{KeptTokens, MaskKind, ModelConfig, PositionMode, Variant, fill_params, kept_tokens};
+use crate::model::{
+    KeepRatio, KeptTokens, MaskKind, ModelConfig, PositionMode, Variant, fill_params, kept_tokens,
+};
 use crate::pose::Skeleton;
 use burn::prelude::*;
 
@@ -46,7 +48,7 @@ fn agrees(model: &TmPose, persons: usize, kept: &[usize], positions: PositionMod
 }
 
 fn kept(model: &TmPose, ratio: f64) -> Vec<usize> {
-    kept_tokens(MaskKind::Random, ratio, model.config().grid, 3)
+    kept_tokens(MaskKind::Random, KeepRatio::new(ratio).unwrap(), model.config().grid, 3)
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl TrainTask for DetectorSession {
     }
 
     fn picture(&self, sample: usize) -> &Path {
-        &self.mixture.picture(sample).picture.path
+        &self.mixture.image(sample).image.path
     }
 
     fn validate(

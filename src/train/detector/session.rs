@@ -15,9 +15,9 @@ use crate::train::events::RunEvent;
 use crate::train::loader::Loader;
 use crate::train::log::RunLog;
 use crate::train::parameters::ParamLayout;
-use crate::train::run_folder;
+use crate::train::run_folder::{SpaceNeed, check_space};
 use crate::train::schedule::total_steps;
-use crate::train::task::StepOutcome;
+use crate::train::task::{StepOutcome, shard_count};
 use burn::module::Module;
 use burn::prelude::*;
 use rayon::prelude::*;
@@ -73,11 +73,8 @@ impl DetectorSession {
             set.thin_to(config.data.val_limit);
             quick = Some(set);
         }
-        run_folder::check_space_for_weights(&config.run.out, &start.net)?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        // Twice as many parts as cores: when another program takes a core for a while, the others go on with its
-        // parts.
-        let shards = if config.run.shards > 0 { config.run.shards } else { (2 * cores).min(32) };
+        check_space(&[SpaceNeed::of_weights(&config.run.out, &start.net)])?;
+        let shards = shard_count(&config.run);
         let layout = ParamLayout::of(&start.net);
         Ok(DetectorSession {
             steps: total_steps(&config.schedule, mixture.len()),
@@ -149,7 +146,7 @@ impl DetectorSession {
         set: &BoxSet,
         log: &RunLog<DetectorEvent>,
     ) -> Result<DetectorScore, TrainError> {
-        let total = set.pictures.len();
+        let total = set.images.len();
         let done = |done| log.emit(RunEvent::Validating { done, total });
         let found = find_people_with(net, &self.start.config, &self.device, set, done)?;
         let (boxes, tall) = score(set, &found);

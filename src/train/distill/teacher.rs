@@ -23,7 +23,7 @@ pub struct Teacher {
     /// What a lesson holds.
     pub shape: TeacherTargetsShape,
     /// Tells the lessons of this teacher for this student from those of another one.
-    pub print: String,
+    pub fingerprint: String,
     /// File, source and licence, for the model card.
     pub origin: String,
 }
@@ -57,12 +57,12 @@ impl Teacher {
         let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let refuse = |reason: String| TrainError::Teacher { teacher: shown.clone(), reason };
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        let mut print = Fingerprint::default();
+        let mut fingerprint = Fingerprint::default();
         let (network, form, inside, origin) = match extension.as_str() {
             "onnx" => {
                 let network = TinyPose::new(device).with_weights(weights::convolutions(path)?);
                 let network = network.map_err(|error| refuse(error.to_string()))?;
-                hash_params(&network, &mut print);
+                hash_params(&network, &mut fingerprint);
                 let form = TeacherFormat {
                     skeleton: Skeleton::coco17().clone(),
                     input: [256, 192],
@@ -77,7 +77,7 @@ impl Teacher {
             }
             "safetensors" => {
                 let (model, info) = weights::load(path, device)?;
-                hash_params(&model, &mut print);
+                hash_params(&model, &mut fingerprint);
                 let (input, heatmap) = (info.config.input, info.config.heatmap);
                 let form = TeacherFormat { skeleton: info.skeleton.clone(), input, heatmap };
                 let origin = origin_of(&shown, &info.record);
@@ -95,8 +95,8 @@ impl Teacher {
             tokens: student.tokens(),
             parts: [by.heatmaps, by.tokens, by.attention].map(|weight| weight > 0.0),
         };
-        print.add(format!("{} {joints:?} {layers:?}", shape.cache_key()).as_bytes());
-        Ok(Teacher { network, joints, layers, shape, print: print.text(), origin })
+        fingerprint.add(format!("{} {joints:?} {layers:?}", shape.cache_key()).as_bytes());
+        Ok(Teacher { network, joints, layers, shape, fingerprint: fingerprint.text(), origin })
     }
 
     /// Normalised pictures [B, 3, H, W] to a row of lessons for each, [B, numbers].
@@ -274,7 +274,7 @@ mod tests {
             joints: (0..17).collect(),
             layers: Vec::new(),
             shape,
-            print: String::new(),
+            fingerprint: String::new(),
             origin: String::new(),
         };
         near(&numbers(teacher.targets(images)), &whole[40 * 64 * 48..]);

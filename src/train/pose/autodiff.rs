@@ -1,14 +1,17 @@
-//! The gradient of a step's loss through Burn's autodiff: for whatever has no hand-written pass.
+//! The gradient of a step's loss through Burn's autodiff: for everything that has no hand-written pass.
 
-use super::loss::{Goal, LossNormalizer, PoseLoss, TargetBatch, loss_and_gradient};
+use super::cached::CachedSet;
+use super::loss::{LossNormalizer, PoseLoss, TargetBatch, loss_and_gradient};
 use super::loss_spec::LossSpec;
+use super::pictures::PictureBatch;
+use super::plan::BatchPlan;
 use crate::model::{EncoderTrace, KeptTokens, TmPose};
-use crate::train::distill::{TeacherTargetsBatch, autodiff_terms, squared_error};
+use crate::train::distill::{DistillWeights, Teacher, TeacherTargetsBatch, autodiff_terms, squared_error};
 use crate::train::parameters::ParamLayout;
 use burn::prelude::*;
 
 /// A batch's input for autodiff.
-pub enum Input {
+pub enum AutodiffInput {
     /// Normalised features token by token, [B, N, patch values].
     Features(Vec<f32>),
     /// Normalised pictures, [B, 3, H, W].
@@ -16,100 +19,176 @@ pub enum Input {
 }
 
 /// What autodiff is given of a batch.
-pub struct Batch {
-    pub input: Input,
+pub struct AutodiffBatch {
+    pub input: AutodiffInput,
     /// Kept tokens of each person, all of one length.
     pub keep: Vec<Vec<usize>>,
-    /// What a teacher says about the batch.
+    /// What a teacher outputs for the batch.
     pub teacher_targets: Option<TeacherTargetsBatch>,
 }
 
-/// Loss of a step of several batches and its gradient, written to `out`. Batches are made one by one, so
-/// that several need no more memory than one; `targets` has those of each.
-pub fn autodiff_step(
-    model: &TmPose,
-    layout: &ParamLayout,
-    batches: impl Iterator<Item = Batch>,
-    targets: &[TargetBatch],
-    loss_spec: &LossSpec,
-    out: &mut [f32],
-) -> PoseLoss {
-    out.fill(0.0);
-    let by = LossNormalizer::of(targets);
-    let mut sum = PoseLoss::default();
-    for (batch, targets) in batches.zip(targets) {
-        sum += batch_gradient(model, layout, batch, Goal { targets, by }, loss_spec, out);
+impl AutodiffBatch {
+    /// A batch of cached features.
+    pub fn of_features(plan: BatchPlan, sets: &[CachedSet], device: &Device) -> AutodiffBatch {
+        let (values, teacher_targets) = plan.features(sets, device);
+        AutodiffBatch { input: AutodiffInput::Features(values), keep: plan.keep, teacher_targets }
     }
-    sum
+
+    /// A batch of pictures of [height, width], which `teacher` sees too.
+    pub fn of_pictures(
+        batch: PictureBatch,
+        teacher: Option<&Teacher>,
+        [height, width]: [usize; 2],
+        device: &Device,
+    ) -> AutodiffBatch {
+        let teacher_targets = teacher.map(|teacher| {
+            let pixels = TensorData::new(batch.pixels.clone(), [batch.joints.len(), 3, height, width]);
+            let rows = teacher.targets(Tensor::from_data(pixels, device));
+            TeacherTargetsBatch { rows, shape: teacher.shape.clone() }
+        });
+        AutodiffBatch { input: AutodiffInput::Pictures(batch.pixels), keep: batch.plan.keep, teacher_targets }
+    }
 }
 
-/// Loss of a batch; the gradient is added to `out`. The backbone runs once, what follows it once for each
-/// pass. A person whose targets teach nothing learns nothing from a teacher either.
-fn batch_gradient(
-    model: &TmPose,
-    layout: &ParamLayout,
-    batch: Batch,
-    goal: Goal,
-    loss_spec: &LossSpec,
-    out: &mut [f32],
-) -> PoseLoss {
-    let Batch { input, keep, teacher_targets } = batch;
-    let config = model.config();
-    let (batch, joints) = (keep.len(), config.joints);
-    let device = model.patch.weight.val().device().without_autodiff();
-    let patches = match input {
-        Input::Pictures(values) => {
-            let shape = [batch, 3, config.input[0], config.input[1]];
-            let images = Tensor::<4>::from_data(TensorData::new(values, shape), &device).autodiff();
-            model.patches(model.backbone(images))
-        }
-        Input::Features(values) => {
-            let shape = [batch, config.tokens(), config.patch_values()];
-            Tensor::<3>::from_data(TensorData::new(values, shape), &device).autodiff()
-        }
-    };
-    let taught: Vec<f32> = (0..batch).map(|p| f32::from(u8::from(goal.targets.teaches(p)))).collect();
-    let taught = Tensor::<4>::from_data(TensorData::new(taught, [batch, 1, 1, 1]), &device);
-    let passes = loss_spec.passes.of_batch(&keep);
-    let by = goal.by.shared_by(passes.len());
-    let distill = loss_spec.distill.factors(by.persons, config);
+/// A step of a training by autodiff.
+pub struct AutodiffStep<'a> {
+    /// On a device with autodiff.
+    pub model: &'a TmPose,
+    pub layout: &'a ParamLayout,
+    pub loss_spec: &'a LossSpec,
+}
 
-    let (mut parts, mut total, mut full) = (PoseLoss::default(), None::<Tensor<1>>, None::<Tensor<4>>);
-    for keep in &passes {
-        let kept = KeptTokens::per_person(keep, &device);
-        let mut trace = EncoderTrace::new(joints, distill.attention > 0.0);
+impl AutodiffStep<'_> {
+    /// Loss of a step of several batches and its gradient, written to `out`. Batches are made one by one, so that
+    /// several need no more memory than one; `targets` has those of each.
+    pub fn gradient(
+        &self,
+        batches: impl Iterator<Item = AutodiffBatch>,
+        targets: &[TargetBatch],
+        out: &mut [f32],
+    ) -> PoseLoss {
+        out.fill(0.0);
+        let normalizer = LossNormalizer::of(targets);
+        let mut sum = PoseLoss::default();
+        for (batch, targets) in batches.zip(targets) {
+            sum += self.batch_gradient(batch, targets, normalizer, out);
+        }
+        sum
+    }
+
+    /// Loss of a batch; the gradient is added to `out`. The backbone runs once, what follows it once for each pass. A
+    /// person whose targets teach nothing learns nothing from a teacher either.
+    fn batch_gradient(
+        &self,
+        batch: AutodiffBatch,
+        targets: &TargetBatch,
+        normalizer: LossNormalizer,
+        out: &mut [f32],
+    ) -> PoseLoss {
+        let AutodiffBatch { input, keep, teacher_targets } = batch;
+        let config = self.model.config();
+        let device = self.model.patch.weight.val().device().without_autodiff();
+        let patches = self.patches(input, keep.len(), &device);
+        let passes = self.loss_spec.passes.of_batch(&keep);
+        let normalizer = normalizer.shared_by(passes.len());
+        let pass = AutodiffPass {
+            model: self.model,
+            loss_spec: self.loss_spec,
+            patches,
+            targets,
+            taught: taught(targets, keep.len(), &device),
+            teacher_targets: teacher_targets.as_ref(),
+            normalizer,
+            distill: self.loss_spec.distill.factors(normalizer.persons, config),
+        };
+        let (mut loss, mut total, mut full) = (PoseLoss::default(), None::<Tensor<1>>, None::<Tensor<4>>);
+        for keep in &passes {
+            let kept = KeptTokens::per_person(keep, &device);
+            let (sum, drawn) = pass.run(&kept, full.as_ref(), &mut loss);
+            total = Some(total.map_or(sum.clone(), |total| total + sum));
+            full.get_or_insert(drawn);
+        }
+        if let Some(total) = total {
+            self.layout.gather(self.model, total.backward(), out);
+        }
+        loss
+    }
+
+    /// The tokens' patches of a batch of `batch` persons, [B, N, patch values].
+    fn patches(&self, input: AutodiffInput, batch: usize, device: &Device) -> Tensor<3> {
+        let config = self.model.config();
+        match input {
+            AutodiffInput::Pictures(values) => {
+                let shape = [batch, 3, config.input[0], config.input[1]];
+                let images = Tensor::<4>::from_data(TensorData::new(values, shape), device).autodiff();
+                self.model.patches(self.model.backbone(images))
+            }
+            AutodiffInput::Features(values) => {
+                let shape = [batch, config.tokens(), config.patch_values()];
+                Tensor::<3>::from_data(TensorData::new(values, shape), device).autodiff()
+            }
+        }
+    }
+}
+
+/// 1 for each person who teaches something, 0 for the others, [B, 1, 1, 1].
+fn taught(targets: &TargetBatch, batch: usize, device: &Device) -> Tensor<4> {
+    let taught: Vec<f32> = (0..batch).map(|p| f32::from(u8::from(targets.teaches(p)))).collect();
+    Tensor::<4>::from_data(TensorData::new(taught, [batch, 1, 1, 1]), device)
+}
+
+/// What the passes of a batch share.
+struct AutodiffPass<'a> {
+    model: &'a TmPose,
+    loss_spec: &'a LossSpec,
+    patches: Tensor<3>,
+    targets: &'a TargetBatch,
+    taught: Tensor<4>,
+    teacher_targets: Option<&'a TeacherTargetsBatch>,
+    normalizer: LossNormalizer,
+    /// Factors of the distillation's sums.
+    distill: DistillWeights,
+}
+
+impl AutodiffPass<'_> {
+    /// One pass: a number whose gradient is that of the loss, and the heatmaps [B, J, H, W]. `full` are the heatmaps of
+    /// the pass with all tokens, which teaches this one. The terms are added to `loss`.
+    fn run(
+        &self,
+        kept: &KeptTokens,
+        full: Option<&Tensor<4>>,
+        loss: &mut PoseLoss,
+    ) -> (Tensor<1>, Tensor<4>) {
+        let AutodiffPass { model, taught, distill, .. } = self;
+        let mut trace = EncoderTrace::new(model.config().joints, distill.attention > 0.0);
         let maps = if distill.looks_inside() {
-            model.forward_patches_traced(patches.clone(), &kept, &mut trace)
+            model.forward_patches_traced(self.patches.clone(), kept, &mut trace)
         } else {
-            model.forward_patches(patches.clone(), &kept)
+            model.forward_patches(self.patches.clone(), kept)
         };
         let drawn = maps.clone().inner();
-        let (truth, mut gradient) = loss_and_gradient(drawn.clone(), goal.targets, by, &loss_spec.loss);
-        parts += truth;
-        if let Some(full) = &full {
-            let (loss, more) = squared_error(&drawn, full.clone(), &taught, distill.sandwich);
-            parts.sandwich += loss;
+        let (truth, mut gradient) =
+            loss_and_gradient(drawn.clone(), self.targets, self.normalizer, &self.loss_spec.loss);
+        *loss += truth;
+        if let Some(full) = full {
+            let (value, more) = squared_error(&drawn, full.clone(), taught, distill.sandwich);
+            loss.sandwich += value;
             gradient = gradient + more;
         }
-        if let Some(goal) = teacher_targets.as_ref().and_then(TeacherTargetsBatch::maps) {
-            let (loss, more) = squared_error(&drawn, goal, &taught, distill.heatmaps);
-            parts.teacher += loss;
+        if let Some(goal) = self.teacher_targets.and_then(TeacherTargetsBatch::maps) {
+            let (value, more) = squared_error(&drawn, goal, taught, distill.heatmaps);
+            loss.teacher += value;
             gradient = gradient + more;
         }
         // The sum of maps x gradient has exactly that gradient with respect to the maps.
         let mut sum = (maps * gradient.autodiff()).sum();
+        let batch = taught.dims()[0];
         let taught = taught.clone().reshape([batch, 1, 1]);
-        let inside =
-            teacher_targets.as_ref().and_then(|l| autodiff_terms(&trace, l, &kept, &taught, &distill));
+        let inside = self.teacher_targets.and_then(|t| autodiff_terms(&trace, t, kept, &taught, distill));
         if let Some(inside) = inside {
-            parts.teacher += f64::from(inside.clone().inner().into_scalar::<f32>());
+            loss.teacher += f64::from(inside.clone().inner().into_scalar::<f32>());
             sum = sum + inside;
         }
-        total = Some(total.map_or(sum.clone(), |total| total + sum));
-        full.get_or_insert(drawn);
+        (sum, drawn)
     }
-    if let Some(total) = total {
-        layout.gather(model, total.backward(), out);
-    }
-    parts
 }

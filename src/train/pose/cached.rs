@@ -86,7 +86,7 @@ impl BatchPlan {
     }
 
     /// The whole features of the batch one after the other, and what a teacher says about it.
-    pub fn batch(&self, sets: &[CachedSet], device: &Device) -> (Vec<f32>, Option<TeacherTargetsBatch>) {
+    pub fn features(&self, sets: &[CachedSet], device: &Device) -> (Vec<f32>, Option<TeacherTargetsBatch>) {
         let (mut values, mut rows, mut one) = (Vec::new(), Vec::new(), Vec::new());
         let mut shape = None;
         for (p, &index) in self.samples.iter().enumerate() {

@@ -24,14 +24,13 @@ struct Shard {
 pub struct CpuGradient {
     pub network: CpuNetwork,
     shards: Vec<Shard>,
-    pub loss_spec: LossSpec,
     config: ModelConfig,
 }
 
 impl CpuGradient {
-    pub fn new(network: CpuNetwork, shards: usize, loss_spec: LossSpec, config: ModelConfig) -> CpuGradient {
+    pub fn new(network: CpuNetwork, shards: usize, config: ModelConfig) -> CpuGradient {
         let shards = (0..shards.max(1)).map(|_| Shard::default()).collect();
-        CpuGradient { network, shards, loss_spec, config }
+        CpuGradient { network, shards, config }
     }
 
     /// Loss of a step and its gradient with respect to `weights`, written to `out`. `sets` has the features
@@ -44,11 +43,12 @@ impl CpuGradient {
         sets: &[CachedSet],
         weights: &[f32],
         plan: &BatchPlan,
+        loss_spec: &LossSpec,
         out: &mut [f32],
     ) -> PoseLoss {
-        let targets = plan.targets(sets, self.config.heatmap, self.loss_spec.loss.sigma);
+        let targets = plan.targets(sets, self.config.heatmap, loss_spec.loss.sigma);
         let by = LossNormalizer::of(std::slice::from_ref(&targets));
-        let CpuGradient { network, shards, loss_spec, config } = self;
+        let CpuGradient { network, shards, config } = self;
         let work = ShardContext { network, loss_spec, config, sets, weights, plan, targets: &targets, by };
         let part = plan.samples.len().div_ceil(shards.len());
         let losses: Vec<PoseLoss> = shards
@@ -159,7 +159,7 @@ mod tests {
     use crate::train::distill::TeacherTargetsShape;
     use crate::train::meter::LossTerms;
     use crate::train::parameters::ParamLayout;
-    use crate::train::pose::autodiff::{Batch, Input, autodiff_step};
+    use crate::train::pose::autodiff::{AutodiffBatch, AutodiffStep};
     use crate::train::pose::cached::TeacherTargetsCache;
     use burn::prelude::*;
     use half::f16;
@@ -257,21 +257,20 @@ mod tests {
             let network = CpuNetwork::new(self.layout.slots(), shape).unwrap();
             let loss_spec = LossSpec::new(config, shape.grid);
             let mut gradient = vec![0.0; self.layout.count()];
-            let mut steps = CpuGradient::new(network, 2, loss_spec, shape.clone());
-            (steps.gradient(&self.sets, &self.weights, &self.plan, &mut gradient), gradient)
+            let mut steps = CpuGradient::new(network, 2, shape.clone());
+            (steps.gradient(&self.sets, &self.weights, &self.plan, &loss_spec, &mut gradient), gradient)
         }
 
         fn recorded(&self, config: &TrainConfig) -> (PoseLoss, Vec<f32>) {
             let (shape, set, plan) = (self.model.config(), &self.sets[0], &self.plan);
-            let (values, teacher_targets) = plan.batch(&self.sets, &Device::flex());
-            let teacher_targets = teacher_targets.filter(|_| config.distillation.teacher.is_some());
+            let mut batch = AutodiffBatch::of_features(plan.clone(), &self.sets, &Device::flex());
+            batch.teacher_targets = batch.teacher_targets.filter(|_| config.distillation.teacher.is_some());
             let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
             let targets = TargetBatch::new(joints, shape.heatmap, config.loss.sigma);
-            let batch = Batch { input: Input::Features(values), keep: plan.keep.clone(), teacher_targets };
-            let (loss_spec, batches) = (LossSpec::new(config, shape.grid), std::iter::once(batch));
+            let loss_spec = LossSpec::new(config, shape.grid);
             let mut gradient = vec![0.0; self.layout.count()];
-            let (model, layout, out) = (&self.model, &self.layout, &mut gradient);
-            let parts = autodiff_step(model, layout, batches, &[targets], &loss_spec, out);
+            let step = AutodiffStep { model: &self.model, layout: &self.layout, loss_spec: &loss_spec };
+            let parts = step.gradient(std::iter::once(batch), &[targets], &mut gradient);
             (parts, gradient)
         }
 

@@ -100,13 +100,6 @@ impl LossNormalizer {
     }
 }
 
-/// A batch's targets and what the loss over them is divided by.
-#[derive(Clone, Copy)]
-pub struct Goal<'a> {
-    pub targets: &'a TargetBatch,
-    pub by: LossNormalizer,
-}
-
 /// The terms of the loss, each with its factor applied; their sum is what is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PoseLoss {

@@ -7,6 +7,7 @@ mod cpu;
 mod cpu_gradient;
 mod events;
 mod features;
+mod frozen;
 mod init;
 mod loss;
 mod loss_spec;

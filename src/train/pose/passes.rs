@@ -1,6 +1,6 @@
 //! The sandwich: several passes of each person in one step (docs/METHOD.md, "Sandwich").
 
-use crate::model::{MaskKind, kept_tokens};
+use crate::model::{KeepRatio, TokenBudget};
 use crate::train::config::MaskSection;
 
 /// Which passes a step makes of what the planner drew.
@@ -12,7 +12,8 @@ pub struct SandwichPasses {
 impl SandwichPasses {
     /// For tokens in a grid of [rows, columns].
     pub fn new(masks: &MaskSection, grid: [usize; 2]) -> SandwichPasses {
-        let smallest = || kept_tokens(MaskKind::Progressive, masks.ratio[0], grid, 0);
+        let fewest = TokenBudget::progressive(KeepRatio::new(masks.ratio[0]).unwrap_or_default());
+        let smallest = || fewest.kept_tokens(grid);
         let all = (0..grid[0] * grid[1]).collect();
         SandwichPasses { sandwich: masks.sandwich.then(|| [all, smallest()]) }
     }
@@ -50,7 +51,7 @@ mod tests {
     fn a_sandwich_is_all_tokens_the_drawn_ones_and_the_fewest() {
         let all: Vec<usize> = (0..16).collect();
         let drawn = vec![0, 3, 5, 6, 9, 10];
-        let fewest = kept_tokens(MaskKind::Progressive, 0.25, [4, 4], 0);
+        let fewest = TokenBudget::progressive(KeepRatio::new(0.25).unwrap()).kept_tokens([4, 4]);
         let passes = sandwich(true);
         assert_eq!(passes.of(&drawn), [&all[..], &drawn, &fewest]);
         assert_eq!(passes.of(&all), [&all[..], &fewest]);

@@ -1,7 +1,8 @@
 //! Batches of pictures: crops with their joints.
 
+use super::loss::TargetBatch;
 use super::plan::{BatchPlan, BatchPlanner};
-use crate::data::{DataError, Samples};
+use crate::data::{CropDataset, DataError};
 use crate::train::loader::Loader;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub struct PictureBatch {
 impl Loader<PictureBatch> {
     /// Batches of crops, from batch number `first` on.
     pub fn of_crops(
-        samples: Arc<Samples>,
+        samples: Arc<CropDataset>,
         mut planner: BatchPlanner,
         first: u64,
         ahead: usize,
@@ -30,7 +31,14 @@ impl Loader<PictureBatch> {
     }
 }
 
-fn batch(samples: &Samples, plan: BatchPlan) -> PictureBatch {
+impl PictureBatch {
+    /// Targets of the batch for heatmaps of [height, width] cells.
+    pub fn targets(&self, hw: [usize; 2], sigma: f32) -> TargetBatch {
+        TargetBatch::new(self.joints.iter().map(Vec::as_slice), hw, sigma)
+    }
+}
+
+fn batch(samples: &CropDataset, plan: BatchPlan) -> PictureBatch {
     type One = (Result<Vec<f32>, DataError>, Vec<[f32; 3]>);
     let made: Vec<One> = plan
         .samples

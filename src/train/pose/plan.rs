@@ -2,7 +2,7 @@
 //! training that was killed goes on exactly as if it had not been.
 
 use crate::data::generator;
-use crate::model::{MaskKind, keep_count, kept_tokens};
+use crate::model::{KeepRatio, MaskKind, keep_count, kept_tokens};
 use crate::train::config::MaskSection;
 use crate::train::order::SampleOrder;
 use rand::RngExt;
@@ -78,7 +78,7 @@ impl BatchPlanner {
             return vec![(0..tokens).collect(); self.batch];
         }
         let [low, high] = self.masks.ratio;
-        let ratio = low + (high - low) * ratio;
+        let ratio = KeepRatio::new(low + (high - low) * ratio).unwrap_or_default();
         if fixed < self.masks.fixed_share {
             return vec![kept_tokens(self.masks.fixed, ratio, self.grid, 0); self.batch];
         }

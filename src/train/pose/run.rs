@@ -3,7 +3,7 @@
 use super::card::{CardRow, model_card};
 use super::events::{PoseEvent, PoseStep};
 use super::loss::PoseLoss;
-use super::session::{PoseSession, PoseValidation, setting};
+use super::session::{PoseSession, PoseValidation, eval_settings};
 use super::snapshot::write_samples;
 use crate::data::PoseSet;
 use crate::eval::set::{estimate, plain_samples, score};
@@ -128,7 +128,7 @@ impl TrainTask for PoseSession {
     fn write_pictures(&self, found: Option<&PoseValidation>) -> Result<(), TrainError> {
         let out = &self.config.run.out;
         let curves = write_curves(out, &CURVES, Some(self.config.masks.validation));
-        match (&self.quick, found) {
+        match (&self.val, found) {
             (Some(samples), Some(found)) => curves.and(write_samples(out, samples, &found.poses)),
             _ => curves,
         }
@@ -200,7 +200,7 @@ impl PoseSession {
                 let done = count.fetch_add(n, Ordering::Relaxed) + n;
                 log.emit(RunEvent::Validating { done, total: samples.len() });
             };
-            let poses = estimate(&folded, &self.device, &samples, &TABLE_RATIOS.map(setting), done)?;
+            let poses = estimate(&folded, &self.device, &samples, &TABLE_RATIOS.map(eval_settings), done)?;
             for (keep_ratio, poses) in TABLE_RATIOS.into_iter().zip(&poses) {
                 let row = CardRow { set: title.clone(), keep_ratio, score: score(&samples, poses) };
                 log.emit(PoseEvent::Validated {

@@ -1,47 +1,47 @@
-//! Everything a training holds while it runs: model, data and the way its gradients are computed.
+//! Everything that the training of the pose network holds while it runs: model, data and the way its gradients are
+//! computed.
 
-use super::autodiff::{Batch, Input, autodiff_step};
+use super::autodiff::{AutodiffBatch, AutodiffStep};
 use super::cached::CachedSet;
 use super::cpu::CpuNetwork;
 use super::cpu_gradient::CpuGradient;
 use super::events::PoseEvent;
-use super::features::{FeatureContext, cached_features, cached_teacher_targets, is_bad};
-use super::init::{InitialModel, calibrate, channel_scale, initial_model};
+use super::features::{FeatureBuilder, cache_folder, cache_need};
+use super::frozen::{FrozenFeatures, FrozenInputs};
+use super::init::{InitialModel, initial_model};
 use super::loss::{PoseLoss, TargetBatch};
 use super::loss_spec::LossSpec;
 use super::pictures::PictureBatch;
 use super::plan::{BatchPlan, BatchPlanner};
-use super::validate::poses_by_hand;
-use crate::data::{Augmentation, Mixture, PoseSet, Samples};
+use super::validate::poses_by_cpu_network;
+use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
-use crate::model::{MaskKind, PositionMode, TmPose};
-use crate::pose::Keypoint;
+use crate::model::{KeepRatio, ModelConfig, TmPose, TokenBudget};
+use crate::pose::{Keypoint, Skeleton};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
-use crate::train::distill::{DistillWeights, Teacher, TeacherTargetsBatch};
+use crate::train::distill::{DistillWeights, Teacher};
 use crate::train::events::RunEvent;
 use crate::train::loader::Loader;
 use crate::train::parameters::ParamLayout;
-use crate::train::run_folder;
+use crate::train::run_folder::{SpaceNeed, check_space};
 use crate::train::schedule::total_steps;
-use crate::train::task::StepOutcome;
-use crate::vision::Decoding;
+use crate::train::task::{StepOutcome, shard_count};
 use burn::module::Module;
-use burn::prelude::*;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// How a step's gradient comes about.
-enum GradientEngine {
-    /// Cached features, one set for each draw of the crops; hand-written passes.
-    Hand(Box<CpuGradient>, Vec<CachedSet>),
-    /// The same, autodiff.
-    Cached(LossSpec, Vec<CachedSet>),
-    /// Pictures, autodiff; the loader starts with the first step. A teacher sees the same pictures.
-    Pictures(LossSpec, Option<Loader<PictureBatch>>, Option<Box<Teacher>>),
+/// How the gradient of a step is computed.
+enum PoseEngine {
+    /// By hand-written passes over cached features; one set for each draw of the crops.
+    Cpu(Box<CpuGradient>, Vec<CachedSet>),
+    /// By autodiff over cached features; one set for each draw of the crops.
+    CachedAutodiff(Vec<CachedSet>),
+    /// By autodiff over pictures, which a teacher sees too.
+    PictureAutodiff(Option<Box<Teacher>>),
 }
 
 /// Outcome of a validation.
@@ -51,25 +51,32 @@ pub struct PoseValidation {
     pub poses: Vec<Vec<Keypoint>>,
 }
 
-/// A prepared training.
+/// The pose network, its data and its loss, ready to be trained.
 pub struct PoseSession {
     pub config: TrainConfig,
     pub device: ComputeDevice,
     pub model: TmPose,
     pub layout: ParamLayout,
+    /// Starting point with its source and licence; empty for random weights.
     pub origin: String,
     /// What the teacher is, its source and licence; empty without one.
     pub teacher: String,
-    pub samples: Arc<Samples>,
-    /// The part of the validation set that is looked at after each epoch.
-    pub quick: Option<Samples>,
-    quick_features: Option<CachedSet>,
-    engine: GradientEngine,
+    pub samples: Arc<CropDataset>,
+    /// The part of the validation set that is used between epochs.
+    pub val: Option<CropDataset>,
+    val_features: Option<CachedSet>,
+    loss_spec: LossSpec,
+    engine: PoseEngine,
     planner: BatchPlanner,
+    /// Makes batches of pictures; starts with the first step.
+    loader: Option<Loader<PictureBatch>>,
 }
 
 impl PoseSession {
     /// Opens model and data and computes cached features. `None` when `stop` was raised meanwhile.
+    ///
+    /// # Errors
+    /// The device, the starting weights, the teacher or a set cannot be used, or a disk has too little free space.
     pub fn open(
         config: &TrainConfig,
         emit: &mut dyn FnMut(PoseEvent),
@@ -82,117 +89,74 @@ impl PoseSession {
         let autodiff = device.device.clone().autodiff();
         let InitialModel { mut model, skeleton, origin, fresh } =
             initial_model(&config.model, config.run.seed, &autodiff)?;
-        let rules = config.data.teacher_labels.then_some(&config.data.teacher);
-        let mut mixture = Mixture::open(&config.data.train, "train", &skeleton, rules)?;
-        for text in mixture.notes() {
-            emit(RunEvent::Note { text }.into());
-        }
-        mixture.check_annotations(config.data.bad_limit)?;
-        mixture.thin_to(config.data.limit);
         let shape = model.config().clone();
-        let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
-        let view = |mixture, augmentation, seed| {
-            let skeleton = skeleton.clone();
-            Samples { mixture, skeleton, augmentation, seed, input_wh, heatmap_wh }
-        };
-        let samples = view(mixture, config.augmentation.clone(), config.run.seed);
-        let mut quick = None;
-        if let Some(path) = &config.data.val {
-            let mut mixture = Mixture::single(PoseSet::open(path, "val", &skeleton)?);
-            mixture.thin_to(config.data.val_limit);
-            quick = Some(view(mixture, Augmentation::none(), 0));
-        }
+        let samples = train_samples(config, &shape, &skeleton, emit)?;
+        let val = val_samples(config, &shape, &skeleton)?;
+        let teacher = open_teacher(config, &shape, &skeleton, &device, emit)?;
+        let teacher_origin = teacher.as_ref().map(|t| t.origin.clone()).unwrap_or_default();
 
-        let on_gpu = device.is_gpu();
-        let mut teacher = None;
-        if let Some(path) = &config.distillation.teacher {
-            let by = DistillWeights::new(config);
-            let opened = Teacher::open(path, &shape, &skeleton, by, &device.device)?;
-            emit(RunEvent::Note { text: format!("teacher: {}", opened.origin) }.into());
-            teacher = Some(opened);
-        }
-        let taught_by = teacher.as_ref().map(|t| t.origin.clone()).unwrap_or_default();
-        let teacher_targets = teacher.as_ref().map_or(0, |t| t.shape.len());
-        let persons = [samples.len(), quick.as_ref().map_or(0, Samples::len)];
-        run_folder::check_space(config, &model, persons, teacher_targets)?;
-        let loss_spec = LossSpec::new(config, shape.grid);
-        let engine;
-        let mut quick_features = None;
-        let layout = ParamLayout::of(&model);
+        let mut needs = vec![SpaceNeed::of_weights(&config.run.out, &model)];
         if config.model.freeze_backbone {
-            let folder = config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"));
-            let with = FeatureContext { device: device.device.clone(), on_gpu, input: shape.input };
-            let mut caches = Vec::new();
-            for draw in 0..config.data.draws.max(1) {
-                let name = run_folder::draw_folder("train", draw);
-                let path = folder.join(&name);
-                let cache = cached_features(&name, &samples, draw, &model, &with, &path, emit, stop)?;
-                let Some(cache) = cache else { return Ok(None) };
-                caches.push(cache);
-            }
-            let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(&caches[0], i)).collect();
-            check_bad(&bad, &samples, config.data.bad_limit, emit)?;
-            if fresh {
-                model = calibrate(model, &caches[0], &skeleton);
-            }
-            let scale = channel_scale(&model);
-            if let Some(quick) = &quick {
-                let path = folder.join("val");
-                let cache = cached_features("val", quick, 0, &model, &with, &path, emit, stop)?;
-                let Some(cache) = cache else { return Ok(None) };
-                quick_features = Some(CachedSet::new(cache, joints(quick, 0), scale.clone()));
-            }
-            let mut train = Vec::new();
-            for (cache, draw) in caches.into_iter().zip(0..) {
-                let mut set = CachedSet::new(cache, joints(&samples, draw), scale.clone());
-                if let Some(teacher) = &teacher {
-                    let path = folder.join(run_folder::draw_folder("teacher", draw));
-                    let teacher_targets =
-                        cached_teacher_targets(teacher, &samples, draw, &with, &path, emit, stop)?;
-                    let Some(teacher_targets) = teacher_targets else { return Ok(None) };
-                    set.teacher_targets = Some(teacher_targets);
-                }
-                train.push(set);
-            }
-            engine = match CpuNetwork::new(layout.slots(), &shape) {
-                Ok(network) if !on_gpu => {
-                    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                    // Twice as many parts as cores: when another program takes a core for a while, the
-                    // others go on with its parts.
-                    let shards = if config.run.shards > 0 { config.run.shards } else { (2 * cores).min(32) };
-                    GradientEngine::Hand(
-                        Box::new(CpuGradient::new(network, shards, loss_spec, shape.clone())),
-                        train,
-                    )
-                }
-                _ => GradientEngine::Cached(loss_spec, train),
-            };
-        } else {
-            engine = GradientEngine::Pictures(loss_spec, None, teacher.map(Box::new));
+            let counts = [samples.len(), val.as_ref().map_or(0, CropDataset::len)];
+            let teacher_values = teacher.as_ref().map_or(0, |t| t.shape.len());
+            needs.push(cache_need(config, &shape, counts, teacher_values));
         }
-        let (batch, masks) = (config.schedule.batch, config.masks.clone());
-        let planner = BatchPlanner::new(config.run.seed, batch, shape.grid, masks, samples.len());
+        check_space(&needs)?;
+
+        let layout = ParamLayout::of(&model);
+        let mut val_features = None;
+        let engine = if config.model.freeze_backbone {
+            let mut builder = FeatureBuilder {
+                device: device.device.clone(),
+                on_gpu: device.is_gpu(),
+                input: shape.input,
+                folder: cache_folder(config),
+                emit,
+                stop,
+            };
+            let inputs = FrozenInputs {
+                samples: &samples,
+                val: val.as_ref(),
+                teacher: teacher.as_ref(),
+                draws: config.data.draws,
+                bad_limit: config.data.bad_limit,
+            };
+            let features = inputs.open(&mut model, fresh.then_some(&skeleton), &mut builder)?;
+            let Some(FrozenFeatures { train, val }) = features else { return Ok(None) };
+            val_features = val;
+            match CpuNetwork::new(layout.slots(), &shape) {
+                Ok(network) if !device.is_gpu() => {
+                    let shards = shard_count(&config.run);
+                    PoseEngine::Cpu(Box::new(CpuGradient::new(network, shards, shape.clone())), train)
+                }
+                _ => PoseEngine::CachedAutodiff(train),
+            }
+        } else {
+            PoseEngine::PictureAutodiff(teacher.map(Box::new))
+        };
         Ok(Some(PoseSession {
+            loss_spec: LossSpec::new(config, shape.grid),
+            planner: planner(config, &shape, samples.len()),
             config: config.clone(),
             device,
             model,
             layout,
             origin,
-            teacher: taught_by,
+            teacher: teacher_origin,
             samples: Arc::new(samples),
-            quick,
-            quick_features,
+            val,
+            val_features,
             engine,
-            planner,
+            loader: None,
         }))
     }
 
     /// How gradients are computed, in words.
     pub fn engine_name(&self) -> &'static str {
         match self.engine {
-            GradientEngine::Hand(..) => "cached features, hand-written passes",
-            GradientEngine::Cached(..) => "cached features, autodiff",
-            GradientEngine::Pictures(..) => "pictures, autodiff",
+            PoseEngine::Cpu(..) => "cached features, hand-written passes",
+            PoseEngine::CachedAutodiff(..) => "cached features, autodiff",
+            PoseEngine::PictureAutodiff(..) => "pictures, autodiff",
         }
     }
 
@@ -200,100 +164,100 @@ impl PoseSession {
     /// `schedule.accumulate` batches are added, each divided by what all of them hold together.
     pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<PoseLoss> {
         let steps = total_steps(&self.config.schedule, self.samples.len());
-        let loss = self.config.loss.at(step as f64 / steps.max(1) as f64);
-        let sigma = loss.sigma;
-        let hw = self.model.config().heatmap;
+        self.loss_spec.loss = self.config.loss.at(step as f64 / steps.max(1) as f64);
+        let (hw, sigma) = (self.model.config().heatmap, self.loss_spec.loss.sigma);
         let accumulate = self.config.schedule.accumulate;
         let mut outcome = StepOutcome::<PoseLoss>::default();
         match &mut self.engine {
-            GradientEngine::Hand(steps, sets) => {
-                steps.loss_spec.loss = loss;
+            PoseEngine::Cpu(cpu, sets) => {
                 // Persons pass one by one, so that several batches need no more memory than one.
                 let plan = BatchPlan::joined(self.planner.batches(step, accumulate));
-                outcome.loss = steps.gradient(sets, weights, &plan, gradient);
+                outcome.loss = cpu.gradient(sets, weights, &plan, &self.loss_spec, gradient);
                 outcome.samples = plan.samples;
             }
-            GradientEngine::Cached(loss_spec, sets) => {
-                loss_spec.loss = loss;
-                self.model = self.layout.write(self.model.clone(), weights);
+            PoseEngine::CachedAutodiff(sets) => {
                 let plans = self.planner.batches(step, accumulate);
                 let targets: Vec<TargetBatch> = plans.iter().map(|p| p.targets(sets, hw, sigma)).collect();
                 outcome.samples = plans.iter().flat_map(|plan| plan.samples.clone()).collect();
-                let batches = plans.into_iter().map(|plan| {
-                    let (values, teacher_targets) = plan.batch(sets, &self.device.device);
-                    Batch { input: Input::Features(values), keep: plan.keep, teacher_targets }
-                });
-                let (model, layout) = (&self.model, &self.layout);
-                outcome.loss = autodiff_step(model, layout, batches, &targets, loss_spec, gradient);
+                let (sets, device) = (&*sets, self.device.device.clone());
+                let batches = plans.into_iter().map(|plan| AutodiffBatch::of_features(plan, sets, &device));
+                self.model = self.layout.write(self.model.clone(), weights);
+                let (model, layout, loss_spec) = (&self.model, &self.layout, &self.loss_spec);
+                let autodiff = AutodiffStep { model, layout, loss_spec };
+                outcome.loss = autodiff.gradient(batches, &targets, gradient);
             }
-            GradientEngine::Pictures(loss_spec, loader, teacher) => {
-                loss_spec.loss = loss;
-                let before = Instant::now();
-                let loader = loader.get_or_insert_with(|| {
-                    let grid = self.model.config().grid;
-                    let (seed, batch) = (self.config.run.seed, self.config.schedule.batch);
-                    let planner =
-                        BatchPlanner::new(seed, batch, grid, self.config.masks.clone(), self.samples.len());
-                    let threads = self.config.run.loader_threads(self.device.is_gpu());
-                    let first = step * accumulate as u64;
-                    Loader::of_crops(self.samples.clone(), planner, first, 2 * accumulate, threads)
-                });
+            PoseEngine::PictureAutodiff(_) => {
+                let started = Instant::now();
+                let loader = self.loader.take().unwrap_or_else(|| self.start_loader(step));
                 let mut batches: Vec<PictureBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
-                outcome.waited = before.elapsed();
+                outcome.waited = started.elapsed();
                 if batches.len() < accumulate {
                     // A loader's thread only ends before its loader when it panicked.
                     outcome.loss.mse = f64::NAN;
                     return outcome;
                 }
-                self.model = self.layout.write(self.model.clone(), weights);
-                let target = |batch: &PictureBatch| {
-                    TargetBatch::new(batch.joints.iter().map(Vec::as_slice), hw, sigma)
-                };
-                let targets: Vec<TargetBatch> = batches.iter().map(target).collect();
+                self.loader = Some(loader);
+                let targets: Vec<TargetBatch> = batches.iter().map(|b| b.targets(hw, sigma)).collect();
                 for batch in &mut batches {
                     outcome.samples.extend(&batch.plan.samples);
                     outcome.bad.append(&mut batch.bad);
                 }
-                let batches = batches.into_iter().map(|batch| {
-                    let teacher_targets = teacher.as_ref().map(|teacher| {
-                        let [h, w] = self.model.config().input;
-                        let pixels = TensorData::new(batch.pixels.clone(), [batch.joints.len(), 3, h, w]);
-                        let rows = teacher.targets(Tensor::from_data(pixels, &self.device.device));
-                        TeacherTargetsBatch { rows, shape: teacher.shape.clone() }
-                    });
-                    Batch { input: Input::Pictures(batch.pixels), keep: batch.plan.keep, teacher_targets }
-                });
-                let (model, layout) = (&self.model, &self.layout);
-                outcome.loss = autodiff_step(model, layout, batches, &targets, loss_spec, gradient);
+                self.model = self.layout.write(self.model.clone(), weights);
+                outcome.loss = self.picture_gradient(batches, &targets, gradient);
             }
         }
         outcome
     }
 
-    /// Poses and accuracy of `weights` at the keep ratio `masks.validation`, on the part of the
-    /// validation set that is looked at between epochs; `None` without such a set.
+    fn picture_gradient(
+        &self,
+        batches: Vec<PictureBatch>,
+        targets: &[TargetBatch],
+        gradient: &mut [f32],
+    ) -> PoseLoss {
+        let PoseEngine::PictureAutodiff(teacher) = &self.engine else { return PoseLoss::default() };
+        let (input, device) = (self.model.config().input, &self.device.device);
+        let batches = batches
+            .into_iter()
+            .map(|batch| AutodiffBatch::of_pictures(batch, teacher.as_deref(), input, device));
+        let (model, layout, loss_spec) = (&self.model, &self.layout, &self.loss_spec);
+        AutodiffStep { model, layout, loss_spec }.gradient(batches, targets, gradient)
+    }
+
+    /// Starts making batches of pictures for step `step` and those after it.
+    fn start_loader(&self, step: u64) -> Loader<PictureBatch> {
+        let planner = planner(&self.config, self.model.config(), self.samples.len());
+        let threads = self.config.run.loader_threads(self.device.is_gpu());
+        let accumulate = self.config.schedule.accumulate;
+        Loader::of_crops(self.samples.clone(), planner, step * accumulate as u64, 2 * accumulate, threads)
+    }
+
+    /// Poses and accuracy of `weights` at the keep ratio `masks.validation`, on the part of the validation set that is
+    /// used between epochs; `None` without such a set. `progress` gets the persons done and all persons.
+    ///
+    /// # Errors
+    /// A picture cannot be decoded, or the device fails.
     pub fn validate(
         &self,
         weights: &[f32],
-        done: impl Fn(usize, usize) + Sync,
+        progress: impl Fn(usize, usize) + Sync,
     ) -> Result<Option<PoseValidation>, TrainError> {
-        let Some(quick) = &self.quick else { return Ok(None) };
+        let Some(val) = &self.val else { return Ok(None) };
         let ratio = self.config.masks.validation;
-        let count = std::sync::atomic::AtomicUsize::new(0);
+        let count = AtomicUsize::new(0);
         let advance = |n: usize| {
-            let before = count.fetch_add(n, std::sync::atomic::Ordering::Relaxed);
-            done(before + n, quick.len());
+            let before = count.fetch_add(n, Ordering::Relaxed);
+            progress(before + n, val.len());
         };
-        let poses = if let (GradientEngine::Hand(steps, _), Some(set)) = (&self.engine, &self.quick_features)
-        {
+        let poses = if let (PoseEngine::Cpu(cpu, _), Some(set)) = (&self.engine, &self.val_features) {
             let grid = self.model.config().grid;
-            poses_by_hand(&steps.network, weights, set, quick, grid, ratio, || advance(1))
+            poses_by_cpu_network(&cpu.network, weights, set, val, grid, ratio, || advance(1))
         } else {
             let model = self.trained(weights).fold();
-            let poses = estimate(&model, &self.device, quick, &[setting(ratio)], advance)?;
+            let poses = estimate(&model, &self.device, val, &[eval_settings(ratio)], advance)?;
             poses.into_iter().next().unwrap_or_default()
         };
-        Ok(Some(PoseValidation { score: score(quick, &poses), poses }))
+        Ok(Some(PoseValidation { score: score(val, &poses), poses }))
     }
 
     /// The model with `weights`, for inference or saving.
@@ -302,38 +266,66 @@ impl PoseSession {
     }
 }
 
-/// The mask of inference at a ratio, for tables.
-pub fn setting(keep_ratio: f64) -> Settings {
-    Settings {
-        mask: MaskKind::Progressive,
-        keep_ratio,
-        seed: 0,
-        positions: PositionMode::Gathered,
-        flip_test: false,
-        decoding: Decoding::default(),
-    }
+/// Settings of inference at a keep ratio: those of every accuracy that a training reports.
+pub fn eval_settings(keep_ratio: f64) -> Settings {
+    // Checked with the training's settings.
+    let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
+    Settings { budget: TokenBudget::progressive(keep_ratio), ..Settings::default() }
 }
 
-/// Joints of every sample on the heatmap, drawn as in pass `round` over the data.
-fn joints(samples: &Samples, round: u64) -> Vec<Vec<[f32; 3]>> {
-    (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, round))).collect()
+fn planner(config: &TrainConfig, shape: &ModelConfig, samples: usize) -> BatchPlanner {
+    let (seed, batch) = (config.run.seed, config.schedule.batch);
+    BatchPlanner::new(seed, batch, shape.grid, config.masks.clone(), samples)
 }
 
-fn check_bad(
-    bad: &[usize],
-    samples: &Samples,
-    limit: f64,
+fn train_samples(
+    config: &TrainConfig,
+    shape: &ModelConfig,
+    skeleton: &Skeleton,
     emit: &mut dyn FnMut(PoseEvent),
-) -> Result<(), TrainError> {
-    if bad.is_empty() {
-        return Ok(());
+) -> Result<CropDataset, TrainError> {
+    let rules = config.data.teacher_labels.then_some(&config.data.teacher);
+    let mut mixture = Mixture::open(&config.data.train, "train", skeleton, rules)?;
+    for text in mixture.notes() {
+        emit(RunEvent::Note { text }.into());
     }
-    let name = |&i: &usize| samples.person(i).2.path.display().to_string();
-    let names = bad.iter().take(5).map(name).collect::<Vec<_>>().join(", ");
-    if bad.len() as f64 > limit * samples.len() as f64 {
-        return Err(TrainError::BadPictures { bad: bad.len(), all: samples.len(), names });
-    }
-    let text = format!("{} pictures cannot be decoded and are left out: {names}", bad.len());
-    emit(RunEvent::Note { text }.into());
-    Ok(())
+    mixture.check_annotations(config.data.bad_limit)?;
+    mixture.thin_to(config.data.limit);
+    Ok(samples(mixture, skeleton, config.augmentation.clone(), config.run.seed, shape))
+}
+
+/// The part of the validation set that is used between epochs.
+fn val_samples(
+    config: &TrainConfig,
+    shape: &ModelConfig,
+    skeleton: &Skeleton,
+) -> Result<Option<CropDataset>, TrainError> {
+    let Some(path) = &config.data.val else { return Ok(None) };
+    let mut mixture = Mixture::single(PoseSet::open(path, "val", skeleton)?);
+    mixture.thin_to(config.data.val_limit);
+    Ok(Some(samples(mixture, skeleton, Augmentation::none(), 0, shape)))
+}
+
+fn samples(
+    mixture: Mixture,
+    skeleton: &Skeleton,
+    augmentation: Augmentation,
+    seed: u64,
+    shape: &ModelConfig,
+) -> CropDataset {
+    let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
+    CropDataset { mixture, skeleton: skeleton.clone(), augmentation, seed, input_wh, heatmap_wh }
+}
+
+fn open_teacher(
+    config: &TrainConfig,
+    shape: &ModelConfig,
+    skeleton: &Skeleton,
+    device: &ComputeDevice,
+    emit: &mut dyn FnMut(PoseEvent),
+) -> Result<Option<Teacher>, TrainError> {
+    let Some(path) = &config.distillation.teacher else { return Ok(None) };
+    let teacher = Teacher::open(path, shape, skeleton, DistillWeights::new(config), &device.device)?;
+    emit(RunEvent::Note { text: format!("teacher: {}", teacher.origin) }.into());
+    Ok(Some(teacher))
 }

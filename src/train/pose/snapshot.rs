@@ -1,7 +1,7 @@
 //! `samples.png`: a few persons of the validation set, always the same, truth beside estimate.
 
-use crate::data::Samples;
-use crate::data::samples::read_picture;
+use crate::data::CropDataset;
+use crate::data::samples::read_image;
 use crate::eval::{ground_truth, oks};
 use crate::pose::{Keypoint, Pose};
 use crate::train::TrainError;
@@ -21,7 +21,11 @@ const GAP: usize = 4;
 const MIN_SCORE: f32 = 0.2;
 
 /// Draws `samples.png` in the run's folder anew. `poses` are those of all `samples`, in picture pixels.
-pub fn write_samples(folder: &Path, samples: &Samples, poses: &[Vec<Keypoint>]) -> Result<(), TrainError> {
+pub fn write_samples(
+    folder: &Path,
+    samples: &CropDataset,
+    poses: &[Vec<Keypoint>],
+) -> Result<(), TrainError> {
     let shown = spread(samples.len().min(poses.len()), PERSONS);
     let tiles: Result<Vec<Tile>, TrainError> =
         shown.into_iter().map(|index| Ok(tile(samples, index, &poses[index])?)).collect();
@@ -37,11 +41,11 @@ fn spread(all: usize, count: usize) -> Vec<usize> {
 }
 
 /// A person's crop twice: annotated joints on the left, estimated ones on the right.
-fn tile(samples: &Samples, index: usize, estimate: &[Keypoint]) -> Result<Tile, crate::data::DataError> {
+fn tile(samples: &CropDataset, index: usize, estimate: &[Keypoint]) -> Result<Tile, crate::data::DataError> {
     let (_, person, picture) = samples.person(index);
     let wh = samples.input_wh.map(|side| side * ZOOM);
     let sample = samples.draw(index, 0);
-    let crop = sample.render(&read_picture(picture)?, wh);
+    let crop = sample.render(&read_image(picture)?, wh);
     let map = sample.affine(picture.size[0], wh);
     let drawn = |keypoints: &[Keypoint]| -> RgbImage {
         let place = |k: &Keypoint| {

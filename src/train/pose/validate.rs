@@ -2,24 +2,24 @@
 
 use super::cached::{CachedSet, PersonFeatures};
 use super::cpu::{CpuNetwork, Workspace};
-use crate::data::Samples;
+use crate::data::CropDataset;
 use crate::eval::set::pose_of;
-use crate::model::{MaskKind, kept_tokens};
+use crate::model::{KeepRatio, TokenBudget};
 use crate::pose::Keypoint;
 use crate::vision::{Decoding, Heatmaps};
 use rayon::prelude::*;
 
 /// Poses by `weights` from cached features with hand-written passes, in picture pixels.
-pub fn poses_by_hand(
+pub fn poses_by_cpu_network(
     network: &CpuNetwork,
     weights: &[f32],
     set: &CachedSet,
-    samples: &Samples,
+    samples: &CropDataset,
     grid: [usize; 2],
     ratio: f64,
     done: impl Fn() + Sync,
 ) -> Vec<Vec<Keypoint>> {
-    let keep = kept_tokens(MaskKind::Progressive, ratio, grid, 0);
+    let keep = TokenBudget::progressive(KeepRatio::new(ratio).unwrap_or_default()).kept_tokens(grid);
     let [width, height] = samples.heatmap_wh;
     (0..samples.len())
         .into_par_iter()

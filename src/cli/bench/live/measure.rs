@@ -1,10 +1,10 @@
 //! One measurement: the pipeline runs for a while, and what comes out of it is looked at.
 
 use super::memory;
+use super::on_demand::Permits;
 use super::report::{Counts, Row, Samples};
-use super::turns::Turns;
 use super::{Pace, Plan};
-use crate::live::{Bell, FinderStatus, LiveResult, ModelStatus, Pipeline};
+use crate::live::{DetectorStatus, LiveResult, ModelStatus, Notifier, Pipeline};
 use anyhow::bail;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +24,7 @@ const TELL: u32 = 10;
 /// The pipeline, and how one hears that something is new in it.
 pub struct Bench {
     pub live: Pipeline,
-    pub news: Arc<Bell>,
+    pub news: Arc<Notifier>,
     pub stop: Arc<AtomicBool>,
 }
 
@@ -33,9 +33,9 @@ impl Bench {
     pub fn ready(&self) -> anyhow::Result<()> {
         let mut heard = 0;
         loop {
-            match (self.live.model(), self.live.finder()) {
-                (ModelStatus::Failed(sentence), _) | (_, FinderStatus::Failed(sentence)) => bail!(sentence),
-                (ModelStatus::Ready(_), FinderStatus::Ready(_) | FinderStatus::None) => return Ok(()),
+            match (self.live.model(), self.live.detector()) {
+                (ModelStatus::Failed(sentence), _) | (_, DetectorStatus::Failed(sentence)) => bail!(sentence),
+                (ModelStatus::Ready(_), DetectorStatus::Ready(_) | DetectorStatus::None) => return Ok(()),
                 _ if self.stop.load(Ordering::SeqCst) => bail!("stopped before the model was loaded"),
                 _ => heard = self.wait(heard),
             }
@@ -43,8 +43,8 @@ impl Bench {
     }
 
     /// Measures the source of number `source`, which was just opened.
-    pub fn measure(&self, plan: &Plan, source: u64, turns: Option<&Turns>) -> anyhow::Result<Row> {
-        let first = self.warm_up(source, turns)?;
+    pub fn measure(&self, plan: &Plan, source: u64, permits: Option<&Permits>) -> anyhow::Result<Row> {
+        let first = self.warm_up(source, permits)?;
         memory::forget_peak();
         let begin = counted(&self.live);
         let mut samples = Samples::default();
@@ -58,8 +58,8 @@ impl Bench {
                 samples.add(&result);
                 samples.missed_results += result.number.saturating_sub(number + 1);
                 number = result.number;
-                if let Some(turns) = turns {
-                    turns.next();
+                if let Some(permits) = permits {
+                    permits.next();
                 }
             } else if self.live.source().is_some_and(|s| s.ended) {
                 break;
@@ -87,7 +87,7 @@ impl Bench {
     }
 
     /// Lets the first results go by; the number of the last of them.
-    fn warm_up(&self, source: u64, turns: Option<&Turns>) -> anyhow::Result<u64> {
+    fn warm_up(&self, source: u64, permits: Option<&Permits>) -> anyhow::Result<u64> {
         let (start, mut last) = (Instant::now(), Instant::now());
         let (mut seen, mut heard, mut number) = (0, 0, 0);
         while seen < WARM_UP || start.elapsed() < WARM_UP_TIME {
@@ -96,8 +96,8 @@ impl Bench {
                 last = Instant::now();
                 seen += 1;
                 number = result.number;
-                if let Some(turns) = turns {
-                    turns.next();
+                if let Some(permits) = permits {
+                    permits.next();
                 }
             }
             if self.stop.load(Ordering::SeqCst) {

@@ -4,7 +4,8 @@ use super::Plan;
 use crate::cli::output::markdown_table;
 use crate::cli::train::command_line;
 use crate::gpu::ComputeDevice;
-use crate::live::{FrameTimes, Spread};
+use crate::live::{FrameTimes, Percentiles};
+use crate::model::KeepRatio;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -45,7 +46,12 @@ impl Milliseconds {
         let durations: Vec<Duration> = durations.into_iter().collect();
         let frames = durations.len();
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
-        Spread::of(durations).map(|s| Milliseconds { p50: ms(s.p50), p95: ms(s.p95), p99: ms(s.p99), frames })
+        Percentiles::of(durations).map(|s| Milliseconds {
+            p50: ms(s.p50),
+            p95: ms(s.p95),
+            p99: ms(s.p99),
+            frames,
+        })
     }
 
     fn cell(times: Option<&Milliseconds>) -> String {
@@ -179,7 +185,7 @@ pub struct Report {
     device: String,
     backend: String,
     source: String,
-    keep: f64,
+    keep: KeepRatio,
     detect_every: u32,
     /// The machine's load average before the first run, if it was busy.
     load: Option<f64>,
@@ -192,7 +198,7 @@ pub struct Subject<'a> {
     pub detector: String,
     pub device: &'a ComputeDevice,
     pub source: String,
-    pub keep: f64,
+    pub keep: KeepRatio,
     pub detect_every: u32,
     pub load: Option<f64>,
 }
@@ -313,7 +319,7 @@ mod tests {
             detector: "none".into(),
             device: &ComputeDevice::cpu(),
             source: "mannequin:7".into(),
-            keep: 1.0,
+            keep: KeepRatio::ALL,
             detect_every: 10,
             load: None,
         };

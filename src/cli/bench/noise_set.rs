@@ -52,7 +52,7 @@ mod tests {
         write(dir.path(), 3, Skeleton::coco17()).unwrap();
         let set = PoseSet::open(dir.path(), "train", Skeleton::coco17()).unwrap();
         assert_eq!(set.persons.len(), 3);
-        assert!(set.persons.iter().all(|p| p.labelled() == 17 && set.picture(p).path.is_file()));
+        assert!(set.persons.iter().all(|p| p.labelled() == 17 && set.image_of(p).path.is_file()));
         assert_eq!(set.report.summary(), "");
     }
 }

@@ -1,15 +1,15 @@
 //! The inference thread: newest frame in, newest result out. What it does with a frame is in `inference`.
 
 use super::capture::LiveFrame;
-use super::ending;
-use super::estimator::{Loader, ModelStatus};
-use super::finder::{FinderLoader, FinderStatus};
+use super::estimator::{ModelLoader, ModelStatus};
 use super::inference::Inference;
-use super::rate::{History, Rate};
-use super::slot::{Bell, Slot, lock};
+use super::join;
+use super::person_detector::{DetectorLoader, DetectorStatus};
+use super::rate::{Rate, RecentValues};
+use super::slot::{Notifier, Slot, lock};
 use super::times::FrameTimes;
 use crate::infer::{PoseEstimate, Settings};
-use crate::track::{FollowSettings, Person};
+use crate::track::{TrackSettings, TrackedPerson};
 use crate::vision::Detection;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,14 +22,14 @@ pub struct LiveSettings {
     pub infer: Settings,
     /// Bring the heatmaps along (they are copied for each frame).
     pub heatmaps: bool,
-    pub follow: FollowSettings,
+    pub follow: TrackSettings,
     /// Use the person detector, if one is loaded.
     pub detect: bool,
 }
 
 impl Default for LiveSettings {
     fn default() -> Self {
-        let (infer, follow) = (Settings::default(), FollowSettings::default());
+        let (infer, follow) = (Settings::default(), TrackSettings::default());
         LiveSettings { infer, heatmaps: false, follow, detect: true }
     }
 }
@@ -38,8 +38,8 @@ impl Default for LiveSettings {
 #[derive(Clone, Debug)]
 pub struct LiveResult {
     pub frame: LiveFrame,
-    pub people: Vec<Person>,
-    /// What the network saw in each box that was looked at; [`Person::index`] points into it. Of a box in which
+    pub people: Vec<TrackedPerson>,
+    /// What the network saw in each box that was looked at; [`TrackedPerson::index`] points into it. Of a box in which
     /// nobody was found there is one as well.
     pub estimates: Vec<PoseEstimate>,
     /// What the detector found when it looked last: also people who are not followed.
@@ -55,9 +55,9 @@ pub struct LiveResult {
 
 /// What was measured over the last results.
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub struct LiveMeasurements {
     /// Times of frames, oldest first.
-    pub history: History<FrameTimes>,
+    pub history: RecentValues<FrameTimes>,
     /// Results a second.
     pub rate: f64,
     /// What went wrong with the last frame, if anything did.
@@ -67,39 +67,39 @@ pub struct Measured {
 /// Results whose times are kept for the plots.
 const HISTORY: usize = 240;
 
-pub(super) struct Measuring {
-    pub history: History<FrameTimes>,
+pub(super) struct MeasurementState {
+    pub history: RecentValues<FrameTimes>,
     pub rate: Rate,
     pub error: Option<String>,
 }
 
-impl Default for Measuring {
+impl Default for MeasurementState {
     fn default() -> Self {
-        Measuring { history: History::new(HISTORY), rate: Rate::default(), error: None }
+        MeasurementState { history: RecentValues::new(HISTORY), rate: Rate::default(), error: None }
     }
 }
 
 /// Everything that the inference thread shares with the window.
-pub(super) struct Shared {
-    pub bell: Arc<Bell>,
+pub(super) struct InferenceState {
+    pub notifier: Arc<Notifier>,
     pub frames: Arc<Slot<LiveFrame>>,
     pub settings: Slot<LiveSettings>,
     /// A model to load, or `None` to unload.
-    pub model: Slot<Option<Loader>>,
+    pub model: Slot<Option<ModelLoader>>,
     /// A person detector to load, or `None` to unload.
-    pub finder: Slot<Option<FinderLoader>>,
+    pub detector: Slot<Option<DetectorLoader>>,
     pub results: Slot<LiveResult>,
     pub status: Mutex<ModelStatus>,
-    pub finder_status: Mutex<FinderStatus>,
-    pub measuring: Mutex<Measuring>,
+    pub detector_status: Mutex<DetectorStatus>,
+    pub measuring: Mutex<MeasurementState>,
     stop: AtomicBool,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl Shared {
-    pub fn measured(&self) -> Measured {
+impl InferenceState {
+    pub fn measured(&self) -> LiveMeasurements {
         let measuring = lock(&self.measuring);
-        Measured {
+        LiveMeasurements {
             history: measuring.history.clone(),
             rate: measuring.rate.per_second(Instant::now()),
             error: measuring.error.clone(),
@@ -111,8 +111,8 @@ impl Shared {
         self.wake();
     }
 
-    pub fn set_finder_status(&self, status: FinderStatus) {
-        *lock(&self.finder_status) = status;
+    pub fn set_detector_status(&self, status: DetectorStatus) {
+        *lock(&self.detector_status) = status;
         self.wake();
     }
 
@@ -127,33 +127,33 @@ impl Shared {
 }
 
 /// The running inference thread. Dropping it stops and joins the thread.
-pub(super) struct Worker {
-    pub shared: Arc<Shared>,
+pub(super) struct InferenceThread {
+    pub shared: Arc<InferenceState>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Worker {
-    /// Starts the thread. Frames arrive in `frames`, whose bell must be `bell`.
+impl InferenceThread {
+    /// Starts the thread. Frames arrive in `frames`, whose notifier must be `notifier`.
     ///
     /// # Errors
     /// The system has no more threads.
     pub fn start(
-        bell: Arc<Bell>,
+        notifier: Arc<Notifier>,
         frames: Arc<Slot<LiveFrame>>,
         settings: LiveSettings,
         wake: Arc<dyn Fn() + Send + Sync>,
-    ) -> std::io::Result<Worker> {
-        let shared = Arc::new(Shared {
-            settings: Slot::new(bell.clone()),
-            model: Slot::new(bell.clone()),
-            finder: Slot::new(bell.clone()),
+    ) -> std::io::Result<InferenceThread> {
+        let shared = Arc::new(InferenceState {
+            settings: Slot::new(notifier.clone()),
+            model: Slot::new(notifier.clone()),
+            detector: Slot::new(notifier.clone()),
             // Nobody waits for results: the window is woken by `wake`.
             results: Slot::new(Arc::default()),
             status: Mutex::default(),
-            finder_status: Mutex::default(),
+            detector_status: Mutex::default(),
             measuring: Mutex::default(),
             stop: AtomicBool::new(false),
-            bell,
+            notifier,
             frames,
             wake,
         });
@@ -161,16 +161,16 @@ impl Worker {
             let shared = shared.clone();
             move || Inference::new(&shared, settings).run()
         })?;
-        Ok(Worker { shared, thread: Some(thread) })
+        Ok(InferenceThread { shared, thread: Some(thread) })
     }
 }
 
-impl Drop for Worker {
+impl Drop for InferenceThread {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
-        self.shared.bell.ring();
+        self.shared.notifier.notify();
         if let Some(thread) = self.thread.take() {
-            ending::join(thread);
+            join::join_or_abandon(thread);
         }
     }
 }

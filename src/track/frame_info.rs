@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A frame's place in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Moment {
+pub struct FrameInfo {
     /// Media time of the frame ([`Frame::timestamp`](crate::source::Frame::timestamp)).
     pub timestamp: Duration,
     /// The frame does not follow the one before: a seek, another source, a feed that was interrupted.

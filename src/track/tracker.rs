@@ -1,12 +1,12 @@
 //! Follows the people of a stream of frames.
 
 use super::assign::assign;
-use super::choose::{Aim, Look, choose};
-use super::followed::{Track, longer};
-use super::scene_cut::SceneCut;
-use super::sure::{MIN_SCORE, body};
-use super::{FollowMode, FollowSettings, Moment, Person, SmoothingSettings, TrackId};
-use crate::pose::{Pose, oks_of_sure};
+use super::candidates::{Candidate, PointTarget, choose};
+use super::confidence::{MIN_SCORE, body};
+use super::person_track::{Track, longer};
+use super::scene_cut::SceneCutDetector;
+use super::{FollowMode, FrameInfo, SmoothingSettings, TrackId, TrackSettings, TrackedPerson};
+use crate::pose::{Pose, oks_of_confident};
 use crate::vision::{BBox, Detection};
 use image::RgbImage;
 
@@ -35,20 +35,20 @@ const SETTLED: f32 = 0.8;
 
 /// Follows people from frame to frame. For each frame:
 ///
-/// 1. [`begin`](Follower::begin); if that is true, [`detected`](Follower::detected) with what a detector
-///    found, or [`undetected`](Follower::undetected) where there is none;
-/// 2. poses are estimated in [`boxes`](Follower::boxes) and given to [`estimated`](Follower::estimated),
+/// 1. [`begin`](Tracker::begin); if that is true, [`detected`](Tracker::detected) with what a detector
+///    found, or [`undetected`](Tracker::undetected) where there is none;
+/// 2. poses are estimated in [`boxes`](Tracker::boxes) and given to [`estimated`](Tracker::estimated),
 ///    which answers with the people;
-/// 3. while [`is_searching`](Follower::is_searching), step 2 may be done once more for the same frame: without a
+/// 3. while [`is_searching`](Tracker::is_searching), step 2 may be done once more for the same frame: without a
 ///    detector a person is found by coming closer. A picture is worth it; in a video the next frame does as well.
 #[derive(Clone, Debug)]
-pub struct Follower {
+pub struct Tracker {
     sigmas: Vec<f64>,
-    settings: FollowSettings,
+    settings: TrackSettings,
     /// The mode of the last frame; none before the first.
     mode: Option<FollowMode>,
-    aim: Aim,
-    scene: SceneCut,
+    aim: PointTarget,
+    scene: SceneCutDetector,
     /// Of the present frame: width and height, time in seconds, whether it follows no other.
     size: [u32; 2],
     now: f64,
@@ -59,12 +59,12 @@ pub struct Follower {
     since: u32,
     /// They must be looked for in this frame or, if it was not done, in the next.
     due: bool,
-    /// Somebody answered with [`Follower::detected`].
+    /// Somebody answered with [`Tracker::detected`].
     has_detector: bool,
-    looks: Vec<Look>,
+    looks: Vec<Candidate>,
     search: Option<Search>,
     /// Who was found in the present frame.
-    shown: Vec<Shown>,
+    shown: Vec<Association>,
 }
 
 /// A search without a detector.
@@ -77,29 +77,29 @@ struct Search {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Shown {
+struct Association {
     index: usize,
-    look: Look,
+    look: Candidate,
     id: TrackId,
 }
 
 /// A pose that shows somebody.
-struct Found<'a> {
+struct Observation<'a> {
     index: usize,
-    look: Look,
+    look: Candidate,
     pose: &'a Pose,
     body: BBox,
 }
 
-impl Follower {
+impl Tracker {
     /// Follows people whose joints have these OKS sigmas ([`Skeleton::sigmas`](crate::pose::Skeleton)).
-    pub fn new<S: Into<f64>>(sigmas: impl IntoIterator<Item = S>) -> Follower {
-        Follower {
+    pub fn new<S: Into<f64>>(sigmas: impl IntoIterator<Item = S>) -> Tracker {
+        Tracker {
             sigmas: sigmas.into_iter().map(Into::into).collect(),
-            settings: FollowSettings::default(),
+            settings: TrackSettings::default(),
             mode: None,
-            aim: Aim::At([0.0; 2]),
-            scene: SceneCut::default(),
+            aim: PointTarget::At([0.0; 2]),
+            scene: SceneCutDetector::default(),
             size: [0; 2],
             now: 0.0,
             still: false,
@@ -115,18 +115,18 @@ impl Follower {
     }
 
     /// Begins a frame. True when a person detection is wanted: in the first frame, after a jump, at a scene cut
-    /// or another mode, every [`FollowSettings::detect_every`] frames, when somebody was lost, and every few
+    /// or another mode, every [`TrackSettings::detect_every`] frames, when somebody was lost, and every few
     /// frames while somebody is missing or nobody is there.
-    pub fn begin(&mut self, img: &RgbImage, moment: &Moment, settings: &FollowSettings) -> bool {
-        let (now, size) = (moment.timestamp.as_secs_f64(), [img.width(), img.height()]);
-        if moment.jump || moment.still || self.still || now < self.now || size != self.size {
+    pub fn begin(&mut self, img: &RgbImage, frame_info: &FrameInfo, settings: &TrackSettings) -> bool {
+        let (now, size) = (frame_info.timestamp.as_secs_f64(), [img.width(), img.height()]);
+        if frame_info.jump || frame_info.still || self.still || now < self.now || size != self.size {
             self.reset();
         }
-        (self.now, self.size, self.still) = (now, size, moment.still);
+        (self.now, self.size, self.still) = (now, size, frame_info.still);
         if self.scene.is_cut(img) {
             self.forget_people();
         }
-        self.settings = FollowSettings { most_people: settings.most_people.max(1), ..*settings };
+        self.settings = TrackSettings { most_people: settings.most_people.max(1), ..*settings };
         if self.mode.replace(settings.mode) != Some(settings.mode) {
             self.due = true;
             self.aim = self.first_aim();
@@ -157,7 +157,7 @@ impl Follower {
             || (missed && self.since >= again)
     }
 
-    /// Takes what the detector found in the frame, after [`Follower::begin`] asked for it.
+    /// Takes what the detector found in the frame, after [`Tracker::begin`] asked for it.
     pub fn detected(&mut self, found: &[Detection]) {
         (self.since, self.due, self.has_detector) = (0, false, true);
         let [width, height] = self.size;
@@ -174,7 +174,7 @@ impl Follower {
             .map(|t| found.iter().map(|d| enough(t.like_box(&d.bbox, self.now))).collect())
             .collect();
         let pairs = assign(&alike);
-        let seen = |d: &Detection, owner: Option<&Track>| Look {
+        let seen = |d: &Detection, owner: Option<&Track>| Candidate {
             bbox: d.bbox,
             score: d.score,
             owner: owner.map(|t| t.id),
@@ -204,14 +204,14 @@ impl Follower {
             in_picture(&square, width, height).unwrap_or(whole)
         };
         let bbox = match (self.settings.mode, self.aim) {
-            (FollowMode::Point(_), Aim::At(at) | Aim::Near(at, _)) => around(at),
-            (FollowMode::Point(_), Aim::On(id)) => {
+            (FollowMode::Point(_), PointTarget::At(at) | PointTarget::Near(at, _)) => around(at),
+            (FollowMode::Point(_), PointTarget::On(id)) => {
                 let lost = self.tracks.iter().find(|t| t.id == id);
                 lost.map_or(whole, |t| around(t.expected(self.now).center()))
             }
             _ => whole,
         };
-        self.looks = vec![Look { bbox, score: 1.0, owner: None, active: false }];
+        self.looks = vec![Candidate { bbox, score: 1.0, owner: None, active: false }];
         self.search = Some(Search { taken: 0, id: None });
     }
 
@@ -220,9 +220,9 @@ impl Follower {
         self.looks.iter().map(|l| l.bbox).collect()
     }
 
-    /// Takes the poses found in [`Follower::boxes`], in their order, and tells who is there. Who cannot be
+    /// Takes the poses found in [`Tracker::boxes`], in their order, and tells who is there. Who cannot be
     /// found is left out, and kept in mind for a short while.
-    pub fn estimated(&mut self, poses: &[Pose]) -> Vec<Person> {
+    pub fn estimated(&mut self, poses: &[Pose]) -> Vec<TrackedPerson> {
         let (found, doubled) = self.found(poses);
         let closer = self.search.and_then(|s| s.id);
         let pairs = match closer {
@@ -243,9 +243,10 @@ impl Follower {
             };
             let (id, box_score) = (track.id, track.box_score);
             let (index, bbox) = (f.index, f.look.bbox);
-            people.push(Person { id, index, bbox, box_score, pose, raw: f.pose.clone() });
+            people.push(TrackedPerson { id, index, bbox, box_score, pose, raw: f.pose.clone() });
         }
-        let shown = people.iter().map(|p| Shown { index: p.index, look: self.looks[p.index], id: p.id });
+        let shown =
+            people.iter().map(|p| Association { index: p.index, look: self.looks[p.index], id: p.id });
         self.shown = shown.collect();
         if let Some(search) = self.search {
             self.search_on(search);
@@ -253,27 +254,27 @@ impl Follower {
         people
     }
 
-    /// True when [`Follower::boxes`] has a closer look at the person that was just found without a detector.
+    /// True when [`Tracker::boxes`] has a closer look at the person that was just found without a detector.
     pub fn is_searching(&self) -> bool {
         self.search.is_some()
     }
 
     /// The people of the same frame, estimated again in the same boxes with other network settings. Nobody
     /// moves on by it, and no filter does.
-    pub fn again(&self, poses: &[Pose]) -> Vec<Person> {
+    pub fn again(&self, poses: &[Pose]) -> Vec<TrackedPerson> {
         let smoothing = &self.settings.smoothing;
-        let person = |s: &Shown| {
+        let person = |s: &Association| {
             let raw = poses.get(s.index)?.clone();
             let track = self.tracks.iter().find(|t| t.id == s.id)?;
             let filtered = smoothing.on && !self.still;
             let pose = if filtered { track.smooth_again(&raw, self.now, smoothing) } else { raw.clone() };
             let (bbox, box_score) = (s.look.bbox, track.box_score);
-            Some(Person { id: s.id, index: s.index, bbox, box_score, pose, raw })
+            Some(TrackedPerson { id: s.id, index: s.index, bbox, box_score, pose, raw })
         };
         self.shown.iter().filter_map(person).collect()
     }
 
-    /// Other smoothing from now on, for [`Follower::again`] too: a slider that is moved in a pause.
+    /// Other smoothing from now on, for [`Tracker::again`] too: a slider that is moved in a pause.
     pub fn set_smoothing(&mut self, smoothing: SmoothingSettings) {
         self.settings.smoothing = smoothing;
     }
@@ -293,10 +294,10 @@ impl Follower {
         self.aim = self.first_aim();
     }
 
-    fn first_aim(&self) -> Aim {
+    fn first_aim(&self) -> PointTarget {
         match self.mode {
-            Some(FollowMode::Point(at)) => Aim::At(at),
-            _ => Aim::At([0.0; 2]),
+            Some(FollowMode::Point(at)) => PointTarget::At(at),
+            _ => PointTarget::At([0.0; 2]),
         }
     }
 
@@ -305,9 +306,9 @@ impl Follower {
         let (now, aim) = (self.now, &mut self.aim);
         self.tracks.retain(|t| {
             let stays = t.missed() < TRIES || t.gone_for(now) <= KEPT;
-            if !stays && *aim == Aim::On(t.id) {
+            if !stays && *aim == PointTarget::On(t.id) {
                 let last = t.last_body();
-                *aim = Aim::Near(last.center(), longer(&last));
+                *aim = PointTarget::Near(last.center(), longer(&last));
             }
             stays
         });
@@ -315,17 +316,17 @@ impl Follower {
 
     /// The box in which a followed person should be; none for one who has been missing for a while, or whose way
     /// led out of the picture.
-    fn held(&self, track: &Track) -> Option<Look> {
+    fn held(&self, track: &Track) -> Option<Candidate> {
         if track.missed() >= TRIES && track.is_stale(self.now) {
             return None;
         }
         let [width, height] = self.size;
         let bbox = in_picture(&track.expected(self.now), width, height)?;
-        Some(Look { bbox, score: track.box_score, owner: Some(track.id), active: !track.is_missing() })
+        Some(Candidate { bbox, score: track.box_score, owner: Some(track.id), active: !track.is_missing() })
     }
 
     /// Looks at those of the options whom the settings ask for; the tracks of the others end.
-    fn look_at(&mut self, options: Vec<Look>) {
+    fn look_at(&mut self, options: Vec<Candidate>) {
         let offered: Vec<TrackId> = options.iter().filter(|l| l.active).filter_map(|l| l.owner).collect();
         self.looks = choose(options, &self.settings, self.aim, self.size);
         let looks = &self.looks;
@@ -333,30 +334,30 @@ impl Follower {
         if let (FollowMode::Drawn(bbox), true) = (self.settings.mode, self.looks.is_empty()) {
             let [width, height] = self.size;
             let bbox = in_picture(&bbox, width, height).unwrap_or(BBox::whole(width, height));
-            self.looks = vec![Look { bbox, score: 1.0, owner: None, active: false }];
+            self.looks = vec![Candidate { bbox, score: 1.0, owner: None, active: false }];
         }
     }
 
     /// The poses that show somebody, each person once, and whose looks showed a person whom another look shows
     /// better.
-    fn found<'a>(&self, poses: &'a [Pose]) -> (Vec<Found<'a>>, Vec<TrackId>) {
+    fn found<'a>(&self, poses: &'a [Pose]) -> (Vec<Observation<'a>>, Vec<TrackId>) {
         let lowest = self.settings.min_size * self.size[1] as f32;
         let looks = self.looks.iter().zip(poses).enumerate();
-        let mut all: Vec<Found> = looks
+        let mut all: Vec<Observation> = looks
             .filter_map(|(index, (look, pose))| {
-                Some(Found { index, look: *look, pose, body: body(pose, self.size)? })
+                Some(Observation { index, look: *look, pose, body: body(pose, self.size)? })
             })
             // What was large enough to be followed may bow.
             .filter(|f| f.look.active || f.body.h >= lowest)
             .collect();
-        let worth = |f: &Found| f.pose.score + if f.look.active { FOLLOWED_FIRST } else { 0.0 };
+        let worth = |f: &Observation| f.pose.score + if f.look.active { FOLLOWED_FIRST } else { 0.0 };
         all.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
-        let mut kept: Vec<Found> = Vec::with_capacity(all.len());
+        let mut kept: Vec<Observation> = Vec::with_capacity(all.len());
         let mut doubled = Vec::new();
         for f in all {
-            let same = |k: &Found| {
+            let same = |k: &Observation| {
                 let areas = [f.body, k.body].map(|b| f64::from(b.area()));
-                oks_of_sure(&f.pose.keypoints, &k.pose.keypoints, areas, &self.sigmas, MIN_SCORE)
+                oks_of_confident(&f.pose.keypoints, &k.pose.keypoints, areas, &self.sigmas, MIN_SCORE)
                     .is_some_and(|oks| oks >= DOUBLE)
             };
             if kept.iter().any(same) {
@@ -370,7 +371,7 @@ impl Follower {
     }
 
     /// For each found pose the track that it continues, as an index.
-    fn paired(&self, found: &[Found]) -> Vec<Option<usize>> {
+    fn paired(&self, found: &[Observation]) -> Vec<Option<usize>> {
         let enough = |alike: f64| if alike < MIN_ALIKE { 0.0 } else { alike };
         let alike: Vec<Vec<f64>> = found
             .iter()
@@ -403,7 +404,7 @@ impl Follower {
     }
 
     /// Moves the person on, or begins to follow a new one; none when as many are followed as may be.
-    fn take(&mut self, f: &Found, id: Option<TrackId>, closer: bool) -> Option<&mut Track> {
+    fn take(&mut self, f: &Observation, id: Option<TrackId>, closer: bool) -> Option<&mut Track> {
         let now = self.now;
         let known = id.and_then(|id| self.tracks.iter().position(|t| t.id == id));
         let at = match known {
@@ -426,7 +427,7 @@ impl Follower {
                 self.tracks.len() - 1
             }
         };
-        self.aim = Aim::On(self.tracks[at].id);
+        self.aim = PointTarget::On(self.tracks[at].id);
         Some(&mut self.tracks[at])
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 const FRAMES: usize = 90;
 
 /// The first frames of a source, played forth and back without end.
-pub struct Rehearsed {
+pub struct Prerendered {
     frames: Vec<Frame>,
     info: SourceInfo,
     /// Time from one frame to the next.
@@ -16,12 +16,12 @@ pub struct Rehearsed {
     sequence: u64,
 }
 
-impl Rehearsed {
+impl Prerendered {
     /// Reads the frames of `source`, which must have some.
     ///
     /// # Errors
     /// The source's own.
-    pub fn new(mut source: Box<dyn Source>) -> Result<Rehearsed, SourceError> {
+    pub fn new(mut source: Box<dyn Source>) -> Result<Prerendered, SourceError> {
         let mut frames = Vec::with_capacity(FRAMES);
         while frames.len() < FRAMES
             && let Some(frame) = source.next_frame()?
@@ -30,7 +30,7 @@ impl Rehearsed {
         }
         let info = SourceInfo { frames: None, duration: None, seekable: true, ..source.info().clone() };
         let step = Duration::from_secs_f64(1.0 / info.fps.unwrap_or(30.0));
-        Ok(Rehearsed { frames, info, step, position: 0, sequence: 0 })
+        Ok(Prerendered { frames, info, step, position: 0, sequence: 0 })
     }
 
     /// Which of the frames is shown at a position: 0, 1, 2, 3, 2, 1, 0, 1, ...
@@ -41,7 +41,7 @@ impl Rehearsed {
     }
 }
 
-impl Source for Rehearsed {
+impl Source for Prerendered {
     fn info(&self) -> &SourceInfo {
         &self.info
     }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn frames_come_forth_and_back_and_time_goes_on() {
-        let mut source = Rehearsed::new(Box::new(MannequinSource::new(1, [32, 24]))).unwrap();
+        let mut source = Prerendered::new(Box::new(MannequinSource::new(1, [32, 24]))).unwrap();
         let all: Vec<Frame> = (0..2 * FRAMES).map(|_| source.next_frame().unwrap().unwrap()).collect();
         assert!(all.windows(2).all(|pair| pair[0].timestamp < pair[1].timestamp));
         assert!(all.iter().zip(0..).all(|(frame, number)| frame.sequence == number));

@@ -1,10 +1,10 @@
 //! One followed person: where it was, and where it will be.
 
 use super::SmoothingSettings;
-use super::person::TrackId;
+use super::confidence::{MIN_SCORE, is_confident};
 use super::smoothing::PoseFilter;
-use super::sure::{MIN_SCORE, is_sure};
-use crate::pose::{Keypoint, Pose, oks_of_sure};
+use super::tracked_person::TrackId;
+use crate::pose::{Keypoint, Pose, oks_of_confident};
 use crate::vision::BBox;
 
 /// The velocity follows the measured one with this time constant in seconds: a stride's to and fro is no walk.
@@ -163,7 +163,7 @@ impl Track {
         let expected: Vec<Keypoint> =
             self.keypoints.iter().map(|k| Keypoint { x: k.x + dx, y: k.y + dy, ..*k }).collect();
         let areas = [self.body, *body].map(|b| f64::from(b.area()));
-        let oks = oks_of_sure(&expected, &pose.keypoints, areas, sigmas, MIN_SCORE);
+        let oks = oks_of_confident(&expected, &pose.keypoints, areas, sigmas, MIN_SCORE);
         let mut alike = (overlap + oks.unwrap_or(overlap)) / 2.0;
         if self.may_be_beside(now) {
             alike = alike.max(self.nearness(body, now));
@@ -213,7 +213,7 @@ fn off_the_way(start: [f32; 2], drift: [f32; 2], place: [f32; 2]) -> f32 {
 /// How far the joints that are sure in both poses moved on average.
 fn moved(from: &[Keypoint], to: &[Keypoint]) -> Option<[f32; 2]> {
     let (mut sum, mut joints) = ([0.0; 2], 0.0);
-    for (a, b) in from.iter().zip(to).filter(|(a, b)| is_sure(a) && is_sure(b)) {
+    for (a, b) in from.iter().zip(to).filter(|(a, b)| is_confident(a) && is_confident(b)) {
         sum = [sum[0] + b.x - a.x, sum[1] + b.y - a.y];
         joints += 1.0;
     }

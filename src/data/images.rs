@@ -2,7 +2,7 @@
 
 use super::error::DataError;
 use super::lenient::Number;
-use super::set::Picture;
+use super::set::DatasetImage;
 use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// A picture as COCO's layout lists it.
 #[derive(Deserialize)]
-pub struct RawImage {
+pub struct CocoImage {
     #[serde(default)]
     id: Number,
     file_name: String,
@@ -24,60 +24,60 @@ pub struct RawImage {
 /// The pictures of an annotation file, sorted by what became of them.
 pub struct Listed {
     /// Those that are there.
-    pub pictures: Vec<Picture>,
-    /// Their places in `pictures` by id.
+    pub images: Vec<DatasetImage>,
+    /// Their indices in `images` by id.
     pub index: HashMap<u64, usize>,
     /// Names of those that are not there, by id.
     pub absent: HashMap<u64, String>,
-    /// What is wrong with those whose size is neither stated nor readable, by place.
+    /// What is wrong with those whose size is neither stated nor readable, by index.
     pub unreadable: HashMap<usize, String>,
     /// A sentence on each entry without an id.
     pub nameless: Vec<String>,
 }
 
-/// Looks for the pictures `images` in the folder `root`.
+/// Looks for the images that `entries` list in the folder `root`.
 ///
 /// # Errors
 /// The folder cannot be listed.
-pub fn list(images: Vec<RawImage>, root: &Path) -> Result<Listed, DataError> {
-    let mut folder = PictureFolder::open(root)?;
-    let mut pictures = Vec::with_capacity(images.len());
-    let mut index = HashMap::with_capacity(images.len());
+pub fn list(entries: Vec<CocoImage>, root: &Path) -> Result<Listed, DataError> {
+    let mut folder = ImageFolder::open(root)?;
+    let mut images = Vec::with_capacity(entries.len());
+    let mut index = HashMap::with_capacity(entries.len());
     let (mut absent, mut nameless) = (HashMap::new(), Vec::new());
-    for image in images {
-        let Some(id) = image.id.id() else {
-            nameless.push(format!("{}: the picture has no id", image.file_name));
+    for entry in entries {
+        let Some(id) = entry.id.id() else {
+            nameless.push(format!("{}: the picture has no id", entry.file_name));
             continue;
         };
-        match folder.find(&image.file_name) {
+        match folder.find(&entry.file_name) {
             Some(path) => {
-                index.insert(id, pictures.len());
-                pictures.push(Picture { id, path, size: [image.width.pixels(), image.height.pixels()] });
+                index.insert(id, images.len());
+                images.push(DatasetImage { id, path, size: [entry.width.pixels(), entry.height.pixels()] });
             }
             None => {
-                absent.insert(id, image.file_name);
+                absent.insert(id, entry.file_name);
             }
         }
     }
-    let unreadable = read_sizes(&mut pictures).into_iter().collect();
-    Ok(Listed { pictures, index, absent, unreadable, nameless })
+    let unreadable = read_sizes(&mut images).into_iter().collect();
+    Ok(Listed { images, index, absent, unreadable, nameless })
 }
 
 /// A picture folder and its subfolders, each listed once. 150,000 persons must load in seconds, on
 /// network disks too, so there is no question to the file system for each picture.
-pub struct PictureFolder {
+pub struct ImageFolder {
     root: PathBuf,
     listed: HashMap<PathBuf, HashSet<OsString>>,
 }
 
-impl PictureFolder {
+impl ImageFolder {
     /// # Errors
     /// The folder cannot be listed.
-    pub fn open(root: &Path) -> Result<PictureFolder, DataError> {
+    pub fn open(root: &Path) -> Result<ImageFolder, DataError> {
         let entries = std::fs::read_dir(root)
             .map_err(|source| DataError::Read { path: root.display().to_string(), source })?;
         let listed = HashMap::from([(PathBuf::new(), names(entries))]);
-        Ok(PictureFolder { root: root.into(), listed })
+        Ok(ImageFolder { root: root.into(), listed })
     }
 
     /// The path of a picture that is there.
@@ -99,24 +99,24 @@ fn names(entries: std::fs::ReadDir) -> HashSet<OsString> {
 /// Reads the size of every picture whose `size` is not known from its own header: the mirror image and
 /// the box's limits need it. The size of a picture without a readable header stays 0; what is wrong
 /// with it is returned with its index.
-pub fn read_sizes(pictures: &mut [Picture]) -> Vec<(usize, String)> {
-    let read = |(index, picture): (usize, &mut Picture)| {
-        if !picture.size.contains(&0) {
+pub fn read_sizes(images: &mut [DatasetImage]) -> Vec<(usize, String)> {
+    let read = |(index, image): (usize, &mut DatasetImage)| {
+        if !image.size.contains(&0) {
             return None;
         }
-        let name = || picture.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match image::ImageReader::open(&picture.path)
+        let name = || image.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match image::ImageReader::open(&image.path)
             .and_then(|r| r.with_guessed_format())
             .map_err(|e| e.to_string())
             .and_then(|r| r.into_dimensions().map_err(|e| e.to_string()))
         {
             Ok((width, height)) if width > 0 && height > 0 => {
-                picture.size = [width, height];
+                image.size = [width, height];
                 None
             }
             Ok(_) => Some((index, format!("{}: the picture is empty", name()))),
             Err(e) => Some((index, format!("{}: {e}", name()))),
         }
     };
-    pictures.par_iter_mut().enumerate().filter_map(read).collect()
+    images.par_iter_mut().enumerate().filter_map(read).collect()
 }

@@ -9,7 +9,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Joins a thread that was told to stop. One that does not end in time is left to finish alone: it owns
 /// what it uses and ends as soon as the call it is in returns, or with the program.
-pub(super) fn join(thread: JoinHandle<()>) {
+pub(super) fn join_or_abandon(thread: JoinHandle<()>) {
     let start = Instant::now();
     while !thread.is_finished() {
         if start.elapsed() > PATIENCE {

@@ -4,16 +4,16 @@ use crate::pose::Pose;
 use crate::vision::BBox;
 
 /// Tells people apart. Counts from 1 and is never given to a second person while its
-/// [`Follower`](super::Follower) lives.
+/// [`Tracker`](super::Tracker) lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct TrackId(pub u32);
 
 /// One person in a frame.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Person {
+pub struct TrackedPerson {
     pub id: TrackId,
-    /// Which of [`Follower::boxes`](super::Follower::boxes) it was found in.
+    /// Which of [`Tracker::boxes`](super::Tracker::boxes) it was found in.
     pub index: usize,
     /// That box: what was looked at, in pixels of the picture.
     pub bbox: BBox,

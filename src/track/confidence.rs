@@ -15,7 +15,7 @@ fn min_keypoints(joints: usize) -> usize {
     (joints / 3).max(1)
 }
 
-pub(super) fn is_sure(k: &Keypoint) -> bool {
+pub(super) fn is_confident(k: &Keypoint) -> bool {
     k.score >= MIN_SCORE && k.x.is_finite() && k.y.is_finite()
 }
 
@@ -23,7 +23,7 @@ pub(super) fn is_sure(k: &Keypoint) -> bool {
 /// implausibly small, or outside the picture.
 pub(super) fn body(pose: &Pose, size: [u32; 2]) -> Option<BBox> {
     let [width, height] = size;
-    let sure: Vec<Keypoint> = pose.keypoints.iter().filter(|k| is_sure(k)).copied().collect();
+    let sure: Vec<Keypoint> = pose.keypoints.iter().filter(|k| is_confident(k)).copied().collect();
     (sure.len() >= min_keypoints(pose.keypoints.len()))
         .then(|| BBox::around(&sure, f32::NEG_INFINITY))
         .flatten()

@@ -1,16 +1,16 @@
 //! A picture that several networks look at.
 
 use super::ComputeDevice;
-use super::kernels::{Kernels, Uploaded};
+use super::kernels::{Kernels, UploadedImage};
 use image::RgbImage;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A picture in the CPU's memory and, as soon as somebody wants it there, on a device. All who are shown it (the person
+/// A picture in the CPU's memory and, as soon as somebody wants it there, on a device. All networks that look at it (the person
 /// detector, the pose network) share one upload a device. It stays on one thread, as tensors do.
 #[derive(Debug)]
-pub struct Shown<'a> {
+pub struct DeviceImage<'a> {
     pixels: &'a RgbImage,
     wanted: RefCell<Vec<Place>>,
 }
@@ -20,13 +20,13 @@ pub struct Shown<'a> {
 struct Place {
     kernels: Arc<Kernels>,
     /// `None` if it is too large there.
-    uploaded: Option<Rc<Uploaded>>,
+    uploaded: Option<Rc<UploadedImage>>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> DeviceImage<'a> {
     /// Nothing is uploaded yet.
-    pub fn new(pixels: &'a RgbImage) -> Shown<'a> {
-        Shown { pixels, wanted: RefCell::default() }
+    pub fn new(pixels: &'a RgbImage) -> DeviceImage<'a> {
+        DeviceImage { pixels, wanted: RefCell::default() }
     }
 
     /// The picture in the CPU's memory.
@@ -36,7 +36,7 @@ impl<'a> Shown<'a> {
 
     /// The picture where the kernels of `device` see it; uploaded when it is first asked for. `None` on a device
     /// without kernels, and when it is too large for them.
-    pub fn on(&self, device: &ComputeDevice) -> Option<Rc<Uploaded>> {
+    pub fn on(&self, device: &ComputeDevice) -> Option<Rc<UploadedImage>> {
         let kernels = device.kernels()?;
         let mut wanted = self.wanted.borrow_mut();
         if let Some(place) = wanted.iter().find(|place| Arc::ptr_eq(&place.kernels, kernels)) {
@@ -56,14 +56,14 @@ mod tests {
     fn a_picture_goes_up_once_to_each_device_and_only_when_wanted() {
         let img = RgbImage::new(12, 7);
         let [one, other] = [0, 1].map(|_| ComputeDevice::gpu_alone_for_test());
-        let shown = Shown::new(&img);
+        let image = DeviceImage::new(&img);
         assert_eq!([one.uploads(), other.uploads()], [0, 0]);
-        let (first, second) = (shown.on(&one).unwrap(), shown.on(&one).unwrap());
+        let (first, second) = (image.on(&one).unwrap(), image.on(&one).unwrap());
         assert!(Rc::ptr_eq(&first, &second));
         assert_eq!([one.uploads(), other.uploads()], [1, 0]);
-        assert!(!Rc::ptr_eq(&first, &shown.on(&other).unwrap()));
-        assert!(Rc::ptr_eq(&first, &shown.on(&one).unwrap()));
+        assert!(!Rc::ptr_eq(&first, &image.on(&other).unwrap()));
+        assert!(Rc::ptr_eq(&first, &image.on(&one).unwrap()));
         assert_eq!([one.uploads(), other.uploads()], [1, 1]);
-        assert!(shown.on(&ComputeDevice::cpu()).is_none());
+        assert!(image.on(&ComputeDevice::cpu()).is_none());
     }
 }

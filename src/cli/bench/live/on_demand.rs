@@ -8,46 +8,46 @@ use std::time::Duration;
 const UNDER_WAY: usize = 2;
 
 /// Gives the next frame its turn; once dropped, the source is at its end.
-pub struct Turns(Sender<()>);
+pub struct Permits(Sender<()>);
 
-impl Turns {
+impl Permits {
     /// A frame has come out of the pipeline.
     pub fn next(&self) {
-        // A full channel means that the source has turns enough; a closed one that it is gone.
+        // A full channel means that the source has permits enough; a closed one that it is gone.
         let _ = self.0.try_send(());
     }
 }
 
 /// What a source waits at.
 #[derive(Clone)]
-pub struct Gate(Receiver<()>);
+pub struct PermitReceiver(Receiver<()>);
 
-/// Both ends, with turns for the first frames.
-pub fn turns() -> (Turns, Gate) {
+/// Both ends, with permits for the first frames.
+pub fn permits() -> (Permits, PermitReceiver) {
     let (sender, receiver) = bounded(UNDER_WAY);
-    let turns = Turns(sender);
-    (0..UNDER_WAY).for_each(|_| turns.next());
-    (turns, Gate(receiver))
+    let permits = Permits(sender);
+    (0..UNDER_WAY).for_each(|_| permits.next());
+    (permits, PermitReceiver(receiver))
 }
 
 /// A source whose frames come when they have a turn, whatever their timestamps say.
-pub struct AsWanted {
+pub struct OnDemandSource {
     source: Box<dyn Source>,
     info: SourceInfo,
-    gate: Gate,
+    gate: PermitReceiver,
     /// A turn that brought no frame (the source was at its end) is good for the next one.
     has_turn: bool,
 }
 
-impl AsWanted {
-    pub fn new(source: Box<dyn Source>, gate: Gate) -> AsWanted {
+impl OnDemandSource {
+    pub fn new(source: Box<dyn Source>, gate: PermitReceiver) -> OnDemandSource {
         // What is live is shown at once, not when its timestamp is due.
         let info = SourceInfo { live: true, ..source.info().clone() };
-        AsWanted { source, info, gate, has_turn: false }
+        OnDemandSource { source, info, gate, has_turn: false }
     }
 }
 
-impl Source for AsWanted {
+impl Source for OnDemandSource {
     fn info(&self) -> &SourceInfo {
         &self.info
     }
@@ -105,8 +105,8 @@ mod tests {
             live: false,
             seekable: true,
         };
-        let (turns, gate) = turns();
-        let mut source = AsWanted::new(Box::new(Two(info, 0)), gate);
+        let (permits, gate) = permits();
+        let mut source = OnDemandSource::new(Box::new(Two(info, 0)), gate);
         let mut next = |again: bool| {
             if again {
                 source.seek(Duration::ZERO).unwrap();
@@ -114,12 +114,12 @@ mod tests {
             source.next_frame().unwrap().map(|frame| frame.sequence)
         };
         assert_eq!((next(false), next(false)), (Some(1), Some(2)));
-        turns.next();
+        permits.next();
         // The turn that met the end serves the next round.
         assert_eq!((next(false), next(true)), (None, Some(1)));
-        turns.next();
+        permits.next();
         assert_eq!(next(false), Some(2));
-        drop(turns);
+        drop(permits);
         assert_eq!(next(true), None);
     }
 }

@@ -1,13 +1,13 @@
 //! Who of those who could be looked at is looked at.
 
-use super::followed::{distance, longer};
-use super::person::TrackId;
-use super::{FollowMode, FollowSettings};
+use super::person_track::{distance, longer};
+use super::tracked_person::TrackId;
+use super::{FollowMode, TrackSettings};
 use crate::vision::BBox;
 
 /// A box to look at.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Look {
+pub(super) struct Candidate {
     pub bbox: BBox,
     pub score: f32,
     /// Whose box it is; none for somebody new.
@@ -18,7 +18,7 @@ pub(super) struct Look {
 
 /// Whom [`FollowMode::Point`] means.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Aim {
+pub(super) enum PointTarget {
     /// Whoever is here.
     At([f32; 2]),
     /// This person.
@@ -36,25 +36,31 @@ const BESIDE: f32 = 0.1;
 const NEAR: f32 = 0.75;
 
 /// Those of `options` that the settings ask for, in a picture of `size`.
-pub(super) fn choose(options: Vec<Look>, settings: &FollowSettings, aim: Aim, size: [u32; 2]) -> Vec<Look> {
-    let one = |best: Option<Look>| best.into_iter().collect();
+pub(super) fn choose(
+    options: Vec<Candidate>,
+    settings: &TrackSettings,
+    aim: PointTarget,
+    size: [u32; 2],
+) -> Vec<Candidate> {
+    let one = |best: Option<Candidate>| best.into_iter().collect();
     match settings.mode {
         FollowMode::All => {
             let mut looks = options;
             // Those who are followed stay, the longest first; then the largest.
-            let rank = |l: &Look| (!l.active, l.owner.is_none(), l.owner);
+            let rank = |l: &Candidate| (!l.active, l.owner.is_none(), l.owner);
             looks.sort_by(|a, b| rank(a).cmp(&rank(b)).then(b.bbox.area().total_cmp(&a.bbox.area())));
             looks.truncate(settings.most_people);
             looks
         }
         FollowMode::Largest => {
-            let worth = |l: &Look| l.bbox.area() * if l.active { CLEARLY } else { 1.0 };
+            let worth = |l: &Candidate| l.bbox.area() * if l.active { CLEARLY } else { 1.0 };
             one(options.into_iter().max_by(|a, b| worth(a).total_cmp(&worth(b))))
         }
         FollowMode::Centre => {
             let [width, height] = size;
             let middle = BBox::whole(width, height).center();
-            let far = |l: &Look| distance(l.bbox.center(), middle) / if l.active { CLEARLY } else { 1.0 };
+            let far =
+                |l: &Candidate| distance(l.bbox.center(), middle) / if l.active { CLEARLY } else { 1.0 };
             one(options.into_iter().min_by(|a, b| far(a).total_cmp(&far(b))))
         }
         FollowMode::Point(_) => one(aimed(options, aim)),
@@ -62,15 +68,15 @@ pub(super) fn choose(options: Vec<Look>, settings: &FollowSettings, aim: Aim, si
     }
 }
 
-fn aimed(options: Vec<Look>, aim: Aim) -> Option<Look> {
-    let nearest = |at: [f32; 2], within: &dyn Fn(&Look) -> bool| {
-        let far = |l: &Look| distance(l.bbox.center(), at);
+fn aimed(options: Vec<Candidate>, aim: PointTarget) -> Option<Candidate> {
+    let nearest = |at: [f32; 2], within: &dyn Fn(&Candidate) -> bool| {
+        let far = |l: &Candidate| distance(l.bbox.center(), at);
         options.iter().filter(|l| within(l)).min_by(|a, b| far(a).total_cmp(&far(b))).copied()
     };
     match aim {
-        Aim::On(id) => options.iter().find(|l| l.owner == Some(id)).copied(),
-        Aim::At(at) => nearest(at, &|l| beside(&l.bbox, at) <= BESIDE * longer(&l.bbox)),
-        Aim::Near(at, size) => nearest(at, &|l| distance(l.bbox.center(), at) <= NEAR * size),
+        PointTarget::On(id) => options.iter().find(|l| l.owner == Some(id)).copied(),
+        PointTarget::At(at) => nearest(at, &|l| beside(&l.bbox, at) <= BESIDE * longer(&l.bbox)),
+        PointTarget::Near(at, size) => nearest(at, &|l| distance(l.bbox.center(), at) <= NEAR * size),
     }
 }
 
@@ -84,17 +90,17 @@ fn beside(b: &BBox, [x, y]: [f32; 2]) -> f32 {
 mod tests {
     use super::*;
 
-    fn look(x: f32, side: f32, owner: Option<u32>) -> Look {
+    fn look(x: f32, side: f32, owner: Option<u32>) -> Candidate {
         let bbox = BBox { x, y: 50.0, w: side / 2.0, h: side };
-        Look { bbox, score: 0.9, owner: owner.map(TrackId), active: owner.is_some() }
+        Candidate { bbox, score: 0.9, owner: owner.map(TrackId), active: owner.is_some() }
     }
 
-    fn chosen(options: &[Look], mode: FollowMode, aim: Aim, most_people: usize) -> Vec<f32> {
-        let settings = FollowSettings { mode, most_people, ..FollowSettings::default() };
+    fn chosen(options: &[Candidate], mode: FollowMode, aim: PointTarget, most_people: usize) -> Vec<f32> {
+        let settings = TrackSettings { mode, most_people, ..TrackSettings::default() };
         choose(options.to_vec(), &settings, aim, [320, 200]).iter().map(|l| l.bbox.x).collect()
     }
 
-    const NOWHERE: Aim = Aim::At([-1e4, -1e4]);
+    const NOWHERE: PointTarget = PointTarget::At([-1e4, -1e4]);
 
     #[test]
     fn those_who_are_followed_stay_and_then_come_the_largest() {
@@ -123,11 +129,11 @@ mod tests {
     fn a_click_means_who_is_there_and_then_nobody_else() {
         let options = [look(10.0, 100.0, Some(1)), look(40.0, 100.0, Some(2)), look(200.0, 60.0, None)];
         let point = FollowMode::Point([0.0, 0.0]);
-        assert_eq!(chosen(&options, point, Aim::At([60.0, 90.0]), 9), [40.0], "the nearer of two");
-        assert_eq!(chosen(&options, point, Aim::At([197.0, 60.0]), 9), [200.0], "a little beside");
-        assert!(chosen(&options, point, Aim::At([300.0, 10.0]), 9).is_empty());
-        assert_eq!(chosen(&options, point, Aim::On(TrackId(2)), 9), [40.0]);
-        assert!(chosen(&options, point, Aim::On(TrackId(7)), 9).is_empty());
-        assert_eq!(chosen(&options, point, Aim::Near([170.0, 90.0], 80.0), 9), [200.0]);
+        assert_eq!(chosen(&options, point, PointTarget::At([60.0, 90.0]), 9), [40.0], "the nearer of two");
+        assert_eq!(chosen(&options, point, PointTarget::At([197.0, 60.0]), 9), [200.0], "a little beside");
+        assert!(chosen(&options, point, PointTarget::At([300.0, 10.0]), 9).is_empty());
+        assert_eq!(chosen(&options, point, PointTarget::On(TrackId(2)), 9), [40.0]);
+        assert!(chosen(&options, point, PointTarget::On(TrackId(7)), 9).is_empty());
+        assert_eq!(chosen(&options, point, PointTarget::Near([170.0, 90.0], 80.0), 9), [200.0]);
     }
 }

@@ -1,0 +1,59 @@
+//! Flags whose values are listed in a table of the library: the help shows that table.
+
+use crate::model::{MaskKind, PositionMode, Variant};
+use crate::vision::Decoding;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParserFactory};
+use std::ffi::OsStr;
+use std::str::FromStr;
+
+/// Parses a flag's value with [`FromStr`]; names and descriptions in the help are those of the table.
+#[derive(Clone)]
+pub struct ChoiceParser<T: 'static> {
+    choices: &'static [T],
+    name: fn(T) -> &'static str,
+    description: fn(T) -> &'static str,
+}
+
+impl<T: Copy> ChoiceParser<T> {
+    fn values(&self) -> impl Iterator<Item = PossibleValue> + use<T> {
+        let ChoiceParser { choices, name, description } = *self;
+        choices.iter().map(move |choice| PossibleValue::new(name(*choice)).help(description(*choice)))
+    }
+}
+
+impl<T: Copy + FromStr + Send + Sync + 'static> TypedValueParser for ChoiceParser<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        flag: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        if let Some(choice) = value.to_str().and_then(|text| text.parse().ok()) {
+            return Ok(choice);
+        }
+        // Of a wrong name clap's own parser says best what there is, and what may have been meant.
+        let name = PossibleValuesParser::new(self.values()).parse_ref(command, flag, value)?;
+        name.parse().map_err(|_| clap::Error::new(clap::error::ErrorKind::InvalidValue).with_cmd(command))
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.values()))
+    }
+}
+
+/// Makes clap take these types' tables wherever a flag has such a value.
+macro_rules! choices {
+    ($($type:ty),*) => {$(
+        impl ValueParserFactory for $type {
+            type Parser = ChoiceParser<$type>;
+
+            fn value_parser() -> ChoiceParser<$type> {
+                ChoiceParser { choices: &<$type>::ALL, name: <$type>::name, description: <$type>::description }
+            }
+        }
+    )*};
+}
+
+choices!(MaskKind, PositionMode, Variant, Decoding);

@@ -1,0 +1,93 @@
+//! What a training with a frozen backbone reads in place of pictures.
+
+use super::cached::CachedSet;
+use super::events::PoseEvent;
+use super::features::{FeatureBuilder, is_bad};
+use super::init::{calibrate, channel_scale};
+use crate::data::{CropDataset, FeatureCache};
+use crate::model::TmPose;
+use crate::pose::Skeleton;
+use crate::train::TrainError;
+use crate::train::distill::Teacher;
+use crate::train::events::RunEvent;
+use crate::train::unreadable;
+
+/// Cached features of a training.
+pub struct FrozenFeatures {
+    /// Of the training samples, one set for each draw of the crops.
+    pub train: Vec<CachedSet>,
+    /// Of the validation samples.
+    pub val: Option<CachedSet>,
+}
+
+/// What the features of a training are made of.
+pub struct FrozenInputs<'a> {
+    pub samples: &'a CropDataset,
+    pub val: Option<&'a CropDataset>,
+    pub teacher: Option<&'a Teacher>,
+    /// Draws of the crops.
+    pub draws: u64,
+    /// Pictures that cannot be decoded may be this part of all.
+    pub bad_limit: f64,
+}
+
+impl FrozenInputs<'_> {
+    /// Opens the features or computes those that are missing; `None` when the work was stopped. With `calibrate_for`,
+    /// the new part of `model` is fitted to them.
+    ///
+    /// # Errors
+    /// The cache cannot be read or written, or too many pictures cannot be decoded.
+    pub fn open(
+        &self,
+        model: &mut TmPose,
+        calibrate_for: Option<&Skeleton>,
+        builder: &mut FeatureBuilder,
+    ) -> Result<Option<FrozenFeatures>, TrainError> {
+        let mut caches = Vec::new();
+        for draw in 0..self.draws.max(1) {
+            let Some(cache) = builder.train_features(self.samples, draw, model)? else { return Ok(None) };
+            caches.push(cache);
+        }
+        self.check_bad(&caches[0], builder.emit)?;
+        if let Some(skeleton) = calibrate_for {
+            *model = calibrate(model.clone(), &caches[0], skeleton);
+        }
+        let scale = channel_scale(model);
+        let mut val = None;
+        if let Some(samples) = self.val {
+            let Some(cache) = builder.val_features(samples, model)? else { return Ok(None) };
+            val = Some(CachedSet::new(cache, heatmap_joints(samples, 0), scale.clone()));
+        }
+        let mut train = Vec::new();
+        for (cache, draw) in caches.into_iter().zip(0..) {
+            let mut set = CachedSet::new(cache, heatmap_joints(self.samples, draw), scale.clone());
+            if let Some(teacher) = self.teacher {
+                let targets = builder.teacher_targets(teacher, self.samples, draw)?;
+                let Some(targets) = targets else { return Ok(None) };
+                set.teacher_targets = Some(targets);
+            }
+            train.push(set);
+        }
+        Ok(Some(FrozenFeatures { train, val }))
+    }
+
+    /// Notes the pictures that cannot be decoded.
+    fn check_bad(&self, cache: &FeatureCache, emit: &mut dyn FnMut(PoseEvent)) -> Result<(), TrainError> {
+        let samples = self.samples;
+        let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(cache, i)).collect();
+        if bad.is_empty() {
+            return Ok(());
+        }
+        let paths = bad.iter().map(|&i| samples.person(i).2.path.display().to_string());
+        let names = unreadable::first_names(paths);
+        unreadable::check_limit(bad.len(), samples.len(), self.bad_limit, &names)?;
+        let text = format!("{} pictures cannot be decoded and are left out: {names}", bad.len());
+        emit(RunEvent::Note { text }.into());
+        Ok(())
+    }
+}
+
+/// Joints of every sample on the heatmap, [x, y, weight] in cells, in draw number `draw` of the crops.
+fn heatmap_joints(samples: &CropDataset, draw: u64) -> Vec<Vec<[f32; 3]>> {
+    (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, draw))).collect()
+}
