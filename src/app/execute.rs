@@ -5,12 +5,14 @@ use super::actions::{AppAction, DialogPurpose};
 use super::report;
 use super::services::Services;
 use super::state::{FollowChoice, HeatmapJoint, Notification, State};
-use super::train::{CloseState, TrainDialog, TrainProgress, TrainTab, TrainThread, TrainingState, holds_training};
+use super::train::{
+    CloseState, TrainDialog, TrainProgress, TrainTab, TrainThread, TrainingState, holds_training,
+};
 use crate::data::SetSpec;
 use crate::gpu;
-use crate::model::KeepRatio;
 use crate::infer::{Estimator, InferError};
 use crate::live::{self, ModelLoader, ModelStatus, ModelSummary, Transport};
+use crate::model::KeepRatio;
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
 use crate::track::FollowMode;
 use crate::train::TrainConfig;

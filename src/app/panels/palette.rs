@@ -1,81 +1,97 @@
-//! The command palette: type a piece of a command's name, choose with the arrow keys, run with Enter.
+//! The command palette: type part of a command's name, choose with the arrow keys, run with Enter.
 
-use super::commands::Command;
-use super::theme;
-use egui::{Align2, Context, Key, Modifiers, RichText, Vec2};
+use super::push;
+use crate::app::actions::ActionQueue;
+use crate::app::commands::Command;
+use crate::app::state::{PaletteState, State};
+use crate::app::theme;
+use egui::{Align2, Context, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui, Vec2};
 
-/// Open or not, what was typed, and which line is chosen.
-#[derive(Default)]
-pub struct Palette {
-    open: bool,
-    query: String,
-    chosen: usize,
+/// The keys of the palette that were pressed.
+struct PaletteKeys {
+    up: bool,
+    down: bool,
+    enter: bool,
+    escape: bool,
 }
 
-impl Palette {
-    /// Opens the palette empty, or closes it.
-    pub fn toggle(&mut self) {
-        *self = Palette { open: !self.open, ..Palette::default() };
+/// Draws the palette while it is open.
+pub fn show(ctx: &Context, state: &mut State, actions: &mut ActionQueue) {
+    if !state.palette.open {
+        return;
     }
+    let keys = ctx.input_mut(|i| {
+        let mut pressed = |key| i.consume_key(Modifiers::NONE, key);
+        PaletteKeys {
+            up: pressed(Key::ArrowUp),
+            down: pressed(Key::ArrowDown),
+            enter: pressed(Key::Enter),
+            escape: pressed(Key::Escape),
+        }
+    });
+    let palette = &mut state.palette;
+    let matches = matching(&palette.query);
+    palette.chosen = (palette.chosen + usize::from(keys.down)).min(matches.len().saturating_sub(1));
+    palette.chosen = palette.chosen.saturating_sub(usize::from(keys.up));
+    let entered = matches.get(palette.chosen).copied().filter(|_| keys.enter);
+    let id = Id::unique("palette");
+    let area = Modal::default_area(id).anchor(Align2::CENTER_TOP, Vec2::new(0.0, 80.0));
+    let modal = Modal::new(id).area(area).show(ctx, |ui| {
+        ui.set_width(440.0);
+        query(ui, palette);
+        ui.add_space(2.0);
+        list(ui, palette, &matches, keys.up || keys.down)
+    });
+    let command = entered.or(modal.inner);
+    if command.is_some() || keys.escape || modal.should_close() {
+        palette.open = false;
+    }
+    if let Some(command) = command {
+        push(command, state, actions);
+    }
+}
 
-    /// Draws the palette while it is open; returns the command to run.
-    pub fn show(&mut self, ctx: &Context) -> Option<Command> {
-        if !self.open {
-            return None;
-        }
-        let (up, down, enter, escape) = ctx.input_mut(|i| {
-            let mut pressed = |key| i.consume_key(Modifiers::NONE, key);
-            (pressed(Key::ArrowUp), pressed(Key::ArrowDown), pressed(Key::Enter), pressed(Key::Escape))
-        });
-        let found = matching(&self.query);
-        self.chosen = (self.chosen + usize::from(down)).min(found.len().saturating_sub(1));
-        self.chosen = self.chosen.saturating_sub(usize::from(up));
-        let mut run = found.get(self.chosen).copied().filter(|_| enter);
-        let area = egui::Modal::default_area(egui::Id::unique("palette"))
-            .anchor(Align2::CENTER_TOP, Vec2::new(0.0, 80.0));
-        let modal = egui::Modal::new(egui::Id::unique("palette")).area(area).show(ctx, |ui| {
-            ui.set_width(440.0);
-            let field = egui::TextEdit::singleline(&mut self.query)
-                .hint_text("Find a command")
-                .desired_width(f32::INFINITY)
-                .margin(egui::Margin::symmetric(10, 6));
-            let field = ui.add(field);
-            field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find a command"));
-            field.request_focus();
-            if field.changed() {
-                self.chosen = 0;
-            }
-            ui.add_space(2.0);
-            egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
-                for (n, &command) in found.iter().enumerate() {
-                    let keys = command.keys(ctx);
-                    let button = egui::Button::selectable(n == self.chosen, command.text())
-                        .shortcut_text(RichText::new(keys).color(theme::MUTED))
-                        .min_size(Vec2::new(ui.available_width(), 26.0));
-                    let line = ui.add(button).on_hover_text(command.tooltip());
-                    if n == self.chosen && (up || down) {
-                        line.scroll_to_me(None);
-                    }
-                    if line.clicked() {
-                        run = Some(command);
-                    }
-                }
-                if found.is_empty() {
-                    ui.label(RichText::new("No command is called that").color(theme::MUTED));
-                }
-            });
-        });
-        if run.is_some() || escape || modal.should_close() {
-            self.open = false;
-        }
-        run
+fn query(ui: &mut Ui, palette: &mut PaletteState) {
+    let field = TextEdit::singleline(&mut palette.query)
+        .hint_text("Find a command")
+        .desired_width(f32::INFINITY)
+        .margin(egui::Margin::symmetric(10, 6));
+    let field = ui.add(field);
+    field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find a command"));
+    field.request_focus();
+    if field.changed() {
+        palette.chosen = 0;
     }
+}
+
+/// The commands that match; the one that was clicked.
+fn list(ui: &mut Ui, palette: &PaletteState, matches: &[Command], moved: bool) -> Option<Command> {
+    let mut clicked = None;
+    ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
+        for (n, &command) in matches.iter().enumerate() {
+            let keys = command.keys(ui.ctx());
+            let button = egui::Button::selectable(n == palette.chosen, command.name())
+                .shortcut_text(RichText::new(keys).color(theme::MUTED))
+                .min_size(Vec2::new(ui.available_width(), 26.0));
+            let line = ui.add(button).on_hover_text(command.tooltip());
+            if n == palette.chosen && moved {
+                line.scroll_to_me(None);
+            }
+            if line.clicked() {
+                clicked = Some(command);
+            }
+        }
+        if matches.is_empty() {
+            ui.label(RichText::new("No command has this name").color(theme::MUTED));
+        }
+    });
+    clicked
 }
 
 /// The commands whose name has every typed word in it.
 fn matching(query: &str) -> Vec<Command> {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let has_all = |c: &&Command| words.iter().all(|w| c.text().to_lowercase().contains(w));
+    let has_all = |c: &&Command| words.iter().all(|w| c.name().to_lowercase().contains(w));
     Command::ALL.iter().filter(|c| **c != Command::Palette).filter(has_all).copied().collect()
 }
 

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 const NO_DIALOG: Duration = Duration::from_millis(700);
 /// The endings of videos and pictures.
 const MEDIA: &[&str] = &[
-    "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff",
+    "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif",
+    "tiff",
 ];
 
 /// What a dialog lets the user choose.
@@ -45,7 +46,9 @@ fn dialog_form(purpose: DialogPurpose) -> DialogForm {
             TrainDialog::Folder => ("Choose a folder for the run", &[], Folder),
             TrainDialog::Resume => ("Choose the folder of the run to resume", &[], Folder),
             TrainDialog::Load => ("Load training settings", &[("Settings", &["toml"])], File),
-            TrainDialog::Save => ("Save training settings", &[("Settings", &["toml"])], Save("training.toml")),
+            TrainDialog::Save => {
+                ("Save training settings", &[("Settings", &["toml"])], Save("training.toml"))
+            }
         },
     }
 }

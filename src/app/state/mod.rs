@@ -79,6 +79,13 @@ pub struct PaletteState {
     pub chosen: usize,
 }
 
+impl PaletteState {
+    /// Opens the palette empty, or closes it.
+    pub fn toggle(&mut self) {
+        *self = PaletteState { open: !self.open, ..PaletteState::default() };
+    }
+}
+
 /// Everything that the panels show.
 pub struct State {
     pub preferences: Preferences,

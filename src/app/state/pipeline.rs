@@ -1,6 +1,8 @@
 //! What the pipeline reports, read once a frame, so that all panels of a frame agree.
 
-use crate::live::{DetectorStatus, LiveMeasurements, ModelStatus, ModelSummary, Pipeline, SourceStatus, Transport};
+use crate::live::{
+    DetectorStatus, LiveMeasurements, ModelStatus, ModelSummary, Pipeline, SourceStatus, Transport,
+};
 use crate::pose::Skeleton;
 
 /// A copy of the pipeline's reports.

@@ -1,6 +1,6 @@
 //! Which frame and which people the picture shows, and how far it is zoomed in.
 
-use crate::live::{RecentValues, LiveFrame, LiveResult, Rate, Percentiles};
+use crate::live::{LiveFrame, LiveResult, Percentiles, Rate, RecentValues};
 use egui::{Pos2, Rect, Vec2};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,8 +47,7 @@ impl PictureView {
     /// Shows a frame.
     pub fn set_frame(&mut self, frame: LiveFrame) {
         // A settings change estimates the same frame again; it is no new picture.
-        let same =
-            self.frame.as_ref().is_some_and(|old| Arc::ptr_eq(&old.frame.pixels, &frame.frame.pixels));
+        let same = self.frame.as_ref().is_some_and(|old| Arc::ptr_eq(&old.frame.pixels, &frame.frame.pixels));
         if !same {
             self.ages.push(frame.captured.elapsed());
             self.frames.tick(Instant::now());

@@ -97,12 +97,12 @@ impl TrainingState {
             if let Some(progress) = training.new_progress() {
                 self.progress = progress;
             }
-            self.stopping = training.stopping();
             if ended {
                 *thread = None;
             }
         }
         self.running = thread.is_some();
+        self.stopping = thread.as_ref().is_some_and(TrainThread::stopping);
         if !self.running && self.closing == CloseState::Asking {
             // It ended by itself while the user was asked.
             self.closing = CloseState::Open;

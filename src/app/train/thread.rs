@@ -130,7 +130,12 @@ impl Drop for TrainThread {
 type ReportChange<'a> = dyn Fn(&mut dyn FnMut(&mut TrainProgress)) + Sync + 'a;
 
 /// Carries a training out; the error is a sentence.
-fn work(mut config: TrainConfig, resume: bool, change: &ReportChange<'_>, stop: &AtomicBool) -> Result<(), String> {
+fn work(
+    mut config: TrainConfig,
+    resume: bool,
+    change: &ReportChange<'_>,
+    stop: &AtomicBool,
+) -> Result<(), String> {
     if resume {
         let told = history(&config.run.out);
         change(&mut |p| {
