@@ -2,8 +2,8 @@
 
 use crate::app::overlay::{self, HeatmapView, PictureTextures, PictureTransform, SkeletonPaint};
 use crate::app::state::{KeypointDisplay, LayerSettings, SkeletonColors, person_bounds};
+use crate::draw::PoseColors;
 use crate::live::{LiveFrame, LiveResult, ModelSummary};
-use crate::vision::PoseColors;
 use egui::Painter;
 
 /// Where a frame's layers are drawn, and which.
