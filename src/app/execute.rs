@@ -8,7 +8,6 @@ use super::state::{FollowChoice, HeatmapJoint, Notification, State};
 use super::train::{
     CloseState, TrainDialog, TrainProgress, TrainTab, TrainThread, TrainingState, holds_training,
 };
-use crate::data::SetSpec;
 use crate::gpu;
 use crate::infer::{Estimator, InferError};
 use crate::live::{self, ModelLoader, ModelStatus, ModelSummary, Transport};
@@ -306,13 +305,13 @@ impl Executor<'_> {
         let form = &mut self.state.training.form;
         let config = &mut form.config;
         match dialog {
-            TrainDialog::AddSet => config.data.train.push(SetSpec { path, repeat: 1 }),
+            TrainDialog::AddSet => config.data.train.push(path.into()),
             TrainDialog::Set(n) => {
                 if let Some(spec) = config.data.train.get_mut(n) {
-                    spec.path = path;
+                    spec.source = path.into();
                 }
             }
-            TrainDialog::Validation => config.data.val = Some(path),
+            TrainDialog::Validation => config.data.val = Some(path.into()),
             TrainDialog::Start => config.model.init = Some(path),
             TrainDialog::Folder => config.run.out = path,
             TrainDialog::Resume => self.resume_folder(&path),

@@ -6,7 +6,7 @@ mod run_args;
 mod screen;
 
 use crate::cli::stop_flag;
-use crate::data::SetSpec;
+use crate::data::{SetSource, SetSpec};
 use crate::model::Variant;
 use crate::synth::training_set;
 use crate::train::{self, PoseEvent, PoseStep, Recipe, TrainConfig};
@@ -48,10 +48,10 @@ struct PoseArgs {
     data: Vec<SetSpec>,
     /// The set that decides which weights are best
     #[arg(long, value_name = "FOLDER")]
-    val: Option<PathBuf>,
+    val: Option<SetSource>,
     /// A further set to measure the finished weights on; may be given several times
     #[arg(long, value_name = "FOLDER")]
-    report: Vec<PathBuf>,
+    report: Vec<SetSource>,
     /// tmpose-t, -s, -b, -l-d6, -l-d18 or -l-d24
     #[arg(long)]
     variant: Option<Variant>,
@@ -157,8 +157,10 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     }
     args.run.check_folder(&config.run.out)?;
     let stop = stop_flag()?;
-    for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new("mannequin")) {
-        *spec = drawn(&config.run.out, spec.repeat, &stop)?;
+    for spec in &mut config.data.train {
+        if let SetSource::Mannequin(pictures) = spec.source {
+            *spec = drawn(&config.run.out, pictures.unwrap_or(1), &stop)?;
+        }
     }
     let screen = Screen::default();
     let command = command_line(std::env::args());
@@ -195,7 +197,7 @@ fn drawn(run: &Path, count: usize, stop: &AtomicBool) -> anyhow::Result<SetSpec>
     if !complete {
         bail!("stopped while the mannequin was drawn; start again to go on");
     }
-    Ok(SetSpec { path: folder, repeat: 1 })
+    Ok(folder.into())
 }
 
 fn show(screen: &Screen, event: &PoseEvent) {

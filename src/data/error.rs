@@ -21,6 +21,10 @@ pub enum DataError {
         "{path} has no usable person with {joints} joints{left_out}; `tmpose data check` shows what is in it"
     )]
     Empty { path: String, joints: usize, left_out: String },
+    #[error(
+        "the pictures of the mannequin have not been drawn; write them with `tmpose mannequin` and name their folder"
+    )]
+    NotDrawn,
     #[error(transparent)]
     Skeleton(#[from] SkeletonError),
     #[error(

@@ -10,6 +10,7 @@ pub mod health;
 pub mod mixture;
 pub mod samples;
 mod set;
+mod set_spec;
 mod sides;
 pub mod teacher;
 
@@ -22,7 +23,8 @@ pub use formats::{
     BOX_FORMATS, BoxFormat, DatasetFiles, Format, POSE_FORMATS, PoseFormat, find_poses, splits,
 };
 pub use health::Health;
-pub use mixture::{Mixture, SampleRef, SetSpec};
+pub use mixture::{Mixture, SampleRef};
 pub use samples::{CropDataset, read_image};
 pub use set::{DatasetImage, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
+pub use set_spec::{InvalidSet, SetSource, SetSpec};
 pub use teacher::{TeacherLabels, TeacherReport, TeacherRules};

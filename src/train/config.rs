@@ -3,7 +3,7 @@
 
 use super::recipe::Recipe;
 use super::settings::{self, Catalogue};
-use crate::data::{Augmentation, SetSpec, TeacherRules};
+use crate::data::{Augmentation, SetSource, SetSpec, TeacherRules};
 use crate::gpu::DeviceChoice;
 use crate::model::{MaskKind, Variant};
 use serde::de::DeserializeOwned;
@@ -55,9 +55,9 @@ pub struct DataSection {
     /// Sets to train on: FOLDER[:passes an epoch].
     pub train: Vec<SetSpec>,
     /// The set that decides which weights are best.
-    pub val: Option<PathBuf>,
+    pub val: Option<SetSource>,
     /// Further sets that the finished weights are measured on, for the model card.
-    pub report: Vec<PathBuf>,
+    pub report: Vec<SetSource>,
     /// Use labels of public models that lie beside a set.
     pub teacher_labels: bool,
     /// When such a label is believed.

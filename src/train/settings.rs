@@ -219,7 +219,7 @@ mod tests {
     fn complete() -> TrainConfig {
         let mut c = TrainConfig::recipe(Recipe::Tmpose);
         c.data.train = vec!["people:2".parse().unwrap()];
-        c.data.val = Some("people".into());
+        c.data.val = Some("people".parse().unwrap());
         c.data.cache = Some("cache".into());
         c.model.init = Some("start.pth".into());
         c.distillation.teacher = Some("teacher.onnx".into());

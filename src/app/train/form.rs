@@ -219,11 +219,11 @@ mod tests {
     #[test]
     fn a_recipe_changes_how_it_is_trained_and_not_what() {
         let mut form = TrainForm::default();
-        form.config.data.val = Some("people".into());
+        form.config.data.val = Some("people".parse().unwrap());
         form.config.run.device = crate::gpu::DeviceChoice::Cpu;
         form.take_recipe(Recipe::Tmpose);
         assert_eq!((form.config.recipe, form.config.schedule.epochs), (Recipe::Tmpose, 300.0));
-        assert_eq!(form.config.data.val, Some("people".into()));
+        assert_eq!(form.config.data.val, Some("people".parse().unwrap()));
         assert_eq!(form.config.run.device, crate::gpu::DeviceChoice::Cpu);
         form.take_recipe(Recipe::Modern);
         assert_eq!(form.config.schedule, TrainConfig::default().schedule);

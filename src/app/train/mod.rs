@@ -11,7 +11,7 @@ pub use form::TrainForm;
 pub use loss_curve::CurvePoint;
 pub use problems::{FormField, Problem, holds_training};
 pub use progress::{ApMeasurement, TrainPhase, TrainProgress};
-pub use thread::{MANNEQUIN, TrainThread};
+pub use thread::TrainThread;
 pub use words::sentence;
 
 use crate::train::TrainConfig;

@@ -1,8 +1,7 @@
 //! What keeps a training from starting, found before it starts and said at the field that is wrong.
 
-use super::thread::MANNEQUIN;
 use super::words::sentence;
-use crate::data::find_poses;
+use crate::data::{SetSource, find_poses};
 use crate::pose::Skeleton;
 use crate::train::{ConfigError, TrainConfig};
 use std::path::Path;
@@ -70,15 +69,15 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
         say(field, text);
     }
     for (n, spec) in config.data.train.iter().enumerate() {
-        if let Some(text) = set(&spec.path, "train") {
+        if let Some(text) = set(&spec.source, "train") {
             say(FormField::Set(n), text);
         }
     }
-    if let Some(text) = config.data.val.as_deref().and_then(|path| set(path, "val")) {
+    if let Some(text) = config.data.val.as_ref().and_then(|source| set(source, "val")) {
         say(FormField::Validation, text);
     }
-    for path in &config.data.report {
-        if let Some(text) = set(path, "val") {
+    for source in &config.data.report {
+        if let Some(text) = set(source, "val") {
             say(FormField::Other, text);
         }
     }
@@ -117,10 +116,8 @@ fn of_range(error: &ConfigError) -> (FormField, String) {
     (field, format!("This is {value}; it must be {must}."))
 }
 
-fn set(path: &Path, split: &str) -> Option<String> {
-    if path == Path::new(MANNEQUIN) {
-        return None;
-    }
+fn set(source: &SetSource, split: &str) -> Option<String> {
+    let SetSource::Path(path) = source else { return None };
     if path.as_os_str().is_empty() {
         return Some("Choose a folder, or remove this line.".into());
     }
@@ -148,11 +145,10 @@ pub fn holds_training(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::SetSpec;
 
     fn config(out: &Path) -> TrainConfig {
         let mut config = TrainConfig::default();
-        config.data.train = vec![SetSpec { path: MANNEQUIN.into(), repeat: 8 }];
+        config.data.train = vec![SetSource::Mannequin(Some(8)).into()];
         config.run.out = out.join("run");
         config
     }
@@ -168,8 +164,8 @@ mod tests {
         assert_eq!(problems(&good), []);
 
         let mut wrong = good.clone();
-        wrong.data.train.push(SetSpec { path: dir.path().join("a/b"), repeat: 1 });
-        wrong.data.val = Some(dir.path().into());
+        wrong.data.train.push(dir.path().join("a/b").into());
+        wrong.data.val = Some(dir.path().to_path_buf().into());
         wrong.model.init = Some("nowhere.onnx".into());
         wrong.schedule.batch = 0;
         let all = [FormField::Start, FormField::Set(1), FormField::Validation, FormField::Batch];

@@ -1,9 +1,9 @@
 //! The training panel in the window: from the menu to a finished run, with a tiny network on the CPU.
 
-use super::{CloseState, MANNEQUIN, TrainPhase, TrainTab};
+use super::{CloseState, TrainPhase, TrainTab};
 use crate::app::actions::AppAction;
 use crate::app::tests::{Harnessed, state, until, until_within, window};
-use crate::data::SetSpec;
+use crate::data::SetSource;
 use crate::gpu::DeviceChoice;
 use crate::live::fakes::{Scripted, free, loader};
 use crate::live::{ModelStatus, Transport};
@@ -20,8 +20,8 @@ fn tiny(folder: &Path, steps: u64) -> TrainConfig {
     let mut config = TrainConfig::default();
     config.model.depth = 1;
     config.model.freeze_backbone = true;
-    config.data.train = vec![SetSpec { path: MANNEQUIN.into(), repeat: 4 }];
-    config.data.val = Some(MANNEQUIN.into());
+    config.data.train = vec![SetSource::Mannequin(Some(4)).into()];
+    config.data.val = Some(SetSource::Mannequin(None));
     config.schedule.steps = steps;
     config.schedule.batch = 2;
     config.run.out = folder.join("run");
@@ -70,7 +70,7 @@ fn the_panel_opens_from_the_menu_and_says_what_is_missing() {
 fn a_wrong_setting_is_said_at_its_field_until_it_is_put_right() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = tiny(dir.path(), 4);
-    config.data.val = Some(dir.path().join("nobody/here"));
+    config.data.val = Some(dir.path().join("nobody/here").into());
     let mut harness = panel(config);
     assert_eq!(harness.get_all_by_label_contains("There is no folder").count(), 2);
     assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());

@@ -2,7 +2,7 @@
 
 use super::progress::{TrainPhase, TrainProgress};
 use super::words::sentence;
-use crate::data::SetSpec;
+use crate::data::SetSource;
 use crate::synth::training_set;
 use crate::train::{self, PoseEvent, TrainConfig};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,8 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const WAKE: Duration = Duration::from_millis(50);
 /// Pictures of the mannequin that are validated on when it is not trained on.
 const VALIDATION_PICTURES: usize = 100;
-/// The word that stands for the mannequin in place of a folder.
-pub const MANNEQUIN: &str = "mannequin";
 
 /// What the thread and the window share: the state, and a number that rises with each change.
 ///
@@ -166,7 +164,7 @@ fn work(
     })
 }
 
-/// Puts drawn sets in the place of the word `mannequin`. False when it was stopped meanwhile.
+/// Draws the mannequin's pictures and puts their folders in its place. False when it was stopped meanwhile.
 fn draw_mannequins(
     config: &mut TrainConfig,
     progress: &(dyn Fn(usize, usize) + Sync),
@@ -174,22 +172,24 @@ fn draw_mannequins(
 ) -> Result<bool, String> {
     let run = config.run.out.clone();
     let draw = |count: usize| -> Result<Option<PathBuf>, String> {
-        let folder = run.join(format!("{MANNEQUIN}-{count}"));
+        let folder = run.join(format!("mannequin-{count}"));
         let whole =
             training_set(&folder, count, progress, stop).map_err(|error| sentence(&error.to_string()))?;
         Ok(whole.then_some(folder))
     };
     let mut drawn = None;
-    for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new(MANNEQUIN)) {
-        let Some(folder) = draw(spec.repeat)? else { return Ok(false) };
-        *spec = SetSpec { path: folder.clone(), repeat: 1 };
-        drawn = Some(folder);
-    }
-    if config.data.val.as_deref() == Some(Path::new(MANNEQUIN)) {
-        if drawn.is_none() {
-            drawn = draw(VALIDATION_PICTURES)?;
+    for spec in &mut config.data.train {
+        if let SetSource::Mannequin(pictures) = spec.source {
+            let Some(folder) = draw(pictures.unwrap_or(1))? else { return Ok(false) };
+            *spec = folder.clone().into();
+            drawn = Some(folder);
         }
-        config.data.val = drawn;
+    }
+    if let Some(SetSource::Mannequin(pictures)) = config.data.val {
+        if pictures.is_some() || drawn.is_none() {
+            drawn = draw(pictures.unwrap_or(VALIDATION_PICTURES))?;
+        }
+        config.data.val = drawn.map(SetSource::Path);
         return Ok(config.data.val.is_some());
     }
     Ok(true)

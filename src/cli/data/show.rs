@@ -57,7 +57,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let skeleton = Skeleton::named(&config.model.skeleton)?;
     let shape = ModelConfig::new(config.model.variant, &skeleton);
     let rules = config.data.teacher_labels.then_some(&config.data.teacher);
-    let spec = SetSpec { path: args.set, repeat: 1 };
+    let spec = SetSpec::from(args.set);
     let mut mixture = Mixture::open(&[spec], "train", &skeleton, rules)?;
     for note in mixture.notes() {
         println!("{note}");

@@ -4,7 +4,7 @@ use super::command_line;
 use super::run_args::{RunArgs, set};
 use super::screen::{Screen, still};
 use crate::cli::stop_flag;
-use crate::data::SetSpec;
+use crate::data::{SetSource, SetSpec};
 use crate::train::detector::{self, DetectorEvent, DetectorScore, DetectorStep, DetectorTraining, Frozen};
 use anyhow::Context;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct Args {
     data: Vec<SetSpec>,
     /// The set that decides which weights are best
     #[arg(long, value_name = "FOLDER")]
-    val: Option<PathBuf>,
+    val: Option<SetSource>,
     /// Starting weights: a detector's .safetensors, or RTMDet-nano's .onnx
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,

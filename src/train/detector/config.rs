@@ -1,6 +1,6 @@
 //! Every setting of a detector's training, as one TOML file and the flags of `tmpose train detector` know it.
 
-use crate::data::{BoxAugmentation, SetSpec};
+use crate::data::{BoxAugmentation, SetSource, SetSpec};
 use crate::gpu::DeviceChoice;
 use crate::train::checks::refused;
 use crate::train::config::{ConfigError, Decay, RunSection, ScheduleSection, as_text, read_over, read_text};
@@ -42,7 +42,7 @@ pub struct BoxSection {
     /// Sets to train on: FOLDER[:passes an epoch].
     pub train: Vec<SetSpec>,
     /// The set that decides which weights are best.
-    pub val: Option<PathBuf>,
+    pub val: Option<SetSource>,
     /// Train on at most this many pictures, spread over all sets (0: all).
     pub limit: usize,
     /// Validate on at most this many pictures during the training (0: all). The end always uses all.

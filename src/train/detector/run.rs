@@ -142,8 +142,8 @@ impl TrainTask for DetectorSession {
     ) -> Result<String, TrainError> {
         let (net, mut info) = detect::load(best, &self.device.device)?;
         let mut measured: Option<(String, DetectorScore)> = None;
-        if let Some(path) = &self.config.data.val {
-            let set = BoxSet::open(path, "val")?;
+        if let Some(set) = &self.config.data.val {
+            let set = BoxSet::open(set.path()?, "val")?;
             let score = self.measure(&net, &set, log)?;
             record.notes.insert(format!("AP {}", set.title()), format!("{:.4}", score.boxes.ap));
             log.emit(DetectorEvent::Kept { step: record.steps, score: score.clone() });

@@ -64,8 +64,8 @@ impl DetectorSession {
             start.net = settled(start.net, &mixture, start.config.input, config, &device);
         }
         let mut quick = None;
-        if let Some(path) = &config.data.val {
-            let mut set = BoxSet::open(path, "val")?;
+        if let Some(set) = &config.data.val {
+            let mut set = BoxSet::open(set.path()?, "val")?;
             let left_out = set.report.summary();
             if !left_out.is_empty() {
                 log.note(format!("{}: {left_out}", set.title()));

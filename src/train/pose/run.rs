@@ -191,7 +191,7 @@ impl PoseSession {
         let skeleton = &self.samples.skeleton;
         let mut rows = Vec::new();
         for set in data.val.iter().chain(&data.report) {
-            let set = PoseSet::open(set, "val", skeleton)?;
+            let set = PoseSet::open(set.path()?, "val", skeleton)?;
             let title = set.title();
             let samples = plain_samples(set, model.config(), skeleton);
             let folded = model.clone().fold();

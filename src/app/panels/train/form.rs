@@ -2,9 +2,9 @@
 
 use crate::app::actions::{ActionQueue, AppAction, DialogPurpose};
 use crate::app::theme;
-use crate::app::train::{FormField, MANNEQUIN, Problem, TrainDialog, TrainForm, TrainingState, sentence};
+use crate::app::train::{FormField, Problem, TrainDialog, TrainForm, TrainingState, sentence};
 use crate::app::widgets::{Icon, check, choice, closed_section, hint, row, row_icon_button, section};
-use crate::data::SetSpec;
+use crate::data::{SetSource, SetSpec};
 use crate::gpu::DeviceChoice;
 use crate::model::Variant;
 use crate::train::Recipe;
@@ -79,7 +79,11 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
         let spec = &mut form.config.data.train[n];
         let label = if n == 0 { "Train on" } else { "" };
         row(ui, label, "Folders with people in COCO's or MPII's layout.", |ui| {
-            let mut text = shown(Some(&spec.path));
+            let mut text = match &spec.source {
+                SetSource::Path(path) => path.display().to_string(),
+                // Its number has a field of its own.
+                SetSource::Mannequin(_) => SetSource::Mannequin(None).to_string(),
+            };
             // Room for the count and the button that removes the line.
             let field = path_field(
                 ui,
@@ -93,21 +97,26 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
                 egui::WidgetInfo::labeled(egui::Role::TextInput, true, format!("Training set {}", n + 1))
             });
             if field.changed() {
-                spec.path = text.clone().into();
+                spec.source = text.parse().unwrap_or_else(|_| SetSource::Path(text.clone().into()));
             }
             // "people:2", as one writes it on the command line.
             if let (true, Ok(written)) = (field.lost_focus(), text.parse::<SetSpec>())
-                && written.path != spec.path
+                && written.source != spec.source
+                && matches!(written.source, SetSource::Path(_))
             {
                 *spec = written;
             }
-            let drawn = spec.path == std::path::Path::new(MANNEQUIN);
-            let (unit, tip) = if drawn {
-                (" drawn", "Pictures of the mannequin that are drawn before the training.")
-            } else {
-                (if spec.repeat == 1 { " time" } else { " times" }, "How often an epoch passes this set.")
+            let (number, unit, tip) = match &mut spec.source {
+                SetSource::Mannequin(pictures) => {
+                    let tip = "Pictures of the mannequin that are drawn before the training.";
+                    (pictures.get_or_insert(PICTURES), " drawn", tip)
+                }
+                SetSource::Path(_) => {
+                    let unit = if spec.repeat == 1 { " time" } else { " times" };
+                    (&mut spec.repeat, unit, "How often an epoch passes through this set.")
+                }
             };
-            let count = DragValue::new(&mut spec.repeat).range(1..=1000).speed(0.1).suffix(unit);
+            let count = DragValue::new(number).range(1..=1000).speed(0.1).suffix(unit);
             ui.add_sized(Vec2::new(COUNT, theme::ROW), count).on_hover_text(tip);
             if row_icon_button(ui, Icon::Close, "Remove the set", "Do not train on this set.").clicked() {
                 remove = Some(n);
@@ -128,11 +137,12 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
         let tip = "People that are drawn here, with known joints: enough to see a training work.";
         if ui.add_sized(half, Button::new("Add mannequin")).on_hover_text(tip).clicked() {
             let data = &mut form.config.data;
-            data.train.push(SetSpec { path: MANNEQUIN.into(), repeat: PICTURES });
-            data.val.get_or_insert_with(|| MANNEQUIN.into());
+            let mannequin = SetSource::Mannequin(Some(PICTURES));
+            data.val.get_or_insert_with(|| mannequin.clone());
+            data.train.push(mannequin.into());
         }
     });
-    let mut val = shown(form.config.data.val.as_ref());
+    let mut val = form.config.data.val.as_ref().map(SetSource::to_string).unwrap_or_default();
     let help = "The set that decides which weights are the best; empty: the newest are.";
     let wrong = is_wrong(form, FormField::Validation);
     let changed = row(ui, "Validate on", help, |ui| {
@@ -140,7 +150,8 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     })
     .changed();
     if changed {
-        form.config.data.val = path(&val);
+        let as_path = || SetSource::Path(val.clone().into());
+        form.config.data.val = (!val.is_empty()).then(|| val.parse().unwrap_or_else(|_| as_path()));
     }
     problem(ui, form, FormField::Validation);
 }
