@@ -62,15 +62,15 @@ macro_rules! commands {
     ($($command:ident { $($row:tt)* })*) => {
         /// Something the user can tell the window to do.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Command { $($command),* }
+        pub enum AppCommand { $($command),* }
 
-        impl Command {
+        impl AppCommand {
             /// Every command, in the order of the menus.
-            pub const ALL: &[Command] = &[$(Command::$command),*];
+            pub const ALL: &[AppCommand] = &[$(AppCommand::$command),*];
 
             fn row(self) -> &'static CommandRow {
                 match self {
-                    $(Command::$command => {
+                    $(AppCommand::$command => {
                         static ROW: CommandRow = command_row!($($row)*);
                         &ROW
                     })*
@@ -86,15 +86,15 @@ commands! {
         action: |_| AppAction::OpenDialog(DialogPurpose::Media)
     }
     OpenFolder {
-        "Open folder of pictures…", "Show every picture of a folder, one a second.", ctrl_shift(Key::O),
+        "Open folder of pictures…", "Show every picture of a folder, one per second.", ctrl_shift(Key::O),
         action: |_| AppAction::OpenDialog(DialogPurpose::Folder)
     }
     OpenMannequin {
-        "Mannequin", "Watch a drawn, moving figure whose joints are known.", ctrl(Key::M),
+        "Mannequin", "Show a rendered, moving figure whose joints are known.", ctrl(Key::M),
         action: |_| AppAction::OpenMannequin
     }
     NewMannequin {
-        "Another mannequin", "Draw a figure with other clothes, light and camera.", ctrl_shift(Key::M),
+        "Another mannequin", "Show a figure with other clothes, light and camera.", ctrl_shift(Key::M),
         action: |_| AppAction::OpenNextMannequin
     }
     OpenWeights {
@@ -135,7 +135,7 @@ commands! {
         action: |_| AppAction::ToggleLooping
     }
     FollowAll {
-        "Follow everybody", "Follow all people, and give up a person who was clicked on.", plain(Key::Escape),
+        "Follow everybody", "Follow all people, and deselect a person who was clicked on.", plain(Key::Escape),
         follow: EVERYBODY
     }
     FollowLargest {
@@ -155,7 +155,7 @@ commands! {
         toggle: people.smooth
     }
     ToggleRaw {
-        "Raw keypoints", "Draw the keypoints as the network found them.", plain(Key::R),
+        "Raw keypoints", "Draw the keypoints as the network estimates them, without smoothing.", plain(Key::R),
         checked: |s| s.preferences.layers.keypoints == KeypointDisplay::Raw,
         action: |_| AppAction::EditPreferences(|p| {
             p.layers.keypoints = match p.layers.keypoints {
@@ -165,11 +165,11 @@ commands! {
         })
     }
     ToggleDetector {
-        "Person detector", "Look for people; without it one person is followed.", plain(Key::D),
+        "Person detector", "Detect people; without it, one person is followed.", plain(Key::D),
         toggle: people.detect
     }
     OpenDetector {
-        "Open detector…", "Find people with another detector's weights.", ctrl_shift(Key::L),
+        "Open detector…", "Detect people with other weights, from a .safetensors or .onnx file.", ctrl_shift(Key::L),
         action: |_| AppAction::OpenDialog(DialogPurpose::Detector)
     }
     ToggleSkeleton {
@@ -181,7 +181,7 @@ commands! {
         toggle: layers.numbers
     }
     ToggleHeatmaps {
-        "Heatmaps", "Show how likely the network thinks each joint is at each place.", plain(Key::H),
+        "Heatmaps", "Show where the network expects each joint.", plain(Key::H),
         toggle: layers.heatmaps
     }
     NextJoint {
@@ -201,7 +201,7 @@ commands! {
         toggle: layers.crop
     }
     ToggleTruth {
-        "True joints", "Draw the mannequin's known joints in white.", plain(Key::G),
+        "True joints", "Draw the mannequin's true joints in white.", plain(Key::G),
         toggle: layers.truth
     }
     ToggleMirror {
@@ -209,11 +209,11 @@ commands! {
         toggle: layers.mirror
     }
     FewerTokens {
-        "Keep fewer tokens", "Keep 5 % fewer visual tokens: faster, less accurate.", plain(Key::OpenBracket),
+        "Keep fewer tokens", "Keep fewer visual tokens, by 5 percentage points: faster, less accurate.", plain(Key::OpenBracket),
         action: |_| AppAction::ChangeKeepRatio(-0.05)
     }
     MoreTokens {
-        "Keep more tokens", "Keep 5 % more visual tokens: slower, more accurate.", plain(Key::CloseBracket),
+        "Keep more tokens", "Keep more visual tokens, by 5 percentage points: slower, more accurate.", plain(Key::CloseBracket),
         action: |_| AppAction::ChangeKeepRatio(0.05)
     }
     ToggleFlipTest {
@@ -237,7 +237,7 @@ commands! {
         action: |_| AppAction::ToggleFullscreen
     }
     Train {
-        "Train…", "Train a network on pictures of people while the viewer goes on.", ctrl(Key::T),
+        "Train…", "Train a network on pictures of people while the viewer keeps running.", ctrl(Key::T),
         checked: |s| s.training.open,
         action: |s| AppAction::ShowTraining(!s.training.open)
     }
@@ -251,7 +251,7 @@ commands! {
     }
 }
 
-impl Command {
+impl AppCommand {
     /// The name in menus and in the palette.
     pub fn name(self) -> &'static str {
         self.row().name
@@ -294,12 +294,12 @@ impl Command {
     }
 
     /// The commands whose keys were pressed, unless a text field is being typed into.
-    pub fn pressed(ctx: &egui::Context) -> Vec<Command> {
+    pub fn pressed(ctx: &egui::Context) -> Vec<AppCommand> {
         if ctx.egui_wants_keyboard_input() {
             return Vec::new();
         }
         // Longer combinations first: a shortcut also matches with more modifiers held.
-        let mut all: Vec<_> = Command::ALL.iter().filter_map(|&c| Some((c, c.shortcut()?))).collect();
+        let mut all: Vec<_> = AppCommand::ALL.iter().filter_map(|&c| Some((c, c.shortcut()?))).collect();
         let held = |keys: &KeyboardShortcut| {
             u8::from(keys.modifiers.command) + u8::from(keys.modifiers.shift) + u8::from(keys.modifiers.alt)
         };
@@ -327,15 +327,15 @@ mod tests {
 
     #[test]
     fn names_and_keys_are_unique() {
-        let names: HashSet<_> = Command::ALL.iter().map(|c| c.name()).collect();
-        assert_eq!(names.len(), Command::ALL.len());
-        let keys: Vec<_> = Command::ALL.iter().filter_map(|c| c.shortcut()).collect();
+        let names: HashSet<_> = AppCommand::ALL.iter().map(|c| c.name()).collect();
+        assert_eq!(names.len(), AppCommand::ALL.len());
+        let keys: Vec<_> = AppCommand::ALL.iter().filter_map(|c| c.shortcut()).collect();
         let different: HashSet<_> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());
     }
 
     #[test]
     fn every_command_explains_itself_in_a_sentence() {
-        assert!(Command::ALL.iter().all(|c| c.tooltip().ends_with('.')));
+        assert!(AppCommand::ALL.iter().all(|c| c.tooltip().ends_with('.')));
     }
 }

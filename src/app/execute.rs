@@ -20,13 +20,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The smallest share of the tokens that the keys go down to.
+/// The smallest share of the tokens that the keys can set.
 const MIN_KEEP_RATIO: f64 = 0.05;
 
-/// What actions change.
+/// Carries out actions on a window's state and services.
 pub struct Executor<'a> {
+    /// For repaints, the clipboard and the window itself.
     pub ctx: &'a Context,
+    /// What the window knows.
     pub state: &'a mut State,
+    /// What works beside the window.
     pub services: &'a mut Services,
 }
 
@@ -42,11 +45,7 @@ impl Executor<'_> {
                 *seed = seed.wrapping_add(1);
                 self.open_mannequin();
             }
-            AppAction::ReopenSource => {
-                if let Some(spec) = self.state.source.spec.clone() {
-                    self.open_source(spec);
-                }
-            }
+            AppAction::ReopenSource => self.reopen_source(),
             AppAction::CloseSource => self.close_source(),
             AppAction::RetryCamera => self.services.pipeline.retry(),
             AppAction::DismissSourceError(error) => self.state.source.dismissed_error = Some(error),
@@ -65,20 +64,13 @@ impl Executor<'_> {
             AppAction::FollowBox(drawn) => self.state.selection.select(FollowMode::Drawn(drawn)),
             AppAction::CancelBox => self.state.selection.pointer = Default::default(),
             AppAction::EditPreferences(edit) => edit(&mut self.state.preferences),
-            AppAction::ChangeKeepRatio(by) => {
-                let ratio = &mut self.state.preferences.keep_ratio;
-                let percent = ((ratio.get() + by) * 100.0).round();
-                *ratio = KeepRatio::new((percent / 100.0).clamp(MIN_KEEP_RATIO, 1.0)).unwrap_or_default();
-            }
+            AppAction::ChangeKeepRatio(by) => self.change_keep_ratio(by),
             AppAction::StepHeatmapJoint(by) => self.step_heatmap_joint(by),
             AppAction::FitPicture => self.state.view.fit(),
             AppAction::OpenDialog(purpose) => self.services.dialogs.open(self.ctx, purpose),
             AppAction::DismissNotification => self.state.notification = None,
             AppAction::TogglePalette => self.state.palette.toggle(),
-            AppAction::ToggleFullscreen => {
-                let full = self.ctx.input(|i| i.viewport().fullscreen.unwrap_or(false));
-                self.ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!full));
-            }
+            AppAction::ToggleFullscreen => self.toggle_fullscreen(),
             AppAction::CopyReport => self.ctx.copy_text(format!("{:#}", report::report(self.state))),
             AppAction::Quit => self.ctx.send_viewport_cmd(ViewportCommand::Close),
             AppAction::ShowTraining(open) => self.state.training.open = open,
@@ -131,6 +123,12 @@ impl Executor<'_> {
         self.state.source.number = self.services.pipeline.open(spec.clone(), transport);
         self.state.source.spec = Some(spec);
         self.state.source_changed();
+    }
+
+    fn reopen_source(&mut self) {
+        if let Some(spec) = self.state.source.spec.clone() {
+            self.open_source(spec);
+        }
     }
 
     fn open_mannequin(&mut self) {
@@ -220,11 +218,22 @@ impl Executor<'_> {
         self.services.pipeline.load_detector(weights.map(|path| live::detector_loader(path, device)));
     }
 
+    fn change_keep_ratio(&mut self, by: f64) {
+        let ratio = &mut self.state.preferences.keep_ratio;
+        let percent = ((ratio.get() + by) * 100.0).round();
+        *ratio = KeepRatio::new((percent / 100.0).clamp(MIN_KEEP_RATIO, 1.0)).unwrap_or_default();
+    }
+
+    fn toggle_fullscreen(&self) {
+        let full = self.ctx.input(|i| i.viewport().fullscreen.unwrap_or(false));
+        self.ctx.send_viewport_cmd(ViewportCommand::Fullscreen(!full));
+    }
+
     fn follow(&mut self, choice: FollowChoice) {
         self.state.selection.choose(choice, &mut self.state.preferences.people.mode);
     }
 
-    /// Goes around "all", joint 0, joint 1, ...
+    /// Cycles through "all", joint 0, joint 1 and so on.
     fn step_heatmap_joint(&mut self, by: isize) {
         let ModelStatus::Ready(summary) = self.services.pipeline.model() else { return };
         let choices = summary.info.skeleton.len() as isize + 1;
@@ -306,17 +315,17 @@ impl Executor<'_> {
         let config = &mut form.config;
         match dialog {
             TrainDialog::AddSet => config.data.train.push(path.into()),
-            TrainDialog::Set(n) => {
+            TrainDialog::ReplaceSet(n) => {
                 if let Some(spec) = config.data.train.get_mut(n) {
                     spec.source = path.into();
                 }
             }
             TrainDialog::Validation => config.data.val = Some(path.into()),
-            TrainDialog::Start => config.model.init = Some(path),
-            TrainDialog::Folder => config.run.out = path,
+            TrainDialog::InitWeights => config.model.init = Some(path),
+            TrainDialog::RunFolder => config.run.out = path,
             TrainDialog::Resume => self.resume_folder(&path),
-            TrainDialog::Load => form.load(&path),
-            TrainDialog::Save => form.save(&path),
+            TrainDialog::LoadSettings => form.load(&path),
+            TrainDialog::SaveSettings => form.save(&path),
         }
     }
 }

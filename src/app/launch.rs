@@ -17,32 +17,42 @@ use std::path::PathBuf;
 /// What the command line asks of the window; `None` leaves what the window remembers.
 #[derive(Clone, Debug, Default)]
 pub struct WindowOptions {
-    /// `None`: the mannequin.
+    /// What to open first; `None` opens the mannequin.
     pub source: Option<SourceSpec>,
+    /// The model's weights file.
     pub weights: Option<PathBuf>,
+    /// Where the network runs.
     pub device: Option<DeviceChoice>,
+    /// How the kept tokens are chosen.
     pub mask: Option<MaskKind>,
+    /// Share of the visual tokens that is kept.
     pub keep_ratio: Option<KeepRatio>,
     /// The person detector.
     pub detector: DetectorChoice,
+    /// Who is followed.
     pub people: Option<FollowMode>,
     /// At most this many people, at least 1.
     pub most_people: Option<usize>,
     /// Frames from one detection to the next, at least 1.
     pub detect_every: Option<u32>,
+    /// Whether keypoints are smoothed.
     pub smooth: Option<bool>,
+    /// Show the heatmaps.
     pub heatmaps: bool,
+    /// Show which visual tokens are kept.
     pub tokens: bool,
+    /// Show the mannequin's true joints.
     pub truth: bool,
     /// Start from the defaults and store nothing.
     pub fresh: bool,
+    /// What to do without the user.
     pub automation: Automation,
     /// Open the training panel.
     pub training: Option<TrainPanelOptions>,
 }
 
 impl WindowOptions {
-    /// Puts what was asked for in the place of what was remembered.
+    /// Replaces what was remembered by what was asked for.
     fn apply(&self, preferences: &mut Preferences) {
         preferences.device = self.device.unwrap_or(preferences.device);
         preferences.mask = self.mask.unwrap_or(preferences.mask);
@@ -101,7 +111,7 @@ pub fn run(options: WindowOptions) -> Result<(), AppError> {
     }
     let app = move |cc: &eframe::CreationContext<'_>| Ok(Box::new(WindowApp::new(cc, options)?) as _);
     eframe::run_native("tmpose", native, Box::new(app)).map_err(|error| {
-        // The libraries below put the place in their source before the reason.
+        // eframe and winit write the position in their source code before the reason.
         let text = error.to_string();
         AppError::Window(text.rsplit(": ").next().unwrap_or(&text).to_owned())
     })
@@ -154,7 +164,7 @@ impl WindowApp {
         if let Some(training) = options.training {
             executor.execute(AppAction::ShowTraining(true));
             if let Some(path) = training.settings {
-                let load = DialogPurpose::Training(TrainDialog::Load);
+                let load = DialogPurpose::Training(TrainDialog::LoadSettings);
                 executor.take_chosen(load, vec![path]);
             }
             if training.start {

@@ -5,8 +5,8 @@
 //! launch -> window -> panels -> actions, commands -> state
 //!             |-----> execute -> services
 //! ```
-//! [`state`] is what the window knows, as data. A panel shows it, edits the settings that it shows, and asks for
-//! everything else in a queue of [`actions`]; menu, palette and keys ask through [`commands`], one row each.
+//! [`state`] is what the window knows, as data. A panel shows it, edits the settings that it shows, and adds an action
+//! to the queue for everything else; menu, palette and keys use the [`commands`], one row each.
 //! [`execute`] carries actions out; [`services`] are the threads that work beside the window.
 
 mod actions;

@@ -1,7 +1,9 @@
 //! What a bug report needs to say, as JSON: versions, device, source, settings and measurements.
 
 use super::state::State;
-use crate::live::{DetectorStatus, FrameTimes, ModelStatus, Percentiles, skipped_share};
+use crate::live::{
+    DetectorStatus, FrameTimes, LiveMeasurements, LiveResult, ModelStatus, Percentiles, skipped_share,
+};
 use crate::vision::Decoding;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -11,46 +13,20 @@ pub fn report(state: &State) -> Value {
     let pipeline = &state.pipeline;
     let measured = &pipeline.measured;
     let history = || measured.history.iter();
-    let names = FrameTimes::default().stages().map(|(name, _)| name);
-    let stages: serde_json::Map<String, Value> = names
-        .iter()
-        .enumerate()
-        .map(|(n, name)| ((*name).to_owned(), spread(history().filter_map(|t| t.stages()[n].1))))
-        .collect();
-    let whole = Percentiles::of(history().map(|t| t.whole));
-    let result = state.view.result();
     json!({
         "program": format!("tmpose {}", env!("CARGO_PKG_VERSION")),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "memory_mb": resident_megabytes(),
         "model": model(&pipeline.model),
         "source": source(state),
-        "settings": {
-            "mask": state.preferences.mask,
-            "keep_ratio": state.preferences.keep_ratio,
-            "seed": state.preferences.seed,
-            "positions": state.preferences.positions,
-            "flip_test": state.preferences.flip_test,
-            "dark": state.preferences.decoding != Decoding::Plain,
-            "follow": state.preferences.people.follow(state.selection.target),
-            "detect": state.preferences.people.detect,
-        },
+        "settings": settings(state),
         "detector": detector(&pipeline.detector),
-        "result": result.map(|r| json!({
-            "number": r.number,
-            "people": r.people.len(),
-            "ids": r.people.iter().map(|p| p.id).collect::<Vec<_>>(),
-            "scores": r.people.iter().map(|p| p.pose.score).collect::<Vec<_>>(),
-            "looked_at": r.estimates.len(),
-            "detected": r.found.len(),
-            "kept_tokens": r.kept.len(),
-            "frame_time_s": r.frame.frame.timestamp.as_secs_f64(),
-        })),
+        "result": state.view.result().map(result),
         "training": state.training.report(),
-        "times_ms": stages,
+        "times_ms": stages(measured),
         "frames_with_detection": history().filter(|t| t.detect.is_some()).count(),
         "frames_measured": history().len(),
-        "whole_ms": whole.map(|s| ms(s.p50)),
+        "whole_ms": Percentiles::of(history().map(|t| t.whole)).map(|whole| ms(whole.p50)),
         "whole_spread_ms": spread(history().map(|t| t.whole)),
         "rates": {
             "network": round(measured.rate),
@@ -66,6 +42,40 @@ pub fn report(state: &State) -> Value {
         "error": measured.error,
         "notice": state.notification.as_ref().map(|n| n.text.clone()),
     })
+}
+
+fn settings(state: &State) -> Value {
+    let preferences = &state.preferences;
+    json!({
+        "mask": preferences.mask,
+        "keep_ratio": preferences.keep_ratio,
+        "seed": preferences.seed,
+        "positions": preferences.positions,
+        "flip_test": preferences.flip_test,
+        "dark": preferences.decoding != Decoding::Plain,
+        "follow": preferences.people.track_settings(state.selection.target),
+        "detect": preferences.people.detect,
+    })
+}
+
+fn result(result: &LiveResult) -> Value {
+    json!({
+        "number": result.number,
+        "people": result.people.len(),
+        "ids": result.people.iter().map(|p| p.id).collect::<Vec<_>>(),
+        "scores": result.people.iter().map(|p| p.pose.score).collect::<Vec<_>>(),
+        "looked_at": result.estimates.len(),
+        "detected": result.found.len(),
+        "kept_tokens": result.kept.len(),
+        "frame_time_s": result.frame.frame.timestamp.as_secs_f64(),
+    })
+}
+
+/// The percentiles of each stage over the frames in which it ran.
+fn stages(measured: &LiveMeasurements) -> serde_json::Map<String, Value> {
+    let names = FrameTimes::default().stages().map(|(name, _)| name);
+    let times = |n: usize| spread(measured.history.iter().filter_map(|t| t.stages()[n].1));
+    names.iter().enumerate().map(|(n, name)| ((*name).to_owned(), times(n))).collect()
 }
 
 fn model(status: &ModelStatus) -> Value {

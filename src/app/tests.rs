@@ -1,6 +1,6 @@
 //! The window with a scripted source and a scripted network, read by its labels.
 
-use super::commands::Command;
+use super::commands::AppCommand;
 use super::state::{FollowChoice, KeypointDisplay, PointerMode, Preferences};
 use super::theme;
 use super::window::Window;
@@ -227,12 +227,12 @@ fn stepping_through_heatmaps_goes_around_all_joints() {
     let shown = |harness: &mut Harnessed| state(harness).state.preferences.layers.heatmap_joint;
     let first = shown(&mut harness);
     for _ in 0..17 {
-        state(&mut harness).run(&ctx, Command::NextJoint);
+        state(&mut harness).run(&ctx, AppCommand::NextJoint);
         assert_ne!(shown(&mut harness), first);
     }
-    state(&mut harness).run(&ctx, Command::NextJoint);
+    state(&mut harness).run(&ctx, AppCommand::NextJoint);
     assert_eq!(shown(&mut harness), first);
-    state(&mut harness).run(&ctx, Command::PreviousJoint);
+    state(&mut harness).run(&ctx, AppCommand::PreviousJoint);
     harness.step();
     harness.step();
     harness.get_by_label("Joint");
@@ -343,7 +343,7 @@ fn the_people_panel_says_what_it_does_without_a_detector_and_its_switches_reach_
     let mut harness = running();
     harness.get_by_label_contains("tmpose-detect.safetensors was not found");
     let ctx = harness.ctx.clone();
-    for command in [Command::FollowLargest, Command::ToggleSmoothing, Command::ToggleRaw] {
+    for command in [AppCommand::FollowLargest, AppCommand::ToggleSmoothing, AppCommand::ToggleRaw] {
         state(&mut harness).run(&ctx, command);
     }
     until(&mut harness, "the largest person without a filter", |w| {

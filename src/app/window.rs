@@ -2,7 +2,7 @@
 
 use super::actions::{ActionQueue, AppAction};
 use super::automation::{Automation, AutomationRunner};
-use super::commands::Command;
+use super::commands::AppCommand;
 use super::execute::Executor;
 use super::services::{DialogResult, Services};
 use super::state::{Notification, PipelineStatus, PointerMode, Preferences, State};
@@ -22,7 +22,9 @@ const NO_DIALOG: &str = "This system has no file dialog: drop files or folders o
 /// The window: its state, its services, and what its panels have asked for.
 pub struct Window {
     // The order matters: the pipeline's threads end before the state that they wake the window for.
+    /// What works beside the window.
     pub services: Services,
+    /// What the window knows.
     pub state: State,
     actions: ActionQueue,
     automation: AutomationRunner,
@@ -35,7 +37,7 @@ impl Window {
     /// The system has no thread left for the network.
     pub fn new(ctx: &Context, preferences: Preferences, automation: Automation) -> std::io::Result<Window> {
         theme::apply(ctx);
-        let services = Services::start(ctx, preferences.live(None))?;
+        let services = Services::start(ctx, preferences.live_settings(None))?;
         let state = State::new(preferences, PipelineStatus::read(&services.pipeline));
         let automation = AutomationRunner::new(automation);
         Ok(Window { services, state, actions: ActionQueue::default(), automation })
@@ -47,7 +49,7 @@ impl Window {
     }
 
     /// Carries out a command.
-    pub fn run(&mut self, ctx: &Context, command: Command) {
+    pub fn run(&mut self, ctx: &Context, command: AppCommand) {
         let action = command.action(&self.state);
         self.executor(ctx).execute(action);
     }
@@ -89,8 +91,8 @@ impl Window {
     }
 
     fn take_keys(&mut self, ctx: &Context) {
-        for command in Command::pressed(ctx) {
-            if command == Command::FollowAll && self.state.selection.pointer == PointerMode::Draw {
+        for command in AppCommand::pressed(ctx) {
+            if command == AppCommand::FollowAll && self.state.selection.pointer == PointerMode::Draw {
                 self.executor(ctx).execute(AppAction::CancelBox);
             } else {
                 self.run(ctx, command);

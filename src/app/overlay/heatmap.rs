@@ -11,8 +11,8 @@ use eframe::egui_wgpu::RenderState;
 use egui::{Color32, ColorImage, Painter, TextureHandle, TextureId, TextureOptions};
 use std::sync::Arc;
 
-/// People whose heatmaps are drawn; the layer is for looking into the network, not for crowds.
-const MANY: usize = 8;
+/// People whose heatmaps are drawn at most; the layer is for looking into the network, not for crowds.
+const MAX_PEOPLE: usize = 8;
 
 /// One texture a person, made anew when the result or the chosen joint changes.
 #[derive(Default)]
@@ -26,12 +26,15 @@ pub struct HeatmapLayer {
 
 /// The heatmaps of a result, and how they are shown.
 pub struct HeatmapView<'a> {
+    /// The people's estimates, with their heatmaps.
     pub estimates: &'a [PoseEstimate],
+    /// The joints of the heatmaps.
     pub skeleton: &'a Skeleton,
     /// The result's number, which tells whether the textures are of it.
     pub result: u64,
+    /// Which joints are shown.
     pub joint: HeatmapJoint,
-    /// 0 to 1.
+    /// How much they cover the picture, 0 to 1.
     pub opacity: f32,
 }
 
@@ -83,8 +86,7 @@ impl Drop for DeviceTexture {
 }
 
 impl HeatmapLayer {
-    /// Tells how the window draws. Where that is with the network's own device, heatmaps need not come back
-    /// from there.
+    /// Sets how the window draws. Where that is with the network's own device, heatmaps need not be copied from it.
     pub fn draw_with(&mut self, render: &RenderState) {
         let shared = crate::gpu::shared_setup().filter(|shared| shared.kernels.draws_with(&render.device));
         self.shared = shared
@@ -100,7 +102,7 @@ impl HeatmapLayer {
     pub fn draw(&mut self, painter: &Painter, transform: &PictureTransform, view: &HeatmapView<'_>) {
         let &HeatmapView { estimates, skeleton, result, joint, opacity } = view;
         let people: Vec<(&PoseEstimate, &HeatmapBuffer)> =
-            estimates.iter().filter_map(|e| Some((e, e.heatmaps.as_ref()?))).take(MANY).collect();
+            estimates.iter().filter_map(|e| Some((e, e.heatmaps.as_ref()?))).take(MAX_PEOPLE).collect();
         if self.made_for != Some((result, joint)) {
             self.made_for = Some((result, joint));
             let mut old = std::mem::take(&mut self.textures).into_iter();

@@ -53,7 +53,7 @@ pub fn draw_pose(
     let rim = (width * 0.3).max(0.8);
     let at = |k: &Keypoint| transform.at(k.x, k.y);
     let rgb = |[r, g, b]: [u8; 3], score: f32| {
-        // Unsure joints are paler, as in the pictures that predict writes.
+        // Joints of low confidence are paler, as in the pictures that predict writes.
         let strength = if ghost { 0.6 } else { (0.45 + 0.55 * score).clamp(0.45, 1.0) };
         Color32::from_rgb(r, g, b).gamma_multiply(strength)
     };

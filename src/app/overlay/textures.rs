@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub struct PictureTextures {
     /// The texture, and the pixels that are in it.
     picture: Option<(TextureHandle, Arc<RgbImage>)>,
+    /// The textures of the heatmaps.
     pub heatmaps: HeatmapLayer,
 }
 

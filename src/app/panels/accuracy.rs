@@ -1,7 +1,7 @@
-//! How close the estimate is to the mannequin's true joints.
+//! How near the estimates are to the mannequin's true joints.
 
 use crate::app::actions::ActionQueue;
-use crate::app::state::{JointAccuracy, State};
+use crate::app::state::{PersonAccuracy, State};
 use crate::app::theme;
 use crate::app::widgets::{history_plot, low_row};
 use egui::{Align, Label, Layout, RichText, Ui, Vec2};
@@ -10,10 +10,10 @@ use egui_plot::{Line, PlotPoints};
 /// Draws the section.
 pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
     let (Some(now), Some((mean, count))) = (state.accuracy.now(), state.accuracy.mean()) else { return };
-    let pixels = |a: JointAccuracy| format!("{:.1} px", a.error);
-    let percent = |a: JointAccuracy| format!("{:.0} %", a.pck * 100.0);
+    let pixels = |a: PersonAccuracy| format!("{:.1} px", a.error);
+    let percent = |a: PersonAccuracy| format!("{:.0} %", a.pck * 100.0);
     let mean_of = format!("mean of {count}");
-    columns(ui, ["", "now", &mean_of], "Measured against the mannequin's own joints.", true);
+    columns(ui, ["", "now", &mean_of], "Measured against the mannequin's true joints.", true);
     let help = "Mean distance between estimated and true joints inside the picture.";
     columns(ui, ["Error", &pixels(now), &pixels(mean)], help, false);
     let help = "Joints within a tenth of the person box's longer side.";

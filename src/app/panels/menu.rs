@@ -2,58 +2,66 @@
 
 use super::push;
 use crate::app::actions::{ActionQueue, AppAction};
-use crate::app::commands::Command;
+use crate::app::commands::AppCommand;
 use crate::app::state::State;
 use crate::app::theme;
 use crate::source::SourceSpec;
 use egui::{Align, Button, Frame, Layout, Margin, MenuBar, Panel, RichText, Ui};
 
 /// The menus whose entries are all commands: groups with a line between them.
-const MENUS: [(&str, &[&[Command]]); 5] = [
+const MENUS: [(&str, &[&[AppCommand]]); 5] = [
     (
         "Playback",
         &[&[
-            Command::PlayPause,
-            Command::StepForward,
-            Command::StepBack,
-            Command::ToStart,
-            Command::ToggleLoop,
+            AppCommand::PlayPause,
+            AppCommand::StepForward,
+            AppCommand::StepBack,
+            AppCommand::ToStart,
+            AppCommand::ToggleLoop,
         ]],
     ),
     (
         "View",
         &[
             &[
-                Command::ToggleSkeleton,
-                Command::ToggleNumbers,
-                Command::ToggleHeatmaps,
-                Command::ToggleTokens,
-                Command::ToggleCrop,
-                Command::ToggleTruth,
-                Command::ToggleMirror,
+                AppCommand::ToggleSkeleton,
+                AppCommand::ToggleNumbers,
+                AppCommand::ToggleHeatmaps,
+                AppCommand::ToggleTokens,
+                AppCommand::ToggleCrop,
+                AppCommand::ToggleTruth,
+                AppCommand::ToggleMirror,
             ],
-            &[Command::PreviousJoint, Command::NextJoint],
+            &[AppCommand::PreviousJoint, AppCommand::NextJoint],
             &[
-                Command::FitPicture,
-                Command::ToggleLeftPanel,
-                Command::ToggleRightPanel,
-                Command::ToggleFullscreen,
+                AppCommand::FitPicture,
+                AppCommand::ToggleLeftPanel,
+                AppCommand::ToggleRightPanel,
+                AppCommand::ToggleFullscreen,
             ],
         ],
     ),
     (
         "People",
         &[
-            &[Command::FollowAll, Command::FollowLargest, Command::FollowCentre, Command::DrawBox],
-            &[Command::ToggleSmoothing, Command::ToggleRaw],
-            &[Command::ToggleDetector, Command::OpenDetector],
+            &[
+                AppCommand::FollowAll,
+                AppCommand::FollowLargest,
+                AppCommand::FollowCentre,
+                AppCommand::DrawBox,
+            ],
+            &[AppCommand::ToggleSmoothing, AppCommand::ToggleRaw],
+            &[AppCommand::ToggleDetector, AppCommand::OpenDetector],
         ],
     ),
     (
         "Network",
-        &[&[Command::FewerTokens, Command::MoreTokens, Command::ToggleFlipTest], &[Command::OpenWeights]],
+        &[
+            &[AppCommand::FewerTokens, AppCommand::MoreTokens, AppCommand::ToggleFlipTest],
+            &[AppCommand::OpenWeights],
+        ],
     ),
-    ("Tools", &[&[Command::Train]]),
+    ("Tools", &[&[AppCommand::Train]]),
 ];
 
 /// Draws the bar along the top.
@@ -73,7 +81,7 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
                 });
             }
             ui.menu_button("Help", |ui| {
-                items(ui, state, actions, &[Command::Palette, Command::CopyReport]);
+                items(ui, state, actions, &[AppCommand::Palette, AppCommand::CopyReport]);
                 ui.separator();
                 let version = concat!("TMPose ", env!("CARGO_PKG_VERSION"), ", MIT or Apache-2.0");
                 ui.label(RichText::new(version).color(theme::MUTED).small());
@@ -84,7 +92,7 @@ pub fn show(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
 }
 
 fn file(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
-    items(ui, state, actions, &[Command::OpenFile, Command::OpenFolder]);
+    items(ui, state, actions, &[AppCommand::OpenFile, AppCommand::OpenFolder]);
     let recent = &state.preferences.recent;
     ui.add_enabled_ui(!recent.is_empty(), |ui| {
         ui.menu_button("Open recent", |ui| {
@@ -98,12 +106,17 @@ fn file(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
         });
     });
     ui.separator();
-    let source = [Command::OpenMannequin, Command::NewMannequin, Command::ReopenSource, Command::CloseSource];
+    let source = [
+        AppCommand::OpenMannequin,
+        AppCommand::NewMannequin,
+        AppCommand::ReopenSource,
+        AppCommand::CloseSource,
+    ];
     items(ui, state, actions, &source);
     ui.separator();
-    items(ui, state, actions, &[Command::OpenWeights]);
+    items(ui, state, actions, &[AppCommand::OpenWeights]);
     ui.separator();
-    items(ui, state, actions, &[Command::Quit]);
+    items(ui, state, actions, &[AppCommand::Quit]);
 }
 
 /// What is open, at the right end of the bar.
@@ -118,7 +131,7 @@ fn title(ui: &mut Ui, state: &State) {
 }
 
 /// Menu entries of commands.
-fn items(ui: &mut Ui, state: &State, actions: &mut ActionQueue, commands: &[Command]) {
+fn items(ui: &mut Ui, state: &State, actions: &mut ActionQueue, commands: &[AppCommand]) {
     for &command in commands {
         let keys = command.keys(ui.ctx());
         let checked = command.checked(state).unwrap_or(false);

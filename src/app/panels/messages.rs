@@ -2,7 +2,7 @@
 
 use super::push;
 use crate::app::actions::{ActionQueue, AppAction};
-use crate::app::commands::Command;
+use crate::app::commands::AppCommand;
 use crate::app::state::{Notification, PointerMode, State};
 use crate::app::theme;
 use crate::app::widgets::{Icon, card, clock, hint, icon_button, span};
@@ -58,22 +58,22 @@ fn source(ui: &mut Ui, width: f32, state: &State, status: &SourceStatus, actions
         let detail = format!("{}. Lost {since} ago; the last picture stays.", outage.reason);
         match choice(ui, width, theme::WARN, headline, &detail, ["Try now", "Close the source"]) {
             Some(0) => actions.push(AppAction::RetryCamera),
-            Some(_) => push(Command::CloseSource, state, actions),
+            Some(_) => push(AppCommand::CloseSource, state, actions),
             None => {}
         }
     } else if let Some(silent) = status.silent {
         let headline = format!("{title} has sent nothing for {}", span(silent));
-        let commands = [Command::ReopenSource, Command::CloseSource];
-        let detail = "The window is still waiting for it.";
-        if let Some(n) = choice(ui, width, theme::WARN, &headline, detail, commands.map(Command::name)) {
+        let commands = [AppCommand::ReopenSource, AppCommand::CloseSource];
+        let detail = "tmpose is still waiting for it.";
+        if let Some(n) = choice(ui, width, theme::WARN, &headline, detail, commands.map(AppCommand::name)) {
             push(commands[n], state, actions);
         }
     }
     if let Some(error) = status.error.as_ref().filter(|e| state.source.dismissed_error.as_ref() != Some(*e)) {
         let at = status.error_at.map(|at| format!("The last good picture is at {}.", clock(at)));
-        let buttons = [Command::ReopenSource.name(), "Dismiss"];
+        let buttons = [AppCommand::ReopenSource.name(), "Dismiss"];
         match choice(ui, width, theme::ERROR, error, at.as_deref().unwrap_or_default(), buttons) {
-            Some(0) => push(Command::ReopenSource, state, actions),
+            Some(0) => push(AppCommand::ReopenSource, state, actions),
             Some(_) => actions.push(AppAction::DismissSourceError(error.clone())),
             None => {}
         }
@@ -155,7 +155,7 @@ fn no_weights(ui: &mut Ui, width: f32, state: &State, actions: &mut ActionQueue)
 }
 
 fn open_weights(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
-    if ui.button(Command::OpenWeights.name()).clicked() {
-        push(Command::OpenWeights, state, actions);
+    if ui.button(AppCommand::OpenWeights.name()).clicked() {
+        push(AppCommand::OpenWeights, state, actions);
     }
 }

@@ -1,9 +1,9 @@
-//! The panels, one file each. A panel shows the state and edits the settings in it that it shows; everything that
-//! reaches beyond them it asks for in the queue of actions. A new section of a side panel is a file here, its line in
-//! [`LEFT`] or [`RIGHT`], and its state, if it has any.
+//! The panels, one file each. A panel shows the state and edits the settings that it shows; for everything else it adds
+//! an action to the queue. A new section of a side panel is a file here, its line in [`LEFT`] or [`RIGHT`], and its
+//! state, if it has any.
 
 mod accuracy;
-mod canvas;
+mod layer_painter;
 mod layers;
 mod menu;
 mod messages;
@@ -20,7 +20,7 @@ mod train;
 mod transport;
 
 use super::actions::ActionQueue;
-use super::commands::Command;
+use super::commands::AppCommand;
 use super::overlay::PictureTextures;
 use super::state::State;
 use super::theme;
@@ -51,7 +51,7 @@ impl PanelSection {
     }
 }
 
-/// What goes in, from top to bottom.
+/// The input, from top to bottom.
 const LEFT: [PanelSection; 5] = [
     PanelSection::new("Source", source::show),
     PanelSection::new("Model", model::show),
@@ -60,7 +60,7 @@ const LEFT: [PanelSection; 5] = [
     PanelSection::new("Layers", layers::show),
 ];
 
-/// What comes out, from top to bottom.
+/// The results, from top to bottom.
 const RIGHT: [PanelSection; 3] = [
     PanelSection::new("Visual tokens", tokens::show),
     PanelSection::new("Timings", timings::show),
@@ -107,7 +107,7 @@ fn side(
     });
 }
 
-/// Asks for what a command does.
-fn push(command: Command, state: &State, actions: &mut ActionQueue) {
+/// Adds the action of a command to the queue.
+fn push(command: AppCommand, state: &State, actions: &mut ActionQueue) {
     actions.push(command.action(state));
 }

@@ -2,7 +2,7 @@
 
 use super::push;
 use crate::app::actions::{ActionQueue, AppAction};
-use crate::app::commands::Command;
+use crate::app::commands::AppCommand;
 use crate::app::state::State;
 use crate::app::widgets::{choice, hint, row, value_row};
 use crate::gpu::DeviceChoice;
@@ -36,10 +36,10 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut ActionQueue) {
     if changed {
         actions.push(AppAction::SetDevice(device));
     }
-    let tip = Command::OpenWeights.hint(ui.ctx());
+    let tip = AppCommand::OpenWeights.hint(ui.ctx());
     let size = egui::vec2(ui.available_width(), 26.0);
-    if ui.add_sized(size, Button::new(Command::OpenWeights.name())).on_hover_text(tip).clicked() {
-        push(Command::OpenWeights, state, actions);
+    if ui.add_sized(size, Button::new(AppCommand::OpenWeights.name())).on_hover_text(tip).clicked() {
+        push(AppCommand::OpenWeights, state, actions);
     }
 }
 
@@ -70,7 +70,7 @@ fn describe(ui: &mut Ui, summary: &ModelSummary) {
 
 /// What is being done before the first pose.
 pub(super) fn preparing(done: usize, of: usize) -> String {
-    // One size takes a moment; several are a GPU's, which compiles for each.
+    // A CPU prepares one batch size; a GPU compiles for several.
     if of > 1 {
         format!("Preparing the network for several people, {done} of {of}…")
     } else {

@@ -2,7 +2,7 @@
 
 use super::push;
 use crate::app::actions::ActionQueue;
-use crate::app::commands::Command;
+use crate::app::commands::AppCommand;
 use crate::app::state::{PaletteState, State};
 use crate::app::theme;
 use egui::{Align2, Context, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui, Vec2};
@@ -65,7 +65,7 @@ fn query(ui: &mut Ui, palette: &mut PaletteState) {
 }
 
 /// The commands that match; the one that was clicked.
-fn list(ui: &mut Ui, palette: &PaletteState, matches: &[Command], moved: bool) -> Option<Command> {
+fn list(ui: &mut Ui, palette: &PaletteState, matches: &[AppCommand], moved: bool) -> Option<AppCommand> {
     let mut clicked = None;
     ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
         for (n, &command) in matches.iter().enumerate() {
@@ -89,10 +89,10 @@ fn list(ui: &mut Ui, palette: &PaletteState, matches: &[Command], moved: bool) -
 }
 
 /// The commands whose name has every typed word in it.
-fn matching(query: &str) -> Vec<Command> {
+fn matching(query: &str) -> Vec<AppCommand> {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let has_all = |c: &&Command| words.iter().all(|w| c.name().to_lowercase().contains(w));
-    Command::ALL.iter().filter(|c| **c != Command::Palette).filter(has_all).copied().collect()
+    let has_all = |c: &&AppCommand| words.iter().all(|w| c.name().to_lowercase().contains(w));
+    AppCommand::ALL.iter().filter(|c| **c != AppCommand::Palette).filter(has_all).copied().collect()
 }
 
 #[cfg(test)]
@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn words_may_be_typed_in_any_order() {
-        assert_eq!(matching("tokens fewer"), [Command::FewerTokens]);
-        assert_eq!(matching("").len(), Command::ALL.len() - 1);
+        assert_eq!(matching("tokens fewer"), [AppCommand::FewerTokens]);
+        assert_eq!(matching("").len(), AppCommand::ALL.len() - 1);
         assert!(matching("xyzzy").is_empty());
     }
 }

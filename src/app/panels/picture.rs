@@ -1,6 +1,6 @@
 //! The middle of the window: the picture, and what the pointer does in it.
 
-use super::canvas::Canvas;
+use super::layer_painter::LayerPainter;
 use super::messages;
 use crate::app::actions::{ActionQueue, AppAction};
 use crate::app::overlay::{self, PictureTextures, PictureTransform};
@@ -32,7 +32,7 @@ fn picture(ui: &mut Ui, state: &mut State, textures: &mut PictureTextures, actio
     let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "picture"));
     let painter = ui.painter_at(area);
-    painter.rect_filled(area, 0.0, theme::GROUND);
+    painter.rect_filled(area, 0.0, theme::BACKGROUND);
     let Some(frame) = state.view.frame().cloned() else {
         textures.clear_picture();
         return;
@@ -45,8 +45,8 @@ fn picture(ui: &mut Ui, state: &mut State, textures: &mut PictureTextures, actio
     let transform = PictureTransform { rect, size, mirror: layers.mirror };
     let texture = textures.picture(ui.ctx(), &frame);
     painter.image(texture, transform.rect, transform.uv(), Color32::WHITE);
-    let canvas = Canvas { painter: &painter, transform, layers };
-    canvas.draw(&frame, state.view.result(), state.pipeline.ready_model(), textures);
+    let layers = LayerPainter { painter: &painter, transform, layers };
+    layers.draw(&frame, state.view.result(), state.pipeline.ready_model(), textures);
     if drawing {
         draw_box(ui, &response, &painter, &transform, state, actions);
     } else {

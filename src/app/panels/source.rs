@@ -1,8 +1,8 @@
-//! What to look at: files, cameras and the mannequin.
+//! Where pictures come from: files, cameras and the mannequin.
 
 use super::push;
 use crate::app::actions::{ActionQueue, AppAction};
-use crate::app::commands::Command;
+use crate::app::commands::AppCommand;
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{hint, row};
@@ -14,7 +14,8 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut ActionQueue) {
     now(ui, state);
     ui.horizontal(|ui| {
         let half = Vec2::new((ui.available_width() - ui.spacing().item_spacing.x) / 2.0, 26.0);
-        for (text, command) in [("Open file…", Command::OpenFile), ("Open folder…", Command::OpenFolder)]
+        for (text, command) in
+            [("Open file…", AppCommand::OpenFile), ("Open folder…", AppCommand::OpenFolder)]
         {
             let tip = command.hint(ui.ctx());
             if ui.add_sized(half, Button::new(text)).on_hover_text(tip).clicked() {
@@ -33,11 +34,11 @@ fn now(ui: &mut Ui, state: &State) {
         return;
     };
     let Some(info) = &status.info else {
-        hint(ui, if status.opening { "Opening…" } else { "It could not be opened." });
+        hint(ui, if status.opening { "Opening…" } else { "The source could not be opened." });
         return;
     };
     ui.add(egui::Label::new(RichText::new(&info.title).color(theme::BRIGHT)).truncate());
-    let rate = info.fps.map(|fps| format!(", {} /s", (fps * 100.0).round() / 100.0)).unwrap_or_default();
+    let rate = info.fps.map(|fps| format!(", {} fps", (fps * 100.0).round() / 100.0)).unwrap_or_default();
     let count = info.frames.filter(|_| info.fps.is_none()).map(|n| match n {
         1 => ", one picture".to_owned(),
         n => format!(", {n} pictures"),
@@ -62,7 +63,7 @@ fn cameras(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
         None => hint(ui, "Looking for cameras…"),
         Some(Err(reason)) => hint(ui, reason),
         Some(Ok(found)) if found.is_empty() => {
-            hint(ui, "None found. Plug one in and rescan; on Linux your user must be in the group video.");
+            hint(ui, "None found. Plug one in and rescan; on Linux, your user must be in the group video.");
         }
         Some(Ok(found)) => found.iter().for_each(|camera| entry(ui, state, actions, camera)),
     }
@@ -102,7 +103,7 @@ fn entry(ui: &mut Ui, state: &State, actions: &mut ActionQueue, listed: &CameraI
 
 fn mannequin(ui: &mut Ui, state: &mut State, actions: &mut ActionQueue) {
     ui.add_space(4.0);
-    let help = "A drawn, moving figure whose joints are known: the accuracy is measured while you watch.";
+    let help = "A rendered, moving figure whose joints are known: the accuracy is measured while you watch.";
     let is_open = matches!(state.source.spec, Some(SourceSpec::Mannequin { .. }));
     let mut show = false;
     row(ui, "Mannequin", help, |ui| {
@@ -115,6 +116,6 @@ fn mannequin(ui: &mut Ui, state: &mut State, actions: &mut ActionQueue) {
         seed
     });
     if show {
-        push(Command::OpenMannequin, state, actions);
+        push(AppCommand::OpenMannequin, state, actions);
     }
 }

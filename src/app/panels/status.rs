@@ -67,23 +67,24 @@ fn training(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
     }
 }
 
-/// Written from the right end.
+/// The rates, laid out from the right end.
 fn rates(ui: &mut Ui, state: &State) {
     let measured = &state.pipeline.measured;
     let source = state.pipeline.source.as_ref();
     let per_second = |rate: f64| format!("{rate:.1} /s");
     let network = per_second(measured.rate);
-    pair(ui, ["network", &network], 0, "Frames that went through the network a second.");
+    pair(ui, ["network", &network], 0, "Frames through the network per second.");
     let rate = per_second(source.map_or(0.0, |s| s.rate));
-    pair(ui, ["source", &rate], 0, "Frames that the source gave a second.");
+    pair(ui, ["source", &rate], 0, "Frames from the source per second.");
     let skipped = format!("{:.0} %", skipped_share(measured.history.iter()) * 100.0);
-    let help = "Share of the source's frames that were replaced by a newer one before the network took them.";
+    let help = "Share of the source's frames that a newer one replaced before the network took them.";
     pair(ui, ["skipped", &skipped], 0, help);
     let people = state.view.result().map_or(0, |r| r.people.len());
     let name = if people == 1 { "person" } else { "people" };
     pair(ui, [&people.to_string(), name], 1, "People with a skeleton in the picture.");
     if let Some(ages) = state.view.ages() {
-        let help = "Time from a frame's capture to its way to the screen, in the middle of the last frames.";
+        let help =
+            "Time from a frame's capture until it is handed to the screen; the median of the last frames.";
         pair(ui, [&milliseconds(ages.p50), "old"], 1, help);
     }
 }

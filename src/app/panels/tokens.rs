@@ -2,7 +2,7 @@
 
 use super::layers::slider;
 use crate::app::actions::ActionQueue;
-use crate::app::commands::Command;
+use crate::app::commands::AppCommand;
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{check, choice, hint, row};
@@ -17,7 +17,7 @@ use egui::{Color32, DragValue, Rect, RichText, Sense, Slider, Ui, Vec2};
 pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
     let config = match state.pipeline.ready_model() {
         Some(summary) => summary.info.config.clone(),
-        // Without a model the mask can still be tried, on the grid of the one that is shipped.
+        // Without a model the mask can still be tried, on the grid of the model that comes with tmpose.
         None => ModelConfig::new(Variant::T, Skeleton::coco17()),
     };
     let preferences = &mut state.preferences;
@@ -66,11 +66,11 @@ pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
             d.to_string()
         })
     });
-    let tip = Command::ToggleFlipTest.hint(ui.ctx());
-    check(ui, &mut preferences.flip_test, Command::ToggleFlipTest.name(), &tip);
+    let tip = AppCommand::ToggleFlipTest.hint(ui.ctx());
+    check(ui, &mut preferences.flip_test, AppCommand::ToggleFlipTest.name(), &tip);
 }
 
-/// The multiplications of the network, and the transformer's share in what is saved.
+/// The network's multiply-accumulate operations, of those with all tokens.
 fn cost(config: &ModelConfig, kept: usize) -> String {
     let giga = |count: usize| config.macs(count, Counting::default()).total() as f64 / 1e9;
     let (now, all) = (giga(kept), giga(config.tokens()));
@@ -89,7 +89,7 @@ fn help_for(mask: MaskKind) -> &'static str {
     }
 }
 
-/// The crop's grid in small: kept tokens lit, the others dark.
+/// A small picture of the crop's grid: kept tokens are lit, the others dark.
 fn grid(ui: &mut Ui, [rows, columns]: [usize; 2], [height, width]: [usize; 2], kept: &[usize]) {
     // Cells have the shape of a token's patch, so that the grid has the shape of the crop, and whole points
     // as sides, so that they all look alike.
@@ -98,7 +98,7 @@ fn grid(ui: &mut Ui, [rows, columns]: [usize; 2], [height, width]: [usize; 2], k
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     response.on_hover_text("Which visual tokens of the crop are kept.");
     let painter = ui.painter();
-    painter.rect_filled(rect.expand(1.0), 2.0, theme::GROUND);
+    painter.rect_filled(rect.expand(1.0), 2.0, theme::BACKGROUND);
     let mut lit = vec![false; rows * columns];
     for &token in kept {
         if let Some(cell) = lit.get_mut(token) {

@@ -2,7 +2,7 @@
 
 use super::push;
 use crate::app::actions::{ActionQueue, AppAction};
-use crate::app::commands::Command;
+use crate::app::commands::AppCommand;
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{Icon, chip, clock, icon_button};
@@ -30,12 +30,12 @@ fn content(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
     let still = info.frames == Some(1);
     ui.add_enabled_ui(!still, |ui| {
         ui.add_enabled_ui(info.seekable, |ui| {
-            button(ui, state, actions, Icon::ToStart, Command::ToStart);
-            button(ui, state, actions, Icon::StepBack, Command::StepBack);
+            button(ui, state, actions, Icon::ToStart, AppCommand::ToStart);
+            button(ui, state, actions, Icon::StepBack, AppCommand::StepBack);
         });
         let icon = if state.pipeline.transport.playing { Icon::Pause } else { Icon::Play };
-        button(ui, state, actions, icon, Command::PlayPause);
-        button(ui, state, actions, Icon::StepForward, Command::StepForward);
+        button(ui, state, actions, icon, AppCommand::PlayPause);
+        button(ui, state, actions, Icon::StepForward, AppCommand::StepForward);
     });
     ui.add_space(6.0);
     if info.live {
@@ -56,10 +56,10 @@ fn content(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
     if slider.changed() {
         actions.push(AppAction::Seek(Duration::from_secs_f64(seconds.max(0.0))));
     }
-    button(ui, state, actions, Icon::Loop, Command::ToggleLoop);
+    button(ui, state, actions, Icon::Loop, AppCommand::ToggleLoop);
 }
 
-fn button(ui: &mut Ui, state: &State, actions: &mut ActionQueue, icon: Icon, command: Command) {
+fn button(ui: &mut Ui, state: &State, actions: &mut ActionQueue, icon: Icon, command: AppCommand) {
     let lit = command.checked(state).unwrap_or(false);
     let ctx = ui.ctx().clone();
     if icon_button(ui, icon, command.name(), &command.hint(&ctx), lit).clicked() {

@@ -38,15 +38,17 @@ fn dialog_form(purpose: DialogPurpose) -> DialogForm {
         DialogPurpose::Weights => ("Open weights", &[("Weights", &["safetensors"])], File),
         DialogPurpose::Detector => ("Open detector", &[("Weights", &["safetensors", "onnx"])], File),
         DialogPurpose::Training(dialog) => match dialog {
-            TrainDialog::AddSet | TrainDialog::Set(_) => ("Choose the folder of a training set", &[], Folder),
+            TrainDialog::AddSet | TrainDialog::ReplaceSet(_) => {
+                ("Choose the folder of a training set", &[], Folder)
+            }
             TrainDialog::Validation => ("Choose the folder of the validation set", &[], Folder),
-            TrainDialog::Start => {
+            TrainDialog::InitWeights => {
                 ("Choose starting weights", &[("Weights", &["safetensors", "pth", "onnx"])], File)
             }
-            TrainDialog::Folder => ("Choose a folder for the run", &[], Folder),
+            TrainDialog::RunFolder => ("Choose a folder for the run", &[], Folder),
             TrainDialog::Resume => ("Choose the folder of the run to resume", &[], Folder),
-            TrainDialog::Load => ("Load training settings", &[("Settings", &["toml"])], File),
-            TrainDialog::Save => {
+            TrainDialog::LoadSettings => ("Load training settings", &[("Settings", &["toml"])], File),
+            TrainDialog::SaveSettings => {
                 ("Save training settings", &[("Settings", &["toml"])], Save("training.toml"))
             }
         },

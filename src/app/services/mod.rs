@@ -14,13 +14,17 @@ use std::sync::Arc;
 
 /// The services of a window.
 pub struct Services {
+    /// Source, detector and network.
     pub pipeline: Pipeline,
-    /// The settings that the pipeline has.
+    /// The settings that the pipeline was given last.
     pub live_settings: LiveSettings,
+    /// What the graphics card holds.
     pub textures: PictureTextures,
+    /// The system's file dialogs.
     pub dialogs: Dialogs,
+    /// Asks for cameras.
     pub cameras: CameraScan,
-    /// The training that runs.
+    /// The training that is running, if any.
     pub training: Option<TrainThread>,
 }
 

@@ -7,7 +7,7 @@ mod preferences;
 mod selection;
 mod view;
 
-pub use accuracy::{JointAccuracy, LiveAccuracy};
+pub use accuracy::{LiveAccuracy, PersonAccuracy};
 pub use pipeline::PipelineStatus;
 pub use preferences::{
     HeatmapJoint, KeypointDisplay, LayerSettings, PeopleSettings, Preferences, SkeletonColors,
@@ -27,7 +27,9 @@ const NOTIFICATION_TIME: Duration = Duration::from_secs(15);
 /// A message over the picture that the user can dismiss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notification {
+    /// What it says.
     pub text: String,
+    /// Whether something failed.
     pub error: bool,
     since: Instant,
 }
@@ -54,7 +56,7 @@ impl Notification {
 pub struct SourceState {
     /// `None` before the first source and after the last was closed.
     pub spec: Option<SourceSpec>,
-    /// The number that its frames carry; 0, which no source has, when none is open.
+    /// The number that its frames have; 0, which no source has, when none is open.
     pub number: u64,
     /// An error of it that the user dismissed.
     pub dismissed_error: Option<String>,
@@ -72,10 +74,11 @@ pub struct CameraList {
 /// The command palette.
 #[derive(Clone, Debug, Default)]
 pub struct PaletteState {
+    /// Whether it is shown.
     pub open: bool,
     /// What was typed.
     pub query: String,
-    /// The chosen line among those that match.
+    /// The index of the chosen command among those that match.
     pub chosen: usize,
 }
 
@@ -88,18 +91,25 @@ impl PaletteState {
 
 /// Everything that the panels show.
 pub struct State {
+    /// What the window remembers between runs.
     pub preferences: Preferences,
     /// What the pipeline reported at the beginning of this frame.
     pub pipeline: PipelineStatus,
+    /// The source that is open.
     pub source: SourceState,
     /// The picture on display with its people.
     pub view: PictureView,
     /// Whom the pointer selected.
     pub selection: PersonSelection,
+    /// How near the estimates are to the mannequin's true joints.
     pub accuracy: LiveAccuracy,
+    /// The cameras of this machine.
     pub cameras: CameraList,
+    /// The training panel and the run that it shows.
     pub training: TrainingState,
+    /// The command palette.
     pub palette: PaletteState,
+    /// The message over the picture.
     pub notification: Option<Notification>,
     /// The weights file that is loaded or was tried.
     pub weights: Option<PathBuf>,
@@ -107,7 +117,7 @@ pub struct State {
     pub detector: Option<PathBuf>,
     /// Repaints of the window.
     pub repaints: Rate,
-    /// The note about the network's device was shown; once is enough.
+    /// Whether the note about the model's device has been shown.
     pub device_note_shown: bool,
 }
 
@@ -132,7 +142,7 @@ impl State {
         }
     }
 
-    /// Forgets everything that belongs to the source before.
+    /// Forgets everything that belongs to the previous source.
     pub fn source_changed(&mut self) {
         self.view.clear();
         self.accuracy.clear();
@@ -143,7 +153,7 @@ impl State {
 
     /// What the network and the tracker are to do.
     pub fn live_settings(&self) -> LiveSettings {
-        self.preferences.live(self.selection.target)
+        self.preferences.live_settings(self.selection.target)
     }
 
     /// Who is followed, as the panel shows it.

@@ -8,11 +8,15 @@ use crate::pose::Skeleton;
 /// A copy of the pipeline's reports.
 #[derive(Clone)]
 pub struct PipelineStatus {
+    /// The model that is loaded.
     pub model: ModelStatus,
+    /// The person detector that is loaded.
     pub detector: DetectorStatus,
-    /// `None` while no source is open.
+    /// The source that is open, if any.
     pub source: Option<SourceStatus>,
+    /// Whether it plays and loops.
     pub transport: Transport,
+    /// Times of the last frames.
     pub measured: LiveMeasurements,
     /// Frames of this source that the network never saw because a newer one came first.
     pub dropped_frames: u64,

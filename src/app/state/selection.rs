@@ -1,5 +1,5 @@
-//! Whom the pointer selected in the picture: a click on a person, or a box drawn by hand. It belongs to the
-//! source on display and is forgotten with it.
+//! The person who was selected in the picture, by a click or by a box drawn by hand. A selection belongs to the source
+//! on display and is forgotten with it.
 
 use crate::live::LiveResult;
 use crate::track::{FollowMode, TrackedPerson};
@@ -60,6 +60,7 @@ impl FollowChoice {
 pub struct PersonSelection {
     /// [`FollowMode::Point`] or [`FollowMode::Drawn`], in pixels of the picture; `None` when nobody is selected.
     pub target: Option<FollowMode>,
+    /// What the pointer does now.
     pub pointer: PointerMode,
 }
 

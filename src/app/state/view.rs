@@ -5,11 +5,11 @@ use egui::{Pos2, Rect, Vec2};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Frames whose age is kept.
-const AGES: usize = 240;
+/// How many frames' ages are kept.
+const AGE_HISTORY: usize = 240;
 /// The largest magnification.
 const MAX_ZOOM: f32 = 40.0;
-/// Points of the picture that stay inside the window however far it is moved.
+/// How much of the picture stays inside its area however far it is moved, in points.
 const MIN_VISIBLE: f32 = 40.0;
 
 /// The picture on display.
@@ -25,7 +25,7 @@ pub struct PictureView {
     pub box_corner: Option<Pos2>,
     /// New frames on the screen a second.
     frames: Rate,
-    /// From a frame's capture to its way to the screen, for the last frames.
+    /// The age of the last frames when they were handed to the screen.
     ages: RecentValues<Duration>,
 }
 
@@ -38,7 +38,7 @@ impl Default for PictureView {
             pan: Vec2::ZERO,
             box_corner: None,
             frames: Rate::default(),
-            ages: RecentValues::new(AGES),
+            ages: RecentValues::new(AGE_HISTORY),
         }
     }
 }
@@ -75,7 +75,7 @@ impl PictureView {
         self.result.as_ref()
     }
 
-    /// How old the last frames were when they came to the screen; `None` before the first.
+    /// The age of the last frames when they were handed to the screen; `None` before the first.
     pub fn ages(&self) -> Option<Percentiles> {
         Percentiles::of(self.ages.iter().copied())
     }

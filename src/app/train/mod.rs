@@ -24,33 +24,36 @@ use std::time::Instant;
 pub enum TrainDialog {
     /// One more training set.
     AddSet,
-    /// Another folder for a training set, by its place in the list.
-    Set(usize),
+    /// Another folder for the training set of this index.
+    ReplaceSet(usize),
+    /// The set to validate on.
     Validation,
     /// The weights that the training starts from.
-    Start,
+    InitWeights,
     /// The run's folder.
-    Folder,
+    RunFolder,
     /// The folder of a run to resume.
     Resume,
     /// A settings file to read.
-    Load,
+    LoadSettings,
     /// A settings file to write.
-    Save,
+    SaveSettings,
 }
 
 /// The two pages of the panel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrainTab {
+    /// The form with the settings of the next run.
     #[default]
     Settings,
+    /// How the run on display goes.
     Progress,
 }
 
 /// Closing the window while a training runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CloseState {
-    /// Nobody wants to close it.
+    /// The window stays open.
     #[default]
     Open,
     /// The user is asked what becomes of the training.
@@ -64,11 +67,15 @@ pub enum CloseState {
 /// What the training panel shows.
 #[derive(Default)]
 pub struct TrainingState {
+    /// Whether the panel is shown.
     pub open: bool,
+    /// The page on display.
     pub tab: TrainTab,
+    /// The settings of the next run.
     pub form: TrainForm,
-    /// Of the run on display.
+    /// The progress of the run on display.
     pub progress: TrainProgress,
+    /// How far closing the window is.
     pub closing: CloseState,
     /// The settings of the run on display.
     pub run: Option<TrainConfig>,
@@ -81,7 +88,7 @@ pub struct TrainingState {
 }
 
 impl TrainingState {
-    /// A panel with the form as it was when the window was closed.
+    /// A panel whose form is as it was when the window was closed; `settings` is its text.
     pub fn remembered(settings: &str) -> TrainingState {
         TrainingState { form: TrainForm::remembered(settings), ..TrainingState::default() }
     }
@@ -131,7 +138,7 @@ impl TrainingState {
     /// The settings of the run in a folder.
     ///
     /// # Errors
-    /// The folder holds no run, as a sentence.
+    /// A sentence that says why: the folder holds no run, or its settings cannot be read.
     pub fn settings_of(folder: &Path) -> Result<TrainConfig, String> {
         let settings = folder.join("config.toml");
         if !settings.is_file() {
@@ -173,7 +180,7 @@ impl TrainingState {
         self.progress.step() as f32 / steps.max(1) as f32
     }
 
-    /// For the window's report.
+    /// The training's part of the window's report.
     pub fn report(&self) -> Value {
         let error = match &self.progress.phase {
             TrainPhase::Failed(text) => Some(text),

@@ -1,4 +1,4 @@
-//! What a training has told so far. Every event is taken in; the memory does not grow with their number.
+//! What a training has reported so far. Every event counts, and the memory does not grow with their number.
 
 use super::loss_curve::{CurvePoint, LossCurve};
 use crate::train::{PoseEvent, PoseStep, RunEvent};
@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Notes that are kept; the log file has all.
-const NOTES: usize = 100;
-/// Validations that are kept as points of the accuracy's line.
-const VALIDATIONS: usize = 2000;
+const MAX_NOTES: usize = 100;
+/// Validations that are kept as points of the accuracy curve.
+const MAX_VALIDATIONS: usize = 2000;
 
 /// What a training is doing.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,28 +17,41 @@ pub enum TrainPhase {
     Idle,
     /// Data and weights are being read.
     Preparing,
-    /// Pictures of the mannequin are being drawn.
+    /// Pictures of the mannequin are being rendered.
     Drawing {
+        /// Pictures that are rendered.
         done: usize,
+        /// Pictures to render.
         total: usize,
     },
     /// Backbone features are being computed.
     Features {
+        /// The set's name.
         set: String,
+        /// Samples whose features are there.
         done: usize,
+        /// Samples of the set.
         total: usize,
     },
+    /// Steps are being made.
     Training,
+    /// A set is being measured.
     Validating {
+        /// People that are measured.
         done: usize,
+        /// People of the set.
         total: usize,
     },
     /// Ended early on request, with everything saved.
     Stopped {
+        /// Steps made.
         step: u64,
     },
+    /// Every step was made and the finished weights are measured.
     Finished {
+        /// Steps made.
         step: u64,
+        /// Time that it took, in seconds.
         seconds: f64,
     },
     /// Ended by an error, as a sentence.
@@ -75,9 +88,11 @@ impl TrainPhase {
 /// How large a training is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunOverview {
+    /// Steps of the whole run.
     pub steps: u64,
     /// Samples of an epoch.
     pub samples: usize,
+    /// Numbers that are trained.
     pub parameters: usize,
     /// What computes, in words.
     pub device: String,
@@ -86,25 +101,34 @@ pub struct RunOverview {
 /// A measured accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ApMeasurement {
+    /// Steps after which the weights were measured.
     pub step: u64,
+    /// Share of the visual tokens that were kept, 0 to 1.
     pub keep_ratio: f64,
+    /// OKS average precision, 0 to 1.
     pub ap: f64,
-    pub persons: usize,
+    /// People that were measured.
+    pub people: usize,
 }
 
-/// The state of a training as its events tell it.
+/// The state of a training according to its events.
 #[derive(Clone, Debug)]
 pub struct TrainProgress {
+    /// What it is doing.
     pub phase: TrainPhase,
+    /// How large it is; `None` until it has read its data.
     pub overview: Option<RunOverview>,
-    /// The newest steps and when they were told.
+    /// The newest step event and when it came.
     pub last: Option<(PoseStep, Instant)>,
+    /// Loss and learning rate over the steps.
     pub curve: LossCurve,
-    /// Between the epochs.
+    /// The validations between epochs, oldest first.
     pub validations: Vec<ApMeasurement>,
     /// The finished weights on whole sets.
     pub table: Vec<ApMeasurement>,
+    /// The best validation.
     pub best: Option<ApMeasurement>,
+    /// Its newest notes, oldest first.
     pub notes: VecDeque<String>,
     /// Steps of the newest checkpoint.
     pub saved: Option<u64>,
@@ -130,7 +154,7 @@ impl Default for TrainProgress {
 }
 
 impl TrainProgress {
-    /// Takes an event in.
+    /// Takes account of an event that came at `now`.
     pub fn record(&mut self, event: &PoseEvent, now: Instant) {
         match event {
             PoseEvent::Features { set, done, total } => {
@@ -152,7 +176,7 @@ impl TrainProgress {
             }
             PoseEvent::Validated { step, keep_ratio, score, best, .. } => {
                 let (step, keep_ratio) = (*step, *keep_ratio);
-                let measured = ApMeasurement { step, keep_ratio, ap: score.ap, persons: score.persons };
+                let measured = ApMeasurement { step, keep_ratio, ap: score.ap, people: score.persons };
                 // Measured once more: the finished weights, on whole sets.
                 let again = self.validations.last().is_some_and(|v| step <= v.step);
                 if again || self.trained() {
@@ -166,7 +190,7 @@ impl TrainProgress {
         }
     }
 
-    /// Takes in what every training tells.
+    /// Takes account of an event that every training has.
     fn record_run(&mut self, event: &RunEvent, now: Instant) {
         match *event {
             RunEvent::Note { ref text } => self.note(text.clone()),
@@ -194,8 +218,9 @@ impl TrainProgress {
         self.phase = phase;
     }
 
+    /// Adds a note; the oldest one goes when there are too many.
     pub fn note(&mut self, text: String) {
-        if self.notes.len() == NOTES {
+        if self.notes.len() == MAX_NOTES {
             self.notes.pop_front();
         }
         self.notes.push_back(text);
@@ -210,7 +235,7 @@ impl TrainProgress {
         if best {
             self.best = Some(measured);
         }
-        if self.validations.len() >= VALIDATIONS {
+        if self.validations.len() >= MAX_VALIDATIONS {
             let mut even = false;
             self.validations.retain(|_| {
                 even = !even;
@@ -334,13 +359,13 @@ mod tests {
     #[test]
     fn notes_and_validations_do_not_grow_without_end() {
         let mut progress = recorded([started(0, u64::MAX)]);
-        for n in 0..3 * VALIDATIONS as u64 {
+        for n in 0..3 * MAX_VALIDATIONS as u64 {
             progress.record(&validated(n, 0.5, n == 3), Instant::now());
             progress.record(&RunEvent::Note { text: n.to_string() }.into(), Instant::now());
         }
-        assert!(progress.validations.len() <= VALIDATIONS);
+        assert!(progress.validations.len() <= MAX_VALIDATIONS);
         assert_eq!(progress.best.map(|b| b.step), Some(3));
-        assert_eq!(progress.notes.len(), NOTES);
-        assert_eq!(progress.notes.back().unwrap(), &(3 * VALIDATIONS as u64 - 1).to_string());
+        assert_eq!(progress.notes.len(), MAX_NOTES);
+        assert_eq!(progress.notes.back().unwrap(), &(3 * MAX_VALIDATIONS as u64 - 1).to_string());
     }
 }

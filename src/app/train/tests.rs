@@ -238,7 +238,7 @@ fn a_window_that_closes_asks_and_saves_first() {
     };
     close(&mut harness);
     harness.get_by_label("A training is running");
-    click(&mut harness, "Go on training");
+    click(&mut harness, "Keep training");
     assert!(harness.query_by_label("A training is running").is_none());
     assert!(state(&mut harness).state.training.running && !state(&mut harness).state.training.stopping);
 

@@ -23,7 +23,7 @@ pub fn show_closing(ctx: &Context, training: &TrainingState, actions: &mut Actio
 
 fn ask(ui: &mut Ui, _: &TrainingState, actions: &mut ActionQueue) {
     title(ui, "A training is running");
-    let text = "Closing the window stops it. The step that runs is finished and saved, and the training can be \
+    let text = "Closing the window stops it. The current step is finished and saved, and the training can be \
                 resumed another day.";
     ui.add(Label::new(text).wrap());
     ui.add_space(10.0);
@@ -32,7 +32,7 @@ fn ask(ui: &mut Ui, _: &TrainingState, actions: &mut ActionQueue) {
         if ui.add_sized(half, main_button("Stop, save and close")).clicked() {
             actions.push(AppAction::SaveAndClose);
         }
-        if ui.add_sized(half, Button::new("Go on training")).clicked() {
+        if ui.add_sized(half, Button::new("Keep training")).clicked() {
             actions.push(AppAction::CancelClose);
         }
     });
@@ -41,7 +41,7 @@ fn ask(ui: &mut Ui, _: &TrainingState, actions: &mut ActionQueue) {
 fn wait(ui: &mut Ui, training: &TrainingState, actions: &mut ActionQueue) {
     title(ui, "Saving the training…");
     let what = match training.progress.phase {
-        TrainPhase::Validating { .. } => "A validation is finished first; this can take a while.",
+        TrainPhase::Validating { .. } => "A validation has to finish first; this can take a while.",
         _ => "The window closes when the step is finished and saved.",
     };
     ui.add(Label::new(what).wrap());

@@ -24,12 +24,12 @@ pub fn settings(ui: &mut Ui, training: &TrainingState, actions: &mut ActionQueue
         let (text, tip, action) = match training.form.taken_folder() {
             Some(folder) => (
                 "Resume this run",
-                "Go on with the training in the run folder, with its own settings.",
+                "Continue the training in the run folder, with its own settings.",
                 AppAction::ResumeFolder(folder.into()),
             ),
             None => (
                 "Resume a run…",
-                "Go on with a training that was stopped, in this window or in a terminal.",
+                "Continue a training that was stopped, in this window or in a terminal.",
                 AppAction::OpenDialog(DialogPurpose::Training(TrainDialog::Resume)),
             ),
         };
@@ -82,7 +82,7 @@ pub fn progress(ui: &mut Ui, training: &TrainingState, actions: &mut ActionQueue
         best_weights(ui, training, actions);
     });
     let second = if nothing_saved {
-        let tip = "With the same settings, when the cause lies elsewhere.";
+        let tip = "Start again with the same settings, once the cause is removed.";
         ("Try again", tip, AppAction::ResumeTraining)
     } else if training.can_resume() {
         let tip = "Leave this run as it is and set up another one.";
@@ -103,13 +103,13 @@ fn first_button(ui: &mut Ui, training: &TrainingState, nothing_saved: bool, acti
     let half = half_width(ui);
     let (button, tip, action) = if training.running {
         let text = if training.stopping { "Finishing the step…" } else { "Stop" };
-        let tip = "Finish the step, save everything, and end. Resume goes on from there.";
+        let tip = "Finish the step, save everything, and stop. Resuming continues from there.";
         (Button::new(text), tip, AppAction::StopTraining)
     } else if nothing_saved {
-        let tip = "Set the training up anew; no step of this one is saved.";
+        let tip = "Set up the training again; no step of this one is saved.";
         (main_button("Change the settings"), tip, AppAction::NewTraining)
     } else if training.can_resume() {
-        (main_button("Resume"), "Go on exactly where it was stopped.", AppAction::ResumeTraining)
+        (main_button("Resume"), "Continue exactly where it was stopped.", AppAction::ResumeTraining)
     } else {
         (Button::new("New training"), "Set up another training.", AppAction::NewTraining)
     };

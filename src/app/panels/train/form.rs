@@ -57,7 +57,7 @@ fn network(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
         "A weights file of tmpose, a published .pth checkpoint, or PP-TinyPose's .onnx; empty: random.";
     let wrong = is_wrong(form, FormField::Start);
     let changed = row(ui, "Start weights", help, |ui| {
-        path_field(ui, &mut start, "random", wrong, 0.0, Some((TrainDialog::Start, pick)))
+        path_field(ui, &mut start, "random", wrong, 0.0, Some((TrainDialog::InitWeights, pick)))
     })
     .changed();
     if changed {
@@ -91,7 +91,7 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
                 "folder",
                 wrong,
                 COUNT + theme::ROW + 8.0,
-                Some((TrainDialog::Set(n), pick)),
+                Some((TrainDialog::ReplaceSet(n), pick)),
             );
             field.widget_info(|| {
                 egui::WidgetInfo::labeled(egui::Role::TextInput, true, format!("Training set {}", n + 1))
@@ -214,7 +214,7 @@ fn run(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let help = "A new folder for checkpoints, log and weights.";
     let wrong = is_wrong(form, FormField::Folder);
     let changed = row(ui, "Run folder", help, |ui| {
-        path_field(ui, &mut out, "folder", wrong, 0.0, Some((TrainDialog::Folder, pick)))
+        path_field(ui, &mut out, "folder", wrong, 0.0, Some((TrainDialog::RunFolder, pick)))
     })
     .changed();
     if changed {
@@ -228,7 +228,7 @@ fn everything(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>)
     hint(ui, "Every setting, as in a file for tmpose train --config. The fields above follow the text.");
     ui.horizontal(|ui| {
         let half = half(ui);
-        for (text, what) in [("Load…", TrainDialog::Load), ("Save…", TrainDialog::Save)] {
+        for (text, what) in [("Load…", TrainDialog::LoadSettings), ("Save…", TrainDialog::SaveSettings)] {
             if ui.add_sized(half, Button::new(text)).clicked() {
                 *pick = Some(what);
             }

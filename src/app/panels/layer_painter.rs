@@ -6,14 +6,17 @@ use crate::draw::PoseColors;
 use crate::live::{LiveFrame, LiveResult, ModelSummary};
 use egui::Painter;
 
-/// Where a frame's layers are drawn, and which.
-pub struct Canvas<'a> {
+/// Draws the layers of a frame.
+pub struct LayerPainter<'a> {
+    /// Draws on the picture's area of the window.
     pub painter: &'a Painter,
+    /// From the picture to the screen.
     pub transform: PictureTransform,
+    /// Which layers are drawn, and how.
     pub layers: &'a LayerSettings,
 }
 
-impl Canvas<'_> {
+impl LayerPainter<'_> {
     /// Draws everything that the settings ask for.
     pub fn draw(
         &self,
