@@ -169,7 +169,8 @@ impl eframe::App for WindowApp {
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         if !self.fresh {
-            self.window.preferences.training = self.window.training.form.config.to_toml();
+            self.window.preferences.training =
+                crate::train::TrainSettings::to_toml(&self.window.training.form.config);
             self.window.preferences.save(storage);
         }
     }

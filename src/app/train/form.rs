@@ -2,7 +2,7 @@
 
 use super::problems::{FormField, Problem, holds_training, problems};
 use super::words::sentence;
-use crate::train::{ConfigError, Recipe, TrainConfig};
+use crate::train::{ConfigError, Recipe, TrainConfig, TrainSettings};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -157,16 +157,19 @@ impl TrainForm {
 
 /// Settings from TOML: a recipe and what differs from it. The error is a sentence with the line's number.
 fn parse(text: &str) -> Result<TrainConfig, String> {
-    TrainConfig::parse(text, "this text", None).map_err(|error| match toml::from_str::<TrainConfig>(text) {
-        Err(wrong) if !matches!(error, ConfigError::Unknown { .. }) => {
-            let line = wrong.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            let reason = wrong.message().lines().collect::<Vec<_>>().join(", ");
-            match line {
-                Some(line) => format!("Line {line}: {reason}."),
-                None => format!("{reason}."),
+    TrainConfig::parse(text, "this text", toml::Table::new()).map_err(|error| {
+        match toml::from_str::<TrainConfig>(text) {
+            Err(wrong) if !matches!(error, ConfigError::Unknown { .. }) => {
+                let line =
+                    wrong.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+                let reason = wrong.message().lines().collect::<Vec<_>>().join(", ");
+                match line {
+                    Some(line) => format!("Line {line}: {reason}."),
+                    None => format!("{reason}."),
+                }
             }
+            _ => sentence(&error.to_string()),
         }
-        _ => sentence(&error.to_string()),
     })
 }
 

@@ -13,7 +13,7 @@ pub use problems::{FormField, Problem};
 pub use progress::{ApMeasurement, TrainPhase, TrainProgress};
 pub use words::sentence;
 
-use crate::train::TrainConfig;
+use crate::train::{TrainConfig, TrainSettings};
 use egui::Context;
 use job::TrainThread;
 use problems::holds_training;
@@ -142,7 +142,7 @@ impl TrainingState {
             self.refused = Some(format!("{} {text}.", folder.display()));
             return;
         }
-        match TrainConfig::load(&settings, None) {
+        match TrainConfig::load(&settings, toml::Table::new()) {
             Ok(mut config) => {
                 // The folder may have been moved.
                 config.run.out = folder.into();

@@ -8,7 +8,7 @@ use crate::app::window::Window;
 use crate::data::{SetSource, SetSpec};
 use crate::gpu::DeviceChoice;
 use crate::model::Variant;
-use crate::train::Recipe;
+use crate::train::{Recipe, TrainConfig, TrainSettings};
 use egui::{Button, DragValue, Label, Response, RichText, Stroke, TextEdit, Ui, Vec2};
 use std::path::PathBuf;
 
@@ -36,28 +36,28 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     }
 }
 
+/// What a setting means, for its tooltip.
+fn help(setting: &str) -> &'static str {
+    TrainConfig::catalogue().find(setting).map_or("", |setting| setting.help.as_str())
+}
+
 fn network(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let mut recipe = form.config.recipe;
-    let help = "What the other settings start from; data, start weights and folders stay as they are.";
-    let chosen = row(ui, "Recipe", help, |ui| {
-        choice(ui, "recipe", &mut recipe, &Recipe::ALL, |recipe| match recipe {
-            Recipe::Modern => "modern: short trainings".into(),
-            Recipe::Tmpose => "tmpose: the paper's way".into(),
-        })
+    let tip = format!("{} Data, start weights and folders stay as they are.", help("recipe"));
+    let chosen = row(ui, "Recipe", &tip, |ui| {
+        choice(ui, "recipe", &mut recipe, &Recipe::ALL, |recipe| recipe.to_string())
     });
     if chosen.changed() {
         form.take_recipe(recipe);
     }
-    indented(ui, |ui| hint(ui, sentence(form.config.recipe.summary())));
+    indented(ui, |ui| hint(ui, sentence(form.config.recipe.description())));
     let model = &mut form.config.model;
-    row(ui, "Variant", "Which network is trained. tmpose-t is the one for small machines.", |ui| {
+    row(ui, "Variant", help("model.variant"), |ui| {
         choice(ui, "variant", &mut model.variant, &Variant::ALL, |v| v.to_string())
     });
     let mut start = shown(model.init.as_ref());
-    let help =
-        "A weights file of tmpose, a published .pth checkpoint, or PP-TinyPose's .onnx; empty: random.";
     let wrong = is_wrong(form, FormField::Start);
-    let changed = row(ui, "Start weights", help, |ui| {
+    let changed = row(ui, "Start weights", help("model.init"), |ui| {
         path_field(ui, &mut start, "random", wrong, 0.0, Some((TrainDialog::Start, pick)))
     })
     .changed();
@@ -66,9 +66,8 @@ fn network(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     }
     problem(ui, form, FormField::Start);
     indented(ui, |ui| {
-        let help =
-            "Its features are then computed once and kept on disk: much faster, a little less accurate.";
-        check(ui, &mut form.config.model.freeze_backbone, "Freeze the backbone", help);
+        let tip = help("model.freeze_backbone");
+        check(ui, &mut form.config.model.freeze_backbone, "Freeze the backbone", tip);
     });
     problem(ui, form, FormField::Backbone);
 }
@@ -79,7 +78,7 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
         let wrong = is_wrong(form, FormField::Set(n));
         let spec = &mut form.config.data.train[n];
         let label = if n == 0 { "Train on" } else { "" };
-        row(ui, label, "Folders with people in COCO's or MPII's layout.", |ui| {
+        row(ui, label, help("data.train"), |ui| {
             let mut text = match &spec.source {
                 SetSource::Path(path) => path.display().to_string(),
                 // Its number has a field of its own.
@@ -144,9 +143,8 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
         }
     });
     let mut val = form.config.data.val.as_ref().map(SetSource::to_string).unwrap_or_default();
-    let help = "The set that decides which weights are the best; empty: the newest are.";
     let wrong = is_wrong(form, FormField::Validation);
-    let changed = row(ui, "Validate on", help, |ui| {
+    let changed = row(ui, "Validate on", help("data.val"), |ui| {
         path_field(ui, &mut val, "nothing", wrong, 0.0, Some((TrainDialog::Validation, pick)))
     })
     .changed();
@@ -160,7 +158,8 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
 fn schedule(ui: &mut Ui, form: &mut TrainForm) {
     let schedule = &mut form.config.schedule;
     let mut by_steps = schedule.steps > 0;
-    row(ui, "Length", "Passes over all samples, or a number of steps.", |ui| {
+    let tip = help(if by_steps { "schedule.steps" } else { "schedule.epochs" });
+    row(ui, "Length", tip, |ui| {
         let size = Vec2::new(NUMBER, theme::ROW);
         let number = if by_steps {
             ui.add_sized(size, DragValue::new(&mut schedule.steps).range(1..=100_000_000).speed(10.0))
@@ -178,13 +177,13 @@ fn schedule(ui: &mut Ui, form: &mut TrainForm) {
     });
     problem(ui, form, FormField::Length);
     let schedule = &mut form.config.schedule;
-    row(ui, "Batch", "Persons a step.", |ui| {
+    row(ui, "Batch", help("schedule.batch"), |ui| {
         let batch = DragValue::new(&mut schedule.batch).range(1..=4096).speed(0.2);
         ui.add_sized(Vec2::new(NUMBER, theme::ROW), batch.clamp_existing_to_range(false))
     });
     problem(ui, form, FormField::Batch);
     let rate = &mut form.config.schedule.learning_rate;
-    row(ui, "Learning rate", "The highest one, reached after the warm-up.", |ui| {
+    row(ui, "Learning rate", help("schedule.learning_rate"), |ui| {
         let speed = (*rate * 0.02).abs().max(1e-7);
         let rate = DragValue::new(rate).range(1e-8..=10.0).speed(speed).max_decimals(8);
         ui.add_sized(Vec2::new(NUMBER, theme::ROW), rate.clamp_existing_to_range(false))
@@ -194,27 +193,22 @@ fn schedule(ui: &mut Ui, form: &mut TrainForm) {
 
 fn run(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let device = &mut form.config.run.device;
-    row(
-        ui,
-        "Device",
-        "Where it is trained. Auto takes a real GPU, else the CPU, leaving a core to the viewer.",
-        |ui| {
-            let all = [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu];
-            choice(ui, "training device", device, &all, |d| {
-                match d {
-                    DeviceChoice::Auto => "Automatic",
-                    DeviceChoice::Gpu => "GPU",
-                    DeviceChoice::Cpu => "CPU",
-                    DeviceChoice::Cuda(_) => "CUDA",
-                }
-                .into()
-            })
-        },
-    );
+    let tip = format!("{} On the CPU a core is left to the viewer.", help("run.device"));
+    row(ui, "Device", &tip, |ui| {
+        let all = [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu];
+        choice(ui, "training device", device, &all, |d| {
+            match d {
+                DeviceChoice::Auto => "Automatic",
+                DeviceChoice::Gpu => "GPU",
+                DeviceChoice::Cpu => "CPU",
+                DeviceChoice::Cuda(_) => "CUDA",
+            }
+            .into()
+        })
+    });
     let mut out = shown(Some(&form.config.run.out));
-    let help = "A new folder for checkpoints, log and weights.";
     let wrong = is_wrong(form, FormField::Folder);
-    let changed = row(ui, "Run folder", help, |ui| {
+    let changed = row(ui, "Run folder", help("run.out"), |ui| {
         path_field(ui, &mut out, "folder", wrong, 0.0, Some((TrainDialog::Folder, pick)))
     })
     .changed();
