@@ -1,29 +1,24 @@
 //! What is drawn over the picture.
 
+use crate::app::actions::ActionQueue;
 use crate::app::commands::Command;
-use crate::app::preferences::{HeatmapJoint, SkeletonColors};
+use crate::app::state::{HeatmapJoint, SkeletonColors, State};
 use crate::app::theme;
 use crate::app::widgets::{check, choice, row};
-use crate::app::window::Window;
-use crate::live::ModelStatus;
 use crate::pose::Skeleton;
 use egui::{Slider, Ui};
 
 /// Draws the section.
-pub fn show(ui: &mut Ui, window: &mut Window) {
+pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
     let ctx = ui.ctx().clone();
-    let model = window.live.model();
-    let skeleton = match &model {
-        ModelStatus::Ready(summary) => &summary.info.skeleton,
-        _ => Skeleton::coco17(),
-    };
-    let layers = &mut window.preferences.layers;
-    let named = |command: Command| (command.text(), command.hint(&ctx));
+    let skeleton = state.pipeline.skeleton();
+    let layers = &mut state.preferences.layers;
+    let named = |command: Command| (command.name(), command.hint(&ctx));
 
     let (text, tip) = named(Command::ToggleSkeleton);
     check(ui, &mut layers.skeleton, text, &tip);
     ui.add_enabled_ui(layers.skeleton, |ui| {
-        row(ui, "Least score", "Joints that the network is less sure of are not drawn.", |ui| {
+        row(ui, "Least score", "Joints with a lower confidence are not drawn.", |ui| {
             slider(ui, Slider::new(&mut layers.min_score, 0.0..=1.0).fixed_decimals(2).step_by(0.01))
         });
         let help = "People: each has a colour and keeps it, lighter on the left side. Sides: warm on the left, \
@@ -65,7 +60,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     }
     check(
         ui,
-        &mut window.preferences.newest_picture,
+        &mut state.preferences.newest_picture,
         "Newest picture at once",
         "Show each frame as it arrives and the skeleton when it is ready, instead of both together.",
     );

@@ -1,8 +1,9 @@
 //! Measured milliseconds a stage, and how they went over the last frames.
 
+use crate::app::actions::ActionQueue;
+use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{hint, history_plot, low_row, milliseconds, value_row};
-use crate::app::window::Window;
 use crate::live::{FrameTimes, LiveMeasurements, Percentiles, RecentValues, skipped_share};
 use egui::{Align, Color32, Label, Layout, Rect, RichText, Sense, Ui, Vec2};
 use egui_plot::{Line, PlotPoints};
@@ -12,13 +13,13 @@ use std::time::{Duration, Instant};
 const COLUMN: f32 = 56.0;
 
 /// Draws the section.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    let measured = window.live.measured();
+pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
+    let measured = &state.pipeline.measured;
     let Some(whole) = Percentiles::of(measured.history.iter().map(|t| t.whole)) else {
         hint(ui, "Measured as soon as the network runs.");
         return;
     };
-    headline(ui, &measured, whole);
+    headline(ui, measured, whole);
     ui.add_space(2.0);
     let stages = stages(&measured.history);
     let middle = |n: usize| stages[n].1.map_or(Duration::ZERO, |s| s.p50);
@@ -31,7 +32,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     }
     ui.add_space(4.0);
     plot(ui, &measured.history);
-    around(ui, window, &measured);
+    around(ui, state);
 }
 
 /// The middle of all frames, and how many a second.
@@ -134,20 +135,20 @@ fn plot(ui: &mut Ui, history: &RecentValues<FrameTimes>) {
 }
 
 /// What happens before and after the network.
-fn around(ui: &mut Ui, window: &Window, measured: &LiveMeasurements) {
-    if let Some(ages) = window.viewer.ages() {
+fn around(ui: &mut Ui, state: &State) {
+    let pipeline = &state.pipeline;
+    if let Some(ages) = state.view.ages() {
         let text = format!("{} (95 %: {})", milliseconds(ages.p50), milliseconds(ages.p95));
         let help = "From a frame's capture to its way to the screen: half of the last frames, and 95 % of them. \
                     The grey line is the age when the people were known.";
         value_row(ui, "Frame age", text, help);
     }
-    let source = window.live.source();
-    let skipped = window.live.dropped_frames() + source.as_ref().map_or(0, |s| s.missed);
-    let share = skipped_share(measured.history.iter()) * 100.0;
+    let skipped = pipeline.dropped_frames + pipeline.source.as_ref().map_or(0, |s| s.missed);
+    let share = skipped_share(pipeline.measured.history.iter()) * 100.0;
     let help = "Frames that were replaced by a newer one before the network took them: share of the last frames, \
                 and all since the source was opened. Nothing queues.";
     value_row(ui, "Skipped", format!("{share:.0} % ({skipped} frames)"), help);
-    let rate = window.rate.per_second(Instant::now());
+    let rate = state.repaints.per_second(Instant::now());
     value_row(ui, "Window", format!("{rate:.1} /s"), "Repaints of this window a second.");
 }
 

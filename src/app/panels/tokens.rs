@@ -1,10 +1,11 @@
 //! The token mask: which visual tokens enter the transformer, and what that saves.
 
 use super::layers::slider;
+use crate::app::actions::ActionQueue;
+use crate::app::commands::Command;
+use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{check, choice, hint, row};
-use crate::app::window::Window;
-use crate::live::ModelStatus;
 use crate::model::{
     Counting, KeepRatio, MaskKind, ModelConfig, PositionMode, Variant, keep_count, kept_tokens,
 };
@@ -13,13 +14,13 @@ use crate::vision::Decoding;
 use egui::{Color32, DragValue, Rect, RichText, Sense, Slider, Ui, Vec2};
 
 /// Draws the section.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    let config = match window.live.model() {
-        ModelStatus::Ready(summary) => summary.info.config.clone(),
+pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
+    let config = match state.pipeline.ready_model() {
+        Some(summary) => summary.info.config.clone(),
         // Without a model the mask can still be tried, on the grid of the one that is shipped.
-        _ => ModelConfig::new(Variant::T, Skeleton::coco17()),
+        None => ModelConfig::new(Variant::T, Skeleton::coco17()),
     };
-    let preferences = &mut window.preferences;
+    let preferences = &mut state.preferences;
     let tokens = config.tokens();
     let count = keep_count(preferences.mask, preferences.keep_ratio, tokens);
     let masked = preferences.mask != MaskKind::None;
@@ -65,9 +66,8 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
             d.to_string()
         })
     });
-    let command = crate::app::commands::Command::ToggleFlipTest;
-    let tip = command.hint(ui.ctx());
-    check(ui, &mut preferences.flip_test, command.text(), &tip);
+    let tip = Command::ToggleFlipTest.hint(ui.ctx());
+    check(ui, &mut preferences.flip_test, Command::ToggleFlipTest.name(), &tip);
 }
 
 /// The multiplications of the network, and the transformer's share in what is saved.

@@ -1,6 +1,6 @@
 //! What a training has told so far. Every event is taken in; the memory does not grow with their number.
 
-use super::curve::{CurvePoint, LossCurve};
+use super::loss_curve::{CurvePoint, LossCurve};
 use crate::train::{PoseEvent, PoseStep, RunEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ pub enum TrainPhase {
 
 impl TrainPhase {
     /// One word, for reports.
-    pub fn word(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             TrainPhase::Idle => "idle",
             TrainPhase::Preparing => "preparing",
@@ -96,7 +96,7 @@ pub struct ApMeasurement {
 #[derive(Clone, Debug)]
 pub struct TrainProgress {
     pub phase: TrainPhase,
-    pub extent: Option<RunOverview>,
+    pub overview: Option<RunOverview>,
     /// The newest steps and when they were told.
     pub last: Option<(PoseStep, Instant)>,
     pub curve: LossCurve,
@@ -116,7 +116,7 @@ impl Default for TrainProgress {
     fn default() -> Self {
         TrainProgress {
             phase: TrainPhase::Idle,
-            extent: None,
+            overview: None,
             last: None,
             curve: LossCurve::default(),
             validations: Vec::new(),
@@ -131,7 +131,7 @@ impl Default for TrainProgress {
 
 impl TrainProgress {
     /// Takes an event in.
-    pub fn tell(&mut self, event: &PoseEvent, now: Instant) {
+    pub fn record(&mut self, event: &PoseEvent, now: Instant) {
         match event {
             PoseEvent::Features { set, done, total } => {
                 let (set, done, total) = (set.clone(), *done, *total);
@@ -142,7 +142,7 @@ impl TrainProgress {
                 self.validations.retain(|v| v.step <= *step);
                 self.table.clear();
                 let (steps, samples, parameters) = (*steps, *samples, *parameters);
-                self.extent = Some(RunOverview { steps, samples, parameters, device: device.clone() });
+                self.overview = Some(RunOverview { steps, samples, parameters, device: device.clone() });
                 self.enter(TrainPhase::Training, now);
             }
             PoseEvent::Step(event) => {
@@ -162,12 +162,12 @@ impl TrainProgress {
                     self.enter(TrainPhase::Training, now);
                 }
             }
-            PoseEvent::Run(event) => self.tell_run(event, now),
+            PoseEvent::Run(event) => self.record_run(event, now),
         }
     }
 
     /// Takes in what every training tells.
-    fn tell_run(&mut self, event: &RunEvent, now: Instant) {
+    fn record_run(&mut self, event: &RunEvent, now: Instant) {
         match *event {
             RunEvent::Note { ref text } => self.note(text.clone()),
             RunEvent::Validating { done, total } => self.enter(TrainPhase::Validating { done, total }, now),
@@ -203,7 +203,7 @@ impl TrainProgress {
 
     /// Every step was made and saved; what is measured now are the finished weights.
     pub fn trained(&self) -> bool {
-        self.extent.as_ref().is_some_and(|e| self.saved == Some(e.steps))
+        self.overview.as_ref().is_some_and(|e| self.saved == Some(e.steps))
     }
 
     fn validated(&mut self, measured: ApMeasurement, best: bool) {
@@ -277,15 +277,15 @@ mod tests {
         PoseEvent::Started { step, steps, samples: 100, parameters: 5, device: "CPU".into() }
     }
 
-    fn told(events: impl IntoIterator<Item = PoseEvent>) -> TrainProgress {
+    fn recorded(events: impl IntoIterator<Item = PoseEvent>) -> TrainProgress {
         let mut progress = TrainProgress::default();
-        events.into_iter().for_each(|e| progress.tell(&e, Instant::now()));
+        events.into_iter().for_each(|e| progress.record(&e, Instant::now()));
         progress
     }
 
     #[test]
     fn validations_make_the_curve_and_the_finished_weights_the_table() {
-        let progress = told([
+        let progress = recorded([
             started(0, 20),
             step(10, 20),
             validated(10, 0.4, true),
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_resumed_training_continues_the_curves() {
-        let progress = told([
+        let progress = recorded([
             started(0, 30),
             step(10, 30),
             validated(10, 0.2, true),
@@ -322,21 +322,21 @@ mod tests {
         let start = Instant::now();
         let mut progress = TrainProgress::default();
         let features = |done| PoseEvent::Features { set: "train".into(), done, total: 100 };
-        progress.tell(&features(20), start);
+        progress.record(&features(20), start);
         assert_eq!(progress.left(start), None, "20 may have been there before");
-        progress.tell(&features(40), start + Duration::from_secs(10));
+        progress.record(&features(40), start + Duration::from_secs(10));
         assert_eq!(progress.left(start + Duration::from_secs(10)), Some(Duration::from_secs(30)));
 
-        progress.tell(&step(10, 30), start);
+        progress.record(&step(10, 30), start);
         assert_eq!(progress.left(start + Duration::from_secs(5)), Some(Duration::from_secs(55)));
     }
 
     #[test]
     fn notes_and_validations_do_not_grow_without_end() {
-        let mut progress = told([started(0, u64::MAX)]);
+        let mut progress = recorded([started(0, u64::MAX)]);
         for n in 0..3 * VALIDATIONS as u64 {
-            progress.tell(&validated(n, 0.5, n == 3), Instant::now());
-            progress.tell(&RunEvent::Note { text: n.to_string() }.into(), Instant::now());
+            progress.record(&validated(n, 0.5, n == 3), Instant::now());
+            progress.record(&RunEvent::Note { text: n.to_string() }.into(), Instant::now());
         }
         assert!(progress.validations.len() <= VALIDATIONS);
         assert_eq!(progress.best.map(|b| b.step), Some(3));

@@ -4,7 +4,6 @@ use crate::settings::{Catalogue, Setting, set_value};
 use crate::train::TrainSettings;
 use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsStr;
 use std::marker::PhantomData;
@@ -154,6 +153,11 @@ impl<C: TrainSettings> clap::FromArgMatches for SettingFlags<C> {
 #[derive(Clone)]
 struct ValueParser(&'static Setting);
 
+/// A section has no value.
+fn no_value(_: &str) -> Result<Value, String> {
+    Err("a section has no value".to_owned())
+}
+
 impl ValueParser {
     fn listed(&self) -> Vec<PossibleValue> {
         let value =
@@ -166,24 +170,13 @@ impl TypedValueParser for ValueParser {
     type Value = Value;
 
     fn parse_ref(&self, command: &Command, flag: Option<&Arg>, value: &OsStr) -> Result<Value, clap::Error> {
-        let text =
-            value.to_str().ok_or_else(|| clap::Error::new(ErrorKind::InvalidUtf8).with_cmd(command))?;
-        let parse = self.0.field.map(|field| field.parse);
-        let reason = match parse.map_or_else(|| Err("no value".to_owned()), |parse| parse(text)) {
-            Ok(value) => return Ok(value),
-            Err(reason) => reason,
-        };
+        let parse = self.0.field.map_or(no_value as fn(&str) -> _, |field| field.parse);
         let listed = self.listed();
-        if !listed.is_empty() {
+        if !listed.is_empty() && value.to_str().is_some_and(|text| parse(text).is_err()) {
             // Of a wrong name clap's own parser says best what there is, and what may have been meant.
             PossibleValuesParser::new(listed).parse_ref(command, flag, value)?;
         }
-        let mut error = clap::Error::new(ErrorKind::ValueValidation).with_cmd(command);
-        let flag = flag.map(Arg::to_string).unwrap_or_default();
-        error.insert(ContextKind::InvalidArg, ContextValue::String(flag));
-        error.insert(ContextKind::InvalidValue, ContextValue::String(text.to_owned()));
-        error.insert(ContextKind::Custom, ContextValue::String(reason));
-        Err(error)
+        parse.parse_ref(command, flag, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {

@@ -1,10 +1,9 @@
 //! The settings of the next training, field by field and as one text.
 
-use crate::app::background::DialogPurpose;
+use crate::app::actions::{ActionQueue, AppAction, DialogPurpose};
 use crate::app::theme;
-use crate::app::train::{FormField, Problem, TrainDialog, TrainForm, sentence};
+use crate::app::train::{FormField, Problem, TrainDialog, TrainForm, TrainingState, sentence};
 use crate::app::widgets::{Icon, check, choice, closed_section, hint, row, row_icon_button, section};
-use crate::app::window::Window;
 use crate::data::{SetSource, SetSpec};
 use crate::gpu::DeviceChoice;
 use crate::model::Variant;
@@ -20,11 +19,11 @@ const COUNT: f32 = 92.0;
 const PICTURES: usize = 200;
 
 /// Draws the form; it cannot be changed while a training runs.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    if window.training.running() {
+pub fn show(ui: &mut Ui, training: &mut TrainingState, actions: &mut ActionQueue) {
+    if training.running {
         ui.disable();
     }
-    let form = &mut window.training.form;
+    let form = &mut training.form;
     let mut pick = None;
     section(ui, "Recipe and network", |ui| network(ui, form, &mut pick));
     section(ui, "Data", |ui| data(ui, form, &mut pick));
@@ -32,7 +31,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     section(ui, "Run", |ui| run(ui, form, &mut pick));
     closed_section(ui, "All settings", |ui| everything(ui, form, &mut pick));
     if let Some(pick) = pick {
-        window.dialogs.open(ui.ctx(), DialogPurpose::Training(pick));
+        actions.push(AppAction::OpenDialog(DialogPurpose::Training(pick)));
     }
 }
 

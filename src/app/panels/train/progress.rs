@@ -4,14 +4,12 @@ use super::curves;
 use crate::app::theme;
 use crate::app::train::{ApMeasurement, TrainPhase, TrainingState};
 use crate::app::widgets::{bar, card, hint, low_row, section, span, thousands, value_row};
-use crate::app::window::Window;
 use egui::{Align, Color32, Frame, Label, Layout, Margin, RichText, Ui, Vec2};
 use std::time::Instant;
 
 /// Draws the run on show.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    let training = &window.training;
-    if training.run().is_none() {
+pub fn show(ui: &mut Ui, training: &TrainingState) {
+    if training.run.is_none() {
         Frame::new().inner_margin(Margin::symmetric(12, 12)).show(ui, |ui| {
             ui.label(RichText::new("No training has run yet").font(theme::strong_font(14.0)).color(theme::BRIGHT));
             hint(ui, "Choose people to learn from in the settings and start, or resume a run from its folder. The viewer goes on meanwhile.");
@@ -49,7 +47,7 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
 /// What is being done, how much of it, and for how long still.
 fn state(ui: &mut Ui, training: &TrainingState) {
     let progress = &training.progress;
-    let steps = progress.extent.as_ref().map(|e| e.steps);
+    let steps = progress.overview.as_ref().map(|overview| overview.steps);
     let of = |done: usize, total: usize| format!("{} of {}", thousands(done as u64), thousands(total as u64));
     let (text, part) = match (&progress.phase, progress.phase.counted()) {
         (TrainPhase::Drawing { .. }, Some((done, total))) => {
@@ -68,13 +66,13 @@ fn state(ui: &mut Ui, training: &TrainingState) {
         }
         _ => {
             let of = steps.map(|steps| format!(" of {}", thousands(steps))).unwrap_or_default();
-            (format!("Step {}{of}", thousands(progress.step())), Some(training.part()))
+            (format!("Step {}{of}", thousands(progress.step())), Some(training.fraction_done()))
         }
     };
     let counted = progress.phase.counted().map(|(done, total)| done as f32 / total.max(1) as f32);
     ui.horizontal(|ui| {
         ui.label(RichText::new(text).font(theme::strong_font(15.0)).color(theme::BRIGHT));
-        if let Some(left) = progress.left(Instant::now()).filter(|_| training.running()) {
+        if let Some(left) = progress.left(Instant::now()).filter(|_| training.running) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.label(RichText::new(format!("{} left", span(left))).color(theme::MUTED));
             });
@@ -95,7 +93,7 @@ fn outcome(ui: &mut Ui, training: &TrainingState) {
         card(ui, ui.available_width(), color, |ui| ui.add(Label::new(text).wrap()));
         ui.add_space(4.0);
     };
-    let folder = training.run().map(|run| run.run.out.display().to_string()).unwrap_or_default();
+    let folder = training.run.as_ref().map(|run| run.run.out.display().to_string()).unwrap_or_default();
     match &training.progress.phase {
         TrainPhase::Failed(sentence) => said(ui, theme::ERROR, sentence.clone()),
         TrainPhase::Stopped { step: 0 } => {
@@ -118,7 +116,7 @@ fn outcome(ui: &mut Ui, training: &TrainingState) {
             let text = format!("Finished in {time}. The best weights and their card lie in {folder}.");
             said(ui, theme::GOOD, text);
         }
-        _ if training.stopping() => said(
+        _ if training.stopping => said(
             ui,
             theme::ACCENT,
             "Stopping: the step that runs is finished and saved. A validation that runs is finished too."
@@ -134,7 +132,7 @@ fn numbers(ui: &mut Ui, training: &TrainingState) {
         let text = format!("{:.3} at step {}", best.ap, thousands(best.step));
         value_row(ui, "Best AP", text, "OKS average precision of the best weights on the validation set.");
     }
-    if let (Some((last, _)), true) = (&progress.last, training.running()) {
+    if let (Some((last, _)), true) = (&progress.last, training.running) {
         let text = format!(
             "{:.1} samples/s, {:.0} ms a step",
             last.pace.samples_a_second, last.pace.milliseconds_a_step
@@ -150,16 +148,16 @@ fn numbers(ui: &mut Ui, training: &TrainingState) {
         let text = format!("step {}", thousands(saved));
         value_row(ui, "Checkpoint", text, "What is safe on disk.");
     }
-    if let Some(extent) = &progress.extent {
+    if let Some(overview) = &progress.overview {
         let text = format!(
             "{} an epoch, {} parameters",
-            thousands(extent.samples as u64),
-            thousands(extent.parameters as u64)
+            thousands(overview.samples as u64),
+            thousands(overview.parameters as u64)
         );
         value_row(ui, "Samples", text, "Samples of an epoch, and numbers that are trained.");
-        value_row(ui, "Device", extent.device.clone(), &extent.device);
+        value_row(ui, "Device", overview.device.clone(), &overview.device);
     }
-    if let Some(run) = training.run() {
+    if let Some(run) = training.run.as_ref() {
         let folder = run.run.out.display().to_string();
         value_row(ui, "Run folder", folder.clone(), &folder);
     }

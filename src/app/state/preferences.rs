@@ -94,7 +94,7 @@ impl Default for LayerSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PeopleSettings {
-    /// Who is followed while nobody was chosen in the picture.
+    /// Who is followed while the pointer has selected nobody.
     pub mode: FollowMode,
     pub most: usize,
     /// Share of the picture's height.
@@ -137,7 +137,7 @@ impl PeopleSettings {
         self
     }
 
-    /// What the tracker needs to know of it; `target` is whom the pointer chose.
+    /// The tracker's settings; `target` is whom the pointer selected.
     pub fn follow(&self, target: Option<FollowMode>) -> TrackSettings {
         TrackSettings {
             mode: target.unwrap_or(self.mode),
@@ -259,7 +259,7 @@ impl Preferences {
         self.recent.truncate(RECENT);
     }
 
-    /// What the inference thread needs to know of it; `target` is whom the pointer chose.
+    /// The live pipeline's settings; `target` is whom the pointer selected.
     pub fn live(&self, target: Option<FollowMode>) -> LiveSettings {
         LiveSettings {
             infer: Settings {

@@ -24,11 +24,11 @@ const VALIDATION_PICTURES: usize = 100;
 /// The thread folds every event into the state instead of queueing it. So no event is lost, nothing grows
 /// while the window is minimised and draws nothing, and the training never waits for the window.
 #[derive(Default)]
-struct Shared {
+struct SharedProgress {
     state: Mutex<(u64, TrainProgress)>,
 }
 
-impl Shared {
+impl SharedProgress {
     fn lock(&self) -> MutexGuard<'_, (u64, TrainProgress)> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -43,7 +43,7 @@ impl Shared {
 /// A training that runs or has ended. Dropping it stops the training and waits until it is saved.
 pub struct TrainThread {
     stop: Arc<AtomicBool>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedProgress>,
     seen: u64,
     thread: Option<JoinHandle<()>>,
     /// Do not wait for the thread any more.
@@ -63,7 +63,7 @@ impl TrainThread {
         mut before: TrainProgress,
     ) -> std::io::Result<TrainThread> {
         let stop = Arc::new(AtomicBool::new(false));
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedProgress::default());
         before.enter(TrainPhase::Preparing, Instant::now());
         shared.change(|progress| *progress = before);
         let (raised, told, ctx) = (stop.clone(), shared.clone(), ctx.clone());
@@ -80,7 +80,7 @@ impl TrainThread {
     }
 
     /// The state, if it changed since the last call.
-    pub fn news(&mut self) -> Option<TrainProgress> {
+    pub fn new_progress(&mut self) -> Option<TrainProgress> {
         let state = self.shared.lock();
         (state.0 != self.seen).then(|| {
             self.seen = state.0;
@@ -125,15 +125,20 @@ impl Drop for TrainThread {
 }
 
 /// Tells the shared state.
-type Change<'a> = dyn Fn(&mut dyn FnMut(&mut TrainProgress)) + Sync + 'a;
+type ReportChange<'a> = dyn Fn(&mut dyn FnMut(&mut TrainProgress)) + Sync + 'a;
 
 /// Carries a training out; the error is a sentence.
-fn work(mut config: TrainConfig, resume: bool, change: &Change<'_>, stop: &AtomicBool) -> Result<(), String> {
+fn work(
+    mut config: TrainConfig,
+    resume: bool,
+    change: &ReportChange<'_>,
+    stop: &AtomicBool,
+) -> Result<(), String> {
     if resume {
         let told = history(&config.run.out);
         change(&mut |p| {
             if p.last.is_none() {
-                told.iter().for_each(|event| p.tell(event, Instant::now()));
+                told.iter().for_each(|event| p.record(event, Instant::now()));
                 p.enter(TrainPhase::Preparing, Instant::now());
             }
         });
@@ -153,7 +158,7 @@ fn work(mut config: TrainConfig, resume: bool, change: &Change<'_>, stop: &Atomi
             change(&mut |p| p.enter(TrainPhase::Stopped { step: 0 }, Instant::now()));
             return Ok(());
         }
-        let listen = |event: &PoseEvent| change(&mut |p| p.tell(event, Instant::now()));
+        let listen = |event: &PoseEvent| change(&mut |p| p.record(event, Instant::now()));
         let command = "tmpose train --config config.toml, started in the window";
         train::run(&config, resume, command, &listen, stop).map_err(|error| sentence(&error.to_string()))
     })
