@@ -8,7 +8,7 @@ mod catalogue;
 mod value;
 
 pub use catalogue::{Catalogue, Setting, set_value, value_at};
-pub use value::{Choice, SettingValue};
+pub use value::{Choice, SettingValue, as_text};
 pub(crate) use value::{choice_values, text_values};
 
 /// A setting whose value cannot work.

@@ -7,7 +7,7 @@ use crate::data::{Augmentation, SetSource, SetSpec, TeacherRules};
 use crate::gpu::DeviceChoice;
 use crate::model::{KeepRatio, MaskKind, Variant};
 use crate::settings::{
-    Catalogue, InvalidSetting, SettingValue, choice_values, define_settings, text_values, value_at,
+    Catalogue, InvalidSetting, SettingValue, as_text, choice_values, define_settings, text_values, value_at,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -249,7 +249,7 @@ pub(super) fn keep_ratio(share: f64) -> KeepRatio {
 }
 
 impl LossSection {
-    /// The factors at a part of the training from 0 to 1.
+    /// The factors when `part` of the training is done, 0 to 1.
     pub fn at(&self, part: f64) -> LossSection {
         let until = self.cross_entropy_until;
         let left = if until > 0.0 { (1.0 - part / until).max(0.0) } else { 1.0 };
@@ -299,25 +299,6 @@ impl TrainSettings for TrainConfig {
 
     fn check(&self) -> Result<(), InvalidSetting> {
         super::checks::check(self)
-    }
-}
-
-/// Words such as `tmpose-t` in the file, parsed by the type's own `FromStr`.
-pub(super) mod as_text {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    pub fn serialize<T: Display, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(value)
-    }
-
-    pub fn deserialize<'de, T, D>(d: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        String::deserialize(d)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -13,8 +13,7 @@ pub trait TrainSettings: SettingsGroup + Default + Serialize + DeserializeOwned 
     fn catalogue() -> &'static Catalogue;
 
     /// The settings that `chosen`, the values of file and flags, differ from.
-    fn base(chosen: &Table) -> Self {
-        let _ = chosen;
+    fn base(_chosen: &Table) -> Self {
         Self::default()
     }
 
@@ -72,23 +71,30 @@ pub trait TrainSettings: SettingsGroup + Default + Serialize + DeserializeOwned 
         // Every field is a plain number, text or list, which TOML can always hold.
         Self::catalogue().documented(self).unwrap_or_default()
     }
+}
 
-    /// What the setting at `path` is by default: "5", or "modern: 5, tmpose: 300" where the recipes differ. `None`
-    /// where nothing is there by default.
-    fn default_text(path: &str) -> Option<String> {
-        let mut texts = Vec::new();
-        for (name, base) in Self::bases() {
-            let table = Table::try_from(base).unwrap_or_default();
-            texts.push((name, value_at(&table, path).and_then(plain)));
-        }
-        let (_, first) = texts.first()?;
-        if texts.iter().all(|(_, text)| text == first) {
+/// The values that settings have when neither file nor flag says otherwise.
+pub struct Defaults(Vec<(&'static str, Table)>);
+
+impl Defaults {
+    /// Those of every base of `C`.
+    pub fn of<C: TrainSettings>() -> Defaults {
+        let table = |(name, base)| (name, Table::try_from(base).unwrap_or_default());
+        Defaults(C::bases().into_iter().map(table).collect())
+    }
+
+    /// The default of the setting at `path`: "5", or "modern: 5, tmpose: 300" where the bases differ. `None` where
+    /// nothing is there by default.
+    pub fn text(&self, path: &str) -> Option<String> {
+        let each: Vec<(&str, Option<String>)> =
+            self.0.iter().map(|(name, table)| (*name, value_at(table, path).and_then(plain))).collect();
+        let (_, first) = each.first()?;
+        if each.iter().all(|(_, text)| text == first) {
             return first.clone();
         }
-        let nothing = || "none".to_owned();
-        let each =
-            texts.iter().map(|(name, text)| format!("{name}: {}", text.clone().unwrap_or_else(nothing)));
-        Some(each.collect::<Vec<_>>().join(", "))
+        let named =
+            |(name, text): &(&str, Option<String>)| format!("{name}: {}", text.as_deref().unwrap_or("none"));
+        Some(each.iter().map(named).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -192,7 +198,8 @@ mod tests {
         let help = |path| TrainConfig::catalogue().find(path).map(|setting| setting.help.as_str());
         assert!(help("run.seed").is_some_and(|doc| doc.len() > 10));
         assert_eq!(help("run.nothing"), None);
-        let default = TrainConfig::default_text;
+        let defaults = Defaults::of::<TrainConfig>();
+        let default = |path| defaults.text(path);
         assert_eq!(default("schedule.epochs").as_deref(), Some("modern: 5, tmpose: 300"));
         assert_eq!(default("schedule.learning_rate").as_deref(), Some("0.001"));
         assert_eq!((default("model.init"), default("data.train")), (None, None));

@@ -1,7 +1,7 @@
 //! The flags of the trainings, made from their settings.
 
 use crate::settings::{Catalogue, Setting, set_value};
-use crate::train::TrainSettings;
+use crate::train::{Defaults, TrainSettings};
 use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -89,32 +89,31 @@ fn flagged(
     })
 }
 
-impl<C: TrainSettings> SettingFlags<C> {
-    fn arg(setting: &'static Setting, name: &'static str, value: &'static str) -> Arg {
-        let mut help = setting.help.trim_end_matches('.').to_owned();
-        if let Some(default) = C::default_text(&setting.path) {
-            help += &format!(" [default: {default}]");
-        }
-        let mut arg = Arg::new(name).long(name).help(help);
-        if !setting.section.is_empty() {
-            arg = arg.help_heading(setting.section.as_str());
-        }
-        if name == "recipe" {
-            arg = arg.conflicts_with("resume");
-        }
-        let list = setting.field.is_some_and(|field| field.is_list);
-        match (value, list) {
-            ("", _) => arg.action(ArgAction::SetTrue),
-            (_, false) => arg.value_name(value).value_parser(ValueParser(setting)),
-            (_, true) => arg.value_name(value).value_parser(ValueParser(setting)).action(ArgAction::Append),
-        }
+/// The argument `--name` that sets `setting`.
+fn arg(setting: &'static Setting, name: &'static str, value: &'static str, defaults: &Defaults) -> Arg {
+    let mut help = setting.help.trim_end_matches('.').to_owned();
+    if let Some(default) = defaults.text(&setting.path) {
+        help += &format!(" [default: {default}]");
     }
+    let mut arg = Arg::new(name).long(name).help(help);
+    if !setting.section.is_empty() {
+        arg = arg.help_heading(setting.section.as_str());
+    }
+    if name == "recipe" {
+        arg = arg.conflicts_with("resume");
+    }
+    let arg = match value {
+        "" => return arg.action(ArgAction::SetTrue),
+        value => arg.value_name(value).value_parser(ValueParser(setting)),
+    };
+    if setting.field.is_some_and(|field| field.is_list) { arg.action(ArgAction::Append) } else { arg }
 }
 
 impl<C: TrainSettings> clap::Args for SettingFlags<C> {
     fn augment_args(command: Command) -> Command {
-        let args = flagged(C::catalogue()).map(|(setting, name, value)| Self::arg(setting, name, value));
-        command.args(args)
+        let defaults = Defaults::of::<C>();
+        command
+            .args(flagged(C::catalogue()).map(|(setting, name, value)| arg(setting, name, value, &defaults)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -2,9 +2,9 @@
 //! `tmpose train detector` show.
 
 use crate::data::{BoxAugmentation, SetSource, SetSpec};
-use crate::settings::{Catalogue, InvalidSetting, choice_values, define_settings, require};
+use crate::settings::{Catalogue, InvalidSetting, as_text, choice_values, define_settings, require};
 use crate::train::TrainSettings;
-use crate::train::config::{Decay, RunSection, ScheduleSection, as_text};
+use crate::train::config::{Decay, RunSection, ScheduleSection};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
