@@ -1,4 +1,4 @@
-//! What keeps a training from starting, found before it starts and said at the field that is wrong.
+//! What keeps a training from starting, found before it starts and shown at the field that is wrong.
 
 use super::words::sentence;
 use crate::data::{SetSource, find_poses};
@@ -10,16 +10,23 @@ use std::path::Path;
 /// A part of the form, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FormField {
-    Start,
+    /// The starting weights.
+    Init,
+    /// Whether the backbone is frozen.
     Backbone,
-    /// One set by its place in the list.
+    /// One set by its number in the list.
     Set(usize),
     /// The list of sets as a whole.
     Data,
+    /// The set to validate on.
     Validation,
+    /// Epochs or steps.
     Length,
+    /// Samples a batch.
     Batch,
+    /// The highest learning rate.
     LearningRate,
+    /// The run's folder.
     Folder,
     /// A setting that only the text of all settings shows.
     Other,
@@ -27,7 +34,7 @@ pub enum FormField {
 
 /// Fields that show a setting: the setting and its label, which is empty where the problem says it all.
 const FIELDS: [(FormField, &str, &str); 8] = [
-    (FormField::Start, "model.init", "Start weights"),
+    (FormField::Init, "model.init", "Start weights"),
     (FormField::Backbone, "model.freeze_backbone", ""),
     (FormField::Data, "data.train", ""),
     (FormField::Validation, "data.val", "Validate on"),
@@ -53,9 +60,10 @@ impl FormField {
     }
 }
 
-/// Something to be said about a field.
+/// What is wrong with a field, or not good.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
+    /// The field.
     pub field: FormField,
     /// One sentence.
     pub text: String,
@@ -95,7 +103,7 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
         }
     }
     if let Some(path) = config.model.init.as_deref().filter(|path| !path.is_file()) {
-        say(FormField::Start, format!("There is no file {}: choose another one.", path.display()));
+        say(FormField::Init, format!("There is no file {}: choose another one.", path.display()));
     }
     let known = ["coco17", "mpii16"].contains(&config.model.skeleton.as_str());
     if let (false, Err(error)) = (known, Skeleton::load(Path::new(&config.model.skeleton))) {
@@ -176,7 +184,7 @@ mod tests {
         wrong.data.val = Some(dir.path().to_path_buf().into());
         wrong.model.init = Some("nowhere.onnx".into());
         wrong.schedule.batch = 0;
-        let all = [FormField::Start, FormField::Set(1), FormField::Validation, FormField::Batch];
+        let all = [FormField::Init, FormField::Set(1), FormField::Validation, FormField::Batch];
         assert_eq!(fields(&wrong), all);
         assert!(problems(&wrong).iter().all(|p| p.text.ends_with('.') && p.fatal));
 
