@@ -10,6 +10,7 @@ use crate::gpu::{self, DeviceChoice};
 use crate::model::{KeepRatio, MaskKind};
 use crate::source::SourceSpec;
 use crate::track::FollowMode;
+use crate::train::TrainSettings;
 use crate::weights;
 use eframe::egui_wgpu;
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ pub use progress::{ApMeasurement, TrainPhase, TrainProgress};
 pub use thread::TrainThread;
 pub use words::sentence;
 
-use crate::train::TrainConfig;
+use crate::train::{TrainConfig, TrainSettings};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -145,7 +145,8 @@ impl TrainingState {
             let text = "holds no training: choose a run's folder, which has a config.toml";
             return Err(format!("{} {text}.", folder.display()));
         }
-        let mut config = TrainConfig::load(&settings, None).map_err(|error| sentence(&error.to_string()))?;
+        let mut config =
+            TrainConfig::load(&settings, toml::Table::new()).map_err(|error| sentence(&error.to_string()))?;
         // The folder may have been moved.
         config.run.out = folder.into();
         Ok(config)
