@@ -120,7 +120,7 @@ fn printed_settings_are_explained_and_can_be_used_as_a_file() {
     let here = dir.path();
     let printed = tmpose(here, "train --recipe tmpose --data people --batch 8 --print-config");
     let printed = String::from_utf8(printed.stdout).unwrap();
-    assert!(printed.contains("# Persons that the network sees at once.\nbatch = 8\n"), "{printed}");
+    assert!(printed.contains("# Samples that the network sees at once.\nbatch = 8\n"), "{printed}");
     std::fs::write(here.join("a.toml"), &printed).unwrap();
     let again = tmpose(here, "train --config a.toml --print-config");
     assert_eq!(String::from_utf8(again.stdout).unwrap(), printed);

@@ -1,19 +1,20 @@
-//! The few building blocks that every panel is made of.
+//! The widgets that every panel is made of.
 
 use super::theme;
 use egui::{Align, Align2, Color32, Layout, Response, RichText, Sense, Ui, Vec2};
 
-/// A foldable part of a panel with a header bar; remembers whether it is open.
+/// A foldable part of a panel with a header bar that is open until somebody folds it.
 pub fn section(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     foldable(ui, title, true, content);
 }
 
-/// A section that is closed until somebody opens it.
+/// A section that is closed until somebody unfolds it.
 pub fn closed_section(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     foldable(ui, title, false, content);
 }
 
-fn foldable(ui: &mut Ui, title: &str, open: bool, content: impl FnOnce(&mut Ui)) {
+/// A section that is open or closed until somebody clicks on its header; it remembers which.
+pub fn foldable(ui: &mut Ui, title: &str, open: bool, content: impl FnOnce(&mut Ui)) {
     let id = ui.make_persistent_id(("section", title));
     let mut state = egui::collapsing_header::CollapsingState::load_with_default_open(ui.ctx(), id, open);
     let (rect, header) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 26.0), Sense::click());
@@ -132,7 +133,7 @@ pub fn chip(ui: &mut Ui, text: &str, color: Color32) -> Response {
         .response
 }
 
-/// A message on a dark ground with a coloured edge.
+/// A message on a dark background with a coloured edge.
 pub fn card<R>(ui: &mut Ui, width: f32, color: Color32, content: impl FnOnce(&mut Ui) -> R) -> R {
     // Margins left and right, and the line on both sides.
     const EDGES: f32 = 16.0 + 12.0 + 2.0;
@@ -156,7 +157,7 @@ pub fn card<R>(ui: &mut Ui, width: f32, color: Color32, content: impl FnOnce(&mu
 /// How much of something is done, 0 to 1.
 pub fn bar(ui: &mut Ui, part: f32, color: Color32) {
     let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 8.0), Sense::hover());
-    ui.painter().rect_filled(rect, 4.0, theme::GROUND);
+    ui.painter().rect_filled(rect, 4.0, theme::BACKGROUND);
     let width = rect.width() * part.clamp(0.0, 1.0);
     if width > 0.0 {
         let filled = egui::Rect::from_min_size(rect.min, Vec2::new(width.max(4.0), rect.height()));
@@ -261,7 +262,7 @@ fn draw_icon(painter: &egui::Painter, icon: Icon, c: egui::Pos2, color: Color32)
     }
 }
 
-/// A history over the last results: values on the left in `unit`, from 0 up; it cannot be moved or zoomed.
+/// A plot of the last results: values in `unit` on the left, from 0 up; it cannot be moved or zoomed.
 pub fn history_plot<'a>(name: &'static str, height: f32, unit: &'static str) -> egui_plot::Plot<'a> {
     egui_plot::Plot::new(name)
         .height(height)
@@ -291,7 +292,7 @@ pub fn few_marks(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
     (first..=last).map(|n| egui_plot::GridMark { value: n as f64 * step_size, step_size }).collect()
 }
 
-/// A part of a second as milliseconds with three figures.
+/// A time of less than a second or so as milliseconds with three digits.
 pub fn milliseconds(time: std::time::Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;
     match ms {
@@ -301,7 +302,7 @@ pub fn milliseconds(time: std::time::Duration) -> String {
     }
 }
 
-/// A longer time, to the two units that matter.
+/// A longer time in its two largest units.
 pub fn span(time: std::time::Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
@@ -314,7 +315,7 @@ pub fn span(time: std::time::Duration) -> String {
     }
 }
 
-/// A whole number with a thin gap before each three figures.
+/// A whole number with a thin space before each group of three digits.
 pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();

@@ -139,7 +139,7 @@ impl TrainCase<'_> {
         config.augmentation = Augmentation::none();
         config.masks = MaskSection {
             full: 0.0,
-            ratio: [keep.get(); 2],
+            ratio: [keep; 2],
             fixed_share: 1.0,
             fixed: self.args.mask,
             ..config.masks

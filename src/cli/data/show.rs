@@ -54,9 +54,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(name) = args.skeleton {
         config.model.skeleton = name;
     }
-    if let Some((name, value, must)) = config.augmentation.fault() {
-        bail!("the setting {name} is {value}; it must be {must}");
-    }
+    config.augmentation.check()?;
     let skeleton = Skeleton::named(&config.model.skeleton)?;
     let shape = ModelConfig::new(config.model.variant, &skeleton);
     let rules = config.data.teacher_labels.then_some(&config.data.teacher);

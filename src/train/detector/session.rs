@@ -2,7 +2,7 @@
 
 use super::assign::{Anchor, anchors};
 use super::batch::{BoxBatch, batches};
-use super::config::DetectorTraining;
+use super::config::DetectorTrainConfig;
 use super::events::{DetectorEvent, DetectorScore};
 use super::gradient::{DetectorEngine, DetectorGradient, DetectorLoss};
 use super::init::{InitialDetector, start};
@@ -29,7 +29,7 @@ const SETTLING: usize = 16;
 
 /// A prepared training.
 pub struct DetectorSession {
-    pub config: DetectorTraining,
+    pub config: DetectorTrainConfig,
     pub device: ComputeDevice,
     pub start: InitialDetector,
     pub layout: ParamLayout,
@@ -49,7 +49,7 @@ impl DetectorSession {
     /// # Errors
     /// The device, the starting weights or a set cannot be used, or the run's folder has no room.
     pub fn open(
-        config: &DetectorTraining,
+        config: &DetectorTrainConfig,
         log: &RunLog<DetectorEvent>,
     ) -> Result<DetectorSession, TrainError> {
         let device = gpu::choose(config.run.device)?;
@@ -159,7 +159,7 @@ fn settled(
     net: DetectorNet,
     mixture: &BoxMixture,
     side: usize,
-    config: &DetectorTraining,
+    config: &DetectorTrainConfig,
     device: &ComputeDevice,
 ) -> DetectorNet {
     let (how, seed) = (&config.augmentation, config.run.seed);

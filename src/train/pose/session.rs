@@ -243,7 +243,7 @@ impl PoseSession {
         progress: impl Fn(usize, usize) + Sync,
     ) -> Result<Option<PoseValidation>, TrainError> {
         let Some(val) = &self.val else { return Ok(None) };
-        let ratio = self.config.masks.validation;
+        let ratio = self.config.masks.validation.get();
         let count = AtomicUsize::new(0);
         let advance = |n: usize| {
             let before = count.fetch_add(n, Ordering::Relaxed);
