@@ -69,7 +69,7 @@ fn crowded() -> Harnessed {
     harness
 }
 
-/// Where a pixel of the picture of 64 by 48 lies on the screen.
+/// The screen position of a pixel of a 64 x 48 picture.
 fn on_screen(harness: &Harnessed, x: f32, y: f32) -> Pos2 {
     let area = harness.get_by_label("picture").rect();
     let shown = Vec2::new(64.0, 48.0) * (area.size() / Vec2::new(64.0, 48.0)).min_elem();
@@ -133,14 +133,14 @@ fn the_token_slider_changes_its_text_and_the_next_result() {
     harness.step();
     harness.step();
     harness.get_by_label("tokens kept 60 % (153 of 256)");
-    // The source is paused, and still the picture on show is estimated again with fewer tokens.
+    // The source is paused, and still the picture on display is estimated again with fewer tokens.
     until(&mut harness, "a result with fewer tokens", |w| {
         w.state.view.result().is_some_and(|r| r.kept.len() == 153 && r.frame.frame.sequence == 0)
     });
 }
 
 #[test]
-fn the_device_and_its_speed_are_always_on_show() {
+fn the_device_and_its_speed_are_always_visible() {
     let mut harness = running();
     harness.get_by_label_contains("CPU, ");
     harness.get_by_label("tmpose-t, COCO-17");
@@ -164,7 +164,7 @@ fn a_software_gpu_is_warned_of() {
     harness.step();
     harness.get_by_label("llvmpipe (Vulkan)");
     harness.get_by_label("software GPU");
-    // The note is said once, over the picture, and can be put away.
+    // The note appears once, over the picture, and can be dismissed.
     harness.get_by_label("llvmpipe emulates a GPU.");
     harness.get_by_label("Dismiss").click();
     harness.step();

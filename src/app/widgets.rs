@@ -3,17 +3,17 @@
 use super::theme;
 use egui::{Align, Align2, Color32, Layout, Response, RichText, Sense, Ui, Vec2};
 
-/// A foldable part of a panel with a header bar that is open until somebody folds it.
+/// A foldable part of a panel with a header bar, open at first.
 pub fn section(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     foldable(ui, title, true, content);
 }
 
-/// A section that is closed until somebody unfolds it.
+/// A section that is closed at first.
 pub fn closed_section(ui: &mut Ui, title: &str, content: impl FnOnce(&mut Ui)) {
     foldable(ui, title, false, content);
 }
 
-/// A section that is open or closed until somebody clicks on its header; it remembers which.
+/// A section that is open or closed at first; a click on its header changes that, and egui remembers it.
 pub fn foldable(ui: &mut Ui, title: &str, open: bool, content: impl FnOnce(&mut Ui)) {
     let id = ui.make_persistent_id(("section", title));
     let mut state = egui::collapsing_header::CollapsingState::load_with_default_open(ui.ctx(), id, open);
