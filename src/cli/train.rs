@@ -5,16 +5,13 @@ mod detector;
 mod flags;
 mod screen;
 
+use crate::cli::mannequin_sets::with_mannequin_sets;
 use crate::cli::stop_flag;
-use crate::data::{SetSource, SetSpec};
-use crate::synth::training_set;
 use crate::train::{self, PoseEvent, PoseStep, TrainConfig, TrainSettings};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use flags::ConfigArgs;
-use indicatif::ProgressBar;
 use screen::{Screen, still};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 /// Trains a pose network, or the network that a subcommand names.
 #[derive(clap::Args)]
@@ -50,11 +47,10 @@ fn run_poses(args: ConfigArgs<TrainConfig>) -> anyhow::Result<()> {
     }
     args.check_folder(&config.run.out)?;
     let stop = stop_flag()?;
-    for spec in &mut config.data.train {
-        if let SetSource::Mannequin(pictures) = spec.source {
-            *spec = drawn(&config.run.out, pictures.unwrap_or(1), &stop)?;
-        }
-    }
+    let data = &mut config.data;
+    with_mannequin_sets(&config.run.out, &stop, |sets| {
+        sets.replace_in(&mut data.train, &mut data.val, &mut data.report)
+    })?;
     let screen = Screen::default();
     let command = command_line(std::env::args());
     train::run(&config, args.resumes(), &command, &|event| show(&screen, event), &stop)
@@ -75,22 +71,6 @@ pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
         _ => quoted(shorten(&arg)),
     });
     std::iter::once("tmpose".to_owned()).chain(shown).collect::<Vec<_>>().join(" ")
-}
-
-/// A set of `count` pictures of the mannequin in the run's folder; drawn where it is missing.
-fn drawn(run: &Path, count: usize, stop: &AtomicBool) -> anyhow::Result<SetSpec> {
-    let folder = run.join(format!("mannequin-{count}"));
-    let bar = ProgressBar::new(0).with_message("drawing the mannequin");
-    let show = |done, total| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    };
-    let complete = training_set(&folder, count, &show, stop)?;
-    bar.finish_and_clear();
-    if !complete {
-        bail!("stopped while the mannequin was drawn; start again to go on");
-    }
-    Ok(folder.into())
 }
 
 fn show(screen: &Screen, event: &PoseEvent) {

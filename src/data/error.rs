@@ -1,6 +1,7 @@
 //! Why data cannot be used.
 
 use crate::pose::SkeletonError;
+use crate::synth::SetError;
 
 /// Why a set cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +23,13 @@ pub enum DataError {
     )]
     Empty { path: String, joints: usize, left_out: String },
     #[error(
-        "the pictures of the mannequin have not been drawn; write them with `tmpose mannequin` and name their folder"
+        "mannequin is no folder: its pictures are drawn for pose networks only; name a folder of pictures"
     )]
     NotDrawn,
+    #[error("stopped while the mannequin was drawn; start again to go on")]
+    DrawingStopped,
+    #[error(transparent)]
+    Draw(#[from] SetError),
     #[error(transparent)]
     Skeleton(#[from] SkeletonError),
     #[error(

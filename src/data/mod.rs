@@ -7,6 +7,7 @@ pub mod features;
 mod findings;
 pub mod formats;
 pub mod health;
+mod mannequin;
 pub mod mixture;
 pub mod samples;
 mod set;
@@ -23,6 +24,7 @@ pub use formats::{
     BOX_FORMATS, BoxFormat, DatasetFiles, Format, POSE_FORMATS, PoseFormat, find_poses, splits,
 };
 pub use health::Health;
+pub use mannequin::MannequinSets;
 pub use mixture::{Mixture, SampleRef};
 pub use samples::{CropDataset, read_image};
 pub use set::{DatasetImage, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};

@@ -19,8 +19,8 @@ const LARGEST: usize = 1000;
 pub enum SetSource {
     /// A folder, one split of it (`FOLDER/val`), or an annotation file.
     Path(PathBuf),
-    /// Pictures of the mannequin that are drawn before they are needed: so many to train on, and a fifth as many
-    /// to validate on. `None` leaves the number to whoever draws them.
+    /// So many pictures of the mannequin, which [`MannequinSets`](super::MannequinSets) draws; `None` leaves their
+    /// number to it.
     Mannequin(Option<usize>),
 }
 

@@ -66,6 +66,7 @@ define_settings! {
         #[flag("--data FOLDER[:N]")]
         pub train: Vec<SetSpec> = Vec::new(),
         /// The set that decides which weights are best. Without one the newest are.
+        /// mannequin:N draws N pictures of figures that are not trained on.
         #[flag("--val FOLDER")]
         pub val: Option<SetSource> = None,
         /// Further sets on which the finished weights are measured for the model card.

@@ -2,11 +2,10 @@
 
 use super::progress::{TrainPhase, TrainProgress};
 use super::words::sentence;
-use crate::data::SetSource;
-use crate::synth::training_set;
+use crate::data::{DataError, MannequinSets};
 use crate::train::{self, PoseEvent, TrainConfig};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,8 +15,6 @@ use std::time::{Duration, Instant};
 const SAVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The shortest time between two repaints for the training's sake.
 const REPAINT_INTERVAL: Duration = Duration::from_millis(50);
-/// Pictures of the mannequin that are validated on when it is not trained on.
-const VALIDATION_PICTURES: usize = 100;
 
 /// What the thread and the window share: the progress, and a number that rises with each change.
 ///
@@ -156,45 +153,20 @@ fn work(
     pool.install(|| {
         let drawing =
             |done, total| change(&mut |p| p.enter(TrainPhase::Drawing { done, total }, Instant::now()));
-        if !draw_mannequins(&mut config, &drawing, stop)? {
-            change(&mut |p| p.enter(TrainPhase::Stopped { step: 0 }, Instant::now()));
-            return Ok(());
+        let sets = MannequinSets { folder: config.run.out.clone(), progress: &drawing, stop };
+        let data = &mut config.data;
+        match sets.replace_in(&mut data.train, &mut data.val, &mut data.report) {
+            Ok(()) => {}
+            Err(DataError::DrawingStopped) => {
+                change(&mut |p| p.enter(TrainPhase::Stopped { step: 0 }, Instant::now()));
+                return Ok(());
+            }
+            Err(error) => return Err(sentence(&error.to_string())),
         }
         let on_event = |event: &PoseEvent| change(&mut |p| p.record(event, Instant::now()));
         let command = "tmpose train --config config.toml, started in the window";
         train::run(&config, resume, command, &on_event, stop).map_err(|error| sentence(&error.to_string()))
     })
-}
-
-/// Renders the mannequin's pictures and puts their folders in its place. False when it was stopped meanwhile.
-fn draw_mannequins(
-    config: &mut TrainConfig,
-    progress: &(dyn Fn(usize, usize) + Sync),
-    stop: &AtomicBool,
-) -> Result<bool, String> {
-    let run = config.run.out.clone();
-    let draw = |count: usize| -> Result<Option<PathBuf>, String> {
-        let folder = run.join(format!("mannequin-{count}"));
-        let whole =
-            training_set(&folder, count, progress, stop).map_err(|error| sentence(&error.to_string()))?;
-        Ok(whole.then_some(folder))
-    };
-    let mut drawn = None;
-    for spec in &mut config.data.train {
-        if let SetSource::Mannequin(pictures) = spec.source {
-            let Some(folder) = draw(pictures.unwrap_or(1))? else { return Ok(false) };
-            *spec = folder.clone().into();
-            drawn = Some(folder);
-        }
-    }
-    if let Some(SetSource::Mannequin(pictures)) = config.data.val {
-        if pictures.is_some() || drawn.is_none() {
-            drawn = draw(pictures.unwrap_or(VALIDATION_PICTURES))?;
-        }
-        config.data.val = drawn.map(SetSource::Path);
-        return Ok(config.data.val.is_some());
-    }
-    Ok(true)
 }
 
 /// The events in the run's log, so that the curves of a resumed training begin at its first step. Lines that another
