@@ -1,6 +1,7 @@
 //! The widgets that every panel is made of.
 
 use super::theme;
+use crate::gpu::DeviceChoice;
 use egui::{Align, Align2, Color32, Layout, Response, RichText, Sense, Ui, Vec2};
 
 /// A foldable part of a panel with a header bar, open at first.
@@ -116,6 +117,19 @@ pub fn choice<T: PartialEq + Copy>(
         response.mark_changed();
     }
     response
+}
+
+/// A choice of the device that computes.
+pub fn device_choice(ui: &mut Ui, id: &str, device: &mut DeviceChoice) -> Response {
+    choice(ui, id, device, &[DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu], |device| {
+        match device {
+            DeviceChoice::Auto => "Automatic",
+            DeviceChoice::Gpu => "GPU",
+            DeviceChoice::Cpu => "CPU",
+            DeviceChoice::Cuda(_) => "CUDA",
+        }
+        .into()
+    })
 }
 
 /// Muted explanation under a row.
