@@ -63,9 +63,9 @@ pub enum AppAction {
     Follow(FollowChoice),
     /// Follows the person at this point of the picture.
     FollowPoint([f32; 2]),
-    /// Follows whoever is in this box of the picture.
+    /// Follows the person in this box of the picture.
     FollowBox(BBox),
-    /// Stops drawing a box; whoever is followed stays followed.
+    /// Stops drawing a box; the person who is followed stays followed.
     CancelBox,
 
     /// Changes a preference.

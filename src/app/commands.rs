@@ -7,14 +7,14 @@ use crate::track::FollowMode;
 use egui::{Key, KeyboardShortcut, Modifiers};
 use std::time::Duration;
 
-/// What is known of a command.
+/// A command.
 struct CommandRow {
     /// The name in menus and in the palette.
     name: &'static str,
     /// What it does, in one sentence.
     tooltip: &'static str,
     keys: Option<KeyboardShortcut>,
-    /// For a command that switches something: whether that is on.
+    /// Whether what it switches is on; `None` for a command that switches nothing.
     checked: Option<fn(&State) -> bool>,
     /// What it does now.
     action: fn(&State) -> AppAction,
@@ -37,7 +37,7 @@ const EVERYBODY: FollowChoice = FollowChoice::Automatic(FollowMode::All);
 const LARGEST: FollowChoice = FollowChoice::Automatic(FollowMode::Largest);
 const CENTRE: FollowChoice = FollowChoice::Automatic(FollowMode::Centre);
 
-/// The row of a command: its texts and keys, then what it does. `toggle` switches a preference, `follow` chooses
+/// The row of a command: its name, tooltip and keys, then what it does. `toggle` switches a preference, `follow` chooses
 /// who is followed; other commands give their `action`, and `checked` where they switch something.
 macro_rules! command_row {
     ($name:literal, $tooltip:literal, $keys:expr, toggle: $($field:ident).+) => {
@@ -59,10 +59,10 @@ macro_rules! command_row {
 }
 
 macro_rules! commands {
-    ($($command:ident { $($row:tt)* })*) => {
-        /// Something the user can tell the window to do.
+    ($($command:ident { $name:literal, $tooltip:literal, $($row:tt)* })*) => {
+        /// Something that the user can have the window do.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum AppCommand { $($command),* }
+        pub enum AppCommand { $(#[doc = $tooltip] $command),* }
 
         impl AppCommand {
             /// Every command, in the order of the menus.
@@ -71,7 +71,7 @@ macro_rules! commands {
             fn row(self) -> &'static CommandRow {
                 match self {
                     $(AppCommand::$command => {
-                        static ROW: CommandRow = command_row!($($row)*);
+                        static ROW: CommandRow = command_row!($name, $tooltip, $($row)*);
                         &ROW
                     })*
                 }

@@ -82,6 +82,7 @@ pub struct TrainPanelOptions {
 /// The window could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
+    /// There is no display or no graphics driver; the text is the reason.
     #[error(
         "the window cannot be opened ({0}): on Linux a display (X11 or Wayland) and a Vulkan driver are needed \
          (sudo apt install mesa-vulkan-drivers); tmpose predict works without a window"

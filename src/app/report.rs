@@ -152,7 +152,7 @@ fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// Memory of this process where the system tells it simply (Linux).
+/// Memory of this process in megabytes, on Linux; `None` elsewhere.
 fn resident_megabytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;

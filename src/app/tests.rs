@@ -16,10 +16,10 @@ use egui_kittest::kittest::Queryable;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) type Harnessed = Harness<'static, Option<Window>>;
+pub(super) type WindowHarness = Harness<'static, Option<Window>>;
 
 /// The window at its usual size, without a source and a model.
-pub(super) fn window() -> Harnessed {
+pub(super) fn window() -> WindowHarness {
     let mut harness = Harness::builder()
         .with_size(egui::vec2(1360.0, 840.0))
         // The window's fonts must be there before its first frame.
@@ -36,12 +36,12 @@ pub(super) fn window() -> Harnessed {
     harness
 }
 
-pub(super) fn state(harness: &mut Harnessed) -> &mut Window {
+pub(super) fn state(harness: &mut WindowHarness) -> &mut Window {
     harness.state_mut().as_mut().unwrap()
 }
 
 /// A window whose network answers at once, on a paused source.
-fn running() -> Harnessed {
+fn running() -> WindowHarness {
     let mut harness = window();
     let window = state(&mut harness);
     window.services.pipeline.load(Some(loader(free(&Arc::default()))));
@@ -57,7 +57,7 @@ fn running() -> Harnessed {
 }
 
 /// The same with a detector that finds three people side by side in the picture of 64 by 48 pixels.
-fn crowded() -> Harnessed {
+fn crowded() -> WindowHarness {
     let mut harness = running();
     state(&mut harness).services.pipeline.load_detector(Some(fakes::finder(
         &[4.0, 24.0, 44.0],
@@ -69,8 +69,8 @@ fn crowded() -> Harnessed {
     harness
 }
 
-/// Where a pixel of the picture of 64 by 48 lies on the screen.
-fn on_screen(harness: &Harnessed, x: f32, y: f32) -> Pos2 {
+/// The screen position of a pixel of a 64 x 48 picture.
+fn on_screen(harness: &WindowHarness, x: f32, y: f32) -> Pos2 {
     let area = harness.get_by_label("picture").rect();
     let shown = Vec2::new(64.0, 48.0) * (area.size() / Vec2::new(64.0, 48.0)).min_elem();
     let picture = Rect::from_center_size(area.center(), shown);
@@ -78,7 +78,7 @@ fn on_screen(harness: &Harnessed, x: f32, y: f32) -> Pos2 {
 }
 
 /// Presses the mouse at one pixel of the picture and lets it go at another.
-fn drag(harness: &mut Harnessed, from: [f32; 2], to: [f32; 2]) {
+fn drag(harness: &mut WindowHarness, from: [f32; 2], to: [f32; 2]) {
     let [from, to] = [from, to].map(|[x, y]| on_screen(harness, x, y));
     let button = |pos, pressed| egui::Event::PointerButton {
         pos,
@@ -98,18 +98,18 @@ fn drag(harness: &mut Harnessed, from: [f32; 2], to: [f32; 2]) {
     harness.step();
 }
 
-fn click(harness: &mut Harnessed, x: f32, y: f32) {
+fn click(harness: &mut WindowHarness, x: f32, y: f32) {
     drag(harness, [x, y], [x, y]);
 }
 
 /// Steps the window until something holds; fails after ten seconds.
-pub(super) fn until(harness: &mut Harnessed, what: &str, holds: impl FnMut(&mut Window) -> bool) {
+pub(super) fn until(harness: &mut WindowHarness, what: &str, holds: impl FnMut(&mut Window) -> bool) {
     until_within(harness, Duration::from_secs(10), what, holds);
 }
 
 /// Like [`until`], for work that takes long.
 pub(super) fn until_within(
-    harness: &mut Harnessed,
+    harness: &mut WindowHarness,
     time: Duration,
     what: &str,
     mut holds: impl FnMut(&mut Window) -> bool,
@@ -133,14 +133,14 @@ fn the_token_slider_changes_its_text_and_the_next_result() {
     harness.step();
     harness.step();
     harness.get_by_label("tokens kept 60 % (153 of 256)");
-    // The source is paused, and still the picture on show is estimated again with fewer tokens.
+    // The source is paused, and still the picture on display is estimated again with fewer tokens.
     until(&mut harness, "a result with fewer tokens", |w| {
         w.state.view.result().is_some_and(|r| r.kept.len() == 153 && r.frame.frame.sequence == 0)
     });
 }
 
 #[test]
-fn the_device_and_its_speed_are_always_on_show() {
+fn the_device_and_its_speed_are_always_visible() {
     let mut harness = running();
     harness.get_by_label_contains("CPU, ");
     harness.get_by_label("tmpose-t, COCO-17");
@@ -164,7 +164,7 @@ fn a_software_gpu_is_warned_of() {
     harness.step();
     harness.get_by_label("llvmpipe (Vulkan)");
     harness.get_by_label("software GPU");
-    // The note is said once, over the picture, and can be put away.
+    // The note appears once, over the picture, and can be dismissed.
     harness.get_by_label("llvmpipe emulates a GPU.");
     harness.get_by_label("Dismiss").click();
     harness.step();
@@ -224,7 +224,7 @@ fn keys_and_the_palette_run_commands() {
 fn stepping_through_heatmaps_goes_around_all_joints() {
     let mut harness = running();
     let ctx = harness.ctx.clone();
-    let shown = |harness: &mut Harnessed| state(harness).state.preferences.layers.heatmap_joint;
+    let shown = |harness: &mut WindowHarness| state(harness).state.preferences.layers.heatmap_joint;
     let first = shown(&mut harness);
     for _ in 0..17 {
         state(&mut harness).run(&ctx, AppCommand::NextJoint);

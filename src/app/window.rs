@@ -82,7 +82,7 @@ impl Window {
             self.state.notification = None;
         }
         self.state.pipeline = PipelineStatus::read(&self.services.pipeline);
-        // A source that sends nothing wakes nobody.
+        // A source that sends nothing does not wake the window.
         if self.state.pipeline.transport.playing {
             ctx.request_repaint_after(IDLE_REPAINT);
         }
@@ -136,7 +136,7 @@ impl Window {
         let State { view, pipeline, preferences, accuracy, source, .. } = &mut self.state;
         let ModelStatus::Ready(summary) = &pipeline.model else {
             view.set_result(None);
-            // What a model before has sent belongs to nobody any more.
+            // A result of the previous model is out of date.
             self.services.pipeline.take_result();
             if let Some(frame) = self.services.pipeline.take_preview().filter(|f| f.source == source.number) {
                 view.set_frame(frame);

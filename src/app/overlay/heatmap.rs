@@ -30,7 +30,7 @@ pub struct HeatmapView<'a> {
     pub estimates: &'a [PoseEstimate],
     /// The joints of the heatmaps.
     pub skeleton: &'a Skeleton,
-    /// The result's number, which tells whether the textures are of it.
+    /// The result's number: the textures are made anew when it changes.
     pub result: u64,
     /// Which joints are shown.
     pub joint: HeatmapJoint,

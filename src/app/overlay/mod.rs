@@ -1,4 +1,4 @@
-//! How things are drawn over the picture, and where a point of the picture lies on the screen.
+//! Drawing over the picture, and the transform from the picture to the screen.
 
 mod heatmap;
 mod person;
@@ -26,7 +26,7 @@ pub struct PictureTransform {
 }
 
 impl PictureTransform {
-    /// Screen points a pixel.
+    /// Screen points per pixel of the picture.
     pub fn scale(&self) -> f32 {
         self.rect.width() / self.size.x.max(1.0)
     }
@@ -39,7 +39,7 @@ impl PictureTransform {
         pos2(self.rect.left() + across * self.rect.width(), self.rect.top() + down * self.rect.height())
     }
 
-    /// The point of the picture that lies at a place on the screen.
+    /// The point of the picture at a point of the screen.
     pub fn picture(&self, at: Pos2) -> [f32; 2] {
         let part = (at - self.rect.min) / self.rect.size().max(Vec2::splat(1e-3));
         let across = if self.mirror { 1.0 - part.x } else { part.x };

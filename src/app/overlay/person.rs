@@ -1,4 +1,4 @@
-//! A person's number, and the outline of whoever the pointer is on.
+//! A person's number, and the outline of the person under the pointer.
 
 use super::PictureTransform;
 use crate::app::theme;

@@ -4,8 +4,7 @@ use super::push;
 use crate::app::actions::{ActionQueue, AppAction};
 use crate::app::commands::AppCommand;
 use crate::app::state::State;
-use crate::app::widgets::{choice, hint, row, value_row};
-use crate::gpu::DeviceChoice;
+use crate::app::widgets::{device_choice, hint, row, value_row};
 use crate::live::{ModelStatus, ModelSummary};
 use egui::{Button, Ui};
 
@@ -21,18 +20,7 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut ActionQueue) {
     }
     let mut device = state.preferences.device;
     let help = "Where the network runs. Automatic: on a real GPU if there is one, otherwise on the CPU.";
-    let changed = row(ui, "Device", help, |ui| {
-        choice(ui, "device", &mut device, &[DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu], |d| {
-            match d {
-                DeviceChoice::Auto => "Automatic",
-                DeviceChoice::Gpu => "GPU",
-                DeviceChoice::Cpu => "CPU",
-                DeviceChoice::Cuda(_) => "CUDA",
-            }
-            .into()
-        })
-    })
-    .changed();
+    let changed = row(ui, "Device", help, |ui| device_choice(ui, "device", &mut device)).changed();
     if changed {
         actions.push(AppAction::SetDevice(device));
     }

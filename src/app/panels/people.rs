@@ -24,7 +24,10 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut ActionQueue) {
         actions.push(AppAction::Follow(chosen));
     }
     if absent(state) {
-        hint(ui, "Nobody is there any more. Click on another person, or press Esc to follow everybody.");
+        hint(
+            ui,
+            "The selected person is not in the picture. Click on another one, or press Esc to follow everybody.",
+        );
     }
     let people = &mut state.preferences.people;
     let one = chosen != FollowChoice::Automatic(FollowMode::All);

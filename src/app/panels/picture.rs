@@ -13,7 +13,7 @@ use egui::{
     Vec2,
 };
 
-/// A drawn box with a side below this, in pixels of the picture, was a slip of the hand.
+/// A drawn box with a shorter side, in pixels of the picture, was drawn by accident.
 const MIN_BOX_SIDE: f32 = 8.0;
 
 /// Draws the middle of the window.
@@ -69,8 +69,8 @@ fn zoom_and_move(ui: &Ui, response: &Response, area: Rect, state: &mut State, dr
     }
 }
 
-/// A click on a person follows that person; who would be followed is outlined under the pointer. A click where
-/// nobody is follows everybody again.
+/// A click on a person follows that person; the person under the pointer is outlined. A click elsewhere follows everybody
+/// again.
 fn point(
     ui: &Ui,
     response: &Response,

@@ -71,7 +71,7 @@ fn training(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
 fn rates(ui: &mut Ui, state: &State) {
     let measured = &state.pipeline.measured;
     let source = state.pipeline.source.as_ref();
-    let per_second = |rate: f64| format!("{rate:.1} /s");
+    let per_second = |rate: f64| format!("{rate:.1} fps");
     let network = per_second(measured.rate);
     pair(ui, ["network", &network], 0, "Frames through the network per second.");
     let rate = per_second(source.map_or(0.0, |s| s.rate));

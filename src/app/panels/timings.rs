@@ -49,7 +49,7 @@ fn headline(ui: &mut Ui, measured: &LiveMeasurements, whole: Percentiles) {
         );
         ui.add(Label::new(text)).on_hover_text(help);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let rate = format!("{:.1} frames/s", measured.rate);
+            let rate = format!("{:.1} fps", measured.rate);
             ui.label(RichText::new(rate).color(theme::TEXT))
                 .on_hover_text("Frames through the network per second.");
         });
@@ -149,7 +149,7 @@ fn around(ui: &mut Ui, state: &State) {
                 and their number since the source was opened. Frames never queue.";
     value_row(ui, "Skipped", format!("{share:.0} % ({skipped} frames)"), help);
     let rate = state.repaints.per_second(Instant::now());
-    value_row(ui, "Window", format!("{rate:.1} /s"), "Repaints of this window per second.");
+    value_row(ui, "Window", format!("{rate:.1} fps"), "Repaints of this window per second.");
 }
 
 #[cfg(test)]

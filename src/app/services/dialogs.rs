@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-/// Nobody dismisses a dialog sooner: it never appeared.
+/// A dialog that is dismissed sooner never appeared: no user is that fast.
 const NO_DIALOG: Duration = Duration::from_millis(700);
-/// The endings of videos and pictures.
+/// The extensions of videos and pictures.
 const MEDIA: &[&str] = &[
     "mp4", "mov", "avi", "mkv", "webm", "m4v", "mpg", "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif",
     "tiff",
@@ -25,33 +25,41 @@ enum DialogKind {
     Save(&'static str),
 }
 
-/// A dialog's title, the names and endings of its file types, and what can be chosen.
-type DialogForm = (&'static str, &'static [(&'static str, &'static [&'static str])], DialogKind);
+/// What a dialog shows.
+struct DialogContent {
+    title: &'static str,
+    /// Names and extensions of its file types.
+    types: &'static [(&'static str, &'static [&'static str])],
+    kind: DialogKind,
+}
 
-fn dialog_form(purpose: DialogPurpose) -> DialogForm {
-    use DialogKind::{File, Files, Folder, Save};
-    match purpose {
-        DialogPurpose::Media => {
-            ("Open video or pictures", &[("Videos and pictures", MEDIA), ("All files", &["*"])], Files)
-        }
-        DialogPurpose::Folder => ("Open folder of pictures", &[], Folder),
-        DialogPurpose::Weights => ("Open weights", &[("Weights", &["safetensors"])], File),
-        DialogPurpose::Detector => ("Open detector", &[("Weights", &["safetensors", "onnx"])], File),
-        DialogPurpose::Training(dialog) => match dialog {
-            TrainDialog::AddSet | TrainDialog::ReplaceSet(_) => {
-                ("Choose the folder of a training set", &[], Folder)
+impl DialogContent {
+    fn of(purpose: DialogPurpose) -> DialogContent {
+        use DialogKind::{File, Files, Folder, Save};
+        let (title, types, kind): (_, &'static [(&'static str, &'static [&'static str])], _) = match purpose {
+            DialogPurpose::Media => {
+                ("Open video or pictures", &[("Videos and pictures", MEDIA), ("All files", &["*"])], Files)
             }
-            TrainDialog::Validation => ("Choose the folder of the validation set", &[], Folder),
-            TrainDialog::InitWeights => {
-                ("Choose starting weights", &[("Weights", &["safetensors", "pth", "onnx"])], File)
-            }
-            TrainDialog::RunFolder => ("Choose a folder for the run", &[], Folder),
-            TrainDialog::Resume => ("Choose the folder of the run to resume", &[], Folder),
-            TrainDialog::LoadSettings => ("Load training settings", &[("Settings", &["toml"])], File),
-            TrainDialog::SaveSettings => {
-                ("Save training settings", &[("Settings", &["toml"])], Save("training.toml"))
-            }
-        },
+            DialogPurpose::Folder => ("Open folder of pictures", &[], Folder),
+            DialogPurpose::Weights => ("Open weights", &[("Weights", &["safetensors"])], File),
+            DialogPurpose::Detector => ("Open detector", &[("Weights", &["safetensors", "onnx"])], File),
+            DialogPurpose::Training(dialog) => match dialog {
+                TrainDialog::AddSet | TrainDialog::ReplaceSet(_) => {
+                    ("Choose the folder of a training set", &[], Folder)
+                }
+                TrainDialog::Validation => ("Choose the folder of the validation set", &[], Folder),
+                TrainDialog::InitWeights => {
+                    ("Choose starting weights", &[("Weights", &["safetensors", "pth", "onnx"])], File)
+                }
+                TrainDialog::RunFolder => ("Choose a folder for the run", &[], Folder),
+                TrainDialog::Resume => ("Choose the folder of the run to resume", &[], Folder),
+                TrainDialog::LoadSettings => ("Load training settings", &[("Settings", &["toml"])], File),
+                TrainDialog::SaveSettings => {
+                    ("Save training settings", &[("Settings", &["toml"])], Save("training.toml"))
+                }
+            },
+        };
+        DialogContent { title, types, kind }
     }
 }
 
@@ -59,10 +67,11 @@ fn dialog_form(purpose: DialogPurpose) -> DialogForm {
 type ChosenPaths = Pin<Box<dyn Future<Output = Vec<PathBuf>> + Send>>;
 
 /// Shows a dialog. Called on the window's thread, as macOS requires; the answer may be awaited on any.
-fn show((title, types, kind): DialogForm) -> ChosenPaths {
+fn show(content: DialogContent) -> ChosenPaths {
+    let DialogContent { title, types, kind } = content;
     let mut dialog = rfd::AsyncFileDialog::new().set_title(title);
-    for (name, endings) in types {
-        dialog = dialog.add_filter(*name, endings);
+    for (name, extensions) in types {
+        dialog = dialog.add_filter(*name, extensions);
     }
     let path = |handle: rfd::FileHandle| handle.path().to_owned();
     macro_rules! chosen {
@@ -115,7 +124,7 @@ impl Dialogs {
             return;
         }
         let since = Instant::now();
-        let chosen = show(dialog_form(purpose));
+        let chosen = show(DialogContent::of(purpose));
         self.open = BackgroundTask::start(ctx, "tmpose-dialog", move || {
             let paths = block_on(chosen);
             DialogResult::new(purpose, paths, since.elapsed())

@@ -1,8 +1,8 @@
-//! A question whose answer takes time, asked on a thread of its own so that the window goes on drawing.
+//! Work that takes time and ends with an answer, on a thread of its own so that the window keeps drawing.
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
-/// One question and its answer to come.
+/// The work, and its answer to come.
 pub(super) struct BackgroundTask<T>(Receiver<T>);
 
 /// How far a task is.

@@ -79,10 +79,10 @@ fn measure(found: &[crate::pose::Keypoint], person: &TruePerson) -> Option<Perso
     })
 }
 
-/// Each true person and the one found for it: those who are nearest to each other. Somebody whom nobody found, and
-/// somebody seen twice or where nobody is, say nothing about how near estimates are.
+/// The accuracy of each true person whose nearest estimate is also nearest to it. People who are missed, and estimates
+/// that are duplicates or where there is no person, do not count: they say nothing about how near estimates are.
 ///
-/// `measured`: for each found person, the distance to each true one.
+/// `measured`: for each estimated person, the accuracy against each true one.
 fn pairs(measured: &[Vec<Option<PersonAccuracy>>]) -> Vec<PersonAccuracy> {
     let error = |found: usize, person: usize| measured[found][person].map_or(f32::INFINITY, |a| a.error);
     let nearest_of = |found: usize| {

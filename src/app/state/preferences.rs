@@ -101,7 +101,7 @@ impl Default for LayerSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PeopleSettings {
-    /// Who is followed while the pointer has selected nobody.
+    /// Who is followed while no person is selected in the picture.
     pub mode: FollowMode,
     /// At most this many people are followed.
     pub most: usize,
@@ -312,10 +312,12 @@ mod stored_decoding {
     use crate::vision::Decoding;
     use serde::{Deserialize, Deserializer, Serializer};
 
+    /// Writes true for DARK.
     pub fn serialize<S: Serializer>(decoding: &Decoding, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_bool(*decoding != Decoding::Plain)
     }
 
+    /// Reads true as DARK.
     pub fn deserialize<'de, D: Deserializer<'de>>(stored: D) -> Result<Decoding, D::Error> {
         Ok(if bool::deserialize(stored)? { Decoding::DARK } else { Decoding::Plain })
     }

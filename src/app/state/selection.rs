@@ -5,7 +5,7 @@ use crate::live::LiveResult;
 use crate::track::{FollowMode, TrackedPerson};
 use crate::vision::BBox;
 
-/// Keypoints below this score do not tell where the person is.
+/// Keypoints below this score are left out of a person's box.
 const MIN_SCORE: f32 = 0.2;
 
 /// What the pointer does in the picture, besides moving it.
@@ -20,14 +20,14 @@ pub enum PointerMode {
     Draw,
 }
 
-/// Who is followed, as the panel offers it.
+/// The choices of who is followed, as the panel offers them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FollowChoice {
     /// A mode that needs no pointer.
     Automatic(FollowMode),
-    /// Whoever is clicked on.
+    /// The person who is clicked on.
     Click,
-    /// Whoever is in a box drawn by hand.
+    /// The person in a box drawn by hand.
     Draw,
 }
 
@@ -56,14 +56,14 @@ impl FollowChoice {
 /// The pointer's selection.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PersonSelection {
-    /// [`FollowMode::Point`] or [`FollowMode::Drawn`], in pixels of the picture; `None` when nobody is selected.
+    /// [`FollowMode::Point`] or [`FollowMode::Drawn`], in pixels of the picture; `None` when no person is selected.
     pub target: Option<FollowMode>,
     /// What the pointer does now.
     pub pointer: PointerMode,
 }
 
 impl PersonSelection {
-    /// What the panel shows as chosen; `mode` counts while nobody is selected.
+    /// What the panel shows as chosen; `mode` counts while no person is selected.
     pub fn choice(&self, mode: FollowMode) -> FollowChoice {
         match (self.pointer, self.target) {
             (PointerMode::Draw, _) | (PointerMode::Free, Some(FollowMode::Drawn(_))) => FollowChoice::Draw,
@@ -80,12 +80,12 @@ impl PersonSelection {
                 PersonSelection::default()
             }
             FollowChoice::Click => PersonSelection { target: None, pointer: PointerMode::Click },
-            // Whoever is followed stays so until the box is drawn.
+            // The person who is followed stays followed until the box is drawn.
             FollowChoice::Draw => PersonSelection { pointer: PointerMode::Draw, ..*self },
         };
     }
 
-    /// Somebody was selected: the pointer is free again.
+    /// Selects a person and frees the pointer.
     pub fn select(&mut self, target: FollowMode) {
         *self = PersonSelection { target: Some(target), pointer: PointerMode::Free };
     }

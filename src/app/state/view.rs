@@ -55,7 +55,7 @@ impl PictureView {
         self.frame = Some(frame);
     }
 
-    /// Shows the people of a result, or nobody.
+    /// Shows the people of a result; `None` shows no people.
     pub fn set_result(&mut self, result: Option<LiveResult>) {
         self.result = result;
     }

@@ -108,7 +108,7 @@ mod tests {
         let points: Vec<CurvePoint> = curve.points().collect();
         assert!((MAX_POINTS / 2..=MAX_POINTS).contains(&points.len()), "{}", points.len());
         assert!(points.is_sorted_by(|a, b| a.step < b.step));
-        // Averages of a straight line lie on it.
+        // Averages of points on a straight line are on that line.
         assert!(points.iter().all(|p| (p.loss - (1000.0 - p.step)).abs() < 1e-6));
         assert!(points.last().unwrap().step > 99_800.0);
     }

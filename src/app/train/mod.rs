@@ -56,7 +56,7 @@ pub enum CloseState {
     /// The window stays open.
     #[default]
     Open,
-    /// The user is asked what becomes of the training.
+    /// The user is asked what to do about the training.
     Asking,
     /// The step that runs is finished and saved, then the window closes.
     Saving,
@@ -152,8 +152,8 @@ impl TrainingState {
         Ok(config)
     }
 
-    /// The window is asked to close. True when it may; otherwise the user is asked, or, where nobody is there to
-    /// answer, [`CloseState::Saving`] is entered.
+    /// The window is asked to close. True when it may; otherwise the user is asked, or, when the window runs
+    /// unattended, [`CloseState::Saving`] is entered.
     pub fn may_close(&mut self, unattended: bool) -> bool {
         if !self.running || self.closing == CloseState::Closing {
             return true;

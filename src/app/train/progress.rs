@@ -261,8 +261,8 @@ impl TrainProgress {
             let each = now.duration_since(since).as_secs_f64() / made as f64;
             return (made > 0).then(|| Duration::from_secs_f64(each * total.saturating_sub(done) as f64));
         }
-        let (event, told) = self.last.as_ref().filter(|_| self.phase == TrainPhase::Training)?;
-        let left = event.pace.seconds_left - now.duration_since(*told).as_secs_f64();
+        let (event, at) = self.last.as_ref().filter(|_| self.phase == TrainPhase::Training)?;
+        let left = event.pace.seconds_left - now.duration_since(*at).as_secs_f64();
         Some(Duration::try_from_secs_f64(left.max(0.0)).unwrap_or_default())
     }
 }

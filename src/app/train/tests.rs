@@ -2,7 +2,7 @@
 
 use super::{CloseState, TrainPhase, TrainTab};
 use crate::app::actions::AppAction;
-use crate::app::tests::{Harnessed, state, until, until_within, window};
+use crate::app::tests::{WindowHarness, state, until, until_within, window};
 use crate::data::SetSource;
 use crate::gpu::DeviceChoice;
 use crate::live::fakes::{Scripted, free, loader};
@@ -32,7 +32,7 @@ fn tiny(folder: &Path, steps: u64) -> TrainConfig {
 }
 
 /// A window with the panel open and `config` in its form.
-fn panel(config: TrainConfig) -> Harnessed {
+fn panel(config: TrainConfig) -> WindowHarness {
     let mut harness = window();
     let training = &mut state(&mut harness).state.training;
     training.open = true;
@@ -42,7 +42,7 @@ fn panel(config: TrainConfig) -> Harnessed {
     harness
 }
 
-fn click(harness: &mut Harnessed, label: &str) {
+fn click(harness: &mut WindowHarness, label: &str) {
     harness.get_by_label(label).click();
     harness.step();
     harness.step();
@@ -90,7 +90,7 @@ fn a_wrong_setting_is_said_at_its_field_until_it_is_put_right() {
 fn the_panel_keeps_its_width_whatever_it_says() {
     let dir = tempfile::tempdir().unwrap();
     let mut harness = panel(tiny(dir.path(), 40));
-    let left = |harness: &Harnessed| harness.get_by_label("Train").rect().left();
+    let left = |harness: &WindowHarness| harness.get_by_label("Train").rect().left();
     let before = left(&harness);
     let training = &mut state(&mut harness).state.training;
     training.run = Some(training.form.config.clone());
@@ -230,7 +230,7 @@ fn a_window_that_closes_asks_and_saves_first() {
     let mut harness = panel(tiny(dir.path(), 100_000));
     click(&mut harness, "Start training");
     until_within(&mut harness, LONG, "a few steps", |w| w.state.training.progress.step() >= 2);
-    let close = |harness: &mut Harnessed| {
+    let close = |harness: &mut WindowHarness| {
         let viewport = harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
         viewport.events.push(egui::ViewportEvent::Close);
         harness.step();

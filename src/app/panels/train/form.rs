@@ -3,9 +3,10 @@
 use crate::app::actions::{ActionQueue, AppAction, DialogPurpose};
 use crate::app::theme;
 use crate::app::train::{FormField, Problem, TrainDialog, TrainForm, TrainingState, sentence};
-use crate::app::widgets::{Icon, check, choice, closed_section, hint, row, row_icon_button, section};
+use crate::app::widgets::{
+    Icon, check, choice, closed_section, device_choice, hint, row, row_icon_button, section,
+};
 use crate::data::{SetSource, SetSpec};
-use crate::gpu::DeviceChoice;
 use crate::model::Variant;
 use crate::train::{Recipe, TrainConfig, TrainSettings};
 use egui::{Button, DragValue, Label, Response, RichText, Stroke, TextEdit, Ui, Vec2};
@@ -202,18 +203,7 @@ fn schedule(ui: &mut Ui, form: &mut TrainForm) {
 fn run(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let device = &mut form.config.run.device;
     let tip = format!("{} On the CPU a core is left to the viewer.", help("run.device"));
-    row(ui, "Device", &tip, |ui| {
-        let all = [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu];
-        choice(ui, "training device", device, &all, |d| {
-            match d {
-                DeviceChoice::Auto => "Automatic",
-                DeviceChoice::Gpu => "GPU",
-                DeviceChoice::Cpu => "CPU",
-                DeviceChoice::Cuda(_) => "CUDA",
-            }
-            .into()
-        })
-    });
+    row(ui, "Device", &tip, |ui| device_choice(ui, "training device", device));
     let mut out = shown(Some(&form.config.run.out));
     let wrong = is_wrong(form, FormField::Folder);
     let changed = row(ui, "Run folder", help("run.out"), |ui| {

@@ -1,4 +1,4 @@
-//! The training panel, in the place of the right panel: settings on one page, progress on the other.
+//! The training panel, in place of the right panel: settings on one page, progress on the other.
 
 mod closing;
 mod curves;
@@ -56,7 +56,7 @@ fn head(ui: &mut Ui, training: &mut TrainingState, actions: &mut ActionQueue) {
             }
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let tip = "Close this panel; a training that runs goes on.";
+            let tip = "Close this panel; a training that is running continues.";
             if icon_button(ui, Icon::Close, "Close the training panel", tip, false).clicked() {
                 actions.push(AppAction::ShowTraining(false));
             }

@@ -105,7 +105,7 @@ fn outcome(ui: &mut Ui, training: &TrainingState) {
         }
         TrainPhase::Stopped { step } => {
             let text = format!(
-                "Stopped at step {}, with everything saved. Resuming continues exactly from here, now or another \
+                "Stopped at step {}, and everything is saved. Resuming continues exactly from here, now or another \
                  day; in a terminal, tmpose train --resume {folder} does the same.",
                 thousands(*step)
             );
