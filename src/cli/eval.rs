@@ -115,6 +115,9 @@ struct PoseArgs {
 const DETECTOR_SCORE_MIN: f64 = 0.1;
 
 /// Runs `tmpose eval`.
+///
+/// # Errors
+/// One sentence for the user.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.other {
         Some(Other::Detector(args)) => detector::run(args),
