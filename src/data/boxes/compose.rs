@@ -19,7 +19,7 @@ const TILES: usize = 4;
 pub struct ColorJitter {
     /// Factor on every value.
     pub brightness: f32,
-    /// Factor on the distance from the mean.
+    /// Factor on the distance from the middle of the range, 127.5.
     pub contrast: f32,
     /// Factor on the distance from grey.
     pub saturation: f32,
