@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cpu;
 pub mod data;
 pub mod detect;
+pub mod draw;
 pub mod eval;
 pub mod gpu;
 pub mod infer;

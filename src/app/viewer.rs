@@ -4,9 +4,10 @@ use super::focus::{self, PointerMode};
 use super::overlay::{self, HeatmapLayer, PictureTransform, SkeletonPaint};
 use super::preferences::{KeypointDisplay, LayerSettings, SkeletonColors};
 use super::theme;
+use crate::draw::PoseColors;
 use crate::live::{LiveFrame, LiveResult, ModelStatus, Percentiles, Pipeline, Rate, RecentValues};
 use crate::pose::Skeleton;
-use crate::vision::{BBox, PoseColors};
+use crate::vision::BBox;
 use egui::{
     Color32, ColorImage, CursorIcon, Painter, PointerButton, Pos2, Rect, Response, Sense, TextureHandle,
     TextureOptions, Ui, Vec2,

@@ -12,13 +12,14 @@ use crate::eval::set::plain_samples;
 use crate::eval::{EvalTask, PoseAccuracy, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
 use crate::model::{Counting, KeepRatio, MaskKind, PositionMode};
+use crate::pose::Size;
 use report::{AblationReport, AblationRow, Arithmetic, Milliseconds};
 use std::path::PathBuf;
 
 /// Rounds of timing that nobody counts: memory is claimed, kernels are compiled and tuned.
 const WARM_UP: u32 = 2;
 /// Size of the chart in pixels.
-const CHART: [u32; 2] = [1440, 900];
+const CHART: Size = Size::new(1440, 900);
 
 /// Arguments of `tmpose ablate`.
 #[derive(clap::Args)]

@@ -1,8 +1,8 @@
 //! `tmpose mannequin`: draws people whose joints are known, as a set in COCO's layout.
 
-use crate::pose::{Pose, Skeleton};
+use crate::draw::{Tile, contact_sheet, draw_box, draw_pose, joint_color};
+use crate::pose::{Pose, Size, Skeleton};
 use crate::synth::{KeptPicture, SetPlan, draw_set};
-use crate::vision::{Tile, contact_sheet, draw_box, draw_pose, joint_color};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -70,7 +70,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     bar.finish_and_clear();
     if let Some(path) = &args.sheet {
         let tiles: Vec<Tile> = drawn.kept.iter().map(tile).collect();
-        let sheet = contact_sheet(&tiles, 6, if args.crops { [192, 256] } else { [320, 240] });
+        let sheet =
+            contact_sheet(&tiles, 6, if args.crops { Size::new(192, 256) } else { Size::new(320, 240) });
         sheet.save(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
     println!("{} pictures, {} people: {}", drawn.pictures, drawn.people, drawn.file.display());
@@ -92,6 +93,7 @@ fn tile(kept: &KeptPicture) -> Tile {
 mod tests {
     use super::*;
     use crate::data::PoseSet;
+    use crate::pose::Size;
     use std::path::Path;
 
     fn args(out_dir: &Path) -> Args {
@@ -116,7 +118,7 @@ mod tests {
             let set = PoseSet::open(&out, "val", Skeleton::coco17()).unwrap();
             assert_eq!(set.report.summary(), "");
             assert_eq!((set.images.len(), set.persons.len()), (5, 5));
-            let wanted = if crops { [384, 512] } else { [160, 120] };
+            let wanted = if crops { Size::new(384, 512) } else { Size::new(160, 120) };
             assert!(set.images.iter().all(|p| p.size == wanted));
             assert!(set.persons.iter().all(|p| p.labelled() > 4 && p.area > 0.0));
             assert!(image::image_dimensions(out.join("sheet.png")).unwrap().0 > 300);

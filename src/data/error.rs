@@ -13,14 +13,8 @@ pub enum DataError {
         "{path} is a MATLAB file, which is not read; write MPII's as JSON with scripts/mpii_from_mat.py (docs/DATA.md)"
     )]
     Matlab { path: String },
-    #[error(
-        "no annotations for {wanted}; give an annotation file, or a folder that has annotations/person_keypoints_{split}.json (COCO) or annot/{split}.json (MPII, whose val is named valid)"
-    )]
-    NotFound { wanted: String, split: String },
-    #[error(
-        "no boxes for {wanted}; give an annotation file, or a folder that has annotations/instances_{split}.json (COCO)"
-    )]
-    NoBoxes { wanted: String, split: String },
+    #[error("no {what} for {wanted}; give an annotation file, or a folder that has {files}")]
+    NotFound { what: &'static str, wanted: String, files: String },
     #[error("{path} has no usable picture{left_out}")]
     NoPictures { path: String, left_out: String },
     #[error(

@@ -1,6 +1,6 @@
 //! What can look wrong in a set, and the rules that find it in annotations.
 
-use super::set::{DatasetFormat, PoseSet};
+use super::set::PoseSet;
 use super::sides::SidePairs;
 use super::teacher::{TeacherLabels, TeacherRules};
 use crate::pose::Keypoint;
@@ -8,10 +8,6 @@ use serde::Serialize;
 
 /// A box whose longer side is shorter than this shows too little, in pixels.
 const TINY: f32 = 32.0;
-/// Part of a box that may lie outside of its picture. MPII's squares reach over the border as they are
-/// made.
-const OUTSIDE: f32 = 0.1;
-const OUTSIDE_MPII: f32 = 0.6;
 /// A joint may lie this far outside of its box, relative to the box's longer side.
 const BEYOND_BOX: f32 = 0.15;
 /// A joint may lie this far outside of its picture, in pixels.
@@ -113,7 +109,7 @@ pub(super) fn listed(set: &PoseSet) -> Vec<Finding> {
         person: None,
     };
     let report = &set.report;
-    let missing = report.missing_pictures.iter();
+    let missing = report.missing_images.iter();
     let missing =
         missing.map(|n| finding(FindingKind::MissingPicture, None, n, "the file is not there".into()));
     let bad = report.bad.iter().map(|why| finding(FindingKind::BadAnnotation, None, "", why.clone()));
@@ -167,7 +163,7 @@ pub(super) fn of_person(
         }
     }
 
-    let [w, h] = picture.size.map(|s| s as f32);
+    let [w, h] = [picture.size.width, picture.size.height].map(|side| side as f32);
     let beyond = |k: &Keypoint, low: [f32; 2], high: [f32; 2]| {
         let axis = |v: f32, low: f32, high: f32| (low - v).max(v - high).max(0.0);
         axis(k.x, low[0], high[0]).max(axis(k.y, low[1], high[1]))
@@ -188,8 +184,7 @@ pub(super) fn of_person(
         let text = format!("the {} lies {apart:.0} pixels outside of the box", name(joint));
         add(FindingKind::JointOutsideBox, apart / side, text);
     }
-    let allowed = if set.layout == DatasetFormat::Mpii { OUTSIDE_MPII } else { OUTSIDE };
-    if person.outside > allowed {
+    if person.outside > set.format.outside_limit() {
         let text = format!("{:.0} % of the box lies outside of the picture", 100.0 * person.outside);
         add(FindingKind::BoxOutside, person.outside, text);
     }

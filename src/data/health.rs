@@ -5,6 +5,7 @@ use super::samples::read_image;
 use super::set::{DatasetImage, PoseSet};
 use super::sides::SidePairs;
 use super::teacher::TeacherLabels;
+use crate::pose::Size;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -119,10 +120,10 @@ impl Health {
             let name = file_name(&picture.path);
             let found = match read_image(picture) {
                 Err(error) => Some((FindingKind::UndecodablePicture, error.to_string())),
-                Ok(pixels) if [pixels.width(), pixels.height()] != picture.size => {
-                    let [w, h] = picture.size;
-                    let text =
-                        format!("{} x {} pixels, stated as {w} x {h}", pixels.width(), pixels.height());
+                Ok(pixels) if Size::from(pixels.dimensions()) != picture.size => {
+                    let Size { width, height } = picture.size;
+                    let (own_width, own_height) = pixels.dimensions();
+                    let text = format!("{own_width} x {own_height} pixels, stated as {width} x {height}");
                     Some((FindingKind::WrongSize, text))
                 }
                 Ok(_) => None,
@@ -185,7 +186,7 @@ pub fn pick(set: &PoseSet, health: &Health, count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::locate::DatasetFiles;
+    use crate::data::formats::{CocoKeypoints, DatasetFiles, PoseFormat};
     use serde_json::{Value, json};
     use std::path::Path;
 
@@ -219,7 +220,8 @@ mod tests {
             .collect();
         let file = dir.join("set.json");
         std::fs::write(&file, json!({"images": images, "annotations": annotations}).to_string()).unwrap();
-        PoseSet::load(&DatasetFiles { file, images: dir.join("images") }, None).unwrap()
+        let files = DatasetFiles { file, images: dir.join("images") };
+        CocoKeypoints.read(&files, None).unwrap()
     }
 
     fn annotation(id: u64, image: u64, joints: Vec<f64>) -> Value {

@@ -2,17 +2,12 @@
 
 pub mod augment;
 pub mod boxes;
-mod coco;
-mod coco_file;
 mod error;
 pub mod features;
 mod findings;
+pub mod formats;
 pub mod health;
-mod images;
-mod lenient;
-mod locate;
 pub mod mixture;
-mod mpii;
 pub mod samples;
 mod set;
 mod sides;
@@ -23,9 +18,11 @@ pub use boxes::{AnnotatedImage, BoxAnnotation, BoxAugmentation, BoxMixture, BoxS
 pub use error::DataError;
 pub use features::{CacheKey, ChannelScale, FeatureCache};
 pub use findings::{Finding, FindingKind};
+pub use formats::{
+    BOX_FORMATS, BoxFormat, DatasetFiles, Format, POSE_FORMATS, PoseFormat, find_poses, splits,
+};
 pub use health::Health;
-pub use locate::{DatasetFiles, locate, splits};
 pub use mixture::{Mixture, SampleRef, SetSpec};
 pub use samples::{CropDataset, read_image};
-pub use set::{DatasetFormat, DatasetImage, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
+pub use set::{DatasetImage, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
 pub use teacher::{TeacherLabels, TeacherReport, TeacherRules};

@@ -46,13 +46,13 @@ impl CropDataset {
         let (_, person, picture) = self.person(index);
         let aspect = self.input_wh[0] as f64 / self.input_wh[1] as f64;
         let mut rng = generator(self.seed, CROPS, index as u64, round);
-        AugmentedCrop::draw(person, picture.size[0], aspect, &self.skeleton, &self.augmentation, &mut rng)
+        AugmentedCrop::draw(person, picture.size.width, aspect, &self.skeleton, &self.augmentation, &mut rng)
     }
 
     /// Joints on the heatmap, [x, y, weight].
     pub fn joints(&self, index: usize, sample: &AugmentedCrop) -> Vec<[f32; 3]> {
         let (_, person, picture) = self.person(index);
-        sample.joints(person, picture.size[0], self.heatmap_wh, &self.skeleton)
+        sample.joints(person, picture.size.width, self.heatmap_wh, &self.skeleton)
     }
 
     /// The crop as the network's input, 3 x height x width.

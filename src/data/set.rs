@@ -1,9 +1,10 @@
 //! A set of annotated people, whatever layout its file has.
 
 use super::error::DataError;
-use super::locate::{DatasetFiles, locate};
-use super::{coco, mpii};
-use crate::pose::{JointMap, Keypoint, Skeleton};
+#[cfg(test)]
+use super::formats::CocoKeypoints;
+use super::formats::{PoseFormat, find_poses};
+use crate::pose::{JointMap, Keypoint, Size, Skeleton};
 use crate::vision::BBox;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ pub struct DatasetImage {
     pub id: u64,
     pub path: PathBuf,
     /// Width and height in pixels as the annotation file states them, else as the picture's own header does.
-    pub size: [u32; 2],
+    pub size: Size,
 }
 
 /// One annotated person.
@@ -89,16 +90,18 @@ impl IgnoredAnnotation {
 pub struct LoadReport {
     /// Annotations read, whatever became of them.
     pub annotations: usize,
-    /// Crowd regions (`iscrowd` 1).
+    /// Of something else than persons, where people's boxes are read.
+    pub other_category: usize,
+    /// Crowd regions (`iscrowd` 1), where keypoints are read.
     pub crowd: usize,
     /// Persons without a labelled joint.
     pub unlabelled: usize,
     /// Persons whose box is empty or outside its picture.
     pub empty_box: usize,
     /// File names of pictures that persons refer to and that are not there.
-    pub missing_pictures: Vec<String>,
+    pub missing_images: Vec<String>,
     /// Persons lost with them.
-    pub persons_without_picture: usize,
+    pub persons_without_image: usize,
     /// Annotations that contradict the layout, with the reason.
     pub bad: Vec<String>,
     /// Annotation ids that an earlier annotation had already; the person is kept.
@@ -112,6 +115,7 @@ impl LoadReport {
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
         for (count, what) in [
+            (self.other_category, "boxes that are no persons"),
             (self.crowd, "crowd regions"),
             (self.unlabelled, "persons without labelled joints"),
             (self.empty_box, "persons with an empty box"),
@@ -120,12 +124,12 @@ impl LoadReport {
                 parts.push(format!("{count} {what}"));
             }
         }
-        if !self.missing_pictures.is_empty() {
+        if !self.missing_images.is_empty() {
             parts.push(format!(
                 "{} persons of {} missing pictures ({})",
-                self.persons_without_picture,
-                self.missing_pictures.len(),
-                first_few(&self.missing_pictures)
+                self.persons_without_image,
+                self.missing_images.len(),
+                first_few(&self.missing_images)
             ));
         }
         if !self.bad.is_empty() {
@@ -144,33 +148,9 @@ impl LoadReport {
 }
 
 /// The first of many names, for a line of text.
-pub(super) fn first_few(names: &[String]) -> String {
+fn first_few(names: &[String]) -> String {
     let shown: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
     format!("{}{}", shown.join(", "), if names.len() > 3 { ", ..." } else { "" })
-}
-
-/// A short name of a set: its folder and what `split` makes of its file's name.
-pub(super) fn title_of(file: &Path, split: impl Fn(&str) -> String) -> String {
-    let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let folder = file.parent().and_then(Path::parent).and_then(Path::file_name);
-    match folder {
-        Some(folder) => format!("{}/{}", folder.to_string_lossy(), split(&stem)),
-        None => stem,
-    }
-}
-
-/// The split in the name of a file in COCO's layout: what stands behind the last `_`.
-pub(super) fn coco_split(stem: &str) -> String {
-    stem.rsplit('_').next().unwrap_or(stem).into()
-}
-
-/// How an annotation file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DatasetFormat {
-    /// One object with `images` and `annotations`.
-    Coco,
-    /// One list of persons, as HRNet's MPII files have it.
-    Mpii,
 }
 
 /// A set of annotated people, read from one annotation file.
@@ -178,7 +158,8 @@ pub enum DatasetFormat {
 pub struct PoseSet {
     /// The annotation file.
     pub file: PathBuf,
-    pub layout: DatasetFormat,
+    /// The format of that file.
+    pub format: &'static dyn PoseFormat,
     /// The joints of its persons.
     pub skeleton: Skeleton,
     pub images: Vec<DatasetImage>,
@@ -214,34 +195,27 @@ impl PoseSet {
         split: &str,
         expected: Option<&Skeleton>,
     ) -> Result<PoseSet, DataError> {
-        PoseSet::load(&PoseSet::find(wanted, split)?, expected)
+        let (files, format) = find_poses(wanted, split)?;
+        format.read(&files, expected)?.unless_empty()
     }
 
-    /// The files that [`PoseSet::open`] would read, without reading them.
-    ///
-    /// # Errors
-    /// There is no such set.
-    pub fn find(wanted: &Path, split: &str) -> Result<DatasetFiles, DataError> {
-        locate(wanted, split)
-            .ok_or_else(|| DataError::NotFound { wanted: wanted.display().to_string(), split: split.into() })
+    /// A set for a test: `images` in which nobody is annotated.
+    #[cfg(test)]
+    pub fn for_test(file: &str, images: Vec<DatasetImage>) -> PoseSet {
+        let skeleton = Skeleton::coco17().clone();
+        PoseSet::empty(Path::new(file), &CocoKeypoints, skeleton, images, LoadReport::default())
     }
 
-    /// Reads the annotation file of `place`, whose layout shows in its first letter.
-    ///
-    /// # Errors
-    /// The file cannot be read, or nobody in it can be used.
-    pub fn load(place: &DatasetFiles, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
-        let path = place.file.display().to_string();
-        let bytes =
-            std::fs::read(&place.file).map_err(|source| DataError::Read { path: path.clone(), source })?;
-        if bytes.starts_with(b"MATLAB ") {
-            return Err(DataError::Matlab { path });
-        }
-        let set = match bytes.iter().find(|b| !b.is_ascii_whitespace()) {
-            Some(b'[') => mpii::read(bytes, place)?,
-            _ => coco::read(bytes, place, expected)?,
-        };
-        set.unless_empty()
+    /// A set of `images` in which nobody is annotated.
+    pub(super) fn empty(
+        file: &Path,
+        format: &'static dyn PoseFormat,
+        skeleton: Skeleton,
+        images: Vec<DatasetImage>,
+        report: LoadReport,
+    ) -> PoseSet {
+        let (persons, ignored) = (Vec::new(), Vec::new());
+        PoseSet { file: file.into(), format, skeleton, images, persons, ignored, report }
     }
 
     /// The same persons with the joints of `skeleton`.
@@ -297,9 +271,6 @@ impl PoseSet {
     /// A short name for tables: the folder of the set and its split, e.g. `people_coco/val` or
     /// `mpii/valid`.
     pub fn title(&self) -> String {
-        title_of(&self.file, |stem| match self.layout {
-            DatasetFormat::Coco => coco_split(stem),
-            DatasetFormat::Mpii => stem.strip_prefix("mpii_").unwrap_or(stem).into(),
-        })
+        self.format.title(&self.file)
     }
 }

@@ -115,7 +115,7 @@ impl TeacherLabels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{DatasetFormat, LoadReport, PersonAnnotation};
+    use crate::data::PersonAnnotation;
     use crate::vision::BBox;
 
     #[test]
@@ -124,15 +124,7 @@ mod tests {
         let keypoints = vec![Keypoint::default(), Keypoint::default(), labelled, labelled];
         let bbox = BBox { x: 0.0, y: 0.0, w: 50.0, h: 100.0 };
         let person = PersonAnnotation { id: 7, ..PersonAnnotation::for_test(bbox, keypoints) };
-        let mut set = PoseSet {
-            file: "x".into(),
-            layout: DatasetFormat::Coco,
-            skeleton: crate::pose::Skeleton::coco17().clone(),
-            images: vec![],
-            persons: vec![person],
-            ignored: vec![],
-            report: LoadReport::default(),
-        };
+        let mut set = PoseSet { persons: vec![person], ..PoseSet::for_test("x", vec![]) };
         let labels = TeacherLabels(HashMap::from([(
             7,
             vec![

@@ -152,21 +152,13 @@ fn usable(entry: &BoxEntry) -> Option<BBox> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{DatasetFormat, DatasetImage, LoadReport};
-    use crate::pose::Skeleton;
+    use crate::data::DatasetImage;
+    use crate::pose::Size;
     use serde_json::{Value, json};
 
     fn set() -> PoseSet {
-        let image = |id| DatasetImage { id, path: format!("{id}.jpg").into(), size: [100, 80] };
-        PoseSet {
-            file: "people/annotations/person_keypoints_val.json".into(),
-            layout: DatasetFormat::Coco,
-            skeleton: Skeleton::coco17().clone(),
-            images: vec![image(3), image(1), image(9)],
-            persons: vec![],
-            ignored: vec![],
-            report: LoadReport::default(),
-        }
+        let image = |id| DatasetImage { id, path: format!("{id}.jpg").into(), size: Size::new(100, 80) };
+        PoseSet::for_test("people/annotations/person_keypoints_val.json", vec![image(3), image(1), image(9)])
     }
 
     fn read(entries: &Value, min_score: f64) -> Result<DetectedBoxes, EvalError> {
@@ -196,7 +188,7 @@ mod tests {
         assert_eq!(
             boxes.summary(),
             "left out: 1 boxes below the wanted score, 1 boxes that are no persons, 1 boxes of other \
-             images, 2 boxes without a size, 1 repeated boxes; 1 images have no box"
+             pictures, 2 boxes without a size, 1 repeated boxes; 1 pictures have no box"
         );
     }
 

@@ -68,7 +68,7 @@ pub fn score(set: &BoxSet, found: &[BoxResult]) -> (BoxStats, TallRecall) {
             bbox: label.bbox,
             area: label.area,
             crowd: label.crowd,
-            height: label.bbox[3] / f64::from(image.image.size[1].max(1)),
+            height: label.bbox[3] / f64::from(image.image.size.height.max(1)),
         }));
     }
     (box_ap(&truth, found), tall_recall(&truth, found, set.images.len()))

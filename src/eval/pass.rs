@@ -96,7 +96,7 @@ mod tests {
     use crate::gpu::ComputeDevice;
     use crate::infer::Estimator;
     use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant};
-    use crate::pose::Skeleton;
+    use crate::pose::{Size, Skeleton};
     use crate::vision::{BBox, BOX_PADDING};
     use crate::weights::{TrainingRecord, WeightsInfo};
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -115,7 +115,7 @@ mod tests {
         let path = dir.path().join("a.png");
         let img = RgbImage::from_fn(160, 120, |x, y| image::Rgb([x as u8, (y * 2) as u8, (x ^ y) as u8]));
         img.save(&path).unwrap();
-        let image = DatasetImage { id: 1, path, size: [160, 120] };
+        let image = DatasetImage { id: 1, path, size: Size::new(160, 120) };
         let boxes =
             [BBox { x: 10.0, y: 5.0, w: 50.0, h: 100.0 }, BBox { x: 70.0, y: 20.0, w: 60.0, h: 80.0 }];
         // 76 of the random tokens are not their own mirror image: the flip test must mirror them.
@@ -151,7 +151,7 @@ mod tests {
         let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
         let info = WeightsInfo::new(config.clone(), Skeleton::coco17().clone(), TrainingRecord::default());
         let estimator = Estimator::from_parts(config.init(&device.device), info, device);
-        let image = DatasetImage { id: 1, path: "gone.png".into(), size: [9, 9] };
+        let image = DatasetImage { id: 1, path: "gone.png".into(), size: Size::new(9, 9) };
         let crop = CropBox { center: [4.0, 4.0], scale: [0.1, 0.1] };
         let crops = [PersonCrop { image: &image, crop, box_score: 1.0, annotated: None }];
         let error = estimate_crops(&estimator.network(), &crops, &[Settings::default()], |_| ());

@@ -199,8 +199,11 @@ impl<'a> Inference<'a> {
             // What was measured belongs to the source on show.
             *lock(&self.shared.measuring) = MeasurementState::default();
         }
-        let frame_info =
-            FrameInfo { timestamp: frame.frame.timestamp, jump, still: frame.frame.name.is_some() };
+        let frame_info = FrameInfo {
+            timestamp: frame.frame.timestamp,
+            discontinuous: jump,
+            still: frame.frame.name.is_some(),
+        };
         let before = self.tracker.clone();
         self.current =
             Some(Current { frame, frame_info, before, found: None, looked: false, boxes: Vec::new() });
@@ -221,7 +224,7 @@ impl<'a> Inference<'a> {
         self.tracker = current.before.clone();
         let tracker = &mut self.tracker;
 
-        let wanted = tracking.time(|| tracker.begin(pixels, &current.frame_info, &settings.follow));
+        let wanted = tracking.time(|| tracker.predict(pixels, &current.frame_info, &settings.follow));
         if let (true, None, true, Some(finder)) =
             (wanted, &current.found, settings.detect, &mut self.detector)
         {
@@ -239,10 +242,10 @@ impl<'a> Inference<'a> {
         let blind = current.found.is_none();
         match &current.found {
             _ if !wanted => {}
-            None => tracking.time(|| tracker.undetected()),
+            None => tracking.time(|| tracker.search_without_detector()),
             Some(found) => {
                 self.found = found.clone();
-                tracking.time(|| tracker.detected(found));
+                tracking.time(|| tracker.associate_detections(found));
             }
         }
         let (estimated, people) = loop {
@@ -251,9 +254,9 @@ impl<'a> Inference<'a> {
             let estimated =
                 guarded(|| estimator.estimate(&image, boxes, &settings.infer, settings.heatmaps))?;
             let poses = poses(&estimated);
-            let people = tracking.time(|| tracker.estimated(&poses));
+            let people = tracking.time(|| tracker.update(&poses));
             // A picture gets no second chance in a next frame: who was just found is looked at closer.
-            if !(blind && current.frame_info.still && tracker.is_searching()) {
+            if !(blind && current.frame_info.still && tracker.is_refining()) {
                 break (estimated, people);
             }
         };
@@ -283,7 +286,7 @@ impl<'a> Inference<'a> {
         let (image, settings) = (DeviceImage::new(&current.frame.frame.pixels), &self.settings);
         let estimated =
             guarded(|| estimator.estimate(&image, &current.boxes, &settings.infer, settings.heatmaps))?;
-        let people = self.tracker.again(&poses(&estimated));
+        let people = self.tracker.replace_poses(&poses(&estimated));
         let times = FrameTimes { network: estimated.1, whole: started.elapsed(), ..FrameTimes::default() };
         let frame = current.frame.clone();
         self.publish(frame, people, estimated, times);

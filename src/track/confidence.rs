@@ -1,16 +1,16 @@
-//! When a pose says where a person is.
+//! When a keypoint, and a pose, is confident enough to say where a person is.
 
-use crate::pose::{Keypoint, Pose};
+use crate::pose::{Keypoint, Pose, Size};
 use crate::vision::BBox;
 
 /// Keypoints below this score say nothing about where the person is.
 pub(super) const MIN_SCORE: f32 = 0.2;
-/// A person's box is larger than that of the joints: the head's top, the hands and the feet stick out.
-const AROUND_JOINTS: f32 = 1.25;
+/// How much larger a person's box is than that of the joints: the top of the head, hands and feet lie beyond them.
+const BODY_MARGIN: f32 = 1.25;
 /// A box smaller than this share of the picture's shorter side is an error of the network, not a person.
 const MIN_SIDE: f32 = 0.05;
 
-/// A person with fewer sure keypoints than this counts as not seen: a third of the joints, 5 of COCO's 17.
+/// A person with fewer confident keypoints than this counts as not found: a third of the joints, 5 of COCO's 17.
 fn min_keypoints(joints: usize) -> usize {
     (joints / 3).max(1)
 }
@@ -19,15 +19,15 @@ pub(super) fn is_confident(k: &Keypoint) -> bool {
     k.score >= MIN_SCORE && k.x.is_finite() && k.y.is_finite()
 }
 
-/// The person's box as its sure keypoints show it, in a picture of `size`; none when the pose is unsure,
-/// implausibly small, or outside the picture.
-pub(super) fn body(pose: &Pose, size: [u32; 2]) -> Option<BBox> {
-    let [width, height] = size;
-    let sure: Vec<Keypoint> = pose.keypoints.iter().filter(|k| is_confident(k)).copied().collect();
-    (sure.len() >= min_keypoints(pose.keypoints.len()))
-        .then(|| BBox::around(&sure, f32::NEG_INFINITY))
+/// The person's box by its confident keypoints, in a picture of `size`; none when too few of them are confident, or
+/// the pose is implausibly small or outside of the picture.
+pub(super) fn body(pose: &Pose, size: Size) -> Option<BBox> {
+    let Size { width, height } = size;
+    let confident: Vec<Keypoint> = pose.keypoints.iter().filter(|k| is_confident(k)).copied().collect();
+    (confident.len() >= min_keypoints(pose.keypoints.len()))
+        .then(|| BBox::around(&confident, f32::NEG_INFINITY))
         .flatten()
-        .map(|joints| joints.expanded(AROUND_JOINTS))
+        .map(|joints| joints.expanded(BODY_MARGIN))
         .filter(|b| b.w.max(b.h) >= MIN_SIDE * width.min(height) as f32)
         .filter(|b| b.intersected(width, height).is_some())
 }
@@ -48,13 +48,13 @@ mod tests {
 
     #[test]
     fn the_box_surrounds_the_joints() {
-        let b = body(&pose(&BODY, 0.9), [320, 240]).unwrap();
+        let b = body(&pose(&BODY, 0.9), Size::new(320, 240)).unwrap();
         assert!(b.x < 90.0 && b.x + b.w > 110.0 && b.y < 50.0 && b.y + b.h > 150.0);
         assert!(b.w < 60.0 && b.h < 160.0);
     }
 
     #[test]
-    fn an_unsure_a_tiny_or_an_outside_pose_shows_nobody() {
+    fn a_pose_of_low_confidence_a_tiny_or_an_outside_one_shows_nobody() {
         for nobody in [
             pose(&BODY, 0.1),
             pose(&BODY[..4], 0.9),
@@ -63,7 +63,7 @@ mod tests {
             pose(&BODY.map(|(x, y)| (x + 1000.0, y)), 0.9),
             Pose::default(),
         ] {
-            assert_eq!(body(&nobody, [320, 240]), None, "{nobody:?}");
+            assert_eq!(body(&nobody, Size::new(320, 240)), None, "{nobody:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who is who from frame to frame, and steady keypoints.
+//! Tracking: who is who from frame to frame, and smoothed keypoints.
 //!
 //! A [`Tracker`] says for each frame whether a person detection is wanted and in which boxes poses are to be
 //! estimated; it takes the poses and gives back people with ids and smoothed keypoints. It runs no network

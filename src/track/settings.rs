@@ -1,4 +1,4 @@
-//! What a user chooses: who is followed, how often people are looked for, how much keypoints are smoothed.
+//! What a user chooses: who is tracked, how often people are detected, how much keypoints are smoothed.
 
 use crate::vision::BBox;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,7 @@ impl FollowMode {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SmoothingSettings {
+    /// Whether keypoints are smoothed at all.
     pub on: bool,
     /// Cutoff frequency in Hz of a keypoint at rest: lower is steadier.
     pub min_cutoff: f64,
@@ -54,17 +55,19 @@ impl Default for SmoothingSettings {
     }
 }
 
-/// How people are followed.
+/// How people are tracked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrackSettings {
+    /// Who is followed.
     pub mode: FollowMode,
-    /// At most this many people are followed at once.
+    /// The most people that are tracked at once; at least 1.
     pub most_people: usize,
-    /// People lower than this share of the picture's height are left out.
+    /// People lower than this share of the picture's height (0 to 1) are left out.
     pub min_size: f32,
     /// Frames from one person detection to the next, at least 1, while nobody is lost.
     pub detect_every: u32,
+    /// How keypoints are smoothed.
     pub smoothing: SmoothingSettings,
 }
 

@@ -1,15 +1,15 @@
-//! Steady keypoints of one person.
+//! Smoothed keypoints of one person.
 
 use super::SmoothingSettings;
 use super::confidence::MIN_SCORE;
 use super::one_euro::{FilterStep, OneEuro};
 use crate::pose::{Keypoint, Pose};
 
-/// A keypoint that was not seen for this many seconds starts anew: what lies in between is unknown, and the old
-/// place would drag the new one.
-const FORGOTTEN: f64 = 0.25;
-/// From this score on a keypoint is relied on as it is; below, its filter is as much slower as the score is lower.
-const TRUSTED: f32 = 0.5;
+/// The filter of a keypoint that was not found for this many seconds starts anew: what happened in between is unknown,
+/// and the old position would drag the new one.
+const RESTART_AFTER: f64 = 0.25;
+/// From this score on a keypoint is trusted fully; below it, the filter's cutoff falls in proportion to the score.
+const FULL_TRUST_SCORE: f32 = 0.5;
 
 /// Filters of a person's keypoints.
 #[derive(Clone, Debug, Default)]
@@ -21,15 +21,15 @@ pub(super) struct PoseFilter {
 struct JointFilter {
     x: OneEuro,
     y: OneEuro,
-    /// When it was seen last, in seconds.
+    /// When the joint was found last, in seconds.
     at: f64,
 }
 
 impl PoseFilter {
-    /// The pose with steady keypoints. `at` is the frame's time in seconds, `size` the person's size in pixels.
+    /// The smoothed pose. `at` is the frame's time in seconds, `size` the person's size in pixels.
     ///
-    /// Keypoints below the score at which a joint counts as seen stay as they are and leave their filter alone.
-    /// At the time of the last pose nothing moves: what comes back is what came back then.
+    /// Keypoints of low confidence are returned as they are and do not change their filter. A second pose at the time of
+    /// the last one changes nothing: the result is that of the last one.
     pub fn smooth(&mut self, pose: &Pose, at: f64, size: f64, settings: &SmoothingSettings) -> Pose {
         self.joints.resize(pose.keypoints.len(), None);
         let keypoints = pose.keypoints.iter().zip(&mut self.joints);
@@ -49,12 +49,12 @@ fn smooth(
         return *k;
     }
     let (x, y) = (f64::from(k.x), f64::from(k.y));
-    let known = joint.take().filter(|j| (0.0..=FORGOTTEN).contains(&(at - j.at)));
+    let known = joint.take().filter(|j| (0.0..=RESTART_AFTER).contains(&(at - j.at)));
     let now = match known {
         None => JointFilter { x: OneEuro::new(x), y: OneEuro::new(y), at },
         Some(same) if same.at == at => same,
         Some(mut j) => {
-            let trust = f64::from((k.score / TRUSTED).min(1.0));
+            let trust = f64::from((k.score / FULL_TRUST_SCORE).min(1.0));
             let step = FilterStep { seconds: at - j.at, size, trust };
             j.x.update(x, step, settings);
             j.y.update(y, step, settings);
@@ -203,7 +203,7 @@ mod tests {
         assert!(m.error[0] < 0.75 && m.error[1] < 0.9 && m.error[2] < 1.7, "{m:?}");
     }
 
-    /// Prints the comparison of `docs/TRACKING.md`.
+    /// Prints the comparison of `docs/experiments/2026-11-21-scene-cuts-and-smoothing.md`.
     #[test]
     #[ignore = "a comparison of settings, for the documentation"]
     fn compare_settings() {

@@ -101,15 +101,15 @@ impl World {
         let timestamp = Duration::from_secs_f64(f64::from(self.frame) * self.apart);
         let frame_info = FrameInfo { timestamp, ..FrameInfo::default() };
         let seen = visible(people);
-        if self.tracker.begin(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &self.settings) {
+        if self.tracker.predict(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &self.settings) {
             self.asked.push(self.frame);
             let found: Vec<Detection> =
                 seen.iter().map(|p| Detection { bbox: p.bbox(), score: 0.8 }).collect();
-            self.tracker.detected(&found);
+            self.tracker.associate_detections(&found);
         }
         self.frame += 1;
         let poses: Vec<Pose> = self.tracker.boxes().iter().map(|b| network(b, &seen)).collect();
-        self.tracker.estimated(&poses)
+        self.tracker.update(&poses)
     }
 
     fn ids(&mut self, people: &[Someone]) -> Vec<u32> {
@@ -192,12 +192,12 @@ fn one_person_in_two_boxes_is_one_person() {
     let shifted = BBox { x: person.bbox().x + 15.0, ..person.bbox() };
     for i in 0..20 {
         let frame_info = FrameInfo { timestamp: Duration::from_millis(33 * i), ..FrameInfo::default() };
-        if world.tracker.begin(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &world.settings) {
+        if world.tracker.predict(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &world.settings) {
             let twice = [person.bbox(), shifted].map(|bbox| Detection { bbox, score: 0.7 });
-            world.tracker.detected(&twice);
+            world.tracker.associate_detections(&twice);
         }
         let poses = vec![person.pose(); world.tracker.boxes().len()];
-        let people = world.tracker.estimated(&poses);
+        let people = world.tracker.update(&poses);
         assert_eq!(people.iter().map(|p| p.id.0).collect::<Vec<_>>(), [1]);
     }
 }
@@ -243,13 +243,16 @@ fn people_are_looked_for_when_there_is_a_reason() {
     assert_eq!(world.asked, [0, 2], "another mode");
     let img = RgbImage::new(WIDTH, HEIGHT);
     let later = FrameInfo { timestamp: Duration::from_millis(200), ..FrameInfo::default() };
-    assert!(!world.tracker.begin(&img, &later, &world.settings));
-    assert!(world.tracker.begin(&img, &FrameInfo { jump: true, ..later }, &world.settings), "a jump");
-    world.tracker.detected(&[]);
+    assert!(!world.tracker.predict(&img, &later, &world.settings));
+    assert!(
+        world.tracker.predict(&img, &FrameInfo { discontinuous: true, ..later }, &world.settings),
+        "a jump"
+    );
+    world.tracker.associate_detections(&[]);
     let white = RgbImage::from_pixel(WIDTH, HEIGHT, image::Rgb([255; 3]));
-    assert!(world.tracker.begin(&white, &later, &world.settings), "a scene cut");
-    world.tracker.detected(&[]);
-    assert!(world.tracker.begin(&white, &FrameInfo::default(), &world.settings), "back in time");
+    assert!(world.tracker.predict(&white, &later, &world.settings), "a scene cut");
+    world.tracker.associate_detections(&[]);
+    assert!(world.tracker.predict(&white, &FrameInfo::default(), &world.settings), "back in time");
 }
 
 #[test]
@@ -258,10 +261,10 @@ fn a_scene_cut_ends_everybody() {
     assert_eq!(world.ids(&[at(100.0)]), [1]);
     let white = RgbImage::from_pixel(WIDTH, HEIGHT, image::Rgb([255; 3]));
     let frame_info = FrameInfo { timestamp: Duration::from_millis(33), ..FrameInfo::default() };
-    assert!(world.tracker.begin(&white, &frame_info, &world.settings));
+    assert!(world.tracker.predict(&white, &frame_info, &world.settings));
     assert!(world.tracker.boxes().is_empty());
-    world.tracker.detected(&[Detection { bbox: at(100.0).bbox(), score: 0.9 }]);
-    assert_eq!(world.tracker.estimated(&[at(100.0).pose()])[0].id, TrackId(2));
+    world.tracker.associate_detections(&[Detection { bbox: at(100.0).bbox(), score: 0.9 }]);
+    assert_eq!(world.tracker.update(&[at(100.0).pose()])[0].id, TrackId(2));
 }
 
 #[test]
@@ -341,16 +344,16 @@ fn search(
     mut look: impl FnMut(usize) -> Pose,
 ) -> (Vec<BBox>, Vec<TrackedPerson>) {
     let img = RgbImage::new(WIDTH, HEIGHT);
-    if tracker.begin(&img, frame_info, &TrackSettings::default()) {
-        tracker.undetected();
+    if tracker.predict(&img, frame_info, &TrackSettings::default()) {
+        tracker.search_without_detector();
     }
     let mut looks = Vec::new();
     loop {
         let boxes = tracker.boxes();
         let poses: Vec<Pose> = (0..boxes.len()).map(|i| look(looks.len() + i)).collect();
         looks.extend(boxes);
-        let people = tracker.estimated(&poses);
-        if !tracker.is_searching() {
+        let people = tracker.update(&poses);
+        if !tracker.is_refining() {
             return (looks, people);
         }
     }
@@ -400,10 +403,10 @@ fn estimating_a_frame_again_moves_nobody() {
     let raw: Vec<Pose> = last.iter().map(|p| p.raw.clone()).collect();
     assert_ne!(last[0].pose, last[0].raw, "somebody who walks is smoothed");
     for _ in 0..3 {
-        assert_eq!(world.tracker.again(&raw), last);
+        assert_eq!(world.tracker.replace_poses(&raw), last);
     }
     world.tracker.set_smoothing(SmoothingSettings { on: false, ..SmoothingSettings::default() });
-    assert_eq!(world.tracker.again(&raw)[0].pose, raw[0]);
+    assert_eq!(world.tracker.replace_poses(&raw)[0].pose, raw[0]);
 }
 
 #[test]
@@ -412,9 +415,9 @@ fn pictures_are_never_smoothed_and_follow_nobody() {
     for i in 0..5 {
         let person = at(100.0 + 3.0 * i as f32);
         let frame_info = FrameInfo { still: true, ..FrameInfo::default() };
-        assert!(tracker.begin(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &TrackSettings::default()));
-        tracker.detected(&[Detection { bbox: person.bbox(), score: 0.6 }]);
-        let people = tracker.estimated(&[person.pose()]);
+        assert!(tracker.predict(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &TrackSettings::default()));
+        tracker.associate_detections(&[Detection { bbox: person.bbox(), score: 0.6 }]);
+        let people = tracker.update(&[person.pose()]);
         assert_eq!(people[0].pose, person.pose());
         assert_eq!((people[0].id, people[0].box_score), (TrackId(i + 1), 0.6));
     }
@@ -439,18 +442,22 @@ proptest! {
         let settings = TrackSettings { mode, most_people, detect_every: 0, ..TrackSettings::default() };
         let mut tracker = Tracker::new(Skeleton::coco17().sigmas.clone());
         let mut time = 0;
-        for (passed, [jump, still, detector], boxes, joints) in frames {
+        for (passed, [discontinuous, still, detector], boxes, joints) in frames {
             time += passed;
-            let frame_info = FrameInfo { timestamp: Duration::from_millis(time), jump: jump && still, still: still && !jump };
-            if tracker.begin(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &settings) {
+            let frame_info = FrameInfo {
+                timestamp: Duration::from_millis(time),
+                discontinuous: discontinuous && still,
+                still: still && !discontinuous,
+            };
+            if tracker.predict(&RgbImage::new(WIDTH, HEIGHT), &frame_info, &settings) {
                 if detector {
                     let found: Vec<Detection> = boxes
                         .iter()
                         .map(|&(x, y, w, h, score)| Detection { bbox: BBox { x, y, w, h }, score })
                         .collect();
-                    tracker.detected(&found);
+                    tracker.associate_detections(&found);
                 } else {
-                    tracker.undetected();
+                    tracker.search_without_detector();
                 }
             }
             loop {
@@ -466,7 +473,7 @@ proptest! {
                         score: 0.5,
                     })
                     .collect();
-                let people = tracker.estimated(&poses);
+                let people = tracker.update(&poses);
                 prop_assert!(people.len() <= most_people.max(1));
                 prop_assert!(people.windows(2).all(|p| p[0].index < p[1].index));
                 let mut ids: Vec<TrackId> = people.iter().map(|p| p.id).collect();
@@ -474,8 +481,8 @@ proptest! {
                 ids.dedup();
                 prop_assert_eq!(ids.len(), people.len());
                 prop_assert!(people.iter().all(|p| p.bbox == looks[p.index] && p.raw == poses[p.index]));
-                prop_assert_eq!(tracker.again(&poses), people);
-                if !tracker.is_searching() {
+                prop_assert_eq!(tracker.replace_poses(&poses), people);
+                if !tracker.is_refining() {
                     break;
                 }
             }

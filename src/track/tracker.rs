@@ -1,144 +1,160 @@
-//! Follows the people of a stream of frames.
+//! Tracks the people of a stream of frames.
 
 use super::assign::assign;
 use super::candidates::{Candidate, PointTarget, choose};
 use super::confidence::{MIN_SCORE, body};
-use super::person_track::{Track, longer};
+use super::person_track::{PersonTrack, longer_side};
 use super::scene_cut::SceneCutDetector;
 use super::{FollowMode, FrameInfo, SmoothingSettings, TrackId, TrackSettings, TrackedPerson};
-use crate::pose::{Pose, oks_of_confident};
+use crate::pose::{Pose, Size, oks_of_confident};
 use crate::vision::{BBox, Detection};
 use image::RgbImage;
 
-/// A person who is not found for longer than this many seconds is gone. People come out from behind each other
-/// in less; who was away longer may be somebody else.
-const KEPT: f64 = 1.0;
-/// A lost person is still looked at where it should be until that place is [stale](Track::is_stale), even if the
-/// detector misses it there: most losses are one blurred frame. Where one frame takes longer than that, or than
-/// [`KEPT`], so many frames are waited for.
-const TRIES: u32 = 2;
-/// While somebody is missing, or nobody is there, the detector looks at every so many frames. It costs about
-/// what a pose costs; so an empty scene is cheaper than one person, and who comes in waits 1/6 s at 30 frames/s.
-const RETRY: u32 = 5;
-/// Boxes that overlap less than this are not one person's.
+/// The track of a person who is not found for longer than this many seconds ends. People come out from behind each
+/// other in less; somebody who was away longer may be somebody else.
+const MAX_SECONDS_MISSING: f64 = 1.0;
+/// A person who was lost is still looked for at the predicted place until that is [stale](PersonTrack::is_stale), even
+/// where the detector misses them: most losses are one blurred frame. Where a single frame takes longer than that, or
+/// than [`MAX_SECONDS_MISSING`], the track lives for this many frames.
+const MIN_FRAMES_MISSING: u32 = 2;
+/// While somebody is missing, or nobody is there, the detector runs every this many frames. It costs about as much as
+/// a pose; so an empty scene is cheaper than one person, and a newcomer waits 1/6 s at 30 frames/s.
+const DETECT_EVERY_WHILE_MISSING: u32 = 5;
+/// Boxes that overlap less than this (IoU) are not of one person.
 const MIN_OVERLAP: f64 = 0.2;
-/// Less alike than this is somebody else ([`Track::like_pose`]).
-const MIN_ALIKE: f64 = 0.15;
-/// Two poses of one frame with this OKS are one person seen twice.
-const DOUBLE: f64 = 0.7;
-/// A pose of somebody who is followed counts this much more than a new one's, where both are one person.
-const FOLLOWED_FIRST: f32 = 0.2;
-/// How often one picture is looked at, without a detector, to come close to the person in it.
-const LOOKS: usize = 3;
-/// A look that moves the box less than this (overlap of old and new) ends that search.
-const SETTLED: f32 = 0.8;
+/// A pose less similar than this to a track is somebody else's ([`PersonTrack::pose_similarity`]).
+const MIN_SIMILARITY: f64 = 0.15;
+/// Two poses of one frame with this OKS are one person found twice.
+const DUPLICATE_OKS: f64 = 0.7;
+/// Added to the score of a tracked person's pose where it and a new one are the same person.
+const TRACKED_BONUS: f32 = 0.2;
+/// How often poses are estimated in one picture, without a detector, to close in on the person in it.
+const MAX_REFINEMENTS: usize = 3;
+/// The search ends when the next box overlaps the last one by this (IoU) or more.
+const CONVERGED_IOU: f32 = 0.8;
 
 /// Follows people from frame to frame. For each frame:
 ///
-/// 1. [`begin`](Tracker::begin); if that is true, [`detected`](Tracker::detected) with what a detector
-///    found, or [`undetected`](Tracker::undetected) where there is none;
-/// 2. poses are estimated in [`boxes`](Tracker::boxes) and given to [`estimated`](Tracker::estimated),
-///    which answers with the people;
-/// 3. while [`is_searching`](Tracker::is_searching), step 2 may be done once more for the same frame: without a
-///    detector a person is found by coming closer. A picture is worth it; in a video the next frame does as well.
+/// 1. [`predict`](Tracker::predict); if it returns true, [`associate_detections`](Tracker::associate_detections) with
+///    what a detector found, or [`search_without_detector`](Tracker::search_without_detector) where there is none;
+/// 2. poses are estimated in [`boxes`](Tracker::boxes) and given to [`update`](Tracker::update), which returns the
+///    people;
+/// 3. while [`is_refining`](Tracker::is_refining), step 2 may be repeated for the same frame: without a detector a
+///    person is found from coarse to fine. It is worth it in a picture; in a video the next frame does as well.
 #[derive(Clone, Debug)]
 pub struct Tracker {
+    /// OKS sigma of each joint.
     sigmas: Vec<f64>,
     settings: TrackSettings,
     /// The mode of the last frame; none before the first.
     mode: Option<FollowMode>,
-    aim: PointTarget,
+    target: PointTarget,
     scene: SceneCutDetector,
-    /// Of the present frame: width and height, time in seconds, whether it follows no other.
-    size: [u32; 2],
+    /// Of the present frame.
+    size: Size,
+    /// The present frame's time in seconds.
     now: f64,
+    /// The present frame follows no other.
     still: bool,
-    tracks: Vec<Track>,
+    tracks: Vec<PersonTrack>,
     last_id: u32,
-    /// Frames since people were last looked for.
-    since: u32,
-    /// They must be looked for in this frame or, if it was not done, in the next.
-    due: bool,
-    /// Somebody answered with [`Tracker::detected`].
+    /// Frames since the last detection.
+    frames_since_detection: u32,
+    /// A detection is due in this frame or, if it did not happen, in the next.
+    detection_due: bool,
+    /// The last detection was a detector's.
     has_detector: bool,
-    looks: Vec<Candidate>,
-    search: Option<Search>,
+    /// Where poses are estimated in the present frame.
+    candidates: Vec<Candidate>,
+    refinement: Option<Refinement>,
     /// Who was found in the present frame.
-    shown: Vec<Association>,
+    associations: Vec<Association>,
 }
 
-/// A search without a detector.
+/// A coarse-to-fine search without a detector.
 #[derive(Clone, Copy, Debug)]
-struct Search {
-    /// Looks that were taken.
-    taken: usize,
-    /// Who was found by them.
+struct Refinement {
+    /// Boxes that were tried.
+    tried: usize,
+    /// Who was found in them.
     id: Option<TrackId>,
 }
 
+/// A candidate in which a tracked person was found.
 #[derive(Clone, Copy, Debug)]
 struct Association {
+    /// Of the candidate.
     index: usize,
-    look: Candidate,
+    candidate: Candidate,
     id: TrackId,
 }
 
 /// A pose that shows somebody.
 struct Observation<'a> {
+    /// Of the candidate in which it was found.
     index: usize,
-    look: Candidate,
+    candidate: Candidate,
     pose: &'a Pose,
     body: BBox,
 }
 
+/// What the poses of a frame show.
+struct Observations<'a> {
+    /// Each person once, in the order of the candidates.
+    people: Vec<Observation<'a>>,
+    /// Owners of candidates that showed a person whom another candidate shows better.
+    duplicates: Vec<TrackId>,
+}
+
 impl Tracker {
-    /// Follows people whose joints have these OKS sigmas ([`Skeleton::sigmas`](crate::pose::Skeleton)).
+    /// A tracker of people whose joints have these OKS sigmas ([`Skeleton::sigmas`](crate::pose::Skeleton)).
     pub fn new<S: Into<f64>>(sigmas: impl IntoIterator<Item = S>) -> Tracker {
         Tracker {
             sigmas: sigmas.into_iter().map(Into::into).collect(),
             settings: TrackSettings::default(),
             mode: None,
-            aim: PointTarget::At([0.0; 2]),
+            target: PointTarget::Point([0.0; 2]),
             scene: SceneCutDetector::default(),
-            size: [0; 2],
+            size: Size::default(),
             now: 0.0,
             still: false,
             tracks: Vec::new(),
             last_id: 0,
-            since: 0,
-            due: true,
+            frames_since_detection: 0,
+            detection_due: true,
             has_detector: false,
-            looks: Vec::new(),
-            search: None,
-            shown: Vec::new(),
+            candidates: Vec::new(),
+            refinement: None,
+            associations: Vec::new(),
         }
     }
 
-    /// Begins a frame. True when a person detection is wanted: in the first frame, after a jump, at a scene cut
-    /// or another mode, every [`TrackSettings::detect_every`] frames, when somebody was lost, and every few
-    /// frames while somebody is missing or nobody is there.
-    pub fn begin(&mut self, img: &RgbImage, frame_info: &FrameInfo, settings: &TrackSettings) -> bool {
-        let (now, size) = (frame_info.timestamp.as_secs_f64(), [img.width(), img.height()]);
-        if frame_info.jump || frame_info.still || self.still || now < self.now || size != self.size {
+    /// Begins a frame: predicts where everybody is in it. True when a detection is wanted: in the first frame, after a
+    /// discontinuity, at a scene cut, in another mode, every [`TrackSettings::detect_every`] frames, when somebody was
+    /// lost, and every few frames while somebody is missing or nobody is there.
+    pub fn predict(&mut self, img: &RgbImage, frame_info: &FrameInfo, settings: &TrackSettings) -> bool {
+        let (now, size) = (frame_info.timestamp.as_secs_f64(), Size::from(img.dimensions()));
+        let follows_no_other = frame_info.discontinuous || frame_info.still || self.still;
+        if follows_no_other || now < self.now || size != self.size {
             self.reset();
         }
         (self.now, self.size, self.still) = (now, size, frame_info.still);
         if self.scene.is_cut(img) {
-            self.forget_people();
+            self.remove_all();
         }
         self.settings = TrackSettings { most_people: settings.most_people.max(1), ..*settings };
         if self.mode.replace(settings.mode) != Some(settings.mode) {
-            self.due = true;
-            self.aim = self.first_aim();
+            self.detection_due = true;
+            self.target = self.initial_target();
             if let FollowMode::Drawn(_) = settings.mode {
                 self.tracks.clear();
             }
         }
-        self.end_the_gone();
-        (self.search, self.since) = (None, self.since.saturating_add(1));
-        self.shown.clear();
-        let held = self.tracks.iter().filter_map(|t| self.held(t)).collect();
-        self.look_at(held);
+        self.remove_expired();
+        self.refinement = None;
+        self.frames_since_detection = self.frames_since_detection.saturating_add(1);
+        self.associations.clear();
+        self.select_candidates(self.tracks.iter().filter_map(|t| self.predicted_candidate(t)).collect());
         self.is_detection_wanted()
     }
 
@@ -148,242 +164,254 @@ impl Tracker {
         }
         let missed = self.tracks.is_empty() || self.tracks.iter().any(|t| t.is_missing());
         // Looking at the whole picture without a detector costs no more than following a person.
-        let again = if self.has_detector { RETRY } else { 1 };
+        let retry = if self.has_detector { DETECT_EVERY_WHILE_MISSING } else { 1 };
         // After a gap boxes are where people were, not where they are.
         let stale = self.has_detector && self.tracks.iter().any(|t| !t.is_missing() && t.is_stale(self.now));
-        self.due
+        self.detection_due
             || stale
-            || self.since >= self.settings.detect_every.max(1)
-            || (missed && self.since >= again)
+            || self.frames_since_detection >= self.settings.detect_every.max(1)
+            || (missed && self.frames_since_detection >= retry)
     }
 
-    /// Takes what the detector found in the frame, after [`Tracker::begin`] asked for it.
-    pub fn detected(&mut self, found: &[Detection]) {
-        (self.since, self.due, self.has_detector) = (0, false, true);
-        let [width, height] = self.size;
+    fn detection_done(&mut self, by_detector: bool) {
+        (self.frames_since_detection, self.detection_due, self.has_detector) = (0, false, by_detector);
+    }
+
+    /// Takes what the detector found in the frame, after [`Tracker::predict`] asked for it. Each detection becomes the
+    /// box of the track that it is most similar to, or of somebody new.
+    pub fn associate_detections(&mut self, found: &[Detection]) {
+        self.detection_done(true);
+        let Size { width, height } = self.size;
         let lowest = self.settings.min_size * height as f32;
         let found: Vec<Detection> = found
             .iter()
             .filter(|d| d.bbox.h >= lowest)
             .filter_map(|d| Some(Detection { bbox: in_picture(&d.bbox, width, height)?, ..*d }))
             .collect();
-        let enough = |alike: f64| if alike < MIN_OVERLAP { 0.0 } else { alike };
-        let alike: Vec<Vec<f64>> = self
+        let gated = |similarity: f64| if similarity < MIN_OVERLAP { 0.0 } else { similarity };
+        let similarity: Vec<Vec<f64>> = self
             .tracks
             .iter()
-            .map(|t| found.iter().map(|d| enough(t.like_box(&d.bbox, self.now))).collect())
+            .map(|t| found.iter().map(|d| gated(t.box_similarity(&d.bbox, self.now))).collect())
             .collect();
-        let pairs = assign(&alike);
-        let seen = |d: &Detection, owner: Option<&Track>| Candidate {
+        let pairs = assign(&similarity);
+        let candidate = |d: &Detection, owner: Option<&PersonTrack>| Candidate {
             bbox: d.bbox,
             score: d.score,
             owner: owner.map(|t| t.id),
             active: owner.is_some_and(|t| !t.is_missing()),
         };
         let known = self.tracks.iter().zip(&pairs).filter_map(|(track, pair)| match pair {
-            Some(d) => Some(seen(&found[*d], Some(track))),
-            None => self.held(track),
+            Some(d) => Some(candidate(&found[*d], Some(track))),
+            None => self.predicted_candidate(track),
         });
-        let new = (0..found.len()).filter(|d| !pairs.contains(&Some(*d))).map(|d| seen(&found[d], None));
-        let options = known.chain(new).collect();
-        self.look_at(options);
+        let new = (0..found.len()).filter(|d| !pairs.contains(&Some(*d))).map(|d| candidate(&found[d], None));
+        let candidates = known.chain(new).collect();
+        self.select_candidates(candidates);
     }
 
-    /// There is no detector. While nobody is followed, the whole picture is looked at, or the surroundings of the
-    /// place that was pointed at.
-    pub fn undetected(&mut self) {
-        (self.since, self.due, self.has_detector) = (0, false, false);
+    /// Answers [`Tracker::predict`] where there is no detector. While nobody is tracked, one person is looked for in
+    /// the whole picture, or around the point that was clicked.
+    pub fn search_without_detector(&mut self) {
+        self.detection_done(false);
         if self.tracks.iter().any(|t| !t.is_missing()) || matches!(self.settings.mode, FollowMode::Drawn(_)) {
             return;
         }
-        let [width, height] = self.size;
+        let Size { width, height } = self.size;
         let whole = BBox::whole(width, height);
         let around = |[x, y]: [f32; 2]| {
             let side = width.min(height) as f32;
             let square = BBox { x: x - side / 2.0, y: y - side / 2.0, w: side, h: side };
             in_picture(&square, width, height).unwrap_or(whole)
         };
-        let bbox = match (self.settings.mode, self.aim) {
-            (FollowMode::Point(_), PointTarget::At(at) | PointTarget::Near(at, _)) => around(at),
-            (FollowMode::Point(_), PointTarget::On(id)) => {
+        let bbox = match (self.settings.mode, self.target) {
+            (FollowMode::Point(_), PointTarget::Point(at) | PointTarget::LostNear { at, .. }) => around(at),
+            (FollowMode::Point(_), PointTarget::Track(id)) => {
                 let lost = self.tracks.iter().find(|t| t.id == id);
-                lost.map_or(whole, |t| around(t.expected(self.now).center()))
+                lost.map_or(whole, |t| around(t.predicted_box(self.now).center()))
             }
             _ => whole,
         };
-        self.looks = vec![Candidate { bbox, score: 1.0, owner: None, active: false }];
-        self.search = Some(Search { taken: 0, id: None });
+        self.candidates = vec![Candidate { bbox, score: 1.0, owner: None, active: false }];
+        self.refinement = Some(Refinement { tried: 0, id: None });
     }
 
-    /// The boxes to estimate poses in, in pixels of the picture; perhaps none.
+    /// The boxes to estimate poses in, in pixels of the picture; there may be none.
     pub fn boxes(&self) -> Vec<BBox> {
-        self.looks.iter().map(|l| l.bbox).collect()
+        self.candidates.iter().map(|l| l.bbox).collect()
     }
 
-    /// Takes the poses found in [`Tracker::boxes`], in their order, and tells who is there. Who cannot be
-    /// found is left out, and kept in mind for a short while.
-    pub fn estimated(&mut self, poses: &[Pose]) -> Vec<TrackedPerson> {
-        let (found, doubled) = self.found(poses);
-        let closer = self.search.and_then(|s| s.id);
-        let pairs = match closer {
-            Some(id) => vec![self.tracks.iter().position(|t| t.id == id); found.len()],
-            None => self.paired(&found),
+    /// Takes the poses estimated in [`Tracker::boxes`], in their order, and returns the people who are there. Somebody
+    /// who is not found is left out, and their track kept for a short while.
+    pub fn update(&mut self, poses: &[Pose]) -> Vec<TrackedPerson> {
+        let Observations { people: observed, duplicates } = self.observe(poses);
+        let refined = self.refinement.and_then(|search| search.id);
+        let pairs = match refined {
+            Some(id) => vec![self.tracks.iter().position(|t| t.id == id); observed.len()],
+            None => self.associate_poses(&observed),
         };
-        let ids: Vec<Option<TrackId>> = pairs.iter().map(|p| p.map(|t| self.tracks[t].id)).collect();
-        self.lose_the_others(&ids, &doubled);
+        let ids: Vec<Option<TrackId>> = pairs.iter().map(|pair| pair.map(|t| self.tracks[t].id)).collect();
+        self.mark_missing(&ids, &duplicates);
         let (now, still, smoothing) = (self.now, self.still, self.settings.smoothing);
-        let mut people = Vec::with_capacity(found.len());
-        for (f, id) in found.iter().zip(ids) {
-            let Some(track) = self.take(f, id, closer.is_some()) else { continue };
+        let mut people = Vec::with_capacity(observed.len());
+        for (observation, id) in observed.iter().zip(ids) {
+            let Some(track) = self.update_track(observation, id, refined.is_some()) else { continue };
+            let raw = observation.pose.clone();
             let pose = if smoothing.on && !still {
-                track.smooth(f.pose, now, &smoothing)
+                track.smooth(&raw, now, &smoothing)
             } else {
-                track.forget_filter();
-                f.pose.clone()
+                track.reset_filter();
+                raw.clone()
             };
             let (id, box_score) = (track.id, track.box_score);
-            let (index, bbox) = (f.index, f.look.bbox);
-            people.push(TrackedPerson { id, index, bbox, box_score, pose, raw: f.pose.clone() });
+            let (index, bbox) = (observation.index, observation.candidate.bbox);
+            people.push(TrackedPerson { id, index, bbox, box_score, pose, raw });
         }
-        let shown =
-            people.iter().map(|p| Association { index: p.index, look: self.looks[p.index], id: p.id });
-        self.shown = shown.collect();
-        if let Some(search) = self.search {
-            self.search_on(search);
+        let candidates = &self.candidates;
+        let found =
+            |p: &TrackedPerson| Association { index: p.index, candidate: candidates[p.index], id: p.id };
+        self.associations = people.iter().map(found).collect();
+        if let Some(search) = self.refinement {
+            self.continue_refinement(search);
         }
         people
     }
 
-    /// True when [`Tracker::boxes`] has a closer look at the person that was just found without a detector.
-    pub fn is_searching(&self) -> bool {
-        self.search.is_some()
+    /// True when [`Tracker::boxes`] has a closer box of the person that was just found without a detector.
+    pub fn is_refining(&self) -> bool {
+        self.refinement.is_some()
     }
 
-    /// The people of the same frame, estimated again in the same boxes with other network settings. Nobody
-    /// moves on by it, and no filter does.
-    pub fn again(&self, poses: &[Pose]) -> Vec<TrackedPerson> {
+    /// The people of the same frame, from poses that were estimated again in the same boxes with other settings of the
+    /// network. Neither a track nor a filter advances.
+    pub fn replace_poses(&self, poses: &[Pose]) -> Vec<TrackedPerson> {
         let smoothing = &self.settings.smoothing;
-        let person = |s: &Association| {
-            let raw = poses.get(s.index)?.clone();
-            let track = self.tracks.iter().find(|t| t.id == s.id)?;
+        let person = |found: &Association| {
+            let raw = poses.get(found.index)?.clone();
+            let track = self.tracks.iter().find(|t| t.id == found.id)?;
             let filtered = smoothing.on && !self.still;
-            let pose = if filtered { track.smooth_again(&raw, self.now, smoothing) } else { raw.clone() };
-            let (bbox, box_score) = (s.look.bbox, track.box_score);
-            Some(TrackedPerson { id: s.id, index: s.index, bbox, box_score, pose, raw })
+            let pose = if filtered {
+                track.smooth_without_advancing(&raw, self.now, smoothing)
+            } else {
+                raw.clone()
+            };
+            let (bbox, box_score) = (found.candidate.bbox, track.box_score);
+            Some(TrackedPerson { id: found.id, index: found.index, bbox, box_score, pose, raw })
         };
-        self.shown.iter().filter_map(person).collect()
+        self.associations.iter().filter_map(person).collect()
     }
 
-    /// Other smoothing from now on, for [`Tracker::again`] too: a slider that is moved in a pause.
+    /// Sets the smoothing from now on, for [`Tracker::replace_poses`] too: a slider is moved while the source is paused.
     pub fn set_smoothing(&mut self, smoothing: SmoothingSettings) {
         self.settings.smoothing = smoothing;
     }
 
     /// Forgets everybody. Their ids are not given again.
     pub fn reset(&mut self) {
-        self.forget_people();
+        self.remove_all();
         self.scene.reset();
-        self.looks.clear();
-        self.shown.clear();
-        self.search = None;
+        self.candidates.clear();
+        self.associations.clear();
+        self.refinement = None;
     }
 
-    fn forget_people(&mut self) {
+    fn remove_all(&mut self) {
         self.tracks.clear();
-        self.due = true;
-        self.aim = self.first_aim();
+        self.detection_due = true;
+        self.target = self.initial_target();
     }
 
-    fn first_aim(&self) -> PointTarget {
+    fn initial_target(&self) -> PointTarget {
         match self.mode {
-            Some(FollowMode::Point(at)) => PointTarget::At(at),
-            _ => PointTarget::At([0.0; 2]),
+            Some(FollowMode::Point(at)) => PointTarget::Point(at),
+            _ => PointTarget::Point([0.0; 2]),
         }
     }
 
     /// Ends the tracks of people who have been away too long.
-    fn end_the_gone(&mut self) {
-        let (now, aim) = (self.now, &mut self.aim);
+    fn remove_expired(&mut self) {
+        let (now, target) = (self.now, &mut self.target);
         self.tracks.retain(|t| {
-            let stays = t.missed() < TRIES || t.gone_for(now) <= KEPT;
-            if !stays && *aim == PointTarget::On(t.id) {
-                let last = t.last_body();
-                *aim = PointTarget::Near(last.center(), longer(&last));
+            let stays =
+                t.frames_missing() < MIN_FRAMES_MISSING || t.seconds_missing(now) <= MAX_SECONDS_MISSING;
+            if !stays && *target == PointTarget::Track(t.id) {
+                let last = t.last_box();
+                *target = PointTarget::LostNear { at: last.center(), size: longer_side(&last) };
             }
             stays
         });
     }
 
-    /// The box in which a followed person should be; none for one who has been missing for a while, or whose way
-    /// led out of the picture.
-    fn held(&self, track: &Track) -> Option<Candidate> {
-        if track.missed() >= TRIES && track.is_stale(self.now) {
+    /// The box in which a tracked person is predicted; none for somebody who has been missing for a while, or who is
+    /// predicted outside of the picture.
+    fn predicted_candidate(&self, track: &PersonTrack) -> Option<Candidate> {
+        if track.frames_missing() >= MIN_FRAMES_MISSING && track.is_stale(self.now) {
             return None;
         }
-        let [width, height] = self.size;
-        let bbox = in_picture(&track.expected(self.now), width, height)?;
+        let Size { width, height } = self.size;
+        let bbox = in_picture(&track.predicted_box(self.now), width, height)?;
         Some(Candidate { bbox, score: track.box_score, owner: Some(track.id), active: !track.is_missing() })
     }
 
-    /// Looks at those of the options whom the settings ask for; the tracks of the others end.
-    fn look_at(&mut self, options: Vec<Candidate>) {
-        let offered: Vec<TrackId> = options.iter().filter(|l| l.active).filter_map(|l| l.owner).collect();
-        self.looks = choose(options, &self.settings, self.aim, self.size);
-        let looks = &self.looks;
-        self.tracks.retain(|t| !offered.contains(&t.id) || looks.iter().any(|l| l.owner == Some(t.id)));
-        if let (FollowMode::Drawn(bbox), true) = (self.settings.mode, self.looks.is_empty()) {
-            let [width, height] = self.size;
+    /// Keeps those candidates that the settings ask for; the tracks of the others end.
+    fn select_candidates(&mut self, candidates: Vec<Candidate>) {
+        let offered: Vec<TrackId> = candidates.iter().filter(|l| l.active).filter_map(|l| l.owner).collect();
+        self.candidates = choose(candidates, &self.settings, self.target, self.size);
+        let candidates = &self.candidates;
+        self.tracks.retain(|t| !offered.contains(&t.id) || candidates.iter().any(|l| l.owner == Some(t.id)));
+        if let (FollowMode::Drawn(bbox), true) = (self.settings.mode, self.candidates.is_empty()) {
+            let Size { width, height } = self.size;
             let bbox = in_picture(&bbox, width, height).unwrap_or(BBox::whole(width, height));
-            self.looks = vec![Candidate { bbox, score: 1.0, owner: None, active: false }];
+            self.candidates = vec![Candidate { bbox, score: 1.0, owner: None, active: false }];
         }
     }
 
-    /// The poses that show somebody, each person once, and whose looks showed a person whom another look shows
-    /// better.
-    fn found<'a>(&self, poses: &'a [Pose]) -> (Vec<Observation<'a>>, Vec<TrackId>) {
-        let lowest = self.settings.min_size * self.size[1] as f32;
-        let looks = self.looks.iter().zip(poses).enumerate();
-        let mut all: Vec<Observation> = looks
-            .filter_map(|(index, (look, pose))| {
-                Some(Observation { index, look: *look, pose, body: body(pose, self.size)? })
+    /// The poses that show somebody, each person once (a non-maximum suppression by OKS).
+    fn observe<'a>(&self, poses: &'a [Pose]) -> Observations<'a> {
+        let lowest = self.settings.min_size * self.size.height as f32;
+        let candidates = self.candidates.iter().zip(poses).enumerate();
+        let mut all: Vec<Observation> = candidates
+            .filter_map(|(index, (candidate, pose))| {
+                Some(Observation { index, candidate: *candidate, pose, body: body(pose, self.size)? })
             })
-            // What was large enough to be followed may bow.
-            .filter(|f| f.look.active || f.body.h >= lowest)
+            // Somebody who was tall enough to be tracked may bow.
+            .filter(|f| f.candidate.active || f.body.h >= lowest)
             .collect();
-        let worth = |f: &Observation| f.pose.score + if f.look.active { FOLLOWED_FIRST } else { 0.0 };
+        let worth = |f: &Observation| f.pose.score + if f.candidate.active { TRACKED_BONUS } else { 0.0 };
         all.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
         let mut kept: Vec<Observation> = Vec::with_capacity(all.len());
-        let mut doubled = Vec::new();
+        let mut duplicates = Vec::new();
         for f in all {
             let same = |k: &Observation| {
                 let areas = [f.body, k.body].map(|b| f64::from(b.area()));
                 oks_of_confident(&f.pose.keypoints, &k.pose.keypoints, areas, &self.sigmas, MIN_SCORE)
-                    .is_some_and(|oks| oks >= DOUBLE)
+                    .is_some_and(|oks| oks >= DUPLICATE_OKS)
             };
             if kept.iter().any(same) {
-                doubled.extend(f.look.owner);
+                duplicates.extend(f.candidate.owner);
             } else {
                 kept.push(f);
             }
         }
         kept.sort_by_key(|f| f.index);
-        (kept, doubled)
+        Observations { people: kept, duplicates }
     }
 
-    /// For each found pose the track that it continues, as an index.
-    fn paired(&self, found: &[Observation]) -> Vec<Option<usize>> {
-        let enough = |alike: f64| if alike < MIN_ALIKE { 0.0 } else { alike };
-        let alike: Vec<Vec<f64>> = found
+    /// For each observation the index of the track that it continues.
+    fn associate_poses(&self, found: &[Observation]) -> Vec<Option<usize>> {
+        let gated = |similarity: f64| if similarity < MIN_SIMILARITY { 0.0 } else { similarity };
+        let similarity: Vec<Vec<f64>> = found
             .iter()
             .map(|f| {
-                let with = |t: &Track| enough(t.like_pose(f.pose, &f.body, self.now, &self.sigmas));
+                let with =
+                    |t: &PersonTrack| gated(t.pose_similarity(f.pose, &f.body, self.now, &self.sigmas));
                 self.tracks.iter().map(with).collect()
             })
             .collect();
-        let mut pairs = assign(&alike);
-        // Who was found in the own box, and is like nobody, has moved fast.
+        let mut pairs = assign(&similarity);
+        // A pose in a track's own box that is similar to nobody is somebody who moved fast.
         for (i, f) in found.iter().enumerate() {
-            let own = self.tracks.iter().position(|t| f.look.owner == Some(t.id));
+            let own = self.tracks.iter().position(|t| f.candidate.owner == Some(t.id));
             if pairs[i].is_none() && own.is_some() && !pairs.contains(&own) {
                 pairs[i] = own;
             }
@@ -391,31 +419,37 @@ impl Tracker {
         pairs
     }
 
-    /// Those who were not found are missing from now on. A young track whose look showed somebody else was never
-    /// a person of its own, and ends.
-    fn lose_the_others(&mut self, found: &[Option<TrackId>], doubled: &[TrackId]) {
+    /// Marks tracks that were not found as missing. A tentative track whose candidate showed somebody else was never a
+    /// person of its own, and ends.
+    fn mark_missing(&mut self, found: &[Option<TrackId>], duplicates: &[TrackId]) {
         let now = self.now;
-        self.tracks.retain(|t| found.contains(&Some(t.id)) || !(t.is_young(now) && doubled.contains(&t.id)));
+        self.tracks
+            .retain(|t| found.contains(&Some(t.id)) || !(t.is_tentative(now) && duplicates.contains(&t.id)));
         for track in self.tracks.iter_mut().filter(|t| !found.contains(&Some(t.id))) {
-            // One that was lost before is looked for every few frames.
-            self.due |= !track.is_missing();
-            track.miss();
+            // Somebody who was lost before is looked for every few frames only.
+            self.detection_due |= !track.is_missing();
+            track.mark_missed();
         }
     }
 
-    /// Moves the person on, or begins to follow a new one; none when as many are followed as may be.
-    fn take(&mut self, f: &Observation, id: Option<TrackId>, closer: bool) -> Option<&mut Track> {
+    /// Updates the person's track, or begins one for somebody new; none when as many are tracked as may be.
+    fn update_track(
+        &mut self,
+        observation: &Observation,
+        id: Option<TrackId>,
+        refined: bool,
+    ) -> Option<&mut PersonTrack> {
         let now = self.now;
         let known = id.and_then(|id| self.tracks.iter().position(|t| t.id == id));
         let at = match known {
             Some(at) => {
                 let track = &mut self.tracks[at];
-                if closer {
-                    track.restart(f.pose, f.body, now);
+                if refined {
+                    track.restart(observation.pose, observation.body, now);
                 } else {
-                    track.move_on(f.pose, f.body, now);
+                    track.update(observation.pose, observation.body, now);
                 }
-                track.box_score = f.look.score;
+                track.box_score = observation.candidate.score;
                 at
             }
             None => {
@@ -423,26 +457,34 @@ impl Tracker {
                     return None;
                 }
                 self.last_id += 1;
-                self.tracks.push(Track::new(TrackId(self.last_id), f.look.score, f.pose, f.body, now));
+                self.tracks.push(PersonTrack::new(
+                    TrackId(self.last_id),
+                    observation.candidate.score,
+                    observation.pose,
+                    observation.body,
+                    now,
+                ));
                 self.tracks.len() - 1
             }
         };
-        self.aim = PointTarget::On(self.tracks[at].id);
+        self.target = PointTarget::Track(self.tracks[at].id);
         Some(&mut self.tracks[at])
     }
 
-    /// Goes on with a search: closer, if that changes what is seen.
-    fn search_on(&mut self, search: Search) {
-        let taken = search.taken + 1;
-        self.search = None;
-        let ([shown], [look]) = (self.shown.as_slice(), self.looks.as_slice()) else { return };
-        let Some(track) = self.tracks.iter().find(|t| t.id == shown.id) else { return };
-        if let Some(next) = self.held(track)
-            && taken < LOOKS
-            && next.bbox.iou(&look.bbox) < SETTLED
+    /// Continues a search in a closer box, if that is another one.
+    fn continue_refinement(&mut self, search: Refinement) {
+        let tried = search.tried + 1;
+        self.refinement = None;
+        let ([found], [candidate]) = (self.associations.as_slice(), self.candidates.as_slice()) else {
+            return;
+        };
+        let Some(track) = self.tracks.iter().find(|t| t.id == found.id) else { return };
+        if let Some(next) = self.predicted_candidate(track)
+            && tried < MAX_REFINEMENTS
+            && next.bbox.iou(&candidate.bbox) < CONVERGED_IOU
         {
-            self.search = Some(Search { taken, id: Some(track.id) });
-            self.looks = vec![next];
+            self.refinement = Some(Refinement { tried, id: Some(track.id) });
+            self.candidates = vec![next];
         }
     }
 }

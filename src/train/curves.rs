@@ -2,7 +2,8 @@
 
 use super::TrainError;
 use super::checkpoint::write_whole;
-use crate::vision::{Chart, Curve};
+use crate::draw::{Chart, Series};
+use crate::pose::Size;
 use image::{ImageFormat, RgbImage, imageops};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 /// Width and height of one chart; three lie above each other.
-const CHART: [u32; 2] = [1200, 420];
+const CHART: Size = Size::new(1200, 420);
 /// More points than this would only blacken a line.
 const POINTS: usize = 400;
 
@@ -76,24 +77,24 @@ impl History {
         let of = |i: usize| self.accuracy.iter().map(move |(s, a)| (*s, a[i]));
         let dotted = |(i, name): (usize, &[&str; 2])| {
             let points: Vec<[f64; 2]> = of(i).map(|(s, a)| [s as f64, a]).collect();
-            Curve { name: String::from(name[1]), points, spread: Vec::new(), dots: true }
+            Series { name: String::from(name[1]), points, spread: Vec::new(), dots: true }
         };
         let accuracy = drawn.accuracy.iter().enumerate().map(dotted).collect();
         let accuracy = chart("Accuracy on the validation set", accuracy);
-        let mut sheet = RgbImage::new(CHART[0], 3 * CHART[1]);
+        let mut sheet = RgbImage::new(CHART.width, 3 * CHART.height);
         for (i, chart) in [loss, rate, accuracy].into_iter().enumerate() {
-            imageops::replace(&mut sheet, &chart.draw(CHART), 0, i64::from(CHART[1]) * i as i64);
+            imageops::replace(&mut sheet, &chart.draw(CHART), 0, i64::from(CHART.height) * i as i64);
         }
         sheet
     }
 }
 
-fn chart(title: &str, curves: Vec<Curve>) -> Chart {
-    Chart { title: title.into(), x_label: "step".into(), curves, ..Chart::default() }
+fn chart(title: &str, series: Vec<Series>) -> Chart {
+    Chart { title: title.into(), x_label: "step".into(), series, ..Chart::default() }
 }
 
 /// A line through at most [`POINTS`] means of neighbouring steps.
-fn curve(name: &str, values: impl ExactSizeIterator<Item = (u64, f64)>) -> Curve {
+fn curve(name: &str, values: impl ExactSizeIterator<Item = (u64, f64)>) -> Series {
     let every = values.len().div_ceil(POINTS).max(1);
     let values: Vec<(u64, f64)> = values.collect();
     let mean = |part: &[(u64, f64)]| {
@@ -101,7 +102,7 @@ fn curve(name: &str, values: impl ExactSizeIterator<Item = (u64, f64)>) -> Curve
         [part.iter().map(|p| p.0 as f64).sum::<f64>() / n, part.iter().map(|p| p.1).sum::<f64>() / n]
     };
     let points = values.chunks(every).map(mean).collect();
-    Curve { name: name.into(), points, spread: Vec::new(), dots: false }
+    Series { name: name.into(), points, spread: Vec::new(), dots: false }
 }
 
 /// Draws `curves.png` in the run's folder anew.
@@ -158,6 +159,6 @@ mod tests {
 
     #[test]
     fn an_empty_log_is_a_picture_too() {
-        assert_eq!(History::default().draw(&SPEC).dimensions(), (CHART[0], 3 * CHART[1]));
+        assert_eq!(History::default().draw(&SPEC).dimensions(), (CHART.width, 3 * CHART.height));
     }
 }

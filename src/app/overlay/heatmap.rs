@@ -2,10 +2,11 @@
 
 use super::{PictureTransform, tokens::crop_rect};
 use crate::app::preferences::HeatmapJoint;
+use crate::draw::joint_color;
 use crate::gpu::kernels::{DeviceHeatmaps, HeatTexture, Kernels};
 use crate::infer::{HeatmapBuffer, PoseEstimate};
 use crate::pose::Skeleton;
-use crate::vision::{Heatmaps, heat_layer, joint_color};
+use crate::vision::{Heatmaps, heat_layer};
 use eframe::egui_wgpu::RenderState;
 use egui::{Color32, ColorImage, Painter, TextureHandle, TextureId, TextureOptions};
 use std::sync::Arc;

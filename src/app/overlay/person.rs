@@ -2,8 +2,9 @@
 
 use super::PictureTransform;
 use crate::app::theme;
+use crate::draw::person_color;
 use crate::track::TrackId;
-use crate::vision::{BBox, person_color};
+use crate::vision::BBox;
 use egui::{Align2, Color32, CornerRadius, Painter, Rect, Stroke, StrokeKind, Vec2, pos2};
 
 /// The screen rectangle of a box of the picture.

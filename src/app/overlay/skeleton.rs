@@ -2,9 +2,10 @@
 
 use super::PictureTransform;
 use crate::app::theme;
+use crate::draw::{PoseColors, bone_width};
 use crate::pose::{Keypoint, Pose, Skeleton};
 use crate::source::TruePerson;
-use crate::vision::{BBox, PoseColors, bone_width};
+use crate::vision::BBox;
 use egui::{Color32, Painter, Stroke};
 
 /// How a skeleton is drawn.

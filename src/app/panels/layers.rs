@@ -92,7 +92,7 @@ fn joint(ui: &mut Ui, chosen: &mut HeatmapJoint, skeleton: &Skeleton) -> egui::R
         .show_ui(ui, |ui| {
             ui.selectable_value(chosen, HeatmapJoint::All, "all");
             for j in 0..skeleton.len() {
-                let [r, g, b] = crate::vision::joint_color(skeleton, j);
+                let [r, g, b] = crate::draw::joint_color(skeleton, j);
                 ui.horizontal(|ui| {
                     let (rect, _) = ui.allocate_exact_size(egui::vec2(8.0, theme::ROW), egui::Sense::hover());
                     ui.painter().circle_filled(rect.center(), 4.0, egui::Color32::from_rgb(r, g, b));

@@ -2,7 +2,7 @@
 
 use super::job::MANNEQUIN;
 use super::words::sentence;
-use crate::data::PoseSet;
+use crate::data::find_poses;
 use crate::pose::Skeleton;
 use crate::train::{ConfigError, TrainConfig};
 use std::path::Path;
@@ -127,7 +127,7 @@ fn set(path: &Path, split: &str) -> Option<String> {
     if !path.exists() && !path.parent().is_some_and(Path::is_dir) {
         return Some(format!("There is no folder {}: choose another one.", path.display()));
     }
-    PoseSet::find(path, split).err().map(|error| sentence(&error.to_string()))
+    find_poses(path, split).err().map(|error| sentence(&error.to_string()))
 }
 
 fn folder(out: &Path) -> Option<String> {

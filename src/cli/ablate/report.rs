@@ -2,9 +2,9 @@
 
 use super::published;
 use crate::cli::output::markdown_table;
+use crate::draw::{Chart, Series};
 use crate::eval::ablation::{AblationSetting, SeedStats};
 use crate::model::{MaskKind, PositionMode};
-use crate::vision::{Chart, Curve};
 use serde::Serialize;
 
 /// Everything that was measured and how.
@@ -177,7 +177,7 @@ impl AblationReport {
             rows.sort_by(|a, b| a.executed.total.total_cmp(&b.executed.total));
             let shown = rows.iter().filter_map(|r| Some((r.executed.total, self.main_number(r)?)));
             let shown: Vec<(f64, &SeedStats)> = shown.collect();
-            Curve {
+            Series {
                 name: match positions {
                     PositionMode::Prefix => format!("{mask}, prefix positions"),
                     PositionMode::Gathered => mask.to_string(),
@@ -197,7 +197,7 @@ impl AblationReport {
             ),
             x_label: "GMAC executed for one person".into(),
             y_label: name.into(),
-            curves: lines.iter().map(curve).collect(),
+            series: lines.iter().map(curve).collect(),
         }
     }
 

@@ -6,8 +6,9 @@ use crate::cli::stop_flag;
 use crate::data::health::pick;
 use crate::data::samples::read_image;
 use crate::data::{Health, PoseSet, TeacherLabels, splits};
-use crate::pose::{Keypoint, Pose};
-use crate::vision::{Affine, BBox, CropBox, Tile, contact_sheet, draw_box, draw_pose, warp};
+use crate::draw::{Tile, contact_sheet, draw_box, draw_pose};
+use crate::pose::{Keypoint, Pose, Size};
+use crate::vision::{Affine, BBox, CropBox, warp};
 use anyhow::{Context, bail};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -67,7 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     if let Some(path) = args.sheet.as_ref().filter(|_| !tiles.is_empty()) {
-        let sheet = contact_sheet(&tiles, COLUMNS, TILE.map(|side| side as u32));
+        let sheet = contact_sheet(&tiles, COLUMNS, Size::new(TILE[0] as u32, TILE[1] as u32));
         let written = make_folder_of(path).map_err(anyhow::Error::from);
         written
             .and_then(|()| Ok(sheet.save(path)?))

@@ -2,13 +2,11 @@
 
 use super::make_folder_of;
 use crate::data::{AugmentedCrop, CropDataset, Mixture, SetSpec};
+use crate::draw::{Tile, contact_sheet, draw_pose, joint_color};
 use crate::model::ModelConfig;
-use crate::pose::{Keypoint, Pose, Skeleton};
+use crate::pose::{Keypoint, Pose, Size, Skeleton};
 use crate::train::TrainConfig;
-use crate::vision::{
-    BOX_PADDING, CropBox, IMAGENET_MEAN, IMAGENET_STD, Targets, Tile, contact_sheet, draw_pose,
-    gaussian_targets, joint_color,
-};
+use crate::vision::{BOX_PADDING, CropBox, IMAGENET_MEAN, IMAGENET_STD, Targets, gaussian_targets};
 use anyhow::{Context, bail};
 use image::{Rgb, RgbImage, imageops};
 use std::path::{Path, PathBuf};
@@ -70,7 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let samples = CropDataset { mixture, skeleton, augmentation, seed: args.seed, input_wh, heatmap_wh };
     let tiles: Vec<Tile> =
         (0..samples.len()).map(|i| tile(&samples, i, config.loss.sigma)).collect::<Result<_, _>>()?;
-    let cell = [2 * input_wh[0] as u32 + GAP, input_wh[1] as u32];
+    let cell = Size::new(2 * input_wh[0] as u32 + GAP, input_wh[1] as u32);
     make_folder_of(&args.out)
         .map_err(anyhow::Error::from)
         .and_then(|()| Ok(contact_sheet(&tiles, COLUMNS, cell).save(&args.out)?))

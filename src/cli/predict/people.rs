@@ -101,17 +101,19 @@ impl Finder {
     ) -> anyhow::Result<Vec<TrackedPerson>> {
         // Both networks look at it.
         let image = DeviceImage::new(img);
-        if tracker.begin(img, frame_info, &self.follow) {
+        if tracker.predict(img, frame_info, &self.follow) {
             match &mut self.detector {
-                Some(detector) => tracker.detected(&detector.detect_image(&image, &self.detect)?.0),
-                None => tracker.undetected(),
+                Some(detector) => {
+                    tracker.associate_detections(&detector.detect_image(&image, &self.detect)?.0)
+                }
+                None => tracker.search_without_detector(),
             }
         }
         loop {
             let (estimates, ..) = estimator.estimate_image(&image, &tracker.boxes(), settings, false)?;
             let poses: Vec<Pose> = estimates.into_iter().map(|e| e.pose).collect();
-            let people = tracker.estimated(&poses);
-            if !tracker.is_searching() {
+            let people = tracker.update(&poses);
+            if !tracker.is_refining() {
                 return Ok(people);
             }
         }

@@ -2,6 +2,7 @@
 
 use super::augment::BoxAugmentation;
 use super::set::BoxAnnotation;
+use crate::pose::Size;
 use image::RgbImage;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -52,7 +53,7 @@ impl Composition {
     pub fn draw(
         sample: usize,
         samples: usize,
-        size_of: impl Fn(usize) -> [u32; 2],
+        size_of: impl Fn(usize) -> Size,
         side: usize,
         how: &BoxAugmentation,
         mixing: bool,
@@ -120,12 +121,12 @@ impl Composition {
     pub fn boxes<'a>(
         &self,
         labels: impl Fn(usize) -> &'a [BoxAnnotation],
-        size_of: impl Fn(usize) -> [u32; 2],
+        size_of: impl Fn(usize) -> Size,
         how: &BoxAugmentation,
     ) -> [Vec<[f32; 4]>; 2] {
         let (mut people, mut ignored) = (Vec::new(), Vec::new());
         for placed in self.placed() {
-            let size = size_of(placed.sample).map(f64::from);
+            let size = size_of(placed.sample);
             for label in labels(placed.sample) {
                 let Some((seen, share)) = placed.seen(label.bbox, size) else { continue };
                 let short = (seen[2] - seen[0]).min(seen[3] - seen[1]) < how.min_side;
@@ -155,13 +156,13 @@ impl RandomDraw {
     fn place(
         &self,
         sample: usize,
-        size: [u32; 2],
+        size: Size,
         [low, high]: [f64; 2],
         window: [f64; 4],
         side: f64,
         how: &BoxAugmentation,
     ) -> PlacedImage {
-        let [w, h] = size.map(f64::from);
+        let [w, h] = [size.width, size.height].map(f64::from);
         // Evenly in the logarithm: half the size is as likely as twice.
         let scale = side / w.max(h).max(1.0) * low * (high / low).powf(self.scale);
         let [x0, y0, x1, y1] = window;
@@ -180,11 +181,12 @@ impl RandomDraw {
 impl PlacedImage {
     /// What is left of a box (x, y, w, h in the picture of `size`) on the input, and how large a part of the box
     /// inside of its picture that is; none when nothing is left.
-    fn seen(&self, [x, y, w, h]: [f64; 4], size: [f64; 2]) -> Option<([f64; 4], f64)> {
-        let [mut left, mut right] = [x, x + w].map(|v| v.clamp(0.0, size[0]));
-        let [top, bottom] = [y, y + h].map(|v| v.clamp(0.0, size[1]));
+    fn seen(&self, [x, y, w, h]: [f64; 4], size: Size) -> Option<([f64; 4], f64)> {
+        let (width, height) = (f64::from(size.width), f64::from(size.height));
+        let [mut left, mut right] = [x, x + w].map(|v| v.clamp(0.0, width));
+        let [top, bottom] = [y, y + h].map(|v| v.clamp(0.0, height));
         if self.mirrored {
-            [left, right] = [size[0] - right, size[0] - left];
+            [left, right] = [width - right, width - left];
         }
         let [ox, oy] = self.offset;
         let full = [
@@ -275,10 +277,11 @@ mod tests {
     use proptest::prelude::*;
 
     const SIDE: usize = 64;
+    const IMAGE: Size = Size::new(40, 30);
 
     fn draw(how: &BoxAugmentation, index: u64) -> Composition {
         let mut rng = generator(3, 4, index, 0);
-        Composition::draw(index as usize % 5, 5, |_| [40, 30], SIDE, how, true, &mut rng)
+        Composition::draw(index as usize % 5, 5, |_| IMAGE, SIDE, how, true, &mut rng)
     }
 
     fn label(bbox: [f64; 4], crowd: bool) -> BoxAnnotation {
@@ -295,7 +298,7 @@ mod tests {
             assert_eq!(draw(&how, index).layers[0], draw(&without, index).layers[0]);
         }
         let mut rng = generator(3, 4, 5, 0);
-        let late = Composition::draw(0, 5, |_| [40, 30], SIDE, &how, false, &mut rng);
+        let late = Composition::draw(0, 5, |_| IMAGE, SIDE, &how, false, &mut rng);
         assert_eq!(late.placed().count(), 1, "neither mosaic nor overlay at the end");
     }
 
@@ -321,7 +324,7 @@ mod tests {
         for index in 0..40 {
             let drawn = draw(&how, index);
             let labels = std::slice::from_ref(&bbox);
-            let [people, ignored] = drawn.boxes(|_| labels, |_| [40, 30], &how);
+            let [people, ignored] = drawn.boxes(|_| labels, |_| IMAGE, &how);
             assert!(ignored.is_empty());
             let canvas = drawn.render(|_| Some(&picture));
             let mut found = [f32::MAX, f32::MAX, 0.0, 0.0];
@@ -360,7 +363,7 @@ mod tests {
             label([25.0, 5.0, 12.0, 20.0], true),  // a crowd
             label([2.0, 0.0, 10.0, 20.0], false),  // gone
         ];
-        let [people, ignored] = composition.boxes(|_| &labels, |_| [40, 30], &how);
+        let [people, ignored] = composition.boxes(|_| &labels, |_| IMAGE, &how);
         assert_eq!(people, [[2.0, 0.0, 12.0, 20.0]]);
         assert_eq!(ignored, [[0.0, 0.0, 2.0, 20.0], [10.0, 5.0, 13.0, 14.0], [5.0, 5.0, 17.0, 25.0]]);
     }
@@ -378,7 +381,7 @@ mod tests {
         ) {
             let how = BoxAugmentation { mixup: 0.3, ..BoxAugmentation::default() };
             let labels = [label([x, y, w, h], false)];
-            let [people, ignored] = draw(&how, index).boxes(|_| &labels, |_| [40, 30], &how);
+            let [people, ignored] = draw(&how, index).boxes(|_| &labels, |_| IMAGE, &how);
             for b in people.iter().chain(&ignored) {
                 prop_assert!(b[0] >= 0.0 && b[1] >= 0.0 && b[2] <= 64.0 && b[3] <= 64.0, "{b:?}");
                 prop_assert!(b[2] > b[0] && b[3] > b[1], "{b:?}");

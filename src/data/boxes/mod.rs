@@ -3,10 +3,9 @@
 mod augment;
 mod compose;
 mod mixture;
-mod read;
 mod set;
 
 pub use augment::BoxAugmentation;
 pub use compose::{ColorJitter, Composition, PlacedImage};
 pub use mixture::{BoxMixture, BoxSample, BoxSampleImage};
-pub use set::{AnnotatedImage, BoxAnnotation, BoxLoadReport, BoxSet};
+pub use set::{AnnotatedImage, BoxAnnotation, BoxSet};

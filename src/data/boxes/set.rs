@@ -1,9 +1,8 @@
 //! A set of pictures with the boxes of everybody in them.
 
-use super::read;
 use crate::data::error::DataError;
-use crate::data::locate::locate_boxes;
-use crate::data::set::{DatasetImage, coco_split, first_few, title_of};
+use crate::data::formats::{BoxFormat, find_boxes};
+use crate::data::set::{DatasetImage, LoadReport};
 use std::path::{Path, PathBuf};
 
 /// An annotated person, or a region of many.
@@ -34,50 +33,16 @@ impl AnnotatedImage {
     }
 }
 
-/// What the reader left out, and why. Nothing is skipped silently.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct BoxLoadReport {
-    /// Annotations read, whatever became of them.
-    pub annotations: usize,
-    /// Of something else than persons.
-    pub other_category: usize,
-    /// Persons whose box is empty or outside its picture.
-    pub empty_box: usize,
-    /// File names of pictures that are not there.
-    pub missing_pictures: Vec<String>,
-    /// Annotations and pictures that contradict the layout, with the reason.
-    pub bad: Vec<String>,
-}
-
-impl BoxLoadReport {
-    /// One line for a terminal or a log; empty when nothing was left out.
-    pub fn summary(&self) -> String {
-        let mut parts = Vec::new();
-        for (count, what) in [
-            (self.other_category, "boxes that are no persons"),
-            (self.empty_box, "persons with an empty box"),
-        ] {
-            if count > 0 {
-                parts.push(format!("{count} {what}"));
-            }
-        }
-        for (names, what) in [(&self.missing_pictures, "missing pictures"), (&self.bad, "bad annotations")] {
-            if !names.is_empty() {
-                parts.push(format!("{} {what} ({})", names.len(), first_few(names)));
-            }
-        }
-        if parts.is_empty() { String::new() } else { format!("left out: {}", parts.join("; ")) }
-    }
-}
-
 /// A set of pictures with people's boxes, read from one annotation file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoxSet {
     /// The annotation file.
     pub file: PathBuf,
+    /// The format of that file.
+    pub format: &'static dyn BoxFormat,
     /// Pictures that can be decoded as far as their headers tell, in the file's order.
     pub images: Vec<AnnotatedImage>,
-    pub report: BoxLoadReport,
+    pub report: LoadReport,
 }
 
 impl BoxSet {
@@ -88,11 +53,8 @@ impl BoxSet {
     /// # Errors
     /// There is no such set, its file cannot be read, or it has no usable picture.
     pub fn open(wanted: &Path, split: &str) -> Result<BoxSet, DataError> {
-        let place = locate_boxes(wanted, split).ok_or_else(|| DataError::NoBoxes {
-            wanted: wanted.display().to_string(),
-            split: split.into(),
-        })?;
-        let set = read::read(&place)?;
+        let (files, format) = find_boxes(wanted, split)?;
+        let set = format.read(&files)?;
         if set.images.is_empty() {
             let left_out = set.report.summary();
             let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
@@ -108,7 +70,7 @@ impl BoxSet {
 
     /// A short name for tables: the folder of the set and its split, e.g. `detect/val`.
     pub fn title(&self) -> String {
-        title_of(&self.file, coco_split)
+        self.format.title(&self.file)
     }
 
     /// Keeps about `limit` pictures, evenly spread; 0 keeps all.

@@ -1,9 +1,11 @@
 //! `samples.png`: what the network is shown, with the boxes that it has to find.
 
 use super::session::DetectorSession;
+use crate::draw::{Tile, contact_sheet, draw_box};
+use crate::pose::Size;
 use crate::train::TrainError;
 use crate::train::curves::write_png;
-use crate::vision::{BBox, Tile, contact_sheet, draw_box};
+use crate::vision::BBox;
 use rayon::prelude::*;
 
 /// Pictures on the sheet, and in a row of it.
@@ -31,6 +33,6 @@ pub fn write_samples(session: &DetectorSession) -> Result<(), TrainError> {
         Tile { picture: drawn.picture, caption }
     };
     let tiles: Vec<Tile> = (0..shown).into_par_iter().map(tile).collect();
-    let sheet = contact_sheet(&tiles, COLUMNS, [side as u32; 2]);
+    let sheet = contact_sheet(&tiles, COLUMNS, Size::square(side as u32));
     write_png(&session.config.run.out.join("samples.png"), &sheet)
 }

@@ -2,11 +2,11 @@
 
 use crate::data::CropDataset;
 use crate::data::samples::read_image;
+use crate::draw::{Tile, contact_sheet, draw_pose};
 use crate::eval::{ground_truth, oks};
-use crate::pose::{Keypoint, Pose};
+use crate::pose::{Keypoint, Pose, Size};
 use crate::train::TrainError;
 use crate::train::curves::write_png;
-use crate::vision::{Tile, contact_sheet, draw_pose};
 use image::{RgbImage, imageops};
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub fn write_samples(
     let tiles: Result<Vec<Tile>, TrainError> =
         shown.into_iter().map(|index| Ok(tile(samples, index, &poses[index])?)).collect();
     let [w, h] = samples.input_wh.map(|side| side * ZOOM);
-    let sheet = contact_sheet(&tiles?, COLUMNS, [(2 * w + GAP) as u32, h as u32]);
+    let sheet = contact_sheet(&tiles?, COLUMNS, Size::new((2 * w + GAP) as u32, h as u32));
     write_png(&folder.join("samples.png"), &sheet)
 }
 
@@ -46,7 +46,7 @@ fn tile(samples: &CropDataset, index: usize, estimate: &[Keypoint]) -> Result<Ti
     let wh = samples.input_wh.map(|side| side * ZOOM);
     let sample = samples.draw(index, 0);
     let crop = sample.render(&read_image(picture)?, wh);
-    let map = sample.affine(picture.size[0], wh);
+    let map = sample.affine(picture.size.width, wh);
     let drawn = |keypoints: &[Keypoint]| -> RgbImage {
         let place = |k: &Keypoint| {
             let [x, y] = map.apply([f64::from(k.x), f64::from(k.y)]);

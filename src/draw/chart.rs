@@ -1,12 +1,13 @@
 //! Line charts as pictures: axes, ticks, lines, error bars and a legend.
 
-use super::typeface::{Weight, text_path, text_width};
+use super::outline_text::{FontWeight, text_path, text_width};
+use crate::pose::Size;
 use image::RgbImage;
 use tiny_skia::{Color, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, Transform};
 
-/// One line of a chart.
+/// One line of a chart: a data series.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Curve {
+pub struct Series {
     /// Shown in the legend.
     pub name: String,
     /// x and y; a point that is not finite breaks the line.
@@ -20,12 +21,16 @@ pub struct Curve {
 /// A chart with linear axes that fit what is drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chart {
+    /// The heading.
     pub title: String,
     /// A smaller line below the title; may be empty.
     pub note: String,
+    /// What x is, with its unit; below the axis.
     pub x_label: String,
+    /// What y is, with its unit; above the axis.
     pub y_label: String,
-    pub curves: Vec<Curve>,
+    /// The lines, in the order of the legend.
+    pub series: Vec<Series>,
 }
 
 /// Colours that stay apart for the common colour blindnesses, used in turn.
@@ -45,15 +50,15 @@ const TICKS: usize = 8;
 
 impl Chart {
     /// Draws the chart; sizes of text and lines follow the height. A side below 64 pixels counts as 64.
-    pub fn draw(&self, [width, height]: [u32; 2]) -> RgbImage {
-        let (width, height) = (width.max(64), height.max(64));
+    pub fn draw(&self, size: Size) -> RgbImage {
+        let (width, height) = (size.width.max(64), size.height.max(64));
         let mut picture = RgbImage::from_pixel(width, height, image::Rgb(PAPER));
-        if let Some(sheet) = Pixmap::new(width, height) {
+        if let Some(pixels) = Pixmap::new(width, height) {
             let scale = height as f32 / DESIGN_HEIGHT;
-            let mut sheet = Sheet { sheet, scale };
-            sheet.sheet.fill(color(PAPER));
-            self.draw_on(&mut sheet);
-            for (out, ink) in picture.pixels_mut().zip(sheet.sheet.pixels()) {
+            let mut canvas = Canvas { pixels, scale };
+            canvas.pixels.fill(color(PAPER));
+            self.draw_on(&mut canvas);
+            for (out, ink) in picture.pixels_mut().zip(canvas.pixels.pixels()) {
                 // The paper is opaque, so nothing is transparent here.
                 *out = image::Rgb([ink.red(), ink.green(), ink.blue()]);
             }
@@ -61,93 +66,69 @@ impl Chart {
         picture
     }
 
-    fn draw_on(&self, sheet: &mut Sheet) {
-        let (width, height) = (sheet.sheet.width() as f32 / sheet.scale, DESIGN_HEIGHT);
-        let (x_axis, y_axis) = (self.axis(|_, p, _| [p[0]; 2]), self.axis(|_, p, s| [p[1] - s, p[1] + s]));
-
-        let mut top = EDGE + TITLE_SIZE;
-        sheet.text(&self.title, Weight::SemiBold, TITLE_SIZE, INK, [EDGE, top - 4.0], Align::Left);
-        if !self.note.is_empty() {
-            top += TEXT_SIZE + 8.0;
-            sheet.text(&self.note, Weight::Medium, TEXT_SIZE, FAINT, [EDGE, top - 4.0], Align::Left);
-        }
-        top = self.legend(sheet, width, top + 14.0);
-        top += TEXT_SIZE + 16.0;
-        sheet.text(&self.y_label, Weight::Medium, TEXT_SIZE, FAINT, [EDGE, top], Align::Left);
-
-        let widest = y_axis.ticks.iter().map(|t| text_width(&y_axis.text(*t), Weight::Medium, TEXT_SIZE));
-        let left = EDGE + widest.fold(0.0, f32::max) + 10.0;
-        let (right, bottom) = (width - EDGE - 12.0, height - EDGE - 2.8 * TEXT_SIZE);
-        top += 20.0;
-        for &tick in &y_axis.ticks {
-            let y = y_axis.place(tick, bottom, top);
-            sheet.line(&[[left, y], [right, y]], 1.0, GRID);
-            let at = [left - 10.0, y + 0.36 * TEXT_SIZE];
-            sheet.text(&y_axis.text(tick), Weight::Medium, TEXT_SIZE, FAINT, at, Align::Right);
-        }
-        for &tick in &x_axis.ticks {
-            let x = x_axis.place(tick, left, right);
-            sheet.line(&[[x, bottom], [x, bottom + 6.0]], 1.0, FAINT);
-            let at = [x, bottom + 10.0 + TEXT_SIZE];
-            sheet.text(&x_axis.text(tick), Weight::Medium, TEXT_SIZE, FAINT, at, Align::Middle);
-        }
-        sheet.line(&[[left, bottom], [right, bottom]], 1.5, FAINT);
-        let middle = [(left + right) / 2.0, height - EDGE + 2.0];
-        sheet.text(&self.x_label, Weight::Medium, TEXT_SIZE, FAINT, middle, Align::Middle);
-
-        let place = |p: &[f64; 2]| [x_axis.place(p[0], left, right), y_axis.place(p[1], bottom, top)];
-        for (i, curve) in self.curves.iter().enumerate() {
-            let ink = COLORS[i % COLORS.len()];
-            for part in curve.points.split(|p| !is_finite(p)) {
-                sheet.line(&part.iter().map(place).collect::<Vec<_>>(), 2.6, ink);
-            }
-            for (k, point) in curve.points.iter().enumerate().filter(|(_, p)| is_finite(p)) {
-                let at = place(point);
-                let spread = curve.spread.get(k).copied().filter(|s| s.is_finite() && *s > 0.0);
-                if let Some(spread) = spread {
-                    let [low, high] =
-                        [point[1] - spread, point[1] + spread].map(|y| y_axis.place(y, bottom, top));
-                    sheet.line(&[[at[0], low], [at[0], high]], 1.6, ink);
-                    for y in [low, high] {
-                        sheet.line(&[[at[0] - 5.0, y], [at[0] + 5.0, y]], 1.6, ink);
-                    }
-                }
-                if curve.dots {
-                    sheet.dot(at, 6.0, PAPER);
-                    sheet.dot(at, 4.6, ink);
-                }
-            }
+    fn draw_on(&self, canvas: &mut Canvas) {
+        let (width, height) = (canvas.pixels.width() as f32 / canvas.scale, DESIGN_HEIGHT);
+        let (x, y) = (self.axis(|_, p, _| [p[0]; 2]), self.axis(|_, p, s| [p[1] - s, p[1] + s]));
+        let top = self.heading(canvas, width) + 20.0;
+        let widest = y.ticks.iter().map(|t| text_width(&y.text(*t), FontWeight::Medium, TEXT_SIZE));
+        let plot = PlotArea {
+            left: EDGE + widest.fold(0.0, f32::max) + 10.0,
+            right: width - EDGE - 12.0,
+            bottom: height - EDGE - 2.8 * TEXT_SIZE,
+            top,
+            x,
+            y,
+        };
+        plot.draw_axes(canvas);
+        let middle = [(plot.left + plot.right) / 2.0, height - EDGE + 2.0];
+        canvas.text(&self.x_label, FontWeight::Medium, TEXT_SIZE, FAINT, middle, Align::Middle);
+        for (i, series) in self.series.iter().enumerate() {
+            plot.draw_series(canvas, series, COLORS[i % COLORS.len()]);
         }
     }
 
-    /// Writes the curves' names in rows and returns where the last row ends.
-    fn legend(&self, sheet: &mut Sheet, width: f32, top: f32) -> f32 {
+    /// Writes title, note, legend and the y axis's label and returns where the label stands.
+    fn heading(&self, canvas: &mut Canvas, width: f32) -> f32 {
+        let mut top = EDGE + TITLE_SIZE;
+        canvas.text(&self.title, FontWeight::SemiBold, TITLE_SIZE, INK, [EDGE, top - 4.0], Align::Left);
+        if !self.note.is_empty() {
+            top += TEXT_SIZE + 8.0;
+            canvas.text(&self.note, FontWeight::Medium, TEXT_SIZE, FAINT, [EDGE, top - 4.0], Align::Left);
+        }
+        top = self.legend(canvas, width, top + 14.0);
+        top += TEXT_SIZE + 16.0;
+        canvas.text(&self.y_label, FontWeight::Medium, TEXT_SIZE, FAINT, [EDGE, top], Align::Left);
+        top
+    }
+
+    /// Writes the series' names in rows and returns where the last row ends.
+    fn legend(&self, canvas: &mut Canvas, width: f32, top: f32) -> f32 {
         const DASH: f32 = 26.0;
         let (mut x, mut base) = (EDGE, top + TEXT_SIZE);
-        for (i, curve) in self.curves.iter().enumerate() {
-            let wide = DASH + 8.0 + text_width(&curve.name, Weight::Medium, TEXT_SIZE);
+        for (i, series) in self.series.iter().enumerate() {
+            let wide = DASH + 8.0 + text_width(&series.name, FontWeight::Medium, TEXT_SIZE);
             if x > EDGE && x + wide > width - EDGE {
                 (x, base) = (EDGE, base + TEXT_SIZE + 8.0);
             }
             let (ink, y) = (COLORS[i % COLORS.len()], base - 0.36 * TEXT_SIZE);
-            sheet.line(&[[x, y], [x + DASH, y]], 2.6, ink);
-            if curve.dots {
-                sheet.dot([x + DASH / 2.0, y], 4.6, ink);
+            canvas.line(&[[x, y], [x + DASH, y]], 2.6, ink);
+            if series.dots {
+                canvas.dot([x + DASH / 2.0, y], 4.6, ink);
             }
             let at = [x + DASH + 8.0, base];
-            sheet.text(&curve.name, Weight::Medium, TEXT_SIZE, INK, at, Align::Left);
+            canvas.text(&series.name, FontWeight::Medium, TEXT_SIZE, INK, at, Align::Left);
             x += wide + 26.0;
         }
         base
     }
 
     /// The axis that holds both ends of what `reach` gives for each finite point and its spread.
-    fn axis(&self, reach: impl Fn(&Curve, &[f64; 2], f64) -> [f64; 2]) -> Axis {
+    fn axis(&self, reach: impl Fn(&Series, &[f64; 2], f64) -> [f64; 2]) -> Axis {
         let mut range = [f64::INFINITY, f64::NEG_INFINITY];
-        for curve in &self.curves {
-            for (k, point) in curve.points.iter().enumerate().filter(|(_, p)| is_finite(p)) {
-                let spread = curve.spread.get(k).copied().filter(|s| s.is_finite()).unwrap_or(0.0);
-                let [low, high] = reach(curve, point, spread);
+        for series in &self.series {
+            for (k, point) in series.points.iter().enumerate().filter(|(_, p)| is_finite(p)) {
+                let spread = series.spread.get(k).copied().filter(|s| s.is_finite()).unwrap_or(0.0);
+                let [low, high] = reach(series, point, spread);
                 range = [range[0].min(low), range[1].max(high)];
             }
         }
@@ -199,6 +180,62 @@ impl Axis {
     }
 }
 
+/// The rectangle that the lines are drawn in, in units of the design, with what its sides mean.
+struct PlotArea {
+    left: f32,
+    right: f32,
+    top: f32,
+    bottom: f32,
+    x: Axis,
+    y: Axis,
+}
+
+impl PlotArea {
+    fn place(&self, point: &[f64; 2]) -> [f32; 2] {
+        let x = self.x.place(point[0], self.left, self.right);
+        [x, self.y.place(point[1], self.bottom, self.top)]
+    }
+
+    fn draw_axes(&self, canvas: &mut Canvas) {
+        let (left, right, bottom) = (self.left, self.right, self.bottom);
+        for &tick in &self.y.ticks {
+            let y = self.y.place(tick, bottom, self.top);
+            canvas.line(&[[left, y], [right, y]], 1.0, GRID);
+            let at = [left - 10.0, y + 0.36 * TEXT_SIZE];
+            canvas.text(&self.y.text(tick), FontWeight::Medium, TEXT_SIZE, FAINT, at, Align::Right);
+        }
+        for &tick in &self.x.ticks {
+            let x = self.x.place(tick, left, right);
+            canvas.line(&[[x, bottom], [x, bottom + 6.0]], 1.0, FAINT);
+            let at = [x, bottom + 10.0 + TEXT_SIZE];
+            canvas.text(&self.x.text(tick), FontWeight::Medium, TEXT_SIZE, FAINT, at, Align::Middle);
+        }
+        canvas.line(&[[left, bottom], [right, bottom]], 1.5, FAINT);
+    }
+
+    fn draw_series(&self, canvas: &mut Canvas, series: &Series, ink: [u8; 3]) {
+        for part in series.points.split(|p| !is_finite(p)) {
+            canvas.line(&part.iter().map(|p| self.place(p)).collect::<Vec<_>>(), 2.6, ink);
+        }
+        for (k, point) in series.points.iter().enumerate().filter(|(_, p)| is_finite(p)) {
+            let at = self.place(point);
+            let spread = series.spread.get(k).copied().filter(|s| s.is_finite() && *s > 0.0);
+            if let Some(spread) = spread {
+                let [low, high] =
+                    [point[1] - spread, point[1] + spread].map(|y| self.y.place(y, self.bottom, self.top));
+                canvas.line(&[[at[0], low], [at[0], high]], 1.6, ink);
+                for y in [low, high] {
+                    canvas.line(&[[at[0] - 5.0, y], [at[0] + 5.0, y]], 1.6, ink);
+                }
+            }
+            if series.dots {
+                canvas.dot(at, 6.0, PAPER);
+                canvas.dot(at, 4.6, ink);
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Align {
     Left,
@@ -207,16 +244,16 @@ enum Align {
 }
 
 /// What is drawn on, in units of the design.
-struct Sheet {
-    sheet: Pixmap,
+struct Canvas {
+    pixels: Pixmap,
     scale: f32,
 }
 
-impl Sheet {
+impl Canvas {
     fn fill(&mut self, path: Option<Path>, ink: [u8; 3]) {
         if let Some(path) = path {
             let scale = Transform::from_scale(self.scale, self.scale);
-            self.sheet.fill_path(&path, &paint(ink), FillRule::Winding, scale, None);
+            self.pixels.fill_path(&path, &paint(ink), FillRule::Winding, scale, None);
         }
     }
 
@@ -231,7 +268,7 @@ impl Sheet {
             Stroke { width, line_cap: LineCap::Round, line_join: LineJoin::Round, ..Stroke::default() };
         if let Some(path) = path.finish() {
             let scale = Transform::from_scale(self.scale, self.scale);
-            self.sheet.stroke_path(&path, &paint(ink), &stroke, scale, None);
+            self.pixels.stroke_path(&path, &paint(ink), &stroke, scale, None);
         }
     }
 
@@ -239,7 +276,7 @@ impl Sheet {
         self.fill(PathBuilder::from_circle(at[0], at[1], radius), ink);
     }
 
-    fn text(&mut self, text: &str, weight: Weight, size: f32, ink: [u8; 3], at: [f32; 2], align: Align) {
+    fn text(&mut self, text: &str, weight: FontWeight, size: f32, ink: [u8; 3], at: [f32; 2], align: Align) {
         let part = match align {
             Align::Left => 0.0,
             Align::Middle => 0.5,
@@ -265,11 +302,11 @@ mod tests {
     use super::*;
 
     fn chart(points: Vec<[f64; 2]>) -> Chart {
-        let curve = Curve { name: "random".into(), points, dots: true, ..Curve::default() };
-        Chart { title: "Accuracy".into(), curves: vec![curve], ..Chart::default() }
+        let series = Series { name: "random".into(), points, dots: true, ..Series::default() };
+        Chart { title: "Accuracy".into(), series: vec![series], ..Chart::default() }
     }
 
-    /// Pixels of exactly the first curve's colour.
+    /// Pixels of exactly the first series' colour.
     fn drawn(picture: &RgbImage) -> usize {
         picture.pixels().filter(|p| p.0 == COLORS[0]).count()
     }
@@ -291,24 +328,24 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_is_drawn_and_what_is_not_finite_is_left_out() {
-        let flat = chart(vec![[0.0, 1.0], [1.0, 2.0], [2.0, 1.5]]).draw([640, 400]);
+    fn a_series_is_drawn_and_what_is_not_finite_is_left_out() {
+        let flat = chart(vec![[0.0, 1.0], [1.0, 2.0], [2.0, 1.5]]).draw(Size::new(640, 400));
         assert_eq!(flat.dimensions(), (640, 400));
-        let broken = chart(vec![[0.0, 1.0], [f64::NAN, 2.0], [2.0, 1.5]]).draw([640, 400]);
+        let broken = chart(vec![[0.0, 1.0], [f64::NAN, 2.0], [2.0, 1.5]]).draw(Size::new(640, 400));
         assert!(drawn(&flat) > drawn(&broken) && drawn(&broken) > 0);
     }
 
     #[test]
     fn a_chart_without_points_or_of_no_size_is_still_a_picture() {
-        assert_eq!(Chart::default().draw([0, 0]).dimensions(), (64, 64));
-        assert_eq!(chart(vec![[f64::INFINITY, 1.0]]).draw([300, 200]).dimensions(), (300, 200));
+        assert_eq!(Chart::default().draw(Size::new(0, 0)).dimensions(), (64, 64));
+        assert_eq!(chart(vec![[f64::INFINITY, 1.0]]).draw(Size::new(300, 200)).dimensions(), (300, 200));
     }
 
     #[test]
     fn error_bars_reach_as_far_as_the_spread() {
         let mut with = chart(vec![[0.0, 1.0], [1.0, 1.0]]);
-        let without = drawn(&with.draw([640, 400]));
-        with.curves[0].spread = vec![0.5, 0.5];
-        assert!(drawn(&with.draw([640, 400])) > without);
+        let without = drawn(&with.draw(Size::new(640, 400)));
+        with.series[0].spread = vec![0.5, 0.5];
+        assert!(drawn(&with.draw(Size::new(640, 400))) > without);
     }
 }

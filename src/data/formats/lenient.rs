@@ -32,6 +32,14 @@ impl Number {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Numbers(pub Vec<f64>);
 
+/// A text; none for anything else.
+pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => Ok(Some(text)),
+        _ => Ok(None),
+    }
+}
+
 struct OneNumber;
 
 impl<'de> Visitor<'de> for OneNumber {

@@ -1,7 +1,8 @@
 //! Drawing skeletons and boxes into pictures, anti-aliased.
 
-use super::{BBox, edge_color, joint_color, joint_size, person_edge_color, person_joint_color};
+use super::palette::{edge_color, joint_color, joint_size, person_edge_color, person_joint_color};
 use crate::pose::{Keypoint, Pose, Skeleton};
+use crate::vision::BBox;
 use image::RgbImage;
 use tiny_skia::{Color, FillRule, LineCap, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
@@ -63,46 +64,46 @@ pub fn draw_person(img: &mut RgbImage, pose: &Pose, skeleton: &Skeleton, min_sco
     let width = bone_width(around.w.max(around.h));
     let radius = width * 1.05;
     let rim = (width * 0.3).max(0.8);
-    let Some(mut layer) = Layer::new(img, &around, radius + rim + 1.0) else {
+    let Some(mut overlay) = Overlay::new(img, &around, radius + rim + 1.0) else {
         return;
     };
 
     let bones = skeleton.edges.iter().filter_map(|&edge| {
         let [a, b] = edge.map(|j| shown.get(j).copied().flatten());
-        Some((edge, layer.place(&a?), layer.place(&b?), a?.score.min(b?.score)))
+        Some((edge, overlay.place(&a?), overlay.place(&b?), a?.score.min(b?.score)))
     });
     let bones: Vec<_> = bones.collect();
     let joints: Vec<_> = shown
         .iter()
         .enumerate()
-        .filter_map(|(j, k)| k.as_ref().map(|k| (j, layer.place(k), k.score)))
+        .filter_map(|(j, k)| k.as_ref().map(|k| (j, overlay.place(k), k.score)))
         .collect();
 
     let bone_size = |edge: [usize; 2]| edge.map(|j| joint_size(skeleton, j)).into_iter().fold(1.0, f32::min);
     // All rims lie below all bones, so that a bone is never cut by the rim of another.
     for &(edge, a, b, _) in &bones {
-        layer.stroke(line(a, b), width * bone_size(edge) + 2.0 * rim, RIM_COLOR, RIM_OPACITY);
+        overlay.stroke(line(a, b), width * bone_size(edge) + 2.0 * rim, RIM_COLOR, RIM_OPACITY);
     }
     for &(edge, a, b, score) in &bones {
-        layer.stroke(line(a, b), width * bone_size(edge), colors.edge(skeleton, edge), opacity(score));
+        overlay.stroke(line(a, b), width * bone_size(edge), colors.edge(skeleton, edge), opacity(score));
     }
     for &(j, at, score) in &joints {
         let radius = radius * joint_size(skeleton, j);
-        layer.disc(at, radius + rim, RIM_COLOR, opacity(score));
-        layer.disc(at, radius, colors.joint(skeleton, j), opacity(score));
+        overlay.disc(at, radius + rim, RIM_COLOR, opacity(score));
+        overlay.disc(at, radius, colors.joint(skeleton, j), opacity(score));
     }
-    layer.blend_into(img);
+    overlay.blend_into(img);
 }
 
 /// Draws the outline of a box, `width` pixels wide, in an opaque colour (R, G, B).
 pub fn draw_box(img: &mut RgbImage, bbox: &BBox, color: [u8; 3], width: f32) {
-    let Some(mut layer) = Layer::new(img, bbox, width + 1.0) else {
+    let Some(mut overlay) = Overlay::new(img, bbox, width + 1.0) else {
         return;
     };
-    let [x, y] = layer.place(&Keypoint { x: bbox.x, y: bbox.y, score: 1.0 });
+    let [x, y] = overlay.place(&Keypoint { x: bbox.x, y: bbox.y, score: 1.0 });
     let outline = Rect::from_xywh(x, y, (bbox.w - 1.0).max(0.0), (bbox.h - 1.0).max(0.0));
-    layer.stroke(outline.map(PathBuilder::from_rect), width, color, 1.0);
-    layer.blend_into(img);
+    overlay.stroke(outline.map(PathBuilder::from_rect), width, color, 1.0);
+    overlay.blend_into(img);
 }
 
 /// 0.6 for the least sure joints that are usually shown (0.2), 1 from 0.6 on.
@@ -111,15 +112,15 @@ fn opacity(score: f32) -> f32 {
 }
 
 /// A transparent sheet over the part of a picture that is drawn on.
-struct Layer {
+struct Overlay {
     sheet: Pixmap,
     left: u32,
     top: u32,
 }
 
-impl Layer {
+impl Overlay {
     /// The sheet over `around` and a margin, as far as the picture reaches.
-    fn new(img: &RgbImage, around: &BBox, margin: f32) -> Option<Layer> {
+    fn new(img: &RgbImage, around: &BBox, margin: f32) -> Option<Overlay> {
         let (width, height) = img.dimensions();
         let span = |at: f32, size: f32, limit: u32| {
             let first = (at - margin).floor().max(0.0) as u32;
@@ -128,7 +129,7 @@ impl Layer {
         };
         let (left, w) = span(around.x, around.w, width)?;
         let (top, h) = span(around.y, around.h, height)?;
-        Some(Layer { sheet: Pixmap::new(w, h)?, left, top })
+        Some(Overlay { sheet: Pixmap::new(w, h)?, left, top })
     }
 
     /// A keypoint on the sheet. Drawing counts from a pixel's corner, keypoints from its centre.

@@ -1,24 +1,25 @@
 //! Small captions in pictures, without a font file: a 5x7 grid for each printable ASCII character.
 
+use crate::pose::Size;
 use image::RgbImage;
 
 /// Size of a character's grid in font pixels; a column and a row of space follow it.
-const GLYPH: [u32; 2] = [5, 7];
+const GLYPH: Size = Size::new(5, 7);
 
-/// Width and height in pixels of a line of text at an integer magnification.
-pub fn text_size(text: &str, scale: u32) -> [u32; 2] {
+/// Size in pixels of a line of text that is magnified `scale` times.
+pub fn text_size(text: &str, scale: u32) -> Size {
     let count = text.chars().count() as u32;
-    [(count * (GLYPH[0] + 1)).saturating_sub(1) * scale, GLYPH[1] * scale]
+    Size::new((count * (GLYPH.width + 1)).saturating_sub(1) * scale, GLYPH.height * scale)
 }
 
-/// Writes a line of text with its top-left corner at (`x`, `y`), magnified `scale` times. Characters
-/// that the font lacks become `?`; what lies outside of the picture is left out.
+/// Writes a line of text with its top-left corner at `at` (x and y in pixels), magnified `scale` times, in `color`
+/// (R, G, B). Characters that the font lacks become `?`; what lies outside the picture is left out.
 pub fn draw_text(img: &mut RgbImage, at: [i64; 2], text: &str, color: [u8; 3], scale: u32) {
     let (width, height) = (i64::from(img.width()), i64::from(img.height()));
     for (i, c) in text.chars().enumerate() {
-        let left = at[0] + i as i64 * i64::from((GLYPH[0] + 1) * scale);
+        let left = at[0] + i as i64 * i64::from((GLYPH.width + 1) * scale);
         for (r, row) in glyph(c).iter().enumerate() {
-            for column in (0..GLYPH[0]).filter(|k| row >> (GLYPH[0] - 1 - k) & 1 == 1) {
+            for column in (0..GLYPH.width).filter(|k| row >> (GLYPH.width - 1 - k) & 1 == 1) {
                 for (dx, dy) in (0..scale).flat_map(|dy| (0..scale).map(move |dx| (dx, dy))) {
                     let x = left + i64::from(column * scale + dx);
                     let y = at[1] + i64::from(r as u32 * scale + dy);
@@ -151,8 +152,8 @@ mod tests {
 
     #[test]
     fn text_fills_its_size_and_may_leave_the_picture() {
-        assert_eq!(text_size("AB", 2), [22, 14]);
-        assert_eq!(text_size("", 2), [0, 14]);
+        assert_eq!(text_size("AB", 2), Size::new(22, 14));
+        assert_eq!(text_size("", 2), Size::new(0, 14));
         let mut img = RgbImage::new(5, 7);
         draw_text(&mut img, [0, 0], "L", [255; 3], 1);
         assert_eq!((img.get_pixel(0, 0).0, img.get_pixel(4, 6).0), ([255; 3], [255; 3]));

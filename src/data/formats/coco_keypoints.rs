@@ -1,104 +1,100 @@
-//! COCO's keypoint layout: one JSON object with pictures and annotations.
+//! COCO's keypoints: people with a box and joints.
 
-use super::coco_file::CocoFile;
-use super::error::DataError;
-use super::images::{Listed, list};
-use super::lenient::{Number, Numbers};
-use super::locate::DatasetFiles;
-use super::set::{DatasetFormat, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
+use super::coco::{CocoAnnotation, CocoFile, CocoIds, file_names, split_of};
+use super::images::ImageList;
+use super::lenient::Numbers;
+use super::{DatasetFiles, Format, PoseFormat, begins_with, find, outside_share, read_file, title_of};
+use crate::data::error::DataError;
+use crate::data::set::{IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
-use serde::Deserialize;
 use std::collections::HashSet;
 use std::path::Path;
 
-type RawFile = CocoFile<RawAnnotation, RawCategory>;
+/// `annotations/person_keypoints_train.json`.
+pub struct CocoKeypoints;
 
-/// What a category says about joints; edges count them from 1.
-#[derive(Deserialize)]
-struct RawCategory {
-    #[serde(default)]
-    keypoints: Vec<String>,
-    #[serde(default)]
-    skeleton: Vec<Numbers>,
-}
-
-#[derive(Deserialize)]
-struct RawAnnotation {
-    #[serde(default)]
-    id: Number,
-    #[serde(default)]
-    image_id: Number,
-    #[serde(default)]
-    bbox: Numbers,
-    #[serde(default)]
-    area: Number,
-    #[serde(default)]
-    iscrowd: Number,
-    #[serde(default)]
-    keypoints: Numbers,
-    #[serde(default)]
-    source: Option<String>,
-}
-
-/// Reads a file's `bytes`. `expected` stands in for a skeleton that the set does not declare.
-pub(super) fn read(
-    bytes: Vec<u8>,
-    place: &DatasetFiles,
-    expected: Option<&Skeleton>,
-) -> Result<PoseSet, DataError> {
-    let raw = RawFile::parse(bytes, &place.file, "COCO's keypoint layout")?;
-    let skeleton = declared(&raw, place, expected)?;
-    let joints = skeleton.len();
-    let mut set = PoseSet {
-        file: place.file.clone(),
-        layout: DatasetFormat::Coco,
-        skeleton,
-        images: Vec::new(),
-        persons: Vec::with_capacity(raw.annotations.len()),
-        ignored: Vec::new(),
-        report: LoadReport { annotations: raw.annotations.len(), ..LoadReport::default() },
-    };
-    let Listed { images, index, absent, unreadable, nameless } = list(raw.images, &place.images)?;
-    set.images = images;
-    set.report.bad = nameless;
-    let (mut named, mut ids) = (HashSet::new(), HashSet::with_capacity(raw.annotations.len()));
-    for (number, a) in raw.annotations.into_iter().enumerate() {
-        let (Some(id), Some(image)) = (a.id.id(), a.image_id.id()) else {
-            let missing = if a.id.id().is_none() { "id" } else { "image_id" };
-            set.report.bad.push(format!("annotation number {}: no {missing}", number + 1));
-            continue;
-        };
-        if !ids.insert(id) {
-            set.report.repeated_ids.push(id);
-        }
-        if a.iscrowd.0 > 0.0 {
-            set.report.crowd += 1;
-            if let Some(&image) = index.get(&image) {
-                set.ignored.extend(ignored(&a, image, joints));
-            }
-        } else if let Some(&image) = index.get(&image) {
-            match unreadable.get(&image) {
-                Some(why) => set.report.bad.push(why.clone()),
-                None => add(&mut set, a, id, image, joints),
-            }
-        } else if let Some(name) = absent.get(&image) {
-            set.report.persons_without_picture += 1;
-            if named.insert(image) {
-                set.report.missing_pictures.push(name.clone());
-            }
-        } else {
-            set.report.bad.push(format!("annotation {id}: no image {image}"));
-        }
+impl Format for CocoKeypoints {
+    fn name(&self) -> &'static str {
+        "COCO's keypoint layout"
     }
-    set.persons.shrink_to_fit();
-    Ok(set)
+
+    fn find(&self, root: &Path, split: &str) -> Option<DatasetFiles> {
+        find::first_of(root, file_names("person_keypoints", split))
+    }
+
+    fn expected_files(&self, split: &str) -> String {
+        format!("annotations/person_keypoints_{split}.json (COCO)")
+    }
+
+    fn accepts(&self, head: &[u8]) -> bool {
+        begins_with(head, b'{')
+    }
+
+    fn title(&self, file: &Path) -> String {
+        title_of(file, split_of)
+    }
+}
+
+impl PoseFormat for CocoKeypoints {
+    fn read(&self, files: &DatasetFiles, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
+        let raw = CocoFile::parse(read_file(&files.file)?, &files.file, self.name())?;
+        let skeleton = declared_skeleton(&raw, files, expected)?;
+        let ImageList { images, index, absent, unreadable, without_id } =
+            ImageList::find(raw.images, &files.images)?;
+        let report =
+            LoadReport { annotations: raw.annotations.len(), bad: without_id, ..LoadReport::default() };
+        let mut set = PoseSet {
+            persons: Vec::with_capacity(raw.annotations.len()),
+            ..PoseSet::empty(&files.file, &CocoKeypoints, skeleton, images, report)
+        };
+        let (mut named, mut ids) = (HashSet::new(), HashSet::with_capacity(raw.annotations.len()));
+        for (number, annotation) in raw.annotations.into_iter().enumerate() {
+            let CocoIds { annotation: id, image } = match annotation.ids(number) {
+                Ok(ids) => ids,
+                Err(missing) => {
+                    set.report.bad.push(missing);
+                    continue;
+                }
+            };
+            if !ids.insert(id) {
+                set.report.repeated_ids.push(id);
+            }
+            let at = index.get(&image).copied();
+            if annotation.is_crowd() {
+                set.report.crowd += 1;
+                set.ignored.extend(at.and_then(|at| ignored(&annotation, at, set.skeleton.len())));
+            } else if let Some(at) = at {
+                match unreadable.get(&at) {
+                    Some(why) => set.report.bad.push(why.clone()),
+                    None => add(&mut set, annotation, id, at),
+                }
+            } else if let Some(name) = absent.get(&image) {
+                set.report.persons_without_image += 1;
+                if named.insert(image) {
+                    set.report.missing_images.push(name.clone());
+                }
+            } else {
+                set.report.bad.push(format!("annotation {id}: no image {image}"));
+            }
+        }
+        set.persons.shrink_to_fit();
+        Ok(set)
+    }
+
+    fn outside_limit(&self) -> f32 {
+        0.1
+    }
 }
 
 /// The skeleton of a set: `skeleton.json` or `skeleton.toml` in its folder or beside the annotations,
 /// else the joint names of its category, else what its number of joints suggests.
-fn declared(raw: &RawFile, place: &DatasetFiles, expected: Option<&Skeleton>) -> Result<Skeleton, DataError> {
-    let beside = place.file.parent();
+fn declared_skeleton(
+    raw: &CocoFile,
+    files: &DatasetFiles,
+    expected: Option<&Skeleton>,
+) -> Result<Skeleton, DataError> {
+    let beside = files.file.parent();
     for folder in [beside, beside.and_then(Path::parent)].into_iter().flatten() {
         for name in ["skeleton.json", "skeleton.toml"] {
             let path = folder.join(name);
@@ -107,14 +103,16 @@ fn declared(raw: &RawFile, place: &DatasetFiles, expected: Option<&Skeleton>) ->
             }
         }
     }
-    if let Some(category) = raw.categories.iter().find(|c| !c.keypoints.is_empty()) {
+    let named =
+        raw.categories.iter().find_map(|c| Some((c, c.keypoints.as_ref().filter(|k| !k.is_empty())?)));
+    if let Some((category, joints)) = named {
         let edge = |edge: &Numbers| match edge.0.as_slice() {
             // The casts make 0 and what is no number a joint that is not there.
             &[a, b] => Some([a as usize, b as usize].map(|j| j.wrapping_sub(1))),
             _ => None,
         };
         let edges: Vec<[usize; 2]> = category.skeleton.iter().filter_map(edge).collect();
-        return Ok(Skeleton::of_joints(category.keypoints.clone(), &edges));
+        return Ok(Skeleton::of_joints(joints.clone(), &edges));
     }
     let numbers = raw.annotations.iter().map(|a| a.keypoints.0.len()).find(|&n| n > 0);
     let joints = numbers.filter(|n| n % 3 == 0).map(|n| n / 3);
@@ -132,11 +130,11 @@ fn declared(raw: &RawFile, place: &DatasetFiles, expected: Option<&Skeleton>) ->
 }
 
 /// What the evaluation must know of an annotation that is not trained on; none without a box.
-fn ignored(a: &RawAnnotation, image: usize, joints: usize) -> Option<IgnoredAnnotation> {
-    let &[x, y, w, h] = a.bbox.0.as_slice() else { return None };
-    let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
+fn ignored(annotation: &CocoAnnotation, image: usize, joints: usize) -> Option<IgnoredAnnotation> {
+    let [x, y, w, h] = annotation.bbox().ok()?;
+    let area = annotation.area_or(w, h);
     let mut keypoints = vec![[0.0; 3]; joints];
-    for (to, from) in keypoints.iter_mut().zip(a.keypoints.0.chunks_exact(3)) {
+    for (to, from) in keypoints.iter_mut().zip(annotation.keypoints.0.chunks_exact(3)) {
         to.copy_from_slice(from);
     }
     let finite = keypoints.iter().flatten().chain(&[x, y, w, h, area]).all(|v| v.is_finite());
@@ -145,44 +143,44 @@ fn ignored(a: &RawAnnotation, image: usize, joints: usize) -> Option<IgnoredAnno
         bbox: [x, y, w, h],
         area,
         keypoints,
-        crowd: a.iscrowd.0 > 0.0,
+        crowd: annotation.is_crowd(),
     })
 }
 
 /// Adds one person, or counts why not.
-fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, image: usize, joints: usize) {
-    let (triples, rest) = a.keypoints.0.as_chunks::<3>();
+fn add(set: &mut PoseSet, annotation: CocoAnnotation, id: u64, image: usize) {
+    let joints = set.skeleton.len();
+    let (triples, rest) = annotation.keypoints.0.as_chunks::<3>();
     if rest.is_empty() && triples.iter().all(|k| k[2] <= 0.0) {
         set.report.unlabelled += 1;
-        set.ignored.extend(ignored(&a, image, joints));
+        set.ignored.extend(ignored(&annotation, image, joints));
         return;
     }
-    let (keypoints, bbox) = (a.keypoints.0, a.bbox.0);
+    let numbers = &annotation.keypoints.0;
     let mut bad = |why: String| set.report.bad.push(format!("annotation {id}: {why}"));
-    if keypoints.len() != 3 * joints {
-        return bad(format!("{} keypoint numbers, not {}", keypoints.len(), 3 * joints));
+    if numbers.len() != 3 * joints {
+        return bad(format!("{} keypoint numbers, not {}", numbers.len(), 3 * joints));
     }
-    let &[x, y, w, h] = bbox.as_slice() else {
-        return bad(format!("the box has {} numbers, not 4", bbox.len()));
+    let [x, y, w, h] = match annotation.bbox() {
+        Ok(bbox) => bbox,
+        Err(why) => return bad(why),
     };
-    if keypoints.iter().chain(&bbox).any(|v| !v.is_finite()) {
+    if numbers.iter().chain(&[x, y, w, h]).any(|v| !v.is_finite()) {
         return bad("a coordinate is not a number".into());
     }
-    let keypoints: Vec<Keypoint> = keypoints
-        .chunks_exact(3)
-        .map(|k| Keypoint { x: k[0] as f32, y: k[1] as f32, score: k[2] as f32 })
-        .collect();
+    let keypoints: Vec<Keypoint> =
+        triples.iter().map(|k| Keypoint { x: k[0] as f32, y: k[1] as f32, score: k[2] as f32 }).collect();
     let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
-    let area = if a.area.0.is_nan() { w * h } else { a.area.0 };
-    let [width, height] = set.images[image].size;
-    let Some(bbox) = given.clipped(width, height).filter(|_| area > 0.0) else {
+    let area = annotation.area_or(w, h);
+    let size = set.images[image].size;
+    let Some(bbox) = given.clipped(size.width, size.height).filter(|_| area > 0.0) else {
         set.report.empty_box += 1;
         return;
     };
-    let inside = given.intersected(width, height).map_or(0.0, |b| b.area());
-    let outside = 1.0 - inside / given.area();
+    let outside = outside_share(&given, size);
     let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
-    let source = a.source;
+    let source = annotation.source;
+    let head_size = None;
     set.persons.push(PersonAnnotation {
         id,
         image,
@@ -192,7 +190,7 @@ fn add(set: &mut PoseSet, a: RawAnnotation, id: u64, image: usize, joints: usize
         keypoints,
         weights,
         source,
-        head_size: None,
+        head_size,
     });
 }
 
@@ -246,7 +244,7 @@ mod tests {
         assert_eq!((set.persons[0].id, set.persons[0].area, set.persons[0].labelled()), (1, 900.0, 17));
         let r = &set.report;
         assert_eq!((r.annotations, r.crowd, r.unlabelled, r.empty_box), (7, 1, 1, 1));
-        assert_eq!(r.missing_pictures, ["gone.jpg"]);
+        assert_eq!(r.missing_images, ["gone.jpg"]);
         assert_eq!(r.bad.len(), 2);
         assert!(r.summary().contains("gone.jpg"), "{}", r.summary());
     }

@@ -3,17 +3,11 @@
 //! Orange against blue stays apart for the common colour blindnesses; arms are lighter than legs,
 //! so that a wrist in front of a thigh can still be told. The window uses the same colours.
 
-use crate::pose::Skeleton;
+use crate::pose::{Side, Skeleton};
 
+/// What a joint belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
-    Middle,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum BodyPart {
     Head,
     Arm,
     Trunk,
@@ -25,24 +19,24 @@ enum Part {
 pub fn joint_color(skeleton: &Skeleton, j: usize) -> [u8; 3] {
     match skeleton.joints.get(j).map(|name| (side(name), part(name))) {
         Some((side, Some(part))) => color(side, part),
-        Some((Side::Middle, None)) | None => spread_hue(j),
-        Some((side, None)) => color(side, Part::Trunk),
+        Some((Side::Middle, None)) | None => hue_of(j),
+        Some((side, None)) => color(side, BodyPart::Trunk),
     }
 }
 
 /// Colour (R, G, B) of a bone. A bone between a side and the middle belongs to the side.
 pub fn edge_color(skeleton: &Skeleton, edge: [usize; 2]) -> [u8; 3] {
     let [Some(a), Some(b)] = edge.map(|j| skeleton.joints.get(j)) else {
-        return spread_hue(edge[1]);
+        return hue_of(edge[1]);
     };
     let (Some(part_a), Some(part_b)) = (part(a), part(b)) else {
         return joint_color(skeleton, edge[1]);
     };
     let part = match (part_a, part_b) {
         (x, y) if x == y => x,
-        (Part::Head, _) | (_, Part::Head) => Part::Head,
-        (Part::Trunk, x) | (x, Part::Trunk) => x,
-        _ => Part::Trunk,
+        (BodyPart::Head, _) | (_, BodyPart::Head) => BodyPart::Head,
+        (BodyPart::Trunk, x) | (x, BodyPart::Trunk) => x,
+        _ => BodyPart::Trunk,
     };
     color(edge_side(a, b), part)
 }
@@ -100,7 +94,7 @@ fn shaded(color: [u8; 3], side: Side) -> [u8; 3] {
 /// Size of a joint's mark and of its bones relative to the rest: the face's joints lie close
 /// together and would hide it.
 pub fn joint_size(skeleton: &Skeleton, j: usize) -> f32 {
-    let is_head = skeleton.joints.get(j).is_some_and(|name| part(name) == Some(Part::Head));
+    let is_head = skeleton.joints.get(j).is_some_and(|name| part(name) == Some(BodyPart::Head));
     if is_head { 0.7 } else { 1.0 }
 }
 
@@ -114,32 +108,32 @@ fn side(joint: &str) -> Side {
     }
 }
 
-fn part(joint: &str) -> Option<Part> {
-    const NAMES: [(Part, &[&str]); 4] = [
-        (Part::Arm, &["shoulder", "elbow", "wrist", "arm", "hand", "thumb", "finger"]),
-        (Part::Head, &["nose", "eye", "ear", "head", "neck", "mouth", "chin"]),
-        (Part::Leg, &["hip", "knee", "ankle", "foot", "toe", "heel"]),
-        (Part::Trunk, &["thorax", "pelvis", "spine", "chest", "torso"]),
+fn part(joint: &str) -> Option<BodyPart> {
+    const NAMES: [(BodyPart, &[&str]); 4] = [
+        (BodyPart::Arm, &["shoulder", "elbow", "wrist", "arm", "hand", "thumb", "finger"]),
+        (BodyPart::Head, &["nose", "eye", "ear", "head", "neck", "mouth", "chin"]),
+        (BodyPart::Leg, &["hip", "knee", "ankle", "foot", "toe", "heel"]),
+        (BodyPart::Trunk, &["thorax", "pelvis", "spine", "chest", "torso"]),
     ];
     NAMES.iter().find(|(_, words)| words.iter().any(|w| joint.contains(w))).map(|(part, _)| *part)
 }
 
-fn color(side: Side, part: Part) -> [u8; 3] {
+fn color(side: Side, part: BodyPart) -> [u8; 3] {
     match (side, part) {
-        (Side::Left, Part::Head) => [255, 214, 120],
-        (Side::Left, Part::Arm) => [255, 176, 32],
-        (Side::Left, Part::Trunk) => [255, 143, 46],
-        (Side::Left, Part::Leg) => [255, 98, 48],
-        (Side::Right, Part::Head) => [150, 226, 255],
-        (Side::Right, Part::Arm) => [46, 196, 255],
-        (Side::Right, Part::Trunk) => [52, 156, 255],
-        (Side::Right, Part::Leg) => [72, 112, 255],
+        (Side::Left, BodyPart::Head) => [255, 214, 120],
+        (Side::Left, BodyPart::Arm) => [255, 176, 32],
+        (Side::Left, BodyPart::Trunk) => [255, 143, 46],
+        (Side::Left, BodyPart::Leg) => [255, 98, 48],
+        (Side::Right, BodyPart::Head) => [150, 226, 255],
+        (Side::Right, BodyPart::Arm) => [46, 196, 255],
+        (Side::Right, BodyPart::Trunk) => [52, 156, 255],
+        (Side::Right, BodyPart::Leg) => [72, 112, 255],
         (Side::Middle, _) => [236, 240, 232],
     }
 }
 
 /// Hues a golden angle apart: any number of them stay distinct.
-fn spread_hue(j: usize) -> [u8; 3] {
+fn hue_of(j: usize) -> [u8; 3] {
     let hue = (j as f32 * 0.618_034).fract() * 6.0;
     let channel = |offset: f32| {
         let d = ((hue + offset).rem_euclid(6.0) - 3.0).abs() - 1.0;

@@ -1,15 +1,15 @@
-//! MPII in the layout of HRNet's files: one JSON list of persons, 16 joints each, in pixels that count
-//! from 1.
+//! MPII as HRNet's files have it: one JSON list of persons, 16 joints each, in pixels that count from 1.
 
-use super::error::DataError;
 use super::images::{ImageFolder, read_sizes};
 use super::lenient::{Number, Numbers};
-use super::locate::DatasetFiles;
-use super::set::{DatasetFormat, DatasetImage, LoadReport, PersonAnnotation, PoseSet};
-use crate::pose::{Keypoint, Skeleton};
+use super::{DatasetFiles, Format, PoseFormat, begins_with, find, outside_share, read_file, title_of};
+use crate::data::error::DataError;
+use crate::data::set::{DatasetImage, LoadReport, PersonAnnotation, PoseSet};
+use crate::pose::{Keypoint, Size, Skeleton};
 use crate::vision::{BOX_PADDING, CropBox};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 /// MPII states no area, which OKS needs. This part of the square of 200 x scale pixels is 0.53 (the
 /// part of a box that a person fills in COCO) times 0.30, the median part of that square that the
@@ -37,63 +37,106 @@ struct MpiiEntry {
     headbox: Numbers,
 }
 
-/// Reads a file's `bytes`. A person's id is its place in the file, from 0, which is also its column in
-/// MPII's `gt_valid.mat`.
-pub(super) fn read(bytes: Vec<u8>, place: &DatasetFiles) -> Result<PoseSet, DataError> {
-    let entries: Vec<MpiiEntry> = serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
-        path: place.file.display().to_string(),
-        layout: "the layout of HRNet's MPII files",
-        source,
-    })?;
-    drop(bytes);
-    let mut set = PoseSet {
-        file: place.file.clone(),
-        layout: DatasetFormat::Mpii,
-        skeleton: Skeleton::mpii16().clone(),
-        images: Vec::new(),
-        persons: Vec::with_capacity(entries.len()),
-        ignored: Vec::new(),
-        report: LoadReport { annotations: entries.len(), ..LoadReport::default() },
-    };
-    let mut folder = ImageFolder::open(&place.images)?;
-    let mut index: HashMap<&str, Option<usize>> = HashMap::new();
-    for entry in &entries {
-        index.entry(&entry.image).or_insert_with(|| {
-            let id = set.images.len();
-            let path = folder.find(&entry.image)?;
-            set.images.push(DatasetImage { id: id as u64, path, size: [0, 0] });
-            Some(id)
-        });
+/// How MATLAB's files begin.
+const MATLAB: &[u8] = b"MATLAB ";
+
+/// `annot/train.json` and `annot/valid.json`, or `annotations/mpii_train.json`.
+pub struct Mpii;
+
+impl Format for Mpii {
+    fn name(&self) -> &'static str {
+        "the layout of HRNet's MPII files"
     }
-    let unreadable: HashMap<usize, String> = read_sizes(&mut set.images).into_iter().collect();
-    let mut named = HashSet::new();
-    for (id, entry) in entries.iter().enumerate() {
-        match index.get(entry.image.as_str()).copied().flatten() {
-            Some(image) => match unreadable.get(&image) {
-                Some(why) => set.report.bad.push(why.clone()),
-                None => match person(entry, id as u64, image) {
-                    Ok(mut person) => {
-                        let [w, h] = set.images[image].size;
-                        let inside = person.bbox.intersected(w, h).map_or(0.0, |b| b.area());
-                        person.outside = 1.0 - inside / person.bbox.area();
-                        set.persons.push(person);
-                    }
-                    Err(UnusableEntry::Unlabelled) => set.report.unlabelled += 1,
-                    Err(UnusableEntry::NoBox) => set.report.empty_box += 1,
-                    Err(UnusableEntry::Bad(why)) => set.report.bad.push(format!("entry {id}: {why}")),
-                },
-            },
-            None => {
-                set.report.persons_without_picture += 1;
-                if named.insert(&entry.image) {
-                    set.report.missing_pictures.push(entry.image.clone());
-                }
-            }
-        }
+
+    fn find(&self, root: &Path, split: &str) -> Option<DatasetFiles> {
+        let own = if split == "val" { "valid" } else { split };
+        let files = [format!("annot/{own}.json"), format!("annotations/mpii_{split}.json")];
+        find::first_of(root, files.into_iter().map(|file| (file, own.to_string())))
     }
-    Ok(set)
+
+    fn expected_files(&self, split: &str) -> String {
+        format!("annot/{split}.json (MPII, whose val is named valid)")
+    }
+
+    /// MPII's own MATLAB file is accepted to be refused with what to do about it.
+    fn accepts(&self, head: &[u8]) -> bool {
+        begins_with(head, b'[') || head.starts_with(MATLAB)
+    }
+
+    fn title(&self, file: &Path) -> String {
+        title_of(file, |stem| stem.strip_prefix("mpii_").unwrap_or(stem).into())
+    }
 }
 
+impl PoseFormat for Mpii {
+    /// A person's id is its place in the file, from 0, which is also its column in MPII's `gt_valid.mat`.
+    fn read(&self, files: &DatasetFiles, _: Option<&Skeleton>) -> Result<PoseSet, DataError> {
+        let entries = self.entries(&files.file)?;
+        let mut folder = ImageFolder::open(&files.images)?;
+        let mut images = Vec::new();
+        let mut index: HashMap<&str, Option<usize>> = HashMap::new();
+        for entry in &entries {
+            index.entry(&entry.image).or_insert_with(|| {
+                let id = images.len();
+                let path = folder.find(&entry.image)?;
+                images.push(DatasetImage { id: id as u64, path, size: Size::default() });
+                Some(id)
+            });
+        }
+        let unreadable = read_sizes(&mut images);
+        let report = LoadReport { annotations: entries.len(), ..LoadReport::default() };
+        let mut set = PoseSet {
+            persons: Vec::with_capacity(entries.len()),
+            ..PoseSet::empty(&files.file, &Mpii, Skeleton::mpii16().clone(), images, report)
+        };
+        let mut named = HashSet::new();
+        for (id, entry) in entries.iter().enumerate() {
+            let Some(image) = index.get(entry.image.as_str()).copied().flatten() else {
+                set.report.persons_without_image += 1;
+                if named.insert(&entry.image) {
+                    set.report.missing_images.push(entry.image.clone());
+                }
+                continue;
+            };
+            if let Some(why) = unreadable.get(&image) {
+                set.report.bad.push(why.clone());
+                continue;
+            }
+            match person(entry, id as u64, image) {
+                Ok(mut person) => {
+                    person.outside = outside_share(&person.bbox, set.images[image].size);
+                    set.persons.push(person);
+                }
+                Err(UnusableEntry::Unlabelled) => set.report.unlabelled += 1,
+                Err(UnusableEntry::NoBox) => set.report.empty_box += 1,
+                Err(UnusableEntry::Bad(why)) => set.report.bad.push(format!("entry {id}: {why}")),
+            }
+        }
+        Ok(set)
+    }
+
+    /// MPII's squares reach over the border as they are made.
+    fn outside_limit(&self) -> f32 {
+        0.6
+    }
+}
+
+impl Mpii {
+    fn entries(&self, file: &Path) -> Result<Vec<MpiiEntry>, DataError> {
+        let path = file.display().to_string();
+        let bytes = read_file(file)?;
+        if bytes.starts_with(MATLAB) {
+            return Err(DataError::Matlab { path });
+        }
+        serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
+            path,
+            layout: self.name(),
+            source,
+        })
+    }
+}
+
+/// Why an entry is left out.
 enum UnusableEntry {
     Unlabelled,
     NoBox,
@@ -202,7 +245,7 @@ mod tests {
         write_set(dir.path(), json!([entry("a.png"), changed("headbox", json!([0, 0, 30, 40]))]));
         let set = PoseSet::open(dir.path(), "val", Skeleton::mpii16()).unwrap();
         assert!(set.title().ends_with("/valid"), "{}", set.title());
-        assert_eq!((set.images.len(), set.images[0].size), (1, [120, 90]));
+        assert_eq!((set.images.len(), set.images[0].size), (1, Size::new(120, 90)));
         let p = &set.persons[0];
         assert_eq!(p.keypoints[3], Keypoint { x: 13.0, y: 20.5, score: 2.0 });
         assert_eq!((p.labelled(), p.head_size, p.id), (16, Some(12.5), 0));
@@ -261,8 +304,8 @@ mod tests {
         let set = PoseSet::open(dir.path(), "val", Skeleton::mpii16()).unwrap();
         let r = &set.report;
         assert_eq!((set.persons.len(), r.annotations), (1, 9));
-        assert_eq!((r.unlabelled, r.empty_box, r.persons_without_picture), (2, 2, 1));
-        assert_eq!(r.missing_pictures, ["gone.jpg"]);
+        assert_eq!((r.unlabelled, r.empty_box, r.persons_without_image), (2, 2, 1));
+        assert_eq!(r.missing_images, ["gone.jpg"]);
         assert_eq!(r.bad.len(), 3, "{:?}", r.bad);
         assert!(r.bad[0].contains("broken.jpg"), "{:?}", r.bad);
     }

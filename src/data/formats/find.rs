@@ -1,0 +1,162 @@
+//! Where a data set's annotations and images lie, and which format its file has.
+
+use super::{BOX_FORMATS, BoxFormat, Format, POSE_FORMATS, PoseFormat};
+use crate::data::error::DataError;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// So many bytes of a file tell its format.
+const HEAD: u64 = 256;
+
+/// An annotation file and the images that it names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatasetFiles {
+    /// The annotation file.
+    pub file: PathBuf,
+    /// The folder that the names of its images count from.
+    pub images: PathBuf,
+}
+
+/// Finds the annotation file and the images of `wanted`: an annotation file, a data set's folder (then `split`,
+/// "train" or "val", is meant), or `FOLDER/train`, `FOLDER/val`, which name the split themselves.
+///
+/// # Errors
+/// There is no such data set.
+pub fn find_poses(wanted: &Path, split: &str) -> Result<(DatasetFiles, &'static dyn PoseFormat), DataError> {
+    find_in(&POSE_FORMATS, wanted, split).ok_or_else(|| DataError::NotFound {
+        what: "annotations",
+        wanted: wanted.display().to_string(),
+        files: expected_files(&POSE_FORMATS, split),
+    })
+}
+
+/// As [`find_poses`] for boxes around people.
+///
+/// # Errors
+/// There is no such data set.
+pub fn find_boxes(wanted: &Path, split: &str) -> Result<(DatasetFiles, &'static dyn BoxFormat), DataError> {
+    find_in(&BOX_FORMATS, wanted, split).ok_or_else(|| DataError::NotFound {
+        what: "boxes",
+        wanted: wanted.display().to_string(),
+        files: expected_files(&BOX_FORMATS, split),
+    })
+}
+
+/// The parts of the data set that `wanted` means, each to be opened by itself: those of a folder, "train"
+/// before "val", or the one that `wanted` names.
+pub fn splits(wanted: &Path) -> Vec<PathBuf> {
+    let is_there = |split: &&str| POSE_FORMATS.iter().any(|format| format.find(wanted, split).is_some());
+    let parts: Vec<PathBuf> =
+        ["train", "val"].into_iter().filter(is_there).map(|split| wanted.join(split)).collect();
+    if parts.is_empty() { vec![wanted.into()] } else { parts }
+}
+
+fn find_in<F: Format + ?Sized>(
+    formats: &[&'static F],
+    wanted: &Path,
+    split: &str,
+) -> Option<(DatasetFiles, &'static F)> {
+    if wanted.is_file() {
+        let stem = wanted.file_stem()?.to_string_lossy().into_owned();
+        let split = stem.rsplit('_').next().unwrap_or(split).to_string();
+        let root = wanted.parent()?.parent().unwrap_or(Path::new("."));
+        let images = image_folder(root, &split).or_else(|| wanted.parent().map(Path::to_path_buf))?;
+        let files = DatasetFiles { file: wanted.into(), images };
+        let format = format_of(formats, &files.file, formats.first().copied()?);
+        return Some((files, format));
+    }
+    let of_split = |root: &Path, split: &str| {
+        let found = formats.iter().find_map(|format| Some((format.find(root, split)?, *format)));
+        found.map(|(files, named)| {
+            let format = format_of(formats, &files.file, named);
+            (files, format)
+        })
+    };
+    if wanted.is_dir()
+        && let Some(found) = of_split(wanted, split)
+    {
+        return Some(found);
+    }
+    // FOLDER/val names the split itself.
+    let named = wanted.file_name()?.to_string_lossy().into_owned();
+    of_split(wanted.parent()?, &named)
+}
+
+/// The format of a file: the `likely` one if it accepts how the file begins, else the first that does. A file that
+/// none accepts counts as the likely one, whose reader then says what is wrong.
+fn format_of<F: Format + ?Sized>(formats: &[&'static F], file: &Path, likely: &'static F) -> &'static F {
+    let mut head = Vec::new();
+    // A file that cannot be read is named when its annotations are.
+    let _ = std::fs::File::open(file).and_then(|f| f.take(HEAD).read_to_end(&mut head));
+    let candidates = std::iter::once(likely).chain(formats.iter().copied());
+    candidates.into_iter().find(|format| format.accepts(&head)).unwrap_or(likely)
+}
+
+/// The first of the files `candidates` below `root` that is there and has a folder of images. Each comes with the
+/// name of its split.
+pub(super) fn first_of(
+    root: &Path,
+    candidates: impl IntoIterator<Item = (String, String)>,
+) -> Option<DatasetFiles> {
+    candidates.into_iter().find_map(|(name, split)| {
+        let file = root.join(name);
+        file.is_file().then_some(())?;
+        Some(DatasetFiles { images: image_folder(root, &split)?, file })
+    })
+}
+
+fn image_folder(root: &Path, split: &str) -> Option<PathBuf> {
+    [root.join("images").join(split), root.join(split), root.join("images")].into_iter().find(|p| p.is_dir())
+}
+
+fn expected_files<F: Format + ?Sized>(formats: &[&'static F], split: &str) -> String {
+    let files: Vec<String> = formats.iter().map(|format| format.expected_files(split)).collect();
+    files.join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(root: &Path, wanted: &str, split: &str) -> Option<String> {
+        let (files, _) = find_poses(&root.join(wanted), split).ok()?;
+        Some(files.file.strip_prefix(root).unwrap().display().to_string().replace('\\', "/"))
+    }
+
+    #[test]
+    fn mpii_calls_its_validation_part_valid() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for folder in ["annot", "images"] {
+            std::fs::create_dir(root.join(folder)).unwrap();
+        }
+        for file in ["train", "valid", "valid_pckh"] {
+            std::fs::write(root.join(format!("annot/{file}.json")), "[]").unwrap();
+        }
+        assert_eq!(found(root, "", "train").unwrap(), "annot/train.json");
+        assert_eq!(found(root, "", "val").unwrap(), "annot/valid.json");
+        assert_eq!(found(root, "val", "train").unwrap(), "annot/valid.json");
+        assert_eq!(found(root, "valid", "train").unwrap(), "annot/valid.json");
+        assert_eq!(found(root, "annot/valid_pckh.json", "train").unwrap(), "annot/valid_pckh.json");
+        let files = find_poses(&root.join("annot/valid_pckh.json"), "train").unwrap().0;
+        assert_eq!(files.images, root.join("images"));
+        assert_eq!(found(root, "test", "train"), None);
+        assert_eq!(splits(root), [root.join("train"), root.join("val")]);
+        assert_eq!(splits(&root.join("val")), [root.join("val")]);
+    }
+
+    #[test]
+    fn a_file_under_any_name_has_the_format_that_accepts_how_it_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mine.json");
+        let name_of = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            find_poses(&file, "val").unwrap().1.name()
+        };
+        assert_eq!(name_of("{\"images\": []}"), "COCO's keypoint layout");
+        assert_eq!(name_of("\n [{\"image\": \"a.jpg\"}]"), "the layout of HRNet's MPII files");
+        assert_eq!(name_of("MATLAB 5.0 MAT-file"), "the layout of HRNet's MPII files");
+        assert_eq!(name_of("no format at all"), "COCO's keypoint layout");
+        assert_eq!(find_boxes(&file, "val").unwrap().1.name(), "COCO's layout of boxes");
+    }
+}
