@@ -7,8 +7,6 @@ use crate::vision::BBox;
 
 /// Keypoints below this score are left out of a person's box.
 const MIN_SCORE: f32 = 0.2;
-/// A person's box is larger than that of the joints: the top of the head, the hands and the feet stick out.
-const AROUND_JOINTS: f32 = 1.2;
 
 /// What the pointer does in the picture, besides moving it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,8 +93,7 @@ impl PersonSelection {
 
 /// Where a person is: around the confident keypoints, or else the box that was estimated.
 pub fn person_bounds(person: &TrackedPerson) -> BBox {
-    let joints = BBox::around(&person.pose.keypoints, MIN_SCORE);
-    joints.map_or(person.bbox, |around| around.expanded(AROUND_JOINTS))
+    BBox::around_body(&person.pose.keypoints, MIN_SCORE).unwrap_or(person.bbox)
 }
 
 /// The box of the person at a point of the picture; the smallest where several overlap. People whom the
