@@ -4,9 +4,10 @@ mod published;
 mod report;
 
 use super::eval::progress_bar;
+use super::mannequin_sets::path_to_evaluate_on;
 use super::model_args::ModelArgs;
 use super::output::write_file;
-use crate::data::{CropDataset, PoseSet, read_image};
+use crate::data::{CropDataset, PoseSet, SetSource, read_image};
 use crate::eval::ablation::{AblationSetting, SeedStats, ablation_settings};
 use crate::eval::set::plain_samples;
 use crate::eval::{EvalTask, PoseAccuracy, Suppression, estimate_crops, training_overlap};
@@ -26,9 +27,10 @@ const CHART: Size = Size::new(1440, 900);
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file
+    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; `mannequin:N` draws N pictures of the
+    /// built-in figure into mannequin-val-N/ in the current folder, once
     #[arg(long, value_name = "FOLDER")]
-    data: PathBuf,
+    data: SetSource,
     /// Use at most this many persons, evenly spread
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
@@ -67,7 +69,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut estimator = args.model.estimator()?;
     let info = estimator.info().clone();
-    let set = PoseSet::open(&args.data, "val", &info.skeleton)?;
+    let set = PoseSet::open(&path_to_evaluate_on(&args.data)?, "val", &info.skeleton)?;
     let title = set.title();
     let left_out = set.report.summary();
     if !left_out.is_empty() {

@@ -4,9 +4,10 @@ mod detector;
 mod own_boxes;
 mod report;
 
+use super::mannequin_sets::path_to_evaluate_on;
 use super::model_args::ModelArgs;
 use super::output::write_file;
-use crate::data::PoseSet;
+use crate::data::{PoseSet, SetSource};
 use crate::eval::set::plain_samples;
 use crate::eval::{DetectedBoxes, EvalTask, NMS_THRESHOLD, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
@@ -40,9 +41,10 @@ enum Other {
 struct PoseArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; may be given several times
+    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; `mannequin:N` draws N pictures of the
+    /// built-in figure into mannequin-val-N/ in the current folder, once. May be given several times
     #[arg(long, value_name = "FOLDER", required = true)]
-    data: Vec<PathBuf>,
+    data: Vec<SetSource>,
     /// Use at most this many persons of each set, evenly spread; with --boxes or
     /// --detector this many pictures
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -129,8 +131,9 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     let suppression = Suppression { threshold: args.nms, soft: args.soft_nms };
     let mut report =
         EvalReport::new(&estimator, &args.model.weights_file()?, suppression, args.decoding.name());
-    for folder in &args.data {
-        let set = measure_set(&args, &estimator, suppression, folder)?;
+    for source in &args.data {
+        let folder = path_to_evaluate_on(source)?;
+        let set = measure_set(&args, &estimator, suppression, &folder)?;
         if !report.sets.is_empty() {
             println!();
         }

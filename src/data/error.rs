@@ -1,6 +1,7 @@
 //! Why data cannot be used.
 
 use crate::pose::SkeletonError;
+use crate::synth::SetError;
 
 /// Why a set cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,14 @@ pub enum DataError {
         "{path} has no usable person with {joints} joints{left_out}; `tmpose data check` shows what is in it"
     )]
     Empty { path: String, joints: usize, left_out: String },
+    #[error(
+        "mannequin is no folder: its pictures are drawn for pose networks only; name a folder of pictures"
+    )]
+    NotDrawn,
+    #[error("stopped while the mannequin was drawn; start again to go on")]
+    DrawingStopped,
+    #[error(transparent)]
+    Draw(#[from] SetError),
     #[error(transparent)]
     Skeleton(#[from] SkeletonError),
     #[error(

@@ -4,38 +4,25 @@
 use super::error::DataError;
 use super::set::PoseSet;
 use crate::pose::Keypoint;
-use serde::{Deserialize, Serialize};
+use crate::settings::define_settings;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// When a teacher's joint is believed. The defaults are the rules found good for `people`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TeacherRules {
-    /// A missing joint is filled when the teacher's score is above this ...
-    pub fill_score: f32,
-    /// ... and its two models disagree by less than this, relative to the box's longer side.
-    pub fill_disagreement: f32,
-    /// Loss weight of a filled joint.
-    pub fill_weight: f32,
-    /// A label is mistrusted when the teacher is this sure ...
-    pub mistrust_score: f32,
-    /// ... its two models agree to this ...
-    pub mistrust_disagreement: f32,
-    /// ... and the label is farther away than this, relative to the box's longer side.
-    pub mistrust_distance: f32,
-}
-
-impl Default for TeacherRules {
-    fn default() -> Self {
-        TeacherRules {
-            fill_score: 0.35,
-            fill_disagreement: 0.04,
-            fill_weight: 0.5,
-            mistrust_score: 0.35,
-            mistrust_disagreement: 0.02,
-            mistrust_distance: 0.15,
-        }
+define_settings! {
+    /// When a label by a public model is believed. The defaults are the rules found good for `people`.
+    pub struct TeacherRules {
+        /// A missing joint is filled when the teacher's score is above this ...
+        pub fill_score: f32 = 0.35,
+        /// ... and its two models disagree by less than this, relative to the box's longer side.
+        pub fill_disagreement: f32 = 0.04,
+        /// Loss weight of a filled joint.
+        pub fill_weight: f32 = 0.5,
+        /// A label is mistrusted when the teacher's score is above this ...
+        pub mistrust_score: f32 = 0.35,
+        /// ... its two models disagree by less than this ...
+        pub mistrust_disagreement: f32 = 0.02,
+        /// ... and the label is farther away than this, relative to the box's longer side.
+        pub mistrust_distance: f32 = 0.15,
     }
 }
 

@@ -5,12 +5,15 @@ use crate::data::DataError;
 use crate::eval::EvalError;
 use crate::gpu::DeviceError;
 use crate::pose::SkeletonError;
+use crate::settings::InvalidSetting;
 use crate::weights::WeightsError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
@@ -40,7 +43,7 @@ pub enum TrainError {
     #[error("{teacher} cannot teach this network: {reason}")]
     Teacher { teacher: String, reason: String },
     #[error(
-        "the loss or its gradient became {loss} at step {step}; its batch was: {batch}. InitMismatch again with a lower learning rate, or take these pictures out"
+        "the loss or its gradient became {loss} at step {step}; its batch was: {batch}. Start again with a lower learning rate, or take these pictures out"
     )]
     NotFinite { step: u64, loss: f64, batch: String },
     #[error("{bad} of {all} pictures cannot be decoded ({names}); repair them or raise data.bad_limit")]

@@ -6,8 +6,8 @@ use super::compose::Composition;
 use super::set::{AnnotatedImage, BoxSet};
 use crate::data::augment::generator;
 use crate::data::error::DataError;
-use crate::data::mixture::SetSpec;
 use crate::data::samples::read_image;
+use crate::data::set_spec::SetSpec;
 use crate::vision::normalize_into;
 use image::RgbImage;
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ impl BoxMixture {
     pub fn open(specs: &[SetSpec], bad_limit: f64) -> Result<BoxMixture, DataError> {
         let mut mixture = BoxMixture { sets: Vec::new(), samples: Vec::new() };
         for (number, spec) in specs.iter().enumerate() {
-            let set = BoxSet::open(&spec.path, "train")?;
+            let set = BoxSet::open(spec.source.path()?, "train")?;
             for _ in 0..spec.repeat {
                 mixture.samples.extend((0..set.images.len()).map(|picture| [number, picture]));
             }
@@ -171,7 +171,7 @@ mod tests {
     fn a_sample_is_its_pixels_and_boxes_and_a_broken_picture_is_grey_and_named() {
         let dir = tempfile::tempdir().unwrap();
         write_set(dir.path());
-        let spec = SetSpec { path: dir.path().into(), repeat: 2 };
+        let spec = SetSpec { source: dir.path().to_path_buf().into(), repeat: 2 };
         let mut mixture = BoxMixture::open(&[spec], 0.0).unwrap();
         assert_eq!(mixture.len(), 4);
         let how = none();
