@@ -5,7 +5,7 @@ use crate::app::actions::{ActionQueue, AppAction, DialogPurpose};
 use crate::app::theme;
 use crate::app::train::{TrainDialog, TrainPhase, TrainingState};
 use crate::app::widgets::main_button;
-use egui::{Button, Color32, Label, RichText, Ui};
+use egui::{Button, Color32, Label, RichText, Ui, Vec2};
 
 /// Under the form: what stands in the way, and the buttons that start or resume a training.
 pub fn settings(ui: &mut Ui, training: &TrainingState, actions: &mut ActionQueue) {
@@ -77,9 +77,10 @@ pub fn progress(ui: &mut Ui, training: &TrainingState, actions: &mut ActionQueue
         note(ui, refused, theme::ERROR);
     }
     let nothing_saved = training.can_resume() && training.failed() && training.progress.saved.is_none();
+    let half = half_width(ui);
     ui.horizontal(|ui| {
-        first_button(ui, training, nothing_saved, actions);
-        best_weights(ui, training, actions);
+        first_button(ui, half, training, nothing_saved, actions);
+        best_weights(ui, half, training, actions);
     });
     let second = if nothing_saved {
         let tip = "Start again with the same settings, once the cause is removed.";
@@ -92,15 +93,20 @@ pub fn progress(ui: &mut Ui, training: &TrainingState, actions: &mut ActionQueue
     };
     ui.horizontal(|ui| {
         let (text, tip, action) = second;
-        if ui.add_sized(half_width(ui), Button::new(text)).on_hover_text(tip).clicked() {
+        if ui.add_sized(half, Button::new(text)).on_hover_text(tip).clicked() {
             actions.push(action);
         }
     });
 }
 
 /// The likeliest next step.
-fn first_button(ui: &mut Ui, training: &TrainingState, nothing_saved: bool, actions: &mut ActionQueue) {
-    let half = half_width(ui);
+fn first_button(
+    ui: &mut Ui,
+    half: Vec2,
+    training: &TrainingState,
+    nothing_saved: bool,
+    actions: &mut ActionQueue,
+) {
     let (button, tip, action) = if training.running {
         let text = if training.stopping { "Finishing the step…" } else { "Stop" };
         let tip = "Finish the step, save everything, and stop. Resuming continues from there.";
@@ -121,8 +127,7 @@ fn first_button(ui: &mut Ui, training: &TrainingState, nothing_saved: bool, acti
     });
 }
 
-fn best_weights(ui: &mut Ui, training: &TrainingState, actions: &mut ActionQueue) {
-    let half = half_width(ui);
+fn best_weights(ui: &mut Ui, half: Vec2, training: &TrainingState, actions: &mut ActionQueue) {
     let finished = matches!(training.progress.phase, TrainPhase::Finished { .. });
     let text = "Show the best weights";
     let button = if finished { main_button(text) } else { Button::new(text) };
