@@ -4,7 +4,7 @@ use super::{SetNotes, progress_bar};
 use crate::cli::output::{fraction, markdown_table, write_file};
 use crate::cli::train::command_line;
 use crate::data::BoxSet;
-use crate::detect::{self, DetectSettings, Detector};
+use crate::detect::{self, DetectSettings, Detector, DetectorConfig, DetectorNet};
 use crate::eval::detector::{find_people, score};
 use crate::eval::{BoxStats, OperatingPoint, TallRecall, TrainingOverlap, box_training_overlap};
 use crate::gpu::{self, DeviceChoice};
@@ -92,10 +92,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         eprintln!("warning: {seen}");
     }
     let (name, backend) = (device.name.clone(), device.backend.clone());
-    let side = info.config.input;
-    let parameters = burn::module::Module::num_params(&net);
-    let network =
-        format!("{parameters} parameters, {:.2} GMAC at {side}x{side}", info.config.macs() as f64 / 1e9);
+    let network = network_title(&net, &info.config);
     let mut detector = Detector::from_parts(net, info, device);
     let settings = DetectSettings { nms_iou: args.nms, ..DetectSettings::everything() };
     let bar = progress_bar(set.images.len(), &title);
@@ -130,6 +127,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         write_file(path, report.markdown().as_bytes())?;
     }
     Ok(())
+}
+
+/// E.g. "985927 parameters, 0.31 GMAC at 320x320".
+fn network_title(net: &DetectorNet, config: &DetectorConfig) -> String {
+    let (side, parameters) = (config.input, burn::module::Module::num_params(net));
+    format!("{parameters} parameters, {:.2} GMAC at {side}x{side}", config.macs() as f64 / 1e9)
 }
 
 impl DetectorReport {
