@@ -66,6 +66,9 @@ pub struct Args {
 }
 
 /// Runs `tmpose ablate`.
+///
+/// # Errors
+/// One sentence for the user.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut estimator = args.model.estimator()?;
     let info = estimator.info().clone();

@@ -113,11 +113,13 @@ pub fn generator(seed: u64, purpose: u64, index: u64, round: u64) -> ChaCha8Rng 
 /// What was drawn for one sample: everything that its crop and its targets depend on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AugmentedCrop {
+    /// The part of the picture that is shown.
     pub crop: CropBox,
     /// Degrees, as [`Affine::from_crop`] takes them.
     pub rotation: f64,
     /// Show the mirror image; `crop` is then given in the mirrored picture.
     pub mirrored: bool,
+    /// Factor on the brightness.
     pub brightness: f32,
 }
 

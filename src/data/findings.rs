@@ -19,20 +19,32 @@ const CONTRADICTED: f32 = 0.34;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
+    /// The picture's file is not there.
     MissingPicture,
+    /// The picture cannot be decoded.
     UndecodablePicture,
+    /// The picture has another size than the annotation file states.
     WrongSize,
+    /// The annotation contradicts the layout.
     BadAnnotation,
+    /// An earlier annotation has the same id.
     RepeatedId,
+    /// Left and right look exchanged.
     LeftRight,
+    /// Teacher labels contradict the annotator's.
     TeacherDisagrees,
+    /// A joint lies outside of its picture.
     JointOutsidePicture,
+    /// A joint lies outside of its box.
     JointOutsideBox,
+    /// The box leaves its picture.
     BoxOutside,
+    /// The box is too small to show much.
     TinyBox,
 }
 
 impl FindingKind {
+    /// All kinds, the gravest first.
     pub const ALL: [FindingKind; 11] = [
         FindingKind::MissingPicture,
         FindingKind::UndecodablePicture,
@@ -85,11 +97,13 @@ impl FindingKind {
 /// Something that looks wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
+    /// What is wrong.
     pub kind: FindingKind,
     /// The annotation's id (for MPII the entry's place in the file), where one person is meant.
     pub annotation: Option<u64>,
     /// File name of the picture; empty where none is meant.
     pub picture: String,
+    /// What is wrong, in words.
     pub text: String,
     /// Larger is worse, among findings of one kind.
     pub severity: f32,

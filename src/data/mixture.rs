@@ -6,24 +6,32 @@ use super::set_spec::SetSpec;
 use super::teacher::{TeacherLabels, TeacherReport, TeacherRules};
 use crate::pose::Skeleton;
 
-/// One pass over one person: which set, which of its persons, and the how-manieth repetition.
+/// One pass over one person: which set, which of its persons, and which repetition of the set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleRef {
+    /// Index into [`Mixture::sets`].
     pub set: usize,
+    /// Index into [`PoseSet::persons`].
     pub person: usize,
+    /// Which repetition of the set it is, from 0.
     pub round: usize,
 }
 
 /// The sets of a training and the list of all samples of an epoch.
 pub struct Mixture {
+    /// In the order of their specification.
     pub sets: Vec<PoseSet>,
     /// What teacher labels changed in each set; `None` for a set without such labels.
     pub teacher: Vec<Option<TeacherReport>>,
+    /// The samples of an epoch.
     pub samples: Vec<SampleRef>,
 }
 
 impl Mixture {
     /// Opens the sets. With `rules`, teacher labels that lie beside a set are used.
+    ///
+    /// # Errors
+    /// A set cannot be opened, or its teacher labels cannot be read.
     pub fn open(
         specs: &[SetSpec],
         split: &str,

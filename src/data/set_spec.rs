@@ -29,6 +29,7 @@ pub enum SetSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SetSpec {
+    /// Where the pictures come from.
     pub source: SetSource,
     /// How often an epoch passes through the set.
     pub repeat: usize,

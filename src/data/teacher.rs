@@ -1,5 +1,5 @@
 //! Labels by public models, stored beside a set: they fill joints that its annotators left out and
-//! point at labels that are probably wrong (see the data's README).
+//! point at labels that are probably wrong (docs/DATA.md).
 
 use super::error::DataError;
 use super::set::PoseSet;
@@ -40,7 +40,9 @@ impl TeacherRules {
 /// What the rules changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TeacherReport {
+    /// Joints without a label that got one.
     pub filled: usize,
+    /// Labelled joints that no longer count in the loss.
     pub mistrusted: usize,
 }
 
@@ -55,6 +57,10 @@ impl TeacherLabels {
         path.is_file().then_some(path)
     }
 
+    /// Reads a file of labels.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has another layout.
     pub fn load(path: &Path) -> Result<TeacherLabels, DataError> {
         const LAYOUT: &str =
             "the layout of teacher labels, {annotation id: [[x, y, score, disagreement], ...]}";

@@ -1,6 +1,6 @@
 //! `tmpose eval detector`: how good a person detector's boxes are on an annotated set.
 
-use super::progress_bar;
+use super::{SetNotes, progress_bar};
 use crate::cli::output::{fraction, markdown_table, write_file};
 use crate::cli::train::command_line;
 use crate::data::BoxSet;
@@ -80,18 +80,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (net, info) = detect::open(&args.weights, &device.device)?;
     let mut set = BoxSet::open(&args.data, "val")?;
     let title = set.title();
-    let mut notes = Vec::new();
-    let mut note = |text: String| {
-        if !text.is_empty() {
-            eprintln!("{title}: {text}");
-            notes.push(text);
-        }
-    };
-    note(set.report.summary());
+    let mut notes = SetNotes::of(&title);
+    notes.add(set.report.summary());
     let all = set.images.len();
     set.thin_to(args.limit);
     if set.images.len() < all {
-        note(format!("only a part of the set: {} of {all} pictures", set.images.len()));
+        notes.add(format!("only a part of the set: {} of {all} pictures", set.images.len()));
     }
     let seen = box_training_overlap(&set, &info.record.trained_on());
     if let Some(seen) = &seen {
@@ -119,7 +113,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         set: title.clone(),
         pictures: set.images.len(),
         people: set.people(),
-        notes,
+        notes: notes.into_vec(),
         warning: seen.as_ref().map(|s| s.to_string()),
         seen_in_training: seen,
         boxes,

@@ -17,6 +17,7 @@ const COMPOSITIONS: u64 = 4;
 
 /// The sets of a detector's training and the list of all samples of an epoch.
 pub struct BoxMixture {
+    /// In the order of their specification.
     pub sets: Vec<BoxSet>,
     /// Set and picture of each sample.
     samples: Vec<[usize; 2]>,
@@ -38,9 +39,13 @@ pub struct BoxSample {
 /// A [`BoxSample`] to look at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoxSampleImage {
+    /// The input, `side` x `side` pixels.
     pub picture: RgbImage,
+    /// As [`BoxSample::people`].
     pub people: Vec<[f32; 4]>,
+    /// As [`BoxSample::ignored`].
     pub ignored: Vec<[f32; 4]>,
+    /// As [`BoxSample::bad`].
     pub bad: Vec<String>,
 }
 
@@ -67,10 +72,12 @@ impl BoxMixture {
         Ok(mixture)
     }
 
+    /// Samples of an epoch.
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
+    /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
