@@ -17,6 +17,7 @@ pub mod infer;
 pub mod live;
 pub mod model;
 pub mod pose;
+pub mod settings;
 pub mod source;
 pub mod synth;
 pub mod track;

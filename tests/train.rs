@@ -44,7 +44,7 @@ fn settings(root: &Path, run: &str) -> TrainConfig {
     c.model.depth = 1;
     c.model.freeze_backbone = true;
     c.data.train = vec![root.join("set").display().to_string().parse().unwrap()];
-    c.data.val = Some(root.join("set"));
+    c.data.val = Some(root.join("set").into());
     c.data.cache = Some(root.join("features"));
     c.schedule.steps = 6;
     c.schedule.batch = 4;

@@ -20,6 +20,34 @@ fn draw_people(folder: &Path) {
     succeed(folder, "mannequin people --frames 2 --crops --seed 4 --split val");
 }
 
+#[test]
+fn the_mannequin_is_a_set_for_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = dir.path();
+    let tiny = "--variant tmpose-t --depth 1 --freeze-backbone --device cpu --batch 4 --steps 1";
+    succeed(here, &format!("train --data mannequin:8 --val mannequin:4 {tiny} --out run"));
+    assert_eq!(events(&here.join("run"), "validated")[0]["score"]["persons"], 4);
+    assert!(here.join("run/mannequin-8").is_dir() && here.join("run/mannequin-val-4").is_dir());
+
+    // As the window's form writes it after "Add mannequin".
+    std::fs::write(here.join("form.toml"), "[data]\ntrain = [\"mannequin:8\"]\nval = \"mannequin\"\n")
+        .unwrap();
+    succeed(here, &format!("train --config form.toml {tiny} --out form"));
+    assert_eq!(events(&here.join("form"), "validated")[0]["score"]["persons"], 1, "a fifth of 8");
+
+    let said = succeed(here, "eval --weights run/best.safetensors --data mannequin:3 --device cpu --keep 1");
+    assert!(!said.contains("warning"), "nothing of it was trained on: {said}");
+    assert!(here.join("mannequin-val-3").is_dir());
+    let said = succeed(here, "data check mannequin:4");
+    assert!(said.contains("mannequin-4/train") && said.contains("4 of 4 annotations"), "{said}");
+    succeed(here, "data show mannequin:4 --out crops.png");
+    succeed(
+        here,
+        "ablate --weights run/best.safetensors --data mannequin:3 --device cpu --keep 0.5 --mask block --runs 1 \
+         --out ablation",
+    );
+}
+
 fn events(run: &Path, kind: &str) -> Vec<Value> {
     let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
     let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -92,7 +120,7 @@ fn printed_settings_are_explained_and_can_be_used_as_a_file() {
     let here = dir.path();
     let printed = tmpose(here, "train --recipe tmpose --data people --batch 8 --print-config");
     let printed = String::from_utf8(printed.stdout).unwrap();
-    assert!(printed.contains("# Persons that the network sees at once.\nbatch = 8\n"), "{printed}");
+    assert!(printed.contains("# Samples that the network sees at once.\nbatch = 8\n"), "{printed}");
     std::fs::write(here.join("a.toml"), &printed).unwrap();
     let again = tmpose(here, "train --config a.toml --print-config");
     assert_eq!(String::from_utf8(again.stdout).unwrap(), printed);

@@ -1,5 +1,4 @@
-//! Runs the window for a while, pictures it and writes down its state: for bug reports, and for the
-//! test that starts the program.
+//! Runs the window unattended: for a while, with a screenshot and a report at the end. For bug reports and tests.
 
 use egui::{Context, ViewportCommand};
 use serde_json::Value;
@@ -24,21 +23,24 @@ pub struct Automation {
 pub struct AutomationRunner {
     plan: Automation,
     started: Option<Instant>,
+    /// Report and screenshot were asked for.
     asked: bool,
-    pictured: Arc<AtomicBool>,
+    /// The screenshot is saved, or none was asked for.
+    saved: Arc<AtomicBool>,
 }
 
 impl AutomationRunner {
+    /// A runner whose time starts with the first repaint.
     pub fn new(plan: Automation) -> AutomationRunner {
         AutomationRunner { plan, ..AutomationRunner::default() }
     }
 
-    /// True when nobody sits before the window who could be asked something.
+    /// True when nobody is there to answer a question.
     pub fn unattended(&self) -> bool {
         self.plan.exit_after.is_some()
     }
 
-    /// Once a repaint.
+    /// Does what is due. Called with each repaint.
     pub fn act(&mut self, ctx: &Context, report: impl FnOnce() -> Value) {
         let Some(after) = self.plan.exit_after else { return };
         let started = *self.started.get_or_insert_with(Instant::now);
@@ -50,21 +52,21 @@ impl AutomationRunner {
         if !std::mem::replace(&mut self.asked, true) {
             if let Some(path) = &self.plan.report {
                 let text = format!("{:#}\n", report());
-                complain(path, std::fs::write(path, text).map_err(|e| e.to_string()));
+                log_failure(path, std::fs::write(path, text).map_err(|e| e.to_string()));
             }
             match self.plan.screenshot.clone() {
-                None => self.pictured.store(true, Ordering::Release),
+                None => self.saved.store(true, Ordering::Release),
                 Some(path) => {
-                    let (done, again) = (self.pictured.clone(), ctx.clone());
+                    let (done, again) = (self.saved.clone(), ctx.clone());
                     ctx.request_screenshot(move |picture| {
-                        complain(&path, save(&path, &picture));
+                        log_failure(&path, save(&path, &picture));
                         done.store(true, Ordering::Release);
                         again.request_repaint();
                     });
                 }
             }
         }
-        if self.pictured.load(Ordering::Acquire) {
+        if self.saved.load(Ordering::Acquire) {
             ctx.send_viewport_cmd(ViewportCommand::Close);
         } else {
             ctx.request_repaint();
@@ -81,8 +83,8 @@ fn save(path: &Path, picture: &egui::ColorImage) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-fn complain(path: &Path, outcome: Result<(), String>) {
+fn log_failure(path: &Path, outcome: Result<(), String>) {
     if let Err(reason) = outcome {
-        log::error!("{} cannot be written ({reason}): choose another place", path.display());
+        log::error!("{} cannot be written ({reason}): choose another path", path.display());
     }
 }

@@ -1,25 +1,31 @@
-//! The window: draws the latest result and sends settings; it never waits for the network and never
-//! computes a pose.
+//! The window: it draws the newest result and sends settings; it never waits for the network and never computes a
+//! pose.
+//!
+//! ```text
+//! launch -> window -> panels -> actions, commands -> state
+//!             |-----> execute -> services
+//! ```
+//! [`state`] is what the window knows, as data. A panel shows it, edits the settings that it shows, and adds an action
+//! to the queue for everything else; menu, palette and keys use the [`commands`], one row each.
+//! [`execute`] carries actions out; [`services`] are the threads that work beside the window.
 
-mod accuracy;
+mod actions;
 mod automation;
-mod background;
 mod commands;
-mod focus;
+mod execute;
+mod launch;
 mod overlay;
-mod palette;
 mod panels;
-mod preferences;
 mod report;
-mod run;
+mod services;
+mod state;
 mod theme;
 mod train;
-mod viewer;
 mod widgets;
 mod window;
 
 pub use automation::Automation;
-pub use run::{AppError, TrainPanelOptions, WindowOptions, run};
+pub use launch::{AppError, TrainPanelOptions, WindowOptions, run};
 
 #[cfg(test)]
 mod tests;

@@ -1,70 +1,81 @@
 //! What a bug report needs to say, as JSON: versions, device, source, settings and measurements.
 
-use super::window::Window;
-use crate::live::{DetectorStatus, FrameTimes, ModelStatus, Percentiles, skipped_share};
+use super::state::State;
+use crate::live::{
+    DetectorStatus, FrameTimes, LiveMeasurements, LiveResult, ModelStatus, Percentiles, skipped_share,
+};
 use crate::vision::Decoding;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// The state of the window now.
-pub fn report(window: &Window) -> Value {
-    let measured = window.live.measured();
+pub fn report(state: &State) -> Value {
+    let pipeline = &state.pipeline;
+    let measured = &pipeline.measured;
     let history = || measured.history.iter();
-    let names = FrameTimes::default().stages().map(|(name, _)| name);
-    let stages: serde_json::Map<String, Value> = names
-        .iter()
-        .enumerate()
-        .map(|(n, name)| ((*name).to_owned(), spread(history().filter_map(|t| t.stages()[n].1))))
-        .collect();
-    let whole = Percentiles::of(history().map(|t| t.whole));
-    let result = window.viewer.result();
     json!({
         "program": format!("tmpose {}", env!("CARGO_PKG_VERSION")),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "memory_mb": resident_megabytes(),
-        "model": model(&window.live.model()),
-        "source": source(window),
-        "settings": {
-            "mask": window.preferences.mask,
-            "keep_ratio": window.preferences.keep_ratio,
-            "seed": window.preferences.seed,
-            "positions": window.preferences.positions,
-            "flip_test": window.preferences.flip_test,
-            "dark": window.preferences.decoding != Decoding::Plain,
-            "follow": window.preferences.people.follow(window.focus.target),
-            "detect": window.preferences.people.detect,
-        },
-        "detector": finder(&window.live.detector()),
-        "result": result.map(|r| json!({
-            "number": r.number,
-            "people": r.people.len(),
-            "ids": r.people.iter().map(|p| p.id).collect::<Vec<_>>(),
-            "scores": r.people.iter().map(|p| p.pose.score).collect::<Vec<_>>(),
-            "looked_at": r.estimates.len(),
-            "detected": r.found.len(),
-            "kept_tokens": r.kept.len(),
-            "frame_time_s": r.frame.frame.timestamp.as_secs_f64(),
-        })),
-        "training": window.training.report(),
-        "times_ms": stages,
+        "model": model(&pipeline.model),
+        "source": source(state),
+        "settings": settings(state),
+        "detector": detector(&pipeline.detector),
+        "result": state.view.result().map(result),
+        "training": state.training.report(),
+        "times_ms": stages(measured),
         "frames_with_detection": history().filter(|t| t.detect.is_some()).count(),
         "frames_measured": history().len(),
-        "whole_ms": whole.map(|s| ms(s.p50)),
+        "whole_ms": Percentiles::of(history().map(|t| t.whole)).map(|whole| ms(whole.p50)),
         "whole_spread_ms": spread(history().map(|t| t.whole)),
         "rates": {
             "network": round(measured.rate),
-            "pictures": round(window.viewer.picture_rate()),
-            "window": round(window.rate.per_second(Instant::now())),
+            "pictures": round(state.view.frame_rate()),
+            "window": round(state.repaints.per_second(Instant::now())),
         },
         "frame_age_ms": {
             "to_people": spread(history().filter_map(|t| t.age)),
-            "to_screen": window.viewer.ages().map(percentiles),
+            "to_screen": state.view.ages().map(percentiles),
         },
-        "dropped_frames": window.live.dropped_frames(),
+        "dropped_frames": pipeline.dropped_frames,
         "skipped_share": round(skipped_share(history())),
         "error": measured.error,
-        "notice": window.notice.as_ref().map(|n| n.text.clone()),
+        "notice": state.notification.as_ref().map(|n| n.text.clone()),
     })
+}
+
+fn settings(state: &State) -> Value {
+    let preferences = &state.preferences;
+    json!({
+        "mask": preferences.mask,
+        "keep_ratio": preferences.keep_ratio,
+        "seed": preferences.seed,
+        "positions": preferences.positions,
+        "flip_test": preferences.flip_test,
+        "dark": preferences.decoding != Decoding::Plain,
+        "follow": preferences.people.track_settings(state.selection.target),
+        "detect": preferences.people.detect,
+    })
+}
+
+fn result(result: &LiveResult) -> Value {
+    json!({
+        "number": result.number,
+        "people": result.people.len(),
+        "ids": result.people.iter().map(|p| p.id).collect::<Vec<_>>(),
+        "scores": result.people.iter().map(|p| p.pose.score).collect::<Vec<_>>(),
+        "looked_at": result.estimates.len(),
+        "detected": result.found.len(),
+        "kept_tokens": result.kept.len(),
+        "frame_time_s": result.frame.frame.timestamp.as_secs_f64(),
+    })
+}
+
+/// The percentiles of each stage over the frames in which it ran.
+fn stages(measured: &LiveMeasurements) -> serde_json::Map<String, Value> {
+    let names = FrameTimes::default().stages().map(|(name, _)| name);
+    let times = |n: usize| spread(measured.history.iter().filter_map(|t| t.stages()[n].1));
+    names.iter().enumerate().map(|(n, name)| ((*name).to_owned(), times(n))).collect()
 }
 
 fn model(status: &ModelStatus) -> Value {
@@ -85,8 +96,8 @@ fn model(status: &ModelStatus) -> Value {
     }
 }
 
-fn source(window: &Window) -> Value {
-    let Some(status) = window.live.source() else { return Value::Null };
+fn source(state: &State) -> Value {
+    let Some(status) = &state.pipeline.source else { return Value::Null };
     json!({
         "title": status.info.as_ref().map(|i| i.title.clone()),
         "size": status.info.as_ref().map(|i| i.size),
@@ -96,7 +107,7 @@ fn source(window: &Window) -> Value {
         "late": status.late,
         "rate": round(status.rate),
         "position_s": status.position.as_secs_f64(),
-        "playing": window.live.transport().playing,
+        "playing": state.pipeline.transport.playing,
         "ended": status.ended,
         "error": status.error,
         "error_at_s": status.error_at.map(|at| at.as_secs_f64()),
@@ -110,7 +121,7 @@ fn source(window: &Window) -> Value {
     })
 }
 
-fn finder(status: &DetectorStatus) -> Value {
+fn detector(status: &DetectorStatus) -> Value {
     match status {
         DetectorStatus::None => json!({ "status": "none" }),
         DetectorStatus::Loading => json!({ "status": "loading" }),
@@ -141,7 +152,7 @@ fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// Memory of this process where the system tells it simply (Linux).
+/// Memory of this process in megabytes, on Linux; `None` elsewhere.
 fn resident_megabytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;

@@ -6,9 +6,9 @@ use egui::{
 };
 use std::sync::Arc;
 
-/// The window's ground.
-pub const GROUND: Color32 = Color32::from_rgb(13, 16, 19);
-/// Panels on the ground.
+/// The window's background.
+pub const BACKGROUND: Color32 = Color32::from_rgb(13, 16, 19);
+/// Panels on the background.
 pub const PANEL: Color32 = Color32::from_rgb(21, 25, 29);
 /// Section headers and bars on panels.
 pub const RAISED: Color32 = Color32::from_rgb(29, 34, 39);
@@ -97,8 +97,14 @@ fn style(style: &mut egui::Style) {
         (TextStyle::Monospace, FontId::new(12.0, FontFamily::Monospace)),
     ]
     .into();
+    space(&mut style.spacing);
+    style.visuals = egui::Visuals::dark();
+    surfaces(&mut style.visuals);
+    widgets(&mut style.visuals.widgets);
+}
 
-    let spacing = &mut style.spacing;
+/// Distances between widgets and inside them.
+fn space(spacing: &mut egui::style::Spacing) {
     spacing.item_spacing = Vec2::new(8.0, 6.0);
     spacing.button_padding = Vec2::new(8.0, 3.0);
     spacing.interact_size = Vec2::new(32.0, ROW);
@@ -110,15 +116,16 @@ fn style(style: &mut egui::Style) {
     spacing.combo_width = 60.0;
     spacing.tooltip_width = 320.0;
     spacing.scroll = egui::style::ScrollStyle { bar_width: 6.0, ..egui::style::ScrollStyle::thin() };
+}
 
-    let visuals = &mut style.visuals;
-    *visuals = egui::Visuals::dark();
+/// Panels, windows, and everything else that is no widget.
+fn surfaces(visuals: &mut egui::Visuals) {
     visuals.panel_fill = PANEL;
     visuals.window_fill = RAISED;
-    visuals.extreme_bg_color = GROUND;
-    visuals.text_edit_bg_color = Some(GROUND);
+    visuals.extreme_bg_color = BACKGROUND;
+    visuals.text_edit_bg_color = Some(BACKGROUND);
     visuals.faint_bg_color = RAISED;
-    visuals.code_bg_color = GROUND;
+    visuals.code_bg_color = BACKGROUND;
     visuals.weak_text_color = Some(MUTED);
     visuals.warn_fg_color = WARN;
     visuals.error_fg_color = ERROR;
@@ -135,8 +142,10 @@ fn style(style: &mut egui::Style) {
     visuals.handle_shape = egui::style::HandleShape::Circle;
     visuals.indent_has_left_vline = false;
     visuals.interact_cursor = Some(egui::CursorIcon::PointingHand);
+}
 
-    let widgets = &mut visuals.widgets;
+/// Widgets at rest, under the pointer, pressed and open.
+fn widgets(widgets: &mut egui::style::Widgets) {
     let states = [
         (&mut widgets.noninteractive, PANEL, LINE, TEXT),
         (&mut widgets.inactive, WIDGET, Color32::TRANSPARENT, TEXT),

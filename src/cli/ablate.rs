@@ -4,17 +4,18 @@ mod published;
 mod report;
 
 use super::eval::progress_bar;
+use super::mannequin_sets::path_to_evaluate_on;
 use super::model_args::ModelArgs;
 use super::output::write_file;
-use crate::data::{CropDataset, PoseSet, read_image};
+use crate::data::{CropDataset, PoseSet, SetSource, read_image};
 use crate::eval::ablation::{AblationSetting, SeedStats, ablation_settings};
 use crate::eval::set::plain_samples;
 use crate::eval::{EvalTask, PoseAccuracy, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
-use crate::model::{Counting, KeepRatio, MaskKind, PositionMode};
+use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, PositionMode};
 use crate::pose::Size;
 use report::{AblationReport, AblationRow, Arithmetic, Milliseconds};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Rounds of timing that nobody counts: memory is claimed, kernels are compiled and tuned.
 const WARM_UP: u32 = 2;
@@ -26,9 +27,10 @@ const CHART: Size = Size::new(1440, 900);
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file
+    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; `mannequin:N` draws N pictures of the
+    /// built-in figure into mannequin-val-N/ in the current folder, once
     #[arg(long, value_name = "FOLDER")]
-    data: PathBuf,
+    data: SetSource,
     /// Use at most this many persons, evenly spread
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
@@ -64,10 +66,13 @@ pub struct Args {
 }
 
 /// Runs `tmpose ablate`.
+///
+/// # Errors
+/// One sentence for the user.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let mut estimator = args.model.estimator()?;
     let info = estimator.info().clone();
-    let set = PoseSet::open(&args.data, "val", &info.skeleton)?;
+    let set = PoseSet::open(&path_to_evaluate_on(&args.data)?, "val", &info.skeleton)?;
     let title = set.title();
     let left_out = set.report.summary();
     if !left_out.is_empty() {
@@ -85,34 +90,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
     let scores = measure(&estimator, &samples, &ablation_settings, args.flip_test, &title)?;
     let times = time(&mut estimator, &samples, &ablation_settings, args.flip_test, args.runs)?;
-    let arithmetic = |tokens: usize, counting: Counting| {
-        // The published tables divide by 2^30.
-        let unit = if counting == Counting::Repository { f64::from(1 << 30) } else { 1e9 };
-        let macs = info.config.macs(tokens, counting);
-        Arithmetic { transformer: macs.transformer() as f64 / unit, total: macs.total() as f64 / unit }
-    };
     let rows = ablation_settings.into_iter().zip(scores).zip(times);
-    let rows = rows.map(|((cell, scores), ms)| {
-        let spread =
-            |of: fn(&PoseAccuracy) -> Option<f64>| SeedStats::of(scores.iter().filter_map(of).collect());
-        let executed = arithmetic(cell.tokens, Counting::Executed);
-        // Both passes of the flip test are arithmetic that is executed.
-        let passes = if args.flip_test { 2.0 } else { 1.0 };
-        AblationRow {
-            executed: Arithmetic {
-                transformer: passes * executed.transformer,
-                total: passes * executed.total,
-            },
-            reference: arithmetic(cell.tokens, Counting::Reference),
-            paper: arithmetic(cell.tokens, Counting::Repository),
-            ap: spread(|a| Some(a.coco.ap)),
-            ar: spread(|a| Some(a.coco.ar)),
-            pck01: spread(|a| Some(a.pck01)),
-            pckh: spread(|a| a.pckh.as_ref()?.mean),
-            ms,
-            cell,
-        }
-    });
+    let rows = rows.map(|((cell, scores), ms)| row(&info.config, cell, &scores, ms, args.flip_test));
     let report = AblationReport {
         version: env!("CARGO_PKG_VERSION"),
         command: super::train::command_line(std::env::args()),
@@ -134,18 +113,54 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         rows: rows.collect(),
     };
     print!("{}", report.table());
-    let chart = args.out.join("ablation.png");
-    write_file(&args.out.join("ABLATION.md"), report.markdown().as_bytes())?;
-    write_file(&args.out.join("ablation.csv"), report.csv().as_bytes())?;
-    write_file(&args.out.join("ablation.json"), &serde_json::to_vec_pretty(&report)?)?;
+    write_report(&report, &args.out)
+}
+
+/// A line of the table from the accuracy with each of its seeds and the times.
+fn row(
+    config: &ModelConfig,
+    cell: AblationSetting,
+    scores: &[PoseAccuracy],
+    ms: Milliseconds,
+    flip_test: bool,
+) -> AblationRow {
+    let arithmetic = |counting: Counting| {
+        // The published tables divide by 2^30.
+        let unit = if counting == Counting::Repository { f64::from(1 << 30) } else { 1e9 };
+        let macs = config.macs(cell.tokens, counting);
+        Arithmetic { transformer: macs.transformer() as f64 / unit, total: macs.total() as f64 / unit }
+    };
+    let over_seeds =
+        |of: fn(&PoseAccuracy) -> Option<f64>| SeedStats::of(scores.iter().filter_map(of).collect());
+    let executed = arithmetic(Counting::Executed);
+    // Both passes of the flip test are arithmetic that is executed.
+    let passes = if flip_test { 2.0 } else { 1.0 };
+    AblationRow {
+        executed: Arithmetic { transformer: passes * executed.transformer, total: passes * executed.total },
+        reference: arithmetic(Counting::Reference),
+        paper: arithmetic(Counting::Repository),
+        ap: over_seeds(|a| Some(a.coco.ap)),
+        ar: over_seeds(|a| Some(a.coco.ar)),
+        pck01: over_seeds(|a| Some(a.pck01)),
+        pckh: over_seeds(|a| a.pckh.as_ref()?.mean),
+        ms,
+        cell,
+    }
+}
+
+/// Writes the report's four files into `folder`.
+fn write_report(report: &AblationReport, folder: &Path) -> anyhow::Result<()> {
+    write_file(&folder.join("ABLATION.md"), report.markdown().as_bytes())?;
+    write_file(&folder.join("ablation.csv"), report.csv().as_bytes())?;
+    write_file(&folder.join("ablation.json"), &serde_json::to_vec_pretty(report)?)?;
     let mut png = std::io::Cursor::new(Vec::new());
     report.chart().draw(CHART).write_to(&mut png, image::ImageFormat::Png)?;
-    write_file(&chart, png.get_ref())?;
-    eprintln!("wrote ABLATION.md, ablation.csv, ablation.json and ablation.png to {}", args.out.display());
+    write_file(&folder.join("ablation.png"), png.get_ref())?;
+    eprintln!("wrote ABLATION.md, ablation.csv, ablation.json and ablation.png to {}", folder.display());
     Ok(())
 }
 
-/// For each cell the accuracy with each of its seeds; the backbone sees a person once for all of them.
+/// For each line of the table the accuracy with each of its seeds; the backbone sees a person once for all of them.
 fn measure(
     estimator: &Estimator,
     samples: &CropDataset,

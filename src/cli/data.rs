@@ -22,6 +22,9 @@ enum Command {
 }
 
 /// Runs `tmpose data`.
+///
+/// # Errors
+/// One sentence for the user.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Check(args) => check::run(args),

@@ -4,9 +4,10 @@ mod detector;
 mod own_boxes;
 mod report;
 
+use super::mannequin_sets::path_to_evaluate_on;
 use super::model_args::ModelArgs;
 use super::output::write_file;
-use crate::data::PoseSet;
+use crate::data::{PoseSet, SetSource};
 use crate::eval::set::plain_samples;
 use crate::eval::{DetectedBoxes, EvalTask, NMS_THRESHOLD, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
@@ -40,9 +41,10 @@ enum Other {
 struct PoseArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; may be given several times
+    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; `mannequin:N` draws N pictures of the
+    /// built-in figure into mannequin-val-N/ in the current folder, once. May be given several times
     #[arg(long, value_name = "FOLDER", required = true)]
-    data: Vec<PathBuf>,
+    data: Vec<SetSource>,
     /// Use at most this many persons of each set, evenly spread; with --boxes or
     /// --detector this many pictures
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -109,10 +111,30 @@ struct PoseArgs {
     results: Option<PathBuf>,
 }
 
+impl PoseArgs {
+    /// What the network is asked for, one setting for each keep ratio.
+    fn settings(&self) -> Vec<Settings> {
+        let setting = |&keep_ratio: &KeepRatio| Settings {
+            budget: TokenBudget { mask: self.mask, keep_ratio, seed: self.seed, positions: self.positions },
+            flip_test: self.flip_test,
+            decoding: self.decoding,
+        };
+        self.keep.iter().map(setting).collect()
+    }
+
+    /// The lowest score of a detected box that counts.
+    fn box_score_min(&self) -> f64 {
+        self.box_score_min.unwrap_or(if self.detector.is_some() { DETECTOR_SCORE_MIN } else { 0.0 })
+    }
+}
+
 /// Detections below this cost a pass of the network each and hardly move AP (docs/EVALUATION.md).
 const DETECTOR_SCORE_MIN: f64 = 0.1;
 
 /// Runs `tmpose eval`.
+///
+/// # Errors
+/// One sentence for the user.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.other {
         Some(Other::Detector(args)) => detector::run(args),
@@ -129,8 +151,10 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     let suppression = Suppression { threshold: args.nms, soft: args.soft_nms };
     let mut report =
         EvalReport::new(&estimator, &args.model.weights_file()?, suppression, args.decoding.name());
-    for folder in &args.data {
-        let set = measure_set(&args, &estimator, suppression, folder)?;
+    let measurement =
+        Measurement { args: &args, estimator: &estimator, suppression, settings: args.settings() };
+    for source in &args.data {
+        let set = measurement.of_set(&path_to_evaluate_on(source)?)?;
         if !report.sets.is_empty() {
             println!();
         }
@@ -146,108 +170,147 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The poses of every subject, in picture pixels.
+/// Notes on a set, each said on stderr as it is taken.
+pub(super) struct SetNotes {
+    title: String,
+    notes: Vec<String>,
+}
+
+impl SetNotes {
+    pub(super) fn of(title: &str) -> SetNotes {
+        SetNotes { title: title.to_owned(), notes: Vec::new() }
+    }
+
+    /// Takes a note; an empty one is none.
+    pub(super) fn add(&mut self, note: String) {
+        if !note.is_empty() {
+            eprintln!("{}: {note}", self.title);
+            self.notes.push(note);
+        }
+    }
+
+    pub(super) fn into_vec(self) -> Vec<String> {
+        self.notes
+    }
+}
+
+/// The poses of every person that was estimated, in picture pixels.
 type Poses = Vec<Vec<Keypoint>>;
 
-/// One set with all keep ratios; the backbone sees each person once.
-fn measure_set(
-    args: &PoseArgs,
-    estimator: &Estimator,
+/// How every set is measured.
+struct Measurement<'a> {
+    args: &'a PoseArgs,
+    estimator: &'a Estimator,
     suppression: Suppression,
-    folder: &Path,
-) -> anyhow::Result<EvaluatedSet> {
-    let info = estimator.info();
-    let set = PoseSet::open(folder, "val", &info.skeleton)?;
-    let title = set.title();
-    let mut notes = Vec::new();
-    let mut note = |text: String| {
-        if !text.is_empty() {
-            eprintln!("{title}: {text}");
-            notes.push(text);
+    /// One for each keep ratio.
+    settings: Vec<Settings>,
+}
+
+impl Measurement<'_> {
+    /// One set with all keep ratios; the backbone sees each person once.
+    fn of_set(&self, folder: &Path) -> anyhow::Result<EvaluatedSet> {
+        let (args, info) = (self.args, self.estimator.info());
+        let set = PoseSet::open(folder, "val", &info.skeleton)?;
+        let title = set.title();
+        let mut notes = SetNotes::of(&title);
+        notes.add(set.report.summary());
+        let seen = training_overlap(&set, &info.record.trained_on(), &info.skeleton);
+        if let Some(seen) = &seen {
+            eprintln!("warning: {seen}");
         }
-    };
-    note(set.report.summary());
-    let seen = training_overlap(&set, &info.record.trained_on(), &info.skeleton);
-    if let Some(seen) = &seen {
-        eprintln!("warning: {seen}");
+        let score_min = args.box_score_min();
+        let boxes = self.boxes(&set, score_min)?;
+        if let Some(boxes) = &boxes {
+            notes.add(boxes.summary());
+        }
+        let pictures = set.images.len();
+        let (all, what) = match &boxes {
+            Some(_) => (pictures, "pictures"),
+            None => (set.persons.len(), "persons"),
+        };
+        let mut samples = plain_samples(set, &info.config, &info.skeleton);
+        if boxes.is_none() {
+            samples.mixture.thin_to(args.limit);
+        }
+        let set = &samples.mixture.sets[0];
+        let aspect = info.config.input[1] as f64 / info.config.input[0] as f64;
+        let task = match &boxes {
+            Some(boxes) => EvalTask::of_boxes(set, boxes, args.limit, aspect, &info.skeleton),
+            None => EvalTask::of_samples(&samples),
+        };
+        if args.limit > 0 && args.limit < all {
+            notes.add(format!("only a part of the set: {} of {all} {what}", args.limit));
+        }
+        let poses = self.estimate(&task, &title)?;
+        self.write_results(&task, &poses, &title)?;
+        let with_annotated_boxes = match &args.detector {
+            Some(_) => {
+                let annotated = EvalTask::of_annotated(set, args.limit, aspect, &info.skeleton);
+                let poses = self.estimate(&annotated, &format!("{title}, annotated boxes"))?;
+                Some(self.rows(&annotated, &poses))
+            }
+            None => None,
+        };
+        let file_name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(EvaluatedSet {
+            set: title,
+            boxes: args.boxes.as_ref().or(args.detector.as_ref()).map_or("ground truth".into(), file_name),
+            box_score_min: boxes.is_some().then_some(score_min),
+            pictures,
+            estimated: task.crops.len(),
+            notes: notes.into_vec(),
+            warning: seen.as_ref().map(|s| s.to_string()),
+            seen_in_training: seen,
+            rows: self.rows(&task, &poses),
+            with_annotated_boxes,
+        })
     }
-    let score_min = args.box_score_min.unwrap_or(match &args.detector {
-        Some(_) => DETECTOR_SCORE_MIN,
-        None => 0.0,
-    });
-    let boxes = match (&args.boxes, &args.detector) {
-        (Some(path), _) => Some(DetectedBoxes::read(path, &set, score_min)?),
-        (None, Some(path)) => Some(own_boxes::detect(path, estimator.device(), &set, args.limit, score_min)?),
-        (None, None) => None,
-    };
-    if let Some(boxes) = &boxes {
-        note(boxes.summary());
+
+    /// The boxes that stand for the annotated ones, if the user wants any.
+    fn boxes(&self, set: &PoseSet, score_min: f64) -> anyhow::Result<Option<DetectedBoxes>> {
+        let args = self.args;
+        Ok(match (&args.boxes, &args.detector) {
+            (Some(path), _) => Some(DetectedBoxes::read(path, set, score_min)?),
+            (None, Some(path)) => {
+                Some(own_boxes::detect(path, self.estimator.device(), set, args.limit, score_min)?)
+            }
+            (None, None) => None,
+        })
     }
-    let (pictures, persons) = (set.images.len(), set.persons.len());
-    let mut samples = plain_samples(set, &info.config, &info.skeleton);
-    if boxes.is_none() {
-        samples.mixture.thin_to(args.limit);
-    }
-    let set = &samples.mixture.sets[0];
-    let aspect = info.config.input[1] as f64 / info.config.input[0] as f64;
-    let task = match &boxes {
-        Some(boxes) => EvalTask::of_boxes(set, boxes, args.limit, aspect, &info.skeleton),
-        None => EvalTask::of_samples(&samples),
-    };
-    let all = if boxes.is_some() { pictures } else { persons };
-    if args.limit > 0 && args.limit < all {
-        let what = if boxes.is_some() { "pictures" } else { "persons" };
-        note(format!("only a part of the set: {} of {all} {what}", args.limit));
-    }
-    let setting = |&keep_ratio: &KeepRatio| Settings {
-        budget: TokenBudget { mask: args.mask, keep_ratio, seed: args.seed, positions: args.positions },
-        flip_test: args.flip_test,
-        decoding: args.decoding,
-    };
-    let settings: Vec<Settings> = args.keep.iter().map(setting).collect();
-    let rows_of = |task: &EvalTask, title: &str| -> anyhow::Result<(Vec<Poses>, Vec<EvalRow>)> {
+
+    /// For each setting the poses of `task`.
+    fn estimate(&self, task: &EvalTask, title: &str) -> anyhow::Result<Vec<Poses>> {
         let bar = progress_bar(task.crops.len(), title);
-        let poses = estimate_crops(&estimator.network(), &task.crops, &settings, |n| bar.inc(n as u64))?;
+        let network = self.estimator.network();
+        let poses = estimate_crops(&network, &task.crops, &self.settings, |n| bar.inc(n as u64))?;
         bar.finish_and_clear();
+        Ok(poses)
+    }
+
+    /// For each setting the numbers of its poses.
+    fn rows(&self, task: &EvalTask, poses: &[Poses]) -> Vec<EvalRow> {
+        let tokens = self.estimator.info().config.tokens();
         let row = |(setting, poses): (&Settings, &Poses)| EvalRow {
             mask: setting.budget.mask,
             keep_ratio: setting.budget.keep_ratio,
-            tokens: setting.budget.keep_count(info.config.tokens()),
+            tokens: setting.budget.keep_count(tokens),
             positions: setting.budget.positions,
             flip_test: setting.flip_test,
-            accuracy: task.measure(poses, suppression),
+            accuracy: task.measure(poses, self.suppression),
         };
-        let rows = settings.iter().zip(&poses).map(row).collect();
-        Ok((poses, rows))
-    };
-    let (poses, rows) = rows_of(&task, &title)?;
-    if let Some(folder) = &args.results {
-        for (setting, poses) in settings.iter().zip(&poses) {
+        self.settings.iter().zip(poses).map(row).collect()
+    }
+
+    /// Writes COCO's results files, if the user wants them.
+    fn write_results(&self, task: &EvalTask, poses: &[Poses], title: &str) -> anyhow::Result<()> {
+        let Some(folder) = &self.args.results else { return Ok(()) };
+        for (setting, poses) in self.settings.iter().zip(poses) {
             let name = format!("{}_{}.json", title.replace('/', "_"), setting.budget.keep_ratio);
-            let results = task.results(poses, suppression);
+            let results = task.results(poses, self.suppression);
             write_file(&folder.join(name), &serde_json::to_vec(&results)?)?;
         }
+        Ok(())
     }
-    let with_annotated_boxes = match &args.detector {
-        Some(_) => {
-            let annotated = EvalTask::of_annotated(set, args.limit, aspect, &info.skeleton);
-            Some(rows_of(&annotated, &format!("{title}, annotated boxes"))?.1)
-        }
-        None => None,
-    };
-    let file_name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(EvaluatedSet {
-        set: title.clone(),
-        boxes: args.boxes.as_ref().or(args.detector.as_ref()).map_or("ground truth".into(), file_name),
-        box_score_min: boxes.is_some().then_some(score_min),
-        pictures,
-        estimated: task.crops.len(),
-        notes,
-        warning: seen.as_ref().map(|s| s.to_string()),
-        seen_in_training: seen,
-        rows,
-        with_annotated_boxes,
-    })
 }
 
 /// A bar on stderr for `count` persons.

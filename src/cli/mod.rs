@@ -7,6 +7,7 @@
 mod choices;
 mod errors;
 mod interrupt;
+mod mannequin_sets;
 pub mod model_args;
 mod output;
 mod source_arg;

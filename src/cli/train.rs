@@ -2,20 +2,16 @@
 
 mod bars;
 mod detector;
-mod run_args;
+mod flags;
 mod screen;
 
+use crate::cli::mannequin_sets::with_mannequin_sets;
 use crate::cli::stop_flag;
-use crate::data::SetSpec;
-use crate::model::Variant;
-use crate::synth::training_set;
-use crate::train::{self, PoseEvent, PoseStep, Recipe, TrainConfig};
-use anyhow::{Context, bail};
-use indicatif::ProgressBar;
-use run_args::{RunArgs, set};
+use crate::train::{self, PoseEvent, PoseStep, TrainConfig, TrainSettings};
+use anyhow::Context;
+use flags::ConfigArgs;
 use screen::{Screen, still};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::path::Path;
 
 /// Trains a pose network, or the network that a subcommand names.
 #[derive(clap::Args)]
@@ -24,7 +20,7 @@ pub struct Args {
     #[command(subcommand)]
     other: Option<Other>,
     #[command(flatten)]
-    poses: PoseArgs,
+    poses: ConfigArgs<TrainConfig>,
 }
 
 /// What else can be trained.
@@ -36,112 +32,6 @@ enum Other {
     Detector(detector::Args),
 }
 
-/// Flags; each one overrides its setting in the file.
-#[derive(clap::Args)]
-struct PoseArgs {
-    /// What the settings start from: modern (short trainings, the default) or tmpose (the paper's)
-    #[arg(long, conflicts_with = "resume")]
-    recipe: Option<Recipe>,
-    /// A set to train on, COCO or MPII layout, passed N times an epoch; `mannequin:N` draws N pictures of the
-    /// built-in figure. May be given several times
-    #[arg(long, value_name = "FOLDER[:N]")]
-    data: Vec<SetSpec>,
-    /// The set that decides which weights are best
-    #[arg(long, value_name = "FOLDER")]
-    val: Option<PathBuf>,
-    /// A further set to measure the finished weights on; may be given several times
-    #[arg(long, value_name = "FOLDER")]
-    report: Vec<PathBuf>,
-    /// tmpose-t, -s, -b, -l-d6, -l-d18 or -l-d24
-    #[arg(long)]
-    variant: Option<Variant>,
-    /// Layers of the transformer
-    #[arg(long)]
-    depth: Option<usize>,
-    /// Skeleton: coco17, mpii16 or a skeleton file
-    #[arg(long)]
-    skeleton: Option<String>,
-    /// Starting weights: .safetensors, .pth or PP-TinyPose's .onnx
-    #[arg(long, value_name = "FILE")]
-    init: Option<PathBuf>,
-    /// Learn from this network's outputs too: .safetensors, or PP-TinyPose's .onnx
-    #[arg(long, value_name = "FILE")]
-    teacher: Option<PathBuf>,
-    /// Show every person with all tokens, a drawn set and the fewest in each step
-    #[arg(long)]
-    sandwich: bool,
-    /// Leave the backbone as it starts and compute its features once
-    #[arg(long)]
-    freeze_backbone: bool,
-    /// Different crops of each sample whose features are kept; every pass over the data takes the next
-    #[arg(long, value_name = "N")]
-    draws: Option<u64>,
-    /// Folder for cached features
-    #[arg(long, value_name = "FOLDER")]
-    cache: Option<PathBuf>,
-    /// Passes over all samples [default: 5]
-    #[arg(long)]
-    epochs: Option<f64>,
-    /// Persons that the network sees at once [default: 32]
-    #[arg(long)]
-    batch: Option<usize>,
-    /// Batches a step, their gradients added [default: 1]
-    #[arg(long, value_name = "N")]
-    accumulate: Option<usize>,
-    /// Highest learning rate, reached after the warm-up [default: 0.001]
-    #[arg(long)]
-    learning_rate: Option<f64>,
-    /// Train on at most this many samples, spread over all sets
-    #[arg(long)]
-    limit: Option<usize>,
-    /// Validate on at most this many persons between epochs
-    #[arg(long)]
-    val_limit: Option<usize>,
-    #[command(flatten)]
-    run: RunArgs,
-}
-
-impl PoseArgs {
-    fn settings(&self) -> anyhow::Result<TrainConfig> {
-        let mut c = match self.run.file() {
-            Some(path) => TrainConfig::load(&path, self.recipe)?,
-            None => TrainConfig::recipe(self.recipe.unwrap_or_default()),
-        };
-        self.run.apply(&mut c.run, &mut c.schedule);
-        if !self.data.is_empty() {
-            c.data.train = self.data.clone();
-        }
-        if !self.report.is_empty() {
-            c.data.report = self.report.clone();
-        }
-        if self.val.is_some() {
-            c.data.val = self.val.clone();
-        }
-        if self.init.is_some() {
-            c.model.init = self.init.clone();
-        }
-        if self.teacher.is_some() {
-            c.distillation.teacher = self.teacher.clone();
-        }
-        c.masks.sandwich |= self.sandwich;
-        if self.cache.is_some() {
-            c.data.cache = self.cache.clone();
-        }
-        c.model.freeze_backbone |= self.freeze_backbone;
-        set(&mut c.model.variant, &self.variant);
-        set(&mut c.model.depth, &self.depth);
-        set(&mut c.model.skeleton, &self.skeleton);
-        set(&mut c.schedule.epochs, &self.epochs);
-        set(&mut c.schedule.batch, &self.batch);
-        set(&mut c.schedule.accumulate, &self.accumulate);
-        set(&mut c.schedule.learning_rate, &self.learning_rate);
-        set(&mut c.data.draws, &self.draws);
-        set(&mut c.data.limit, &self.limit);
-        set(&mut c.data.val_limit, &self.val_limit);
-        Ok(c)
-    }
-}
-
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.other {
         Some(Other::Detector(args)) => detector::run(args),
@@ -149,20 +39,21 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
+fn run_poses(args: ConfigArgs<TrainConfig>) -> anyhow::Result<()> {
     let mut config = args.settings()?;
-    if args.run.print_config {
+    if args.print_config {
         print!("{}", config.to_toml());
         return Ok(());
     }
-    args.run.check_folder(&config.run.out)?;
+    args.check_folder(&config.run.out)?;
     let stop = stop_flag()?;
-    for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new("mannequin")) {
-        *spec = drawn(&config.run.out, spec.repeat, &stop)?;
-    }
+    let data = &mut config.data;
+    with_mannequin_sets(&config.run.out, &stop, |sets| {
+        sets.replace_in(&mut data.train, &mut data.val, &mut data.report)
+    })?;
     let screen = Screen::default();
     let command = command_line(std::env::args());
-    train::run(&config, args.run.resumes(), &command, &|event| show(&screen, event), &stop)
+    train::run(&config, args.resumes(), &command, &|event| show(&screen, event), &stop)
         .with_context(|| format!("training in {}", config.run.out.display()))?;
     screen.outcome("train", &config.run.out)
 }
@@ -180,22 +71,6 @@ pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
         _ => quoted(shorten(&arg)),
     });
     std::iter::once("tmpose".to_owned()).chain(shown).collect::<Vec<_>>().join(" ")
-}
-
-/// A set of `count` pictures of the mannequin in the run's folder; drawn where it is missing.
-fn drawn(run: &Path, count: usize, stop: &AtomicBool) -> anyhow::Result<SetSpec> {
-    let folder = run.join(format!("mannequin-{count}"));
-    let bar = ProgressBar::new(0).with_message("drawing the mannequin");
-    let show = |done, total| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    };
-    let complete = training_set(&folder, count, &show, stop)?;
-    bar.finish_and_clear();
-    if !complete {
-        bail!("stopped while the mannequin was drawn; start again to go on");
-    }
-    Ok(SetSpec { path: folder, repeat: 1 })
 }
 
 fn show(screen: &Screen, event: &PoseEvent) {

@@ -3,51 +3,35 @@
 
 use super::set::PersonAnnotation;
 use crate::pose::Skeleton;
+use crate::settings::{InvalidSetting, define_settings, require, require_share};
 use crate::vision::{self, Affine, BOX_PADDING, CropBox};
 use image::RgbImage;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use serde::{Deserialize, Serialize};
 
-/// How much the crops vary. The default is what docs/TRAINING.md found good for short trainings;
-/// [`Augmentation::tmpose`] is the reference's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Augmentation {
-    /// Probability of showing only the upper or lower body of a person with more than 8 joints.
-    pub half_body: f64,
-    /// Standard deviation of the factor on the crop's size.
-    pub scale: f64,
-    /// That factor stays within these limits.
-    pub scale_limits: [f64; 2],
-    /// Standard deviation of the rotation in degrees.
-    pub rotation: f64,
-    /// The rotation stays within this many degrees either way.
-    pub rotation_limit: f64,
-    /// Probability of any rotation.
-    pub rotation_probability: f64,
-    /// Standard deviation of the shift, as a part of the crop's size.
-    pub shift: f64,
-    /// The brightness is multiplied by 1 plus or minus up to this.
-    pub brightness: f64,
-    /// Probability of the mirror image.
-    pub mirror: f64,
-}
-
-impl Default for Augmentation {
-    fn default() -> Self {
-        Augmentation {
-            half_body: 0.0,
-            scale: 0.25,
-            scale_limits: [0.7, 1.35],
-            rotation: 25.0,
-            rotation_limit: 50.0,
-            rotation_probability: 0.6,
-            shift: 0.04,
-            brightness: 0.25,
-            mirror: 0.5,
-        }
+define_settings! {
+    /// How much the crops vary. The defaults are what docs/TRAINING.md found good for short trainings; the recipe
+    /// `tmpose` has those of the paper.
+    pub struct Augmentation {
+        /// Probability of showing only the upper or lower body of a person with more than 8 joints.
+        pub half_body: f64 = 0.0,
+        /// Standard deviation of the factor on the crop's size.
+        pub scale: f64 = 0.25,
+        /// Smallest and largest such factor.
+        pub scale_limits: [f64; 2] = [0.7, 1.35],
+        /// Standard deviation of the rotation in degrees.
+        pub rotation: f64 = 25.0,
+        /// Largest rotation in degrees, either way.
+        pub rotation_limit: f64 = 50.0,
+        /// Probability of any rotation.
+        pub rotation_probability: f64 = 0.6,
+        /// Standard deviation of the shift, as a share of the crop's size.
+        pub shift: f64 = 0.04,
+        /// The brightness is multiplied by 1 plus or minus up to this.
+        pub brightness: f64 = 0.25,
+        /// Probability of the mirror image.
+        pub mirror: f64 = 0.5,
     }
 }
 
@@ -79,32 +63,25 @@ impl Augmentation {
         }
     }
 
-    /// The first setting that cannot be drawn with: its name, its value and what it must be.
-    pub fn fault(&self) -> Option<(&'static str, String, &'static str)> {
-        let share = |v: f64| (0.0..=1.0).contains(&v);
-        let spread = |v: f64| v.is_finite() && v >= 0.0;
+    /// Refuses settings that no crop can be drawn with.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), InvalidSetting> {
         let [low, high] = self.scale_limits;
-        let checks = [
-            ("augmentation.half_body", self.half_body, share(self.half_body), "from 0 to 1"),
-            ("augmentation.scale", self.scale, spread(self.scale), "0 or more"),
-            ("augmentation.rotation", self.rotation, spread(self.rotation), "0 or more"),
-            ("augmentation.rotation_limit", self.rotation_limit, spread(self.rotation_limit), "0 or more"),
-            (
-                "augmentation.rotation_probability",
-                self.rotation_probability,
-                share(self.rotation_probability),
-                "from 0 to 1",
-            ),
-            ("augmentation.shift", self.shift, spread(self.shift), "0 or more"),
-            ("augmentation.brightness", self.brightness, share(self.brightness), "from 0 to 1"),
-            ("augmentation.mirror", self.mirror, share(self.mirror), "from 0 to 1"),
-        ];
-        if !(low > 0.0 && low <= high && high.is_finite()) {
-            let value = format!("{:?}", self.scale_limits);
-            return Some(("augmentation.scale_limits", value, "[low, high] with 0 < low <= high"));
-        }
-        let wrong = checks.into_iter().find(|(_, _, fine, _)| !fine);
-        wrong.map(|(name, value, _, must)| (name, value.to_string(), must))
+        let value = format!("{:?}", self.scale_limits);
+        let must = "[low, high] with 0 < low <= high";
+        require(low > 0.0 && low <= high && high.is_finite(), "augmentation.scale_limits", value, must)?;
+        let deviation =
+            |name, value: f64| require(value.is_finite() && value >= 0.0, name, value, "0 or more");
+        require_share("augmentation.half_body", self.half_body)?;
+        deviation("augmentation.scale", self.scale)?;
+        deviation("augmentation.rotation", self.rotation)?;
+        deviation("augmentation.rotation_limit", self.rotation_limit)?;
+        require_share("augmentation.rotation_probability", self.rotation_probability)?;
+        deviation("augmentation.shift", self.shift)?;
+        require_share("augmentation.brightness", self.brightness)?;
+        require_share("augmentation.mirror", self.mirror)
     }
 
     /// The plain crop of the person's box, for evaluation.
@@ -136,11 +113,13 @@ pub fn generator(seed: u64, purpose: u64, index: u64, round: u64) -> ChaCha8Rng 
 /// What was drawn for one sample: everything that its crop and its targets depend on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AugmentedCrop {
+    /// The part of the picture that is shown.
     pub crop: CropBox,
     /// Degrees, as [`Affine::from_crop`] takes them.
     pub rotation: f64,
     /// Show the mirror image; `crop` is then given in the mirrored picture.
     pub mirrored: bool,
+    /// Factor on the brightness.
     pub brightness: f32,
 }
 
@@ -289,9 +268,9 @@ mod tests {
             Augmentation::tmpose_mpii(),
             Augmentation::none(),
         ] {
-            assert_eq!(fine.fault(), None);
+            assert_eq!(fine.check(), Ok(()));
         }
-        let name = |a: Augmentation| a.fault().unwrap().0;
+        let name = |a: Augmentation| a.check().unwrap_err().name;
         let plain = Augmentation::none;
         assert_eq!(name(Augmentation { half_body: 1.5, ..plain() }), "augmentation.half_body");
         assert_eq!(name(Augmentation { scale_limits: [1.3, 0.7], ..plain() }), "augmentation.scale_limits");

@@ -26,6 +26,7 @@ pub struct CacheKey {
     pub backbone: String,
     /// Hash of the samples: their pictures, boxes and drawn crops.
     pub samples: String,
+    /// Samples.
     pub count: usize,
     /// Visual tokens N of a sample.
     pub tokens: usize,
@@ -60,12 +61,14 @@ impl Default for Fingerprint {
 }
 
 impl Fingerprint {
+    /// Adds bytes to what is hashed.
     pub fn add(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
 
+    /// The hash, 16 hexadecimal digits.
     pub fn text(&self) -> String {
         format!("{:016x}", self.0)
     }
@@ -83,6 +86,9 @@ impl FeatureCache {
     /// samples are done; `stop` ends the build early (the next call goes on).
     ///
     /// Returns `None` when it was stopped.
+    ///
+    /// # Errors
+    /// The folder cannot be written to, the disk is full, or `compute` fails.
     pub fn open_or_build<E: From<DataError>>(
         folder: &Path,
         key: CacheKey,
@@ -139,10 +145,12 @@ impl FeatureCache {
         self.key.count
     }
 
+    /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
         self.key.count == 0
     }
 
+    /// What the records depend on.
     pub fn key(&self) -> &CacheKey {
         &self.key
     }
@@ -201,14 +209,18 @@ impl FeatureCache {
 /// Statistics of the feature's channels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChannelStatistics {
+    /// Mean of each channel.
     pub mean: Vec<f32>,
+    /// Variance of each channel.
     pub var: Vec<f32>,
 }
 
 /// What is applied to each channel while tokens are gathered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChannelScale {
+    /// Subtracted from each channel.
     pub mean: Vec<f32>,
+    /// Multiplies each channel after that.
     pub factor: Vec<f32>,
 }
 
@@ -222,7 +234,7 @@ impl ChannelScale {
 fn full_or(path: &Path, key: &CacheKey, done: usize, error: std::io::Error) -> DataError {
     let shown = path.display().to_string();
     match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => DataError::NoRoom {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => DataError::DiskFull {
             path: shown,
             needed_gb: key.bytes() as f64 / 1e9,
             written_gb: (done * key.record_bytes()) as f64 / 1e9,

@@ -1,6 +1,6 @@
 //! What can look wrong in a set, and the rules that find it in annotations.
 
-use super::set::PoseSet;
+use super::set::{PersonAnnotation, PoseSet};
 use super::sides::SidePairs;
 use super::teacher::{TeacherLabels, TeacherRules};
 use crate::pose::Keypoint;
@@ -19,20 +19,32 @@ const CONTRADICTED: f32 = 0.34;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
+    /// The picture's file is not there.
     MissingPicture,
+    /// The picture cannot be decoded.
     UndecodablePicture,
+    /// The picture has another size than the annotation file states.
     WrongSize,
+    /// The annotation contradicts the layout.
     BadAnnotation,
+    /// An earlier annotation has the same id.
     RepeatedId,
+    /// Left and right look exchanged.
     LeftRight,
+    /// Teacher labels contradict the annotator's.
     TeacherDisagrees,
+    /// A joint lies outside of its picture.
     JointOutsidePicture,
+    /// A joint lies outside of its box.
     JointOutsideBox,
+    /// The box leaves its picture.
     BoxOutside,
+    /// The box is too small to show much.
     TinyBox,
 }
 
 impl FindingKind {
+    /// All kinds, the gravest first.
     pub const ALL: [FindingKind; 11] = [
         FindingKind::MissingPicture,
         FindingKind::UndecodablePicture,
@@ -85,11 +97,13 @@ impl FindingKind {
 /// Something that looks wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
+    /// What is wrong.
     pub kind: FindingKind,
     /// The annotation's id (for MPII the entry's place in the file), where one person is meant.
     pub annotation: Option<u64>,
     /// File name of the picture; empty where none is meant.
     pub picture: String,
+    /// What is wrong, in words.
     pub text: String,
     /// Larger is worse, among findings of one kind.
     pub severity: f32,
@@ -128,42 +142,61 @@ pub(super) fn of_person(
     teacher: Option<&TeacherLabels>,
 ) -> Vec<Finding> {
     let person = &set.persons[index];
-    let picture = set.image_of(person);
-    let mut found = Vec::new();
-    let mut add = |kind, severity, text: String| {
-        let picture = file_name(&picture.path);
-        found.push(Finding {
-            kind,
-            annotation: Some(person.id),
-            picture,
-            text,
-            severity,
-            person: Some(index),
-        });
-    };
-    let b = &person.bbox;
-    let side = b.w.max(b.h).max(1.0);
-
     let labels = teacher.and_then(|t| t.of(person.id));
+    let mut suspicions = about_labels(set, person, sides, labels);
+    suspicions.extend(about_joint_positions(set, person));
+    suspicions.extend(about_box(set, person));
+    let picture = file_name(&set.image_of(person).path);
+    let finding = |s: Suspicion| Finding {
+        kind: s.kind,
+        annotation: Some(person.id),
+        picture: picture.clone(),
+        text: s.text,
+        severity: s.severity,
+        person: Some(index),
+    };
+    suspicions.into_iter().map(finding).collect()
+}
+
+/// A [`Finding`] about a person who is known.
+struct Suspicion {
+    kind: FindingKind,
+    severity: f32,
+    text: String,
+}
+
+/// The longer side of a person's box in pixels, at least 1.
+fn longer_side(person: &PersonAnnotation) -> f32 {
+    person.bbox.w.max(person.bbox.h).max(1.0)
+}
+
+/// Exchanged sides, else a teacher who disagrees.
+fn about_labels(
+    set: &PoseSet,
+    person: &PersonAnnotation,
+    sides: &SidePairs,
+    labels: Option<&[[f32; 4]]>,
+) -> Vec<Suspicion> {
     let exchanged = match labels {
         Some(labels) => sides.against_teacher(person, labels),
         None => sides.against_itself(person, &set.skeleton),
     };
-    let is_exchanged = exchanged.is_some();
     if let Some(e) = exchanged {
-        add(FindingKind::LeftRight, e.severity, e.what);
+        return vec![Suspicion { kind: FindingKind::LeftRight, severity: e.severity, text: e.what }];
     }
-    if let Some(labels) = labels.filter(|_| !is_exchanged) {
-        let rules = TeacherRules::default();
-        let wrong = labels.iter().zip(&person.keypoints).filter(|(l, k)| rules.mistrusts(l, k, side)).count();
-        let part = wrong as f32 / person.labelled().max(1) as f32;
-        if part > CONTRADICTED {
-            let text = format!("{wrong} of {} joints lie far from two public models'", person.labelled());
-            add(FindingKind::TeacherDisagrees, part, text);
-        }
+    let Some(labels) = labels else { return Vec::new() };
+    let (rules, side) = (TeacherRules::default(), longer_side(person));
+    let wrong = labels.iter().zip(&person.keypoints).filter(|(l, k)| rules.mistrusts(l, k, side)).count();
+    let severity = wrong as f32 / person.labelled().max(1) as f32;
+    if severity <= CONTRADICTED {
+        return Vec::new();
     }
+    let text = format!("{wrong} of {} joints lie far from two public models'", person.labelled());
+    vec![Suspicion { kind: FindingKind::TeacherDisagrees, severity, text }]
+}
 
-    let [w, h] = [picture.size.width, picture.size.height].map(|side| side as f32);
+/// The joint farthest outside of the picture, and the one farthest outside of the box.
+fn about_joint_positions(set: &PoseSet, person: &PersonAnnotation) -> Vec<Suspicion> {
     let beyond = |k: &Keypoint, low: [f32; 2], high: [f32; 2]| {
         let axis = |v: f32, low: f32, high: f32| (low - v).max(v - high).max(0.0);
         axis(k.x, low[0], high[0]).max(axis(k.y, low[1], high[1]))
@@ -173,25 +206,36 @@ pub(super) fn of_person(
         let apart = labelled.map(|(j, k)| (beyond(k, low, high), j));
         apart.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, 0))
     };
-    let (apart, joint) = worst([0.0; 2], [w - 1.0, h - 1.0]);
     let name = |joint: usize| set.skeleton.joints[joint].replace('_', " ");
+    let (size, b, side) = (set.image_of(person).size, &person.bbox, longer_side(person));
+    let [w, h] = [size.width, size.height].map(|side| side as f32);
+    let mut suspicions = Vec::new();
+    let (apart, joint) = worst([0.0; 2], [w - 1.0, h - 1.0]);
     if apart > BEYOND_PICTURE {
         let text = format!("the {} lies {apart:.0} pixels outside of the picture", name(joint));
-        add(FindingKind::JointOutsidePicture, apart, text);
+        suspicions.push(Suspicion { kind: FindingKind::JointOutsidePicture, severity: apart, text });
     }
     let (apart, joint) = worst([b.x, b.y], [b.x + b.w - 1.0, b.y + b.h - 1.0]);
     if apart > BEYOND_BOX * side {
         let text = format!("the {} lies {apart:.0} pixels outside of the box", name(joint));
-        add(FindingKind::JointOutsideBox, apart / side, text);
+        suspicions.push(Suspicion { kind: FindingKind::JointOutsideBox, severity: apart / side, text });
     }
+    suspicions
+}
+
+/// A box that leaves its picture, and a tiny one.
+fn about_box(set: &PoseSet, person: &PersonAnnotation) -> Vec<Suspicion> {
+    let (b, side) = (&person.bbox, longer_side(person));
+    let mut suspicions = Vec::new();
     if person.outside > set.format.outside_limit() {
         let text = format!("{:.0} % of the box lies outside of the picture", 100.0 * person.outside);
-        add(FindingKind::BoxOutside, person.outside, text);
+        suspicions.push(Suspicion { kind: FindingKind::BoxOutside, severity: person.outside, text });
     }
     if side < TINY {
-        add(FindingKind::TinyBox, TINY - side, format!("the box is {:.0} x {:.0} pixels", b.w, b.h));
+        let text = format!("the box is {:.0} x {:.0} pixels", b.w, b.h);
+        suspicions.push(Suspicion { kind: FindingKind::TinyBox, severity: TINY - side, text });
     }
-    found
+    suspicions
 }
 
 pub(super) fn file_name(path: &std::path::Path) -> String {

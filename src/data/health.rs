@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 /// How often a joint is labelled, as parts of the persons.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct JointShare {
+    /// The joint's name.
     pub joint: String,
+    /// Labelled, visible or hidden.
     pub labelled: f64,
     /// Labelled but hidden.
     pub hidden: f64,
@@ -22,9 +24,13 @@ pub struct JointShare {
 /// Smallest, median, largest and mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct SummaryStats {
+    /// The smallest value.
     pub least: f64,
+    /// The middle one, of an even number the upper of the two.
     pub median: f64,
+    /// The largest value.
     pub most: f64,
+    /// The mean.
     pub mean: f64,
 }
 
@@ -42,21 +48,31 @@ impl SummaryStats {
 /// A set's report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Health {
+    /// The set's title.
     pub set: String,
+    /// Path of the annotation file.
     pub file: String,
+    /// Name of the skeleton.
     pub skeleton: String,
+    /// Annotations in the file, whatever became of them.
     pub annotations: usize,
     /// Crowd regions and persons without labels or without a box, which training leaves out.
     pub crowd: usize,
+    /// Persons without a labelled joint.
     pub unlabelled: usize,
+    /// Persons whose box is empty or outside of its picture.
     pub empty_boxes: usize,
+    /// Pictures that the file names and that are there.
     pub pictures: usize,
+    /// Persons that can be trained on.
     pub persons: usize,
     /// Persons from each data set that the file names.
     pub sources: BTreeMap<String, usize>,
+    /// Labelled joints of a person.
     pub joints_a_person: SummaryStats,
     /// Longer side of the boxes in pixels.
     pub box_side: SummaryStats,
+    /// The set's joints, in their order.
     pub joints: Vec<JointShare>,
     /// Whether teacher labels lie beside the set.
     pub teacher: bool,

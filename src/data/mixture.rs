@@ -2,86 +2,36 @@
 
 use super::error::DataError;
 use super::set::PoseSet;
+use super::set_spec::SetSpec;
 use super::teacher::{TeacherLabels, TeacherReport, TeacherRules};
 use crate::pose::Skeleton;
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
-use std::str::FromStr;
 
-/// One set of a mixture: `FOLDER`, `FOLDER/train` or an annotation file, and `:N` to pass it N times
-/// an epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SetSpec {
-    pub path: PathBuf,
-    pub repeat: usize,
-}
-
-/// Why a set's description cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a set; write FOLDER or FOLDER:N, N from 1 to 1000 passes an epoch")]
-pub struct SetSpecError(String);
-
-impl FromStr for SetSpec {
-    type Err = SetSpecError;
-
-    fn from_str(text: &str) -> Result<SetSpec, SetSpecError> {
-        let wrong = || SetSpecError(text.into());
-        // Only digits after the last colon are a count: `C:\people` is a path.
-        let (path, repeat) = match text.rsplit_once(':') {
-            Some((path, n)) if !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()) => {
-                (path, n.parse().map_err(|_| wrong())?)
-            }
-            _ => (text, 1),
-        };
-        if path.is_empty() || !(1..=1000).contains(&repeat) {
-            return Err(wrong());
-        }
-        Ok(SetSpec { path: path.into(), repeat })
-    }
-}
-
-impl std::fmt::Display for SetSpec {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.repeat {
-            1 => write!(f, "{}", self.path.display()),
-            n => write!(f, "{}:{n}", self.path.display()),
-        }
-    }
-}
-
-impl TryFrom<String> for SetSpec {
-    type Error = SetSpecError;
-
-    fn try_from(text: String) -> Result<SetSpec, SetSpecError> {
-        text.parse()
-    }
-}
-
-impl From<SetSpec> for String {
-    fn from(spec: SetSpec) -> String {
-        spec.to_string()
-    }
-}
-
-/// One pass over one person: which set, which of its persons, and the how-manieth repetition.
+/// One pass over one person: which set, which of its persons, and which repetition of the set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleRef {
+    /// Index into [`Mixture::sets`].
     pub set: usize,
+    /// Index into [`PoseSet::persons`].
     pub person: usize,
+    /// Which repetition of the set it is, from 0.
     pub round: usize,
 }
 
 /// The sets of a training and the list of all samples of an epoch.
 pub struct Mixture {
+    /// In the order of their specification.
     pub sets: Vec<PoseSet>,
     /// What teacher labels changed in each set; `None` for a set without such labels.
     pub teacher: Vec<Option<TeacherReport>>,
+    /// The samples of an epoch.
     pub samples: Vec<SampleRef>,
 }
 
 impl Mixture {
     /// Opens the sets. With `rules`, teacher labels that lie beside a set are used.
+    ///
+    /// # Errors
+    /// A set cannot be opened, or its teacher labels cannot be read.
     pub fn open(
         specs: &[SetSpec],
         split: &str,
@@ -90,7 +40,7 @@ impl Mixture {
     ) -> Result<Mixture, DataError> {
         let mut mixture = Mixture { sets: Vec::new(), teacher: Vec::new(), samples: Vec::new() };
         for spec in specs {
-            let mut set = PoseSet::open_as_declared(&spec.path, split, Some(skeleton))?;
+            let mut set = PoseSet::open_as_declared(spec.source.path()?, split, Some(skeleton))?;
             let mut report = None;
             if let Some(rules) = rules
                 && let Some(path) = TeacherLabels::beside(&set)
@@ -184,7 +134,7 @@ mod tests {
     fn too_many_bad_annotations_stop_a_training() {
         let dir = tempfile::tempdir().unwrap();
         write_set(dir.path(), 1);
-        let spec = SetSpec { path: dir.path().into(), repeat: 3 };
+        let spec = SetSpec { source: dir.path().to_path_buf().into(), repeat: 3 };
         let mixture = Mixture::open(&[spec], "train", Skeleton::coco17(), None).unwrap();
         assert_eq!(mixture.samples.len(), 3);
         mixture.check_annotations(0.5).unwrap();
@@ -202,23 +152,12 @@ mod tests {
         labels[16] = [26.0, 20.0, 0.9, 0.0];
         let text = serde_json::json!({"0": labels}).to_string();
         std::fs::write(dir.path().join("annotations/teacher_train.json"), text).unwrap();
-        let spec = SetSpec { path: dir.path().into(), repeat: 1 };
+        let spec = SetSpec::from(dir.path().to_path_buf());
         let rules = TeacherRules::default();
         let mixture = Mixture::open(&[spec], "train", Skeleton::mpii16(), Some(&rules)).unwrap();
         assert_eq!(mixture.teacher[0], Some(TeacherReport { filled: 0, mistrusted: 1 }));
         // Right ankle, right knee, right hip, left hip; pelvis and thorax.
         let weights = &mixture.sets[0].persons[0].weights;
         assert_eq!((&weights[..4], &weights[6..8]), (&[1.0, 1.0, 0.0, 1.0][..], &[0.0, 0.5][..]));
-    }
-
-    #[test]
-    fn a_set_is_a_path_and_perhaps_a_count() {
-        let parsed = |t: &str| t.parse::<SetSpec>().unwrap();
-        assert_eq!(parsed("data/people"), SetSpec { path: "data/people".into(), repeat: 1 });
-        assert_eq!(parsed("data/people:2").repeat, 2);
-        assert_eq!(parsed(r"C:\people").path, PathBuf::from(r"C:\people"));
-        assert_eq!(parsed("data/people:2").to_string(), "data/people:2");
-        assert!("data:0".parse::<SetSpec>().is_err());
-        assert!(":3".parse::<SetSpec>().is_err());
     }
 }

@@ -7,9 +7,11 @@ pub mod features;
 mod findings;
 pub mod formats;
 pub mod health;
+mod mannequin;
 pub mod mixture;
 pub mod samples;
 mod set;
+mod set_spec;
 mod sides;
 pub mod teacher;
 
@@ -22,7 +24,9 @@ pub use formats::{
     BOX_FORMATS, BoxFormat, DatasetFiles, Format, POSE_FORMATS, PoseFormat, find_poses, splits,
 };
 pub use health::Health;
-pub use mixture::{Mixture, SampleRef, SetSpec};
+pub use mannequin::MannequinSets;
+pub use mixture::{Mixture, SampleRef};
 pub use samples::{CropDataset, read_image};
 pub use set::{DatasetImage, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
+pub use set_spec::{InvalidSet, SetSource, SetSpec};
 pub use teacher::{TeacherLabels, TeacherReport, TeacherRules};

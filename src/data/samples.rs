@@ -14,9 +14,13 @@ const CROPS: u64 = 1;
 
 /// Everything that decides what a network is shown.
 pub struct CropDataset {
+    /// The sets, and which of their persons are shown.
     pub mixture: Mixture,
+    /// The joints that the network estimates.
     pub skeleton: Skeleton,
+    /// How much the crops vary.
     pub augmentation: Augmentation,
+    /// Of the crops; another seed draws other ones.
     pub seed: u64,
     /// Width and height of the network's input in pixels.
     pub input_wh: [usize; 2],
@@ -25,10 +29,12 @@ pub struct CropDataset {
 }
 
 impl CropDataset {
+    /// Samples of an epoch.
     pub fn len(&self) -> usize {
         self.mixture.samples.len()
     }
 
+    /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
         self.mixture.samples.is_empty()
     }

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 /// One picture of a set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatasetImage {
+    /// Image id, unique in its set.
     pub id: u64,
+    /// Its file.
     pub path: PathBuf,
     /// Width and height in pixels as the annotation file states them, else as the picture's own header does.
     pub size: Size,
@@ -65,9 +67,11 @@ pub struct IgnoredAnnotation {
     pub image: usize,
     /// x, y, width and height as annotated.
     pub bbox: [f64; 4],
+    /// In square pixels, as annotated.
     pub area: f64,
     /// x, y and v of J joints, all 0 where the file gives none.
     pub keypoints: Vec<[f64; 3]>,
+    /// A region of many people (COCO's `iscrowd`), not a person.
     pub crowd: bool,
 }
 
@@ -162,11 +166,13 @@ pub struct PoseSet {
     pub format: &'static dyn PoseFormat,
     /// The joints of its persons.
     pub skeleton: Skeleton,
+    /// The pictures that are there.
     pub images: Vec<DatasetImage>,
     /// Persons that can be trained on, in the file's order.
     pub persons: Vec<PersonAnnotation>,
     /// What training leaves out and the evaluation must know.
     pub ignored: Vec<IgnoredAnnotation>,
+    /// What the reader left out.
     pub report: LoadReport,
 }
 

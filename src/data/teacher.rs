@@ -1,41 +1,28 @@
 //! Labels by public models, stored beside a set: they fill joints that its annotators left out and
-//! point at labels that are probably wrong (see the data's README).
+//! point at labels that are probably wrong (docs/DATA.md).
 
 use super::error::DataError;
 use super::set::PoseSet;
 use crate::pose::Keypoint;
-use serde::{Deserialize, Serialize};
+use crate::settings::define_settings;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// When a teacher's joint is believed. The defaults are the rules found good for `people`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TeacherRules {
-    /// A missing joint is filled when the teacher's score is above this ...
-    pub fill_score: f32,
-    /// ... and its two models disagree by less than this, relative to the box's longer side.
-    pub fill_disagreement: f32,
-    /// Loss weight of a filled joint.
-    pub fill_weight: f32,
-    /// A label is mistrusted when the teacher is this sure ...
-    pub mistrust_score: f32,
-    /// ... its two models agree to this ...
-    pub mistrust_disagreement: f32,
-    /// ... and the label is farther away than this, relative to the box's longer side.
-    pub mistrust_distance: f32,
-}
-
-impl Default for TeacherRules {
-    fn default() -> Self {
-        TeacherRules {
-            fill_score: 0.35,
-            fill_disagreement: 0.04,
-            fill_weight: 0.5,
-            mistrust_score: 0.35,
-            mistrust_disagreement: 0.02,
-            mistrust_distance: 0.15,
-        }
+define_settings! {
+    /// When a label by a public model is believed. The defaults are the rules found good for `people`.
+    pub struct TeacherRules {
+        /// A missing joint is filled when the teacher's score is above this ...
+        pub fill_score: f32 = 0.35,
+        /// ... and its two models disagree by less than this, relative to the box's longer side.
+        pub fill_disagreement: f32 = 0.04,
+        /// Loss weight of a filled joint.
+        pub fill_weight: f32 = 0.5,
+        /// A label is mistrusted when the teacher's score is above this ...
+        pub mistrust_score: f32 = 0.35,
+        /// ... its two models disagree by less than this ...
+        pub mistrust_disagreement: f32 = 0.02,
+        /// ... and the label is farther away than this, relative to the box's longer side.
+        pub mistrust_distance: f32 = 0.15,
     }
 }
 
@@ -53,7 +40,9 @@ impl TeacherRules {
 /// What the rules changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TeacherReport {
+    /// Joints without a label that got one.
     pub filled: usize,
+    /// Labelled joints that no longer count in the loss.
     pub mistrusted: usize,
 }
 
@@ -68,6 +57,10 @@ impl TeacherLabels {
         path.is_file().then_some(path)
     }
 
+    /// Reads a file of labels.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has another layout.
     pub fn load(path: &Path) -> Result<TeacherLabels, DataError> {
         const LAYOUT: &str =
             "the layout of teacher labels, {annotation id: [[x, y, score, disagreement], ...]}";

@@ -6,10 +6,13 @@ use serde::Serialize;
 /// One line of the table: everything but the seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AblationSetting {
+    /// Which visual tokens are kept.
     pub mask: MaskKind,
+    /// The share of them that is asked for.
     pub keep_ratio: KeepRatio,
     /// Visual tokens kept.
     pub tokens: usize,
+    /// The positions that they get.
     pub positions: PositionMode,
     /// Seeds of the random mask; a single one for the others, which have none.
     pub seeds: Vec<u64>,
@@ -70,9 +73,11 @@ pub fn ablation_settings(
 /// A number over several seeds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SeedStats {
+    /// Over the seeds.
     pub mean: f64,
     /// Standard deviation of a sample (divided by n - 1); none for a single value.
     pub deviation: Option<f64>,
+    /// One for each seed.
     pub values: Vec<f64>,
 }
 

@@ -33,10 +33,13 @@ impl Default for Suppression {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoseAccuracy {
     #[serde(flatten)]
+    /// AP and AR.
     pub coco: CocoStats,
     /// PCK at 0.05, 0.1 and 0.2 of the longer side of the annotated box, over all labelled joints.
     pub pck005: f64,
+    /// At 0.1.
     pub pck01: f64,
+    /// At 0.2.
     pub pck02: f64,
     /// Of the persons whose head size the set gives, where the joints are MPII's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -45,19 +48,24 @@ pub struct PoseAccuracy {
     pub persons: usize,
     /// Estimates left after suppression.
     pub estimates: usize,
+    /// By joint, in the skeleton's order.
     pub joints: Vec<JointAccuracy>,
 }
 
 /// One joint over all persons on whom it is labelled; fractions of 1, and none where that is nobody.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JointAccuracy {
+    /// The joint's name.
     pub joint: String,
     /// Labelled places.
     pub places: usize,
     /// Mean of the joint's own similarity `exp(-d^2 / (2 area (2 sigma)^2))`, 0 where nobody was estimated.
     pub oks: Option<f64>,
+    /// PCK at 0.05 of the longer side of the annotated box.
     pub pck005: Option<f64>,
+    /// At 0.1.
     pub pck01: Option<f64>,
+    /// At 0.2.
     pub pck02: Option<f64>,
     /// Mean distance as a part of the longer side of the annotated box, over the estimated persons.
     pub error: Option<f64>,

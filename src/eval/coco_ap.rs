@@ -14,15 +14,25 @@ const MAX_ESTIMATES: usize = 20;
 /// COCO's ten numbers, 0 to 1; -1 where no person of that size is annotated.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CocoStats {
+    /// Average precision, the mean over the OKS thresholds 0.50, 0.55 .. 0.95.
     pub ap: f64,
+    /// AP at OKS 0.50.
     pub ap50: f64,
+    /// AP at OKS 0.75.
     pub ap75: f64,
+    /// AP of persons with an area of 32x32 to 96x96 pixels.
     pub ap_medium: f64,
+    /// AP of larger persons.
     pub ap_large: f64,
+    /// Average recall, the mean over the thresholds.
     pub ar: f64,
+    /// AR at OKS 0.50.
     pub ar50: f64,
+    /// AR at OKS 0.75.
     pub ar75: f64,
+    /// AR of medium persons.
     pub ar_medium: f64,
+    /// AR of large persons.
     pub ar_large: f64,
     /// AP of all sizes at each OKS threshold 0.50, 0.55 .. 0.95.
     pub ap_by_threshold: [f64; THRESHOLDS],

@@ -23,9 +23,11 @@ const FALSE_BOXES: [f64; 4] = [0.1, 0.25, 0.5, 1.0];
 /// An annotated person or crowd region.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroundTruthBox {
+    /// The image that it is in.
     pub image_id: u64,
     /// x, y, width and height in picture pixels.
     pub bbox: [f64; 4],
+    /// In square pixels, as annotated.
     pub area: f64,
     /// May hold any number of boxes, which count neither as right nor as wrong.
     pub crowd: bool,
@@ -36,27 +38,42 @@ pub struct GroundTruthBox {
 /// A detected person; one entry of COCO's results format.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BoxResult {
+    /// The image that it is in.
     pub image_id: u64,
     /// Always 1, "person".
     pub category_id: u64,
+    /// x, y, width and height in picture pixels.
     pub bbox: [f64; 4],
+    /// Confidence, 0 to 1.
     pub score: f64,
 }
 
 /// COCO's twelve numbers, 0 to 1; -1 where no person of that size is annotated.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BoxStats {
+    /// Average precision, the mean over the overlaps (IoU) 0.50, 0.55 .. 0.95.
     pub ap: f64,
+    /// AP at IoU 0.50.
     pub ap50: f64,
+    /// AP at IoU 0.75.
     pub ap75: f64,
+    /// AP of persons of up to 32x32 pixels.
     pub ap_small: f64,
+    /// AP of persons of up to 96x96 pixels.
     pub ap_medium: f64,
+    /// AP of larger persons.
     pub ap_large: f64,
+    /// Average recall with one box a picture.
     pub ar1: f64,
+    /// With 10 boxes a picture.
     pub ar10: f64,
+    /// With 100 boxes a picture.
     pub ar100: f64,
+    /// AR100 of small persons.
     pub ar_small: f64,
+    /// AR100 of medium persons.
     pub ar_medium: f64,
+    /// AR100 of large persons.
     pub ar_large: f64,
 }
 
@@ -83,6 +100,7 @@ impl BoxStats {
 /// What boxes above a score bring.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatingPoint {
+    /// The lowest score that counts.
     pub score: f64,
     /// Part of the large people that are found.
     pub recall: f64,

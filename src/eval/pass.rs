@@ -12,7 +12,9 @@ use rayon::prelude::*;
 /// A person to estimate: the image, and the part of it that the network is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct PersonCrop<'a> {
+    /// The image that the person is in.
     pub image: &'a DatasetImage,
+    /// The part of it that the network is shown.
     pub crop: CropBox,
     /// Confidence of the box that the crop is made from; 1 for an annotated box.
     pub box_score: f64,

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 pub struct TrainingOverlap {
     /// The measured set.
     pub set: String,
-    /// How many of its pictures the training used, and how many it has.
+    /// How many of its pictures the training used.
     pub pictures: usize,
+    /// How many pictures it has.
     pub of: usize,
     /// The training sets that they are in.
     pub in_sets: Vec<String>,

@@ -12,16 +12,25 @@ use serde::{Deserialize, Serialize};
 /// The numbers that a training follows. AP and PCK are fractions of 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetScore {
+    /// As [`CocoStats`](super::CocoStats) has them, like the next five.
     pub ap: f64,
+    /// AP at OKS 0.50.
     pub ap50: f64,
+    /// AP at OKS 0.75.
     pub ap75: f64,
+    /// AP of medium persons.
     pub ap_medium: f64,
+    /// AP of large persons.
     pub ap_large: f64,
+    /// Average recall.
     pub ar: f64,
     /// PCK at 0.05, 0.1 and 0.2 of the box's longer side, over all labelled joints.
     pub pck005: f64,
+    /// At 0.1.
     pub pck01: f64,
+    /// At 0.2.
     pub pck02: f64,
+    /// Annotated persons that count.
     pub persons: usize,
 }
 

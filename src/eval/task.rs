@@ -20,10 +20,13 @@ pub struct EvalTask<'a> {
 /// One entry of COCO's results format.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KeypointResult {
+    /// The image that the person is in.
     pub image_id: u64,
+    /// Always 1, "person".
     pub category_id: u64,
     /// x, y, score of each joint.
     pub keypoints: Vec<f64>,
+    /// Confidence after rescoring.
     pub score: f64,
 }
 

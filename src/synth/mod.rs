@@ -42,7 +42,7 @@ pub use crowd::{Crowd, MOST_FIGURES, crowd_places};
 use figure::Figure;
 use image::RgbImage;
 use scene::Scene;
-pub use set::{DrawnSet, KeptPicture, SetError, SetPlan, draw_set, training_set};
+pub use set::{DrawnSet, KeptPicture, SetError, SetPlan, draw_set};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use truth::{TrueFigure, TruePerson};

@@ -61,7 +61,7 @@ pub struct DrawnSet {
 
 /// Why a set cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {path}: {reason}; make room or choose another folder")]
+#[error("cannot write {path}: {reason}; free some space or choose another folder")]
 pub struct SetError {
     path: String,
     reason: String,
@@ -98,45 +98,6 @@ pub fn draw_set(plan: &SetPlan, drawn: &(dyn Fn() + Sync), stop: &AtomicBool) ->
     let people = records.iter().filter(|r| r.annotation.is_some()).count();
     let pictures = records.len();
     Ok(DrawnSet { file, pictures, people, kept: records.into_iter().filter_map(|r| r.kept).collect() })
-}
-
-/// A training set of `count` pictures in `folder`, with a fifth as many of other figures as its val part;
-/// drawn where it is missing. False when `stop` was raised; what is missing is then drawn the next time.
-///
-/// # Errors
-/// The folder cannot be written to.
-pub fn training_set(
-    folder: &Path,
-    count: usize,
-    progress: &(dyn Fn(usize, usize) + Sync),
-    stop: &AtomicBool,
-) -> Result<bool, SetError> {
-    let count = count as u64;
-    let parts = [("train", 1, count), ("val", 2, (count / 5).max(1))];
-    let total = parts.iter().map(|p| p.2 as usize).sum();
-    let done = std::sync::atomic::AtomicUsize::new(0);
-    for (split, seed, frames) in parts {
-        let plan = SetPlan {
-            folder: folder.into(),
-            split: split.into(),
-            frames,
-            size: [640, 480],
-            seed,
-            crops: true,
-            consecutive: false,
-            keep: 0,
-        };
-        if folder.join("annotations").join(format!("person_keypoints_{split}.json")).is_file() {
-            done.fetch_add(frames as usize, Ordering::Relaxed);
-            continue;
-        }
-        let drawn = draw_set(&plan, &|| progress(1 + done.fetch_add(1, Ordering::Relaxed), total), stop)?;
-        if stop.load(Ordering::SeqCst) {
-            fs::remove_file(&drawn.file).map_err(|e| SetError::at(&drawn.file, e))?;
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// One picture of the set.
@@ -278,29 +239,4 @@ fn write_picture(path: &Path, picture: &RgbImage) -> Result<(), SetError> {
         .encode_image(picture)
         .map_err(|e| SetError::at(path, e))?;
     fs::write(path, bytes).map_err(|e| SetError::at(path, e))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_training_set_is_drawn_once_and_a_stopped_one_is_drawn_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let stopped = training_set(dir.path(), 2, &|_, _| (), &AtomicBool::new(true)).unwrap();
-        assert!(!stopped && !dir.path().join("annotations/person_keypoints_train.json").exists());
-
-        let told = std::sync::Mutex::new(Vec::new());
-        let tell = |done, total| told.lock().unwrap().push((done, total));
-        assert!(training_set(dir.path(), 2, &tell, &AtomicBool::new(false)).unwrap());
-        assert_eq!(told.lock().unwrap().last(), Some(&(3, 3)));
-        let written = |split| dir.path().join(format!("annotations/person_keypoints_{split}.json"));
-        let first = fs::read(written("val")).unwrap();
-        assert!(written("train").exists());
-
-        told.lock().unwrap().clear();
-        assert!(training_set(dir.path(), 2, &tell, &AtomicBool::new(false)).unwrap());
-        assert!(told.lock().unwrap().is_empty(), "what is there is not drawn again");
-        assert_eq!(fs::read(written("val")).unwrap(), first);
-    }
 }

@@ -5,8 +5,6 @@ use crate::vision::BBox;
 
 /// Keypoints below this score say nothing about where the person is.
 pub(super) const MIN_SCORE: f32 = 0.2;
-/// How much larger a person's box is than that of the joints: the top of the head, hands and feet lie beyond them.
-const BODY_MARGIN: f32 = 1.25;
 /// A box smaller than this share of the picture's shorter side is an error of the network, not a person.
 const MIN_SIDE: f32 = 0.05;
 
@@ -25,9 +23,8 @@ pub(super) fn body(pose: &Pose, size: Size) -> Option<BBox> {
     let Size { width, height } = size;
     let confident: Vec<Keypoint> = pose.keypoints.iter().filter(|k| is_confident(k)).copied().collect();
     (confident.len() >= min_keypoints(pose.keypoints.len()))
-        .then(|| BBox::around(&confident, f32::NEG_INFINITY))
+        .then(|| BBox::around_body(&confident, f32::NEG_INFINITY))
         .flatten()
-        .map(|joints| joints.expanded(BODY_MARGIN))
         .filter(|b| b.w.max(b.h) >= MIN_SIDE * width.min(height) as f32)
         .filter(|b| b.intersected(width, height).is_some())
 }

@@ -1,121 +1,110 @@
-//! Which settings of a training can work.
+//! Which settings of a training can work. Each rule stands here once, or beside the struct that it is about.
 
-use super::config::{ConfigError, ScheduleSection, TrainConfig};
+use super::config::{DistillationSection, LossSection, MaskSection, ScheduleSection, TrainConfig};
+use crate::settings::{InvalidSetting, require, require_share};
 
-/// A setting's value that cannot work.
-pub(super) fn refused(name: &'static str, value: String, must: &'static str) -> Result<(), ConfigError> {
-    Err(ConfigError::Range { name, value, must })
+/// Refuses settings that cannot work, before anything is computed.
+pub(super) fn check(config: &TrainConfig) -> Result<(), InvalidSetting> {
+    let TrainConfig { data, masks, loss, distillation, .. } = config;
+    let must = "a list of sets, e.g. [\"data/people:2\"]";
+    require(!data.train.is_empty(), "data.train", "empty", must)?;
+    config.schedule.check(data.val.is_some())?;
+    masks.check()?;
+    config.augmentation.check()?;
+    distillation.check()?;
+    let teaches = distillation.teaches_heatmaps() || masks.sandwich && masks.sandwich_weight > 0.0;
+    let must = "above 0 when heatmaps of a teacher or a sandwich are learnt";
+    require(!teaches || loss.mse > 0.0, "loss.mse", loss.mse, must)?;
+    loss.check()
 }
 
 impl ScheduleSection {
     /// Refuses a schedule that cannot work; `validated` says whether there is a set to validate on.
-    pub(super) fn check(&self, validated: bool) -> Result<(), ConfigError> {
-        let s = self;
-        for (name, value) in [("schedule.batch", s.batch), ("schedule.accumulate", s.accumulate)] {
-            if value == 0 {
-                return refused(name, "0".into(), "1 or more");
-            }
-        }
-        if s.patience > 0 && !validated {
-            return refused("schedule.patience", s.patience.to_string(), "0 when there is no data.val");
-        }
-        if s.steps == 0 && !(s.epochs.is_finite() && s.epochs > 0.0) {
-            return refused("schedule.epochs", s.epochs.to_string(), "above 0 when schedule.steps is 0");
-        }
-        if !(s.learning_rate.is_finite() && s.learning_rate > 0.0) {
-            return refused("schedule.learning_rate", s.learning_rate.to_string(), "above 0");
-        }
-        if s.betas.iter().any(|b| !(0.0..1.0).contains(b)) {
-            return refused("schedule.betas", format!("{:?}", s.betas), "two numbers from 0 to below 1");
-        }
-        if !(0.0..1.0).contains(&s.ema) {
-            return refused("schedule.ema", s.ema.to_string(), "from 0 to below 1");
-        }
-        Ok(())
+    pub(super) fn check(&self, validated: bool) -> Result<(), InvalidSetting> {
+        let ScheduleSection { steps, epochs, batch, accumulate, patience, learning_rate, betas, ema, .. } =
+            self;
+        let positive = |number: f64| number.is_finite() && number > 0.0;
+        require(*batch > 0, "schedule.batch", batch, "1 or more")?;
+        require(*accumulate > 0, "schedule.accumulate", accumulate, "1 or more")?;
+        require(
+            *patience == 0 || validated,
+            "schedule.patience",
+            patience,
+            "0 when there is no set to validate on (data.val)",
+        )?;
+        let must = "above 0 when schedule.steps is 0";
+        require(*steps > 0 || positive(*epochs), "schedule.epochs", epochs, must)?;
+        require(positive(*learning_rate), "schedule.learning_rate", learning_rate, "above 0")?;
+        let below_one = |number: &f64| (0.0..1.0).contains(number);
+        let must = "two numbers from 0 to below 1";
+        require(betas.iter().all(below_one), "schedule.betas", format!("{betas:?}"), must)?;
+        require(below_one(ema), "schedule.ema", ema, "from 0 to below 1")
     }
 }
 
-impl TrainConfig {
-    /// Refuses settings that cannot work, before anything is computed.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let s = &self.schedule;
-        let m = &self.masks;
-        if self.data.train.is_empty() {
-            return refused("data.train", "empty".into(), "a list of sets, e.g. [\"data/people:2\"]");
-        }
-        s.check(self.data.val.is_some())?;
-        let [low, high] = m.ratio;
-        if !(low > 0.0 && low <= high && high <= 1.0) {
-            return refused("masks.ratio", format!("{:?}", m.ratio), "[low, high] with 0 < low <= high <= 1");
-        }
-        if !(m.validation > 0.0 && m.validation <= 1.0) {
-            return refused("masks.validation", m.validation.to_string(), "above 0 and at most 1");
-        }
-        for (name, value) in [("masks.full", m.full), ("masks.fixed_share", m.fixed_share)] {
-            if !(0.0..=1.0).contains(&value) {
-                return refused(name, value.to_string(), "from 0 to 1");
-            }
-        }
-        if let Some((name, value, must)) = self.augmentation.fault() {
-            return refused(name, value, must);
-        }
-        let d = &self.distillation;
-        let weights = [
-            ("distillation.heatmaps", d.heatmaps),
-            ("distillation.tokens", d.tokens),
-            ("distillation.attention", d.attention),
-            ("masks.sandwich_weight", m.sandwich_weight),
-        ];
-        for (name, value) in weights {
-            if !(value.is_finite() && value >= 0.0) {
-                return refused(name, value.to_string(), "0 or more");
-            }
-        }
-        let heatmaps = d.teacher.is_some() && d.heatmaps > 0.0;
-        if d.teacher.is_some() && !heatmaps && d.tokens == 0.0 && d.attention == 0.0 {
-            return refused(
-                "distillation.heatmaps",
-                "0".into(),
-                "above 0 when nothing else is learnt from the teacher",
-            );
-        }
-        if d.teacher.is_none() && d.tokens.max(d.attention) > 0.0 {
-            return refused(
-                "distillation.teacher",
-                "missing".into(),
-                "a file when tokens or attention are learnt from it",
-            );
-        }
-        if (heatmaps || m.sandwich && m.sandwich_weight > 0.0) && self.loss.mse <= 0.0 {
-            return refused(
-                "loss.mse",
-                self.loss.mse.to_string(),
-                "above 0 when heatmaps of a teacher or a sandwich are learnt",
-            );
-        }
-        let until = self.loss.cross_entropy_until;
-        if !(0.0..=1.0).contains(&until) {
-            return refused("loss.cross_entropy_until", until.to_string(), "from 0 to 1");
-        }
-        if self.loss.sigma.is_nan() || self.loss.sigma <= 0.0 {
-            return refused("loss.sigma", self.loss.sigma.to_string(), "above 0");
-        }
-        Ok(())
+impl MaskSection {
+    fn check(&self) -> Result<(), InvalidSetting> {
+        let [low, high] = self.ratio;
+        let must = "[low, high] with 0 < low <= high <= 1";
+        require(low <= high, "masks.ratio", format!("[{low}, {high}]"), must)?;
+        require_share("masks.full", self.full)?;
+        require_share("masks.fixed_share", self.fixed_share)?;
+        require_weight("masks.sandwich_weight", self.sandwich_weight)
     }
+}
+
+impl DistillationSection {
+    /// Whether the teacher's heatmaps are learnt.
+    fn teaches_heatmaps(&self) -> bool {
+        self.teacher.is_some() && self.heatmaps > 0.0
+    }
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        require_weight("distillation.heatmaps", self.heatmaps)?;
+        require_weight("distillation.tokens", self.tokens)?;
+        require_weight("distillation.attention", self.attention)?;
+        let inside = self.tokens.max(self.attention) > 0.0;
+        require(
+            self.teacher.is_none() || self.teaches_heatmaps() || inside,
+            "distillation.heatmaps",
+            0,
+            "above 0 when nothing else is learnt from the teacher",
+        )?;
+        require(
+            self.teacher.is_some() || !inside,
+            "distillation.teacher",
+            "missing",
+            "a file when tokens or attention are learnt from it",
+        )
+    }
+}
+
+impl LossSection {
+    fn check(&self) -> Result<(), InvalidSetting> {
+        require_share("loss.cross_entropy_until", self.cross_entropy_until)?;
+        require(self.sigma > 0.0, "loss.sigma", self.sigma, "above 0")
+    }
+}
+
+/// A factor of a term of the loss.
+fn require_weight(name: &'static str, value: f64) -> Result<(), InvalidSetting> {
+    require(value.is_finite() && value >= 0.0, name, value, "0 or more")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::TrainSettings;
+    use crate::train::config::keep_ratio;
 
     #[test]
     fn impossible_settings_are_named_before_anything_runs() {
         let mut config = TrainConfig::default();
         assert!(config.check().unwrap_err().to_string().contains("data.train"));
         config.data.train = vec!["data/people".parse().unwrap()];
-        config.masks.ratio = [0.5, 0.2];
+        config.masks.ratio = [0.5, 0.2].map(keep_ratio);
         assert!(config.check().unwrap_err().to_string().contains("masks.ratio"));
-        config.masks.ratio = [0.2, 0.5];
+        config.masks.ratio = [0.2, 0.5].map(keep_ratio);
         config.distillation.tokens = 0.1;
         assert!(config.check().unwrap_err().to_string().contains("distillation.teacher"));
         config.distillation.teacher = Some("teacher.onnx".into());

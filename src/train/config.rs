@@ -1,308 +1,260 @@
-//! Every setting of a training, as one TOML file, the flags of `tmpose train` and the window's form
-//! know it.
+//! Every setting of a pose network's training: what stands here is what settings files, the flags of `tmpose train`
+//! and the window's form show.
 
 use super::recipe::Recipe;
-use super::settings::{self, Catalogue};
-use crate::data::{Augmentation, SetSpec, TeacherRules};
+use super::settings::TrainSettings;
+use crate::data::{Augmentation, SetSource, SetSpec, TeacherRules};
 use crate::gpu::DeviceChoice;
-use crate::model::{MaskKind, Variant};
-use serde::de::DeserializeOwned;
+use crate::model::{KeepRatio, MaskKind, Variant};
+use crate::settings::{
+    Catalogue, InvalidSetting, SettingValue, as_text, choice_values, define_settings, text_values, value_at,
+};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use toml::{Table, Value};
 
-/// A whole training. Every field has a default, so a file names only what differs.
-///
-/// The doc comments of the fields are what users read: `tmpose train --print-config` and the window
-/// show them ([`settings::settings`]).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainConfig {
-    /// What the settings start from: `modern` or `tmpose` (the paper's).
-    #[serde(with = "as_text")]
-    pub recipe: Recipe,
-    pub model: ModelSection,
-    pub data: DataSection,
-    pub augmentation: Augmentation,
-    pub loss: LossSection,
-    pub distillation: DistillationSection,
-    pub masks: MaskSection,
-    pub schedule: ScheduleSection,
-    pub run: RunSection,
+define_settings! {
+    /// A whole training. Every field has a default, so a file names only what differs.
+    pub struct TrainConfig {
+        /// What the other settings start from.
+        #[flag("--recipe NAME")]
+        #[serde(with = "as_text")]
+        pub recipe: Recipe = Recipe::Modern,
+    }
+    sections {
+        pub model: ModelSection = ModelSection::default(),
+        pub data: DataSection = DataSection::default(),
+        pub augmentation: Augmentation = Augmentation::default(),
+        pub loss: LossSection = LossSection::default(),
+        pub distillation: DistillationSection = DistillationSection::default(),
+        pub masks: MaskSection = MaskSection::default(),
+        pub schedule: ScheduleSection = ScheduleSection::default(),
+        pub run: RunSection = RunSection::default(),
+    }
 }
 
-/// Which network, and where it starts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ModelSection {
-    /// tmpose-t, -s, -b, -l-d6, -l-d18 or -l-d24.
-    #[serde(with = "as_text")]
-    pub variant: Variant,
-    /// `coco17`, `mpii16` or the path of a skeleton file.
-    pub skeleton: String,
-    /// Layers of the transformer; 0 is the variant's own number.
-    pub depth: usize,
-    /// Starting weights: .safetensors of ours, .pth of TokenPose, TMPose, PPT or HRNet, or the .onnx
-    /// file of PP-TinyPose (backbone of tmpose-t).
-    pub init: Option<PathBuf>,
-    /// Leave the backbone as it starts. Its features are then computed once and kept on disk.
-    pub freeze_backbone: bool,
+define_settings! {
+    /// Which network, and where it starts.
+    pub struct ModelSection {
+        /// The network's architecture.
+        #[flag("--variant NAME")]
+        #[serde(with = "as_text")]
+        pub variant: Variant = Variant::T,
+        /// The keypoints to learn: coco17, mpii16, or the path of a skeleton file.
+        #[flag("--skeleton NAME")]
+        pub skeleton: String = "coco17".into(),
+        /// Number of transformer layers; 0 keeps the number of the variant.
+        #[flag("--depth N")]
+        pub depth: usize = 0,
+        /// File of weights to start from: .safetensors of tmpose, a .pth checkpoint of TokenPose, TMPose, PPT or
+        /// HRNet, or the .onnx file of PP-TinyPose (backbone of tmpose-t). Without one the weights are random.
+        #[flag("--init FILE")]
+        pub init: Option<PathBuf> = None,
+        /// Leave the backbone as it starts. Its features are computed once and kept on disk, so that training is
+        /// much faster and the result a little less accurate.
+        #[flag("--freeze-backbone")]
+        pub freeze_backbone: bool = false,
+    }
 }
 
-/// Which people.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DataSection {
-    /// Sets to train on: FOLDER[:passes an epoch].
-    pub train: Vec<SetSpec>,
-    /// The set that decides which weights are best.
-    pub val: Option<PathBuf>,
-    /// Further sets that the finished weights are measured on, for the model card.
-    pub report: Vec<PathBuf>,
-    /// Use labels of public models that lie beside a set.
-    pub teacher_labels: bool,
-    /// When such a label is believed.
-    pub teacher: TeacherRules,
-    /// Train on at most this many samples, spread over all sets (0: all).
-    pub limit: usize,
-    /// Validate on at most this many persons after each epoch (0: all). The end always uses all.
-    pub val_limit: usize,
-    /// Persons whose picture cannot be decoded may be this part of all before the training stops.
-    pub bad_limit: f64,
-    /// With a frozen backbone: different crops of each sample whose features are kept; every pass over the
-    /// data takes the next.
-    pub draws: u64,
-    /// Folder for cached features; default: `features` in the run's folder.
-    pub cache: Option<PathBuf>,
+define_settings! {
+    /// Which people.
+    pub struct DataSection {
+        /// Sets to train on, in the layout of COCO or MPII: FOLDER, or FOLDER:N to pass N times an epoch through it.
+        /// mannequin:N draws N pictures of the built-in figure.
+        #[flag("--data FOLDER[:N]")]
+        pub train: Vec<SetSpec> = Vec::new(),
+        /// The set that decides which weights are best. Without one the newest are.
+        /// mannequin:N draws N pictures of figures that are not trained on.
+        #[flag("--val FOLDER")]
+        pub val: Option<SetSource> = None,
+        /// Further sets on which the finished weights are measured for the model card.
+        #[flag("--report FOLDER")]
+        pub report: Vec<SetSource> = Vec::new(),
+        /// Use labels of public models that lie beside a set.
+        pub teacher_labels: bool = true,
+        /// Train on at most this many persons, spread over all sets (0: all).
+        #[flag("--limit N")]
+        pub limit: usize = 0,
+        /// Validate on at most this many persons during the training (0: all). At its end all are used.
+        #[flag("--val-limit N")]
+        pub val_limit: usize = 0,
+        /// The training stops when more than this share of the annotations contradict their layout, or of the
+        /// pictures cannot be decoded.
+        pub bad_limit: f64 = 0.01,
+        /// With a frozen backbone: number of different crops of each person whose features are kept. Each epoch
+        /// takes the next.
+        #[flag("--draws N")]
+        pub draws: u64 = 1,
+        /// Folder for cached features. Without one it is `features` in the run's folder.
+        #[flag("--cache FOLDER")]
+        pub cache: Option<PathBuf> = None,
+    }
+    sections {
+        pub teacher: TeacherRules = TeacherRules::default(),
+    }
 }
 
-/// What is minimised: `mse` x the weighted squared error plus `cross_entropy` x the softmax term, both of
-/// docs/TRAINING.md.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LossSection {
-    /// Factor of the halved mean squared error of the maps.
-    pub mse: f64,
-    /// Factor of the softmax cross-entropy of the maps (0: left out).
-    pub cross_entropy: f64,
-    /// Part of the training over which that factor falls evenly to 0 (0: it stays). The term helps random
-    /// weights off the ground and then costs precision.
-    pub cross_entropy_until: f64,
-    /// The maps are multiplied by this before the softmax.
-    pub temperature: f64,
-    /// Standard deviation of the target in heatmap cells.
-    pub sigma: f32,
+define_settings! {
+    /// What is minimised: `mse` x the weighted squared error of the heatmaps plus `cross_entropy` x their softmax
+    /// cross-entropy (docs/TRAINING.md).
+    pub struct LossSection {
+        /// Factor of the halved mean squared error of the heatmaps.
+        pub mse: f64 = 200.0,
+        /// Factor of the softmax cross-entropy of the heatmaps (0: left out).
+        pub cross_entropy: f64 = 1.0,
+        /// Share of the training over which that factor falls evenly to 0 (0: it stays). The term helps random
+        /// weights off the ground and then costs precision.
+        pub cross_entropy_until: f64 = 0.1,
+        /// The heatmaps are multiplied by this before the softmax.
+        pub temperature: f64 = 20.0,
+        /// Standard deviation of the targets in heatmap cells.
+        pub sigma: f32 = 2.0,
+    }
 }
 
-/// Another network whose outputs are learnt beside the truth (docs/METHOD.md, "Distillation").
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DistillationSection {
-    /// The teacher: .safetensors of ours (also imported ones), or the .onnx file of PP-TinyPose. It sees
-    /// the same crops with all tokens.
-    pub teacher: Option<PathBuf>,
-    /// Weight of the teacher's heatmaps: 1 counts them as much as `loss.mse` counts the truth. They teach
-    /// joints without a label too.
-    pub heatmaps: f64,
-    /// Factor of the mean squared error between the keypoint tokens of matched layers; not with an .onnx
-    /// teacher. 5e-4 in DistilPose (CVPR 2023), 5e-6 in SDPose (CVPR 2024).
-    pub tokens: f64,
-    /// Factor of the mean divergence KL(teacher || student) of the keypoint tokens' attention over the kept
-    /// tokens; not with an .onnx teacher.
-    pub attention: f64,
+define_settings! {
+    /// Another network whose outputs are learnt beside the annotations (docs/METHOD.md, "Distillation").
+    pub struct DistillationSection {
+        /// Weights of the network whose outputs are learnt too: .safetensors of tmpose (imported ones included), or
+        /// the .onnx file of PP-TinyPose. It sees the same crops with all tokens.
+        #[flag("--teacher FILE")]
+        pub teacher: Option<PathBuf> = None,
+        /// Weight of the teacher's heatmaps: 1 counts them as much as `loss.mse` counts the annotations. They teach
+        /// joints without a label too.
+        pub heatmaps: f64 = 1.0,
+        /// Factor of the mean squared error between the keypoint tokens of matched layers; not with an .onnx
+        /// teacher. 5e-4 in DistilPose (CVPR 2023), 5e-6 in SDPose (CVPR 2024).
+        pub tokens: f64 = 0.0,
+        /// Factor of the mean divergence KL(teacher || student) of the keypoint tokens' attention over the kept
+        /// tokens; not with an .onnx teacher.
+        pub attention: f64 = 0.0,
+    }
 }
 
-/// Which tokens the network sees while it learns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MaskSection {
-    /// Part of the steps that keep every token.
-    pub full: f64,
-    /// Keep ratio of the others, drawn uniformly from this range.
-    pub ratio: [f64; 2],
-    /// Part of the masked steps that use `fixed`, the mask of inference; the others draw a random set
-    /// for each person.
-    pub fixed_share: f64,
-    /// The mask of that part: none, random, uniform, block or progressive.
-    #[serde(with = "as_text")]
-    pub fixed: MaskKind,
-    /// Draw one random set for all persons of a batch, as the reference does, instead of one for each.
-    pub shared: bool,
-    /// Keep ratio of the validations that decide which weights are best (progressive mask).
-    pub validation: f64,
-    /// Show every person three times a step: with all tokens, as drawn above, and with the fewest (the low
-    /// end of `ratio`, progressive mask). The pass with all tokens teaches the other two.
-    pub sandwich: bool,
-    /// Weight of what that pass teaches, in the scale of `loss.mse`.
-    pub sandwich_weight: f64,
+define_settings! {
+    /// Which visual tokens the network sees while it learns.
+    pub struct MaskSection {
+        /// Share of the batches that keep every token.
+        pub full: f64 = 0.15,
+        /// Lowest and highest keep ratio of the other batches; each draws its own from this range.
+        pub ratio: [KeepRatio; 2] = [0.2, 0.8].map(keep_ratio),
+        /// Share of these batches that use the mask `fixed`, which is the one of inference; the others draw a
+        /// random set of tokens for each person.
+        pub fixed_share: f64 = 0.5,
+        /// The mask of that share.
+        #[serde(with = "as_text")]
+        pub fixed: MaskKind = MaskKind::Progressive,
+        /// Draw one random set of tokens for all persons of a batch, as the reference does, instead of one for each.
+        pub shared: bool = false,
+        /// Keep ratio of the validations that decide which weights are best (progressive mask).
+        pub validation: KeepRatio = KeepRatio::ALL,
+        /// Show every person three times a step: with all tokens, as drawn above, and with the fewest (the low
+        /// end of `ratio`, progressive mask). The pass with all tokens teaches the other two.
+        #[flag("--sandwich")]
+        pub sandwich: bool = false,
+        /// Weight of what that pass teaches, in the scale of `loss.mse`.
+        pub sandwich_weight: f64 = 1.0,
+    }
 }
 
-/// How long and how fast.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ScheduleSection {
-    /// Number of steps; 0: `epochs` decides.
-    pub steps: u64,
-    /// Passes over all samples.
-    pub epochs: f64,
-    /// Persons that the network sees at once.
-    pub batch: usize,
-    /// Batches a step: their gradients are added before the weights move, so that a step has
-    /// batch x accumulate persons with the memory of one batch.
-    pub accumulate: usize,
-    /// Highest learning rate, reached after the warm-up.
-    pub learning_rate: f64,
-    /// Steps over which the learning rate rises from 0.
-    pub warm_up: u64,
-    /// How the learning rate falls afterwards: "cosine" (to 0), "constant" or { steps = [0.67, 0.87] }
-    /// (times 0.1 after each of these parts of the training).
-    pub decay: Decay,
-    /// How strongly AdamW pulls matrices towards 0, times the learning rate (0: plain Adam).
-    pub weight_decay: f64,
-    /// Shares that Adam's running means of the gradient and of its square keep at a step.
-    pub betas: [f64; 2],
-    /// Adam's guard against a division by nothing.
-    pub epsilon: f64,
-    /// Longest gradient; a longer one is shortened to it (0: no limit).
-    pub gradient_norm: f64,
-    /// Largest share that the average of the weights keeps at a step (0: no averaging).
-    pub ema: f64,
-    /// End after this many validations in a row without a better AP (0: never).
-    pub patience: u64,
+define_settings! {
+    /// How long and how fast. A sample is a person; for the detector it is a picture.
+    pub struct ScheduleSection {
+        /// Number of steps; 0: `epochs` decides.
+        #[flag("--steps N")]
+        pub steps: u64 = 0,
+        /// Passes over all samples.
+        #[flag("--epochs N")]
+        pub epochs: f64 = 5.0,
+        /// Samples that the network sees at once.
+        #[flag("--batch N")]
+        pub batch: usize = 32,
+        /// Batches a step: their gradients are added before the weights change, so that a step learns from
+        /// batch x accumulate samples with the memory of one batch.
+        #[flag("--accumulate N")]
+        pub accumulate: usize = 1,
+        /// Highest learning rate, reached after the warm-up.
+        #[flag("--learning-rate RATE")]
+        pub learning_rate: f64 = 1e-3,
+        /// Steps over which the learning rate rises from 0.
+        pub warm_up: u64 = 60,
+        /// How the learning rate falls afterwards: "cosine" (to 0), "constant" or { steps = [0.67, 0.87] }
+        /// (times 0.1 after each of these shares of the training).
+        pub decay: Decay = Decay::Cosine,
+        /// How strongly AdamW pulls matrices towards 0, times the learning rate (0: plain Adam).
+        pub weight_decay: f64 = 0.03,
+        /// Adam's betas: the shares that the running means of the gradient and of its square keep at a step.
+        pub betas: [f64; 2] = [0.9, 0.99],
+        /// Adam's epsilon, which keeps it from dividing by 0.
+        pub epsilon: f64 = 1e-8,
+        /// Largest norm of the gradient; a longer one is shortened to it (0: no limit).
+        pub gradient_norm: f64 = 1.0,
+        /// Largest share that the moving average of the weights keeps at a step (0: no averaging).
+        pub ema: f64 = 0.9995,
+        /// End after this many validations in a row without a better AP (0: never).
+        #[flag("--patience N")]
+        pub patience: u64 = 0,
+    }
 }
 
-/// The course of the learning rate after the warm-up.
+/// How the learning rate falls after the warm-up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Decay {
     /// Half a cosine down to 0 at the last step.
     Cosine,
-    /// Times 0.1 after each of these parts of the training (the paper: 200/300 and 260/300).
+    /// Times 0.1 after each of these shares of the training (the paper: 200/300 and 260/300).
     Steps(Vec<f64>),
+    /// It does not fall.
     Constant,
 }
 
-/// Where and how it runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RunSection {
-    /// Folder for checkpoints, logs and the weights.
-    pub out: PathBuf,
-    /// `auto`, `gpu`, `cpu`, or `cuda` (`cuda:1` for the second GPU) in a program built with it.
-    #[serde(with = "as_text")]
-    pub device: DeviceChoice,
-    /// Parts that a batch is cut into, worked on at once (0: one for each CPU core; 1 on a GPU).
-    pub shards: usize,
-    /// Threads that read and crop pictures where no features are cached (0: one for each CPU core, or
-    /// for every second one when the network is trained on the CPU too).
-    pub loaders: usize,
-    /// Another number draws other crops, orders and masks.
-    pub seed: u64,
-    /// Steps between checkpoints (0: only after each validation).
-    pub checkpoint_steps: u64,
-    /// Steps between validations (0: after each epoch).
-    pub val_steps: u64,
-    /// Steps between progress events.
-    pub log_steps: u64,
-}
-
-impl Default for ModelSection {
-    fn default() -> Self {
-        let skeleton = "coco17".into();
-        ModelSection { variant: Variant::T, skeleton, depth: 0, init: None, freeze_backbone: false }
+define_settings! {
+    /// Where and how it runs.
+    pub struct RunSection {
+        /// Folder for checkpoints, log and weights.
+        #[flag("--out RUN")]
+        pub out: PathBuf = "runs/tmpose".into(),
+        /// Where the network is trained: auto (a real GPU, else the CPU), gpu, cpu, or cuda (cuda:1 for the second
+        /// GPU) in a program built with it.
+        #[flag("--device DEVICE")]
+        pub device: DeviceChoice = DeviceChoice::Auto,
+        /// Parts that a batch is cut into, worked on at once (0: twice as many as CPU cores, 32 at most; 1 on a GPU).
+        pub shards: usize = 0,
+        /// Threads that read and crop pictures where no features are cached (0: one for each CPU core, or
+        /// for every second one when the network is trained on the CPU too).
+        pub loaders: usize = 0,
+        /// Seed of everything random: crops, order and masks.
+        #[flag("--seed N")]
+        pub seed: u64 = 1,
+        /// Steps between checkpoints (0: only after each validation).
+        pub checkpoint_steps: u64 = 200,
+        /// Steps between validations (0: after each epoch).
+        #[flag("--val-steps N")]
+        pub val_steps: u64 = 0,
+        /// Steps between reports of the loss in the log and on the screen.
+        pub log_steps: u64 = 10,
     }
 }
 
-impl Default for DataSection {
-    fn default() -> Self {
-        DataSection {
-            train: Vec::new(),
-            val: None,
-            report: Vec::new(),
-            teacher_labels: true,
-            teacher: TeacherRules::default(),
-            limit: 0,
-            val_limit: 0,
-            bad_limit: 0.01,
-            draws: 1,
-            cache: None,
-        }
-    }
-}
+choice_values!(Recipe, Variant, MaskKind);
+text_values!(DeviceChoice, SetSource, SetSpec);
+impl SettingValue for Decay {}
+impl SettingValue for KeepRatio {}
 
-impl Default for LossSection {
-    fn default() -> Self {
-        LossSection {
-            mse: 200.0,
-            cross_entropy: 1.0,
-            cross_entropy_until: 0.1,
-            temperature: 20.0,
-            sigma: 2.0,
-        }
-    }
+/// A keep ratio that stands in the source.
+pub(super) fn keep_ratio(share: f64) -> KeepRatio {
+    KeepRatio::new(share).unwrap_or_default()
 }
 
 impl LossSection {
-    /// The factors at a part of the training from 0 to 1.
+    /// The factors when `part` of the training is done, 0 to 1.
     pub fn at(&self, part: f64) -> LossSection {
         let until = self.cross_entropy_until;
         let left = if until > 0.0 { (1.0 - part / until).max(0.0) } else { 1.0 };
         LossSection { cross_entropy: self.cross_entropy * left, ..self.clone() }
-    }
-}
-
-impl Default for DistillationSection {
-    fn default() -> Self {
-        DistillationSection { teacher: None, heatmaps: 1.0, tokens: 0.0, attention: 0.0 }
-    }
-}
-
-impl Default for MaskSection {
-    fn default() -> Self {
-        MaskSection {
-            full: 0.15,
-            ratio: [0.2, 0.8],
-            fixed_share: 0.5,
-            fixed: MaskKind::Progressive,
-            shared: false,
-            validation: 1.0,
-            sandwich: false,
-            sandwich_weight: 1.0,
-        }
-    }
-}
-
-impl Default for ScheduleSection {
-    fn default() -> Self {
-        ScheduleSection {
-            steps: 0,
-            epochs: 5.0,
-            batch: 32,
-            accumulate: 1,
-            learning_rate: 1e-3,
-            warm_up: 60,
-            decay: Decay::Cosine,
-            weight_decay: 0.03,
-            betas: [0.9, 0.99],
-            epsilon: 1e-8,
-            gradient_norm: 1.0,
-            ema: 0.9995,
-            patience: 0,
-        }
-    }
-}
-
-impl Default for RunSection {
-    fn default() -> Self {
-        RunSection {
-            out: "runs/tmpose".into(),
-            device: DeviceChoice::Auto,
-            shards: 0,
-            loaders: 0,
-            seed: 1,
-            checkpoint_steps: 200,
-            val_steps: 0,
-            log_steps: 10,
-        }
     }
 }
 
@@ -318,7 +270,7 @@ impl RunSection {
     }
 }
 
-/// Why a training's settings cannot be used.
+/// Why a settings file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("cannot read the settings {path}: {source}")]
@@ -327,104 +279,27 @@ pub enum ConfigError {
     Parse { path: String, command: &'static str, reason: String },
     #[error("unknown setting {name} in {path}{hint}")]
     Unknown { path: String, name: String, hint: String },
-    #[error("the setting {name} is {value}; it must be {must}")]
-    Range { name: &'static str, value: String, must: &'static str },
 }
 
-impl TrainConfig {
-    /// Reads a file: a recipe (the file's own, or `recipe` when given) and what differs from it.
-    /// Whether the settings can work is asked by [`TrainConfig::check`], when flags have been added.
-    ///
-    /// # Errors
-    /// The file cannot be read, is no TOML, or has a setting that does not exist or holds something
-    /// else than it should.
-    pub fn load(path: &Path, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
-        TrainConfig::parse(&read_text(path)?, &path.display().to_string(), recipe)
+impl TrainSettings for TrainConfig {
+    fn catalogue() -> &'static Catalogue {
+        static ALL: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::of::<TrainConfig>("tmpose train"));
+        &ALL
     }
 
-    /// [`TrainConfig::load`] for text that came from `path`.
-    ///
-    /// # Errors
-    /// As for [`TrainConfig::load`].
-    pub fn parse(text: &str, path: &str, recipe: Option<Recipe>) -> Result<TrainConfig, ConfigError> {
-        read_over(text, path, settings::catalogue(), |alone: &TrainConfig, table| {
-            let recipe = recipe.unwrap_or(alone.recipe);
-            table.insert("recipe".into(), recipe.name().into());
-            TrainConfig::recipe(recipe)
-        })
+    /// The recipe that was chosen; what is chosen besides differs from it.
+    fn base(chosen: &Table) -> TrainConfig {
+        let name = value_at(chosen, "recipe").and_then(Value::as_str);
+        // A name that is no recipe is refused when the settings are read.
+        TrainConfig::recipe(name.and_then(|name| name.parse().ok()).unwrap_or_default())
     }
 
-    /// The same settings as a TOML file, each with its meaning above it.
-    pub fn to_toml(&self) -> String {
-        // Every field is a plain number, text or list, which TOML can always hold.
-        settings::catalogue().documented(self).unwrap_or_default()
-    }
-}
-
-/// The text of a settings file.
-pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.display().to_string(), source })
-}
-
-/// The settings in `text`, which came from `path`. What it leaves out is taken from `base`, which is shown the file
-/// read by itself and may change its table.
-///
-/// # Errors
-/// The text is no TOML, or has a setting that does not exist or holds something else than it should.
-pub(super) fn read_over<C: Serialize + DeserializeOwned>(
-    text: &str,
-    path: &str,
-    known: &Catalogue,
-    base: impl FnOnce(&C, &mut toml::Table) -> C,
-) -> Result<C, ConfigError> {
-    let command = known.command;
-    let wrong =
-        |reason: String| ConfigError::Parse { path: path.into(), command, reason: reason.trim().into() };
-    let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-    if let Some(name) = known.unknown_key(&table) {
-        let hint = match known.nearest(&name) {
-            Some(near) => format!("; did you mean {near}?"),
-            None => format!("; `{command} --print-config` lists all settings"),
-        };
-        return Err(ConfigError::Unknown { path: path.into(), name, hint });
-    }
-    // Read as it stands first: such an error knows its line.
-    let alone: C = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-    let base = base(&alone, &mut table);
-    let mut whole = toml::Table::try_from(base).map_err(|e| wrong(e.to_string()))?;
-    lay_over(&mut whole, table);
-    whole.try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
-}
-
-/// Puts the values of `over` in the place of those in `base`, section by section.
-fn lay_over(base: &mut toml::Table, over: toml::Table) {
-    for (key, value) in over {
-        match (base.get_mut(&key), value) {
-            (Some(toml::Value::Table(inner)), toml::Value::Table(value)) => lay_over(inner, value),
-            (_, value) => {
-                base.insert(key, value);
-            }
-        }
-    }
-}
-
-/// Words such as `tmpose-t` in the file, parsed by the type's own `FromStr`.
-pub(super) mod as_text {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    pub fn serialize<T: Display, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(value)
+    fn bases() -> Vec<(&'static str, TrainConfig)> {
+        Recipe::ALL.into_iter().map(|recipe| (recipe.name(), TrainConfig::recipe(recipe))).collect()
     }
 
-    pub fn deserialize<'de, T, D>(d: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        String::deserialize(d)?.parse().map_err(D::Error::custom)
+    fn check(&self) -> Result<(), InvalidSetting> {
+        super::checks::check(self)
     }
 }
 
@@ -450,7 +325,11 @@ mod tests {
 
     #[test]
     fn a_file_names_a_recipe_and_what_differs() {
-        let read = |text, recipe| TrainConfig::parse(text, "a.toml", recipe).unwrap();
+        let read = |text, recipe: Option<Recipe>| {
+            let flags =
+                recipe.map(|recipe| ("recipe".to_owned(), recipe.name().into())).into_iter().collect();
+            TrainConfig::parse(text, "a.toml", flags).unwrap()
+        };
         let text = "recipe = \"tmpose\"\n[schedule]\nbatch = 8\ndecay = \"constant\"";
         let config = read(text, None);
         assert_eq!((config.schedule.batch, config.schedule.accumulate), (8, 4));
@@ -467,7 +346,7 @@ mod tests {
 
     #[test]
     fn an_unknown_setting_is_refused_and_the_nearest_one_named() {
-        let error = |text| TrainConfig::parse(text, "a.toml", None).unwrap_err().to_string();
+        let error = |text| TrainConfig::parse(text, "a.toml", Table::new()).unwrap_err().to_string();
         assert_eq!(
             error("[schedule]\nleraning_rate = 1"),
             "unknown setting schedule.leraning_rate in a.toml; did you mean schedule.learning_rate?"

@@ -39,7 +39,7 @@ impl<'a, E: LogEvent> RunLog<'a, E> {
     pub fn emit(&self, event: impl Into<E>) {
         let event = event.into();
         (self.on_event)(&event);
-        if event.passing() {
+        if event.is_progress() {
             return;
         }
         // A log that cannot be written must not end a training; its weights still can be saved.

@@ -33,4 +33,4 @@ pub use error::TrainError;
 pub use events::RunEvent;
 pub use pose::{PoseEvent, PoseStep, Stepper, TimedStep, run};
 pub use recipe::{Recipe, UnknownRecipe};
-pub use settings::{Setting, setting_doc, settings};
+pub use settings::{Defaults, TrainSettings};

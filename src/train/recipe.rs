@@ -1,7 +1,7 @@
 //! Named sets of settings that a training starts from; a file or flag then says what differs.
 
 use super::config::{
-    DataSection, Decay, LossSection, MaskSection, ModelSection, ScheduleSection, TrainConfig,
+    DataSection, Decay, LossSection, MaskSection, ModelSection, ScheduleSection, TrainConfig, keep_ratio,
 };
 use crate::data::Augmentation;
 use crate::model::Variant;
@@ -33,8 +33,8 @@ impl Recipe {
         }
     }
 
-    /// One line for lists and forms.
-    pub fn summary(self) -> &'static str {
+    /// One line for help texts and forms.
+    pub fn description(self) -> &'static str {
         match self {
             Recipe::Modern => {
                 "short trainings: AdamW, warm-up, cosine, averaged weights, two losses, any keep ratio"
@@ -81,10 +81,10 @@ fn tmpose() -> TrainConfig {
         loss: LossSection { mse: 1.0, cross_entropy: 0.0, ..LossSection::default() },
         masks: MaskSection {
             full: 0.0,
-            ratio: [0.6, 0.6],
+            ratio: [keep_ratio(0.6); 2],
             fixed_share: 0.0,
             shared: true,
-            validation: 0.6,
+            validation: keep_ratio(0.6),
             sandwich: false,
             ..MaskSection::default()
         },

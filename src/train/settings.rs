@@ -1,212 +1,124 @@
-//! What every setting means, taken from the doc comments of the structs that hold them, so that the
-//! documentation in files, forms and messages is the one in the source.
+//! Settings of a training: a starting point, a file and flags, laid over each other.
 
+use super::config::ConfigError;
+use crate::settings::{Catalogue, InvalidSetting, SettingsGroup, value_at};
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::LazyLock;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use toml::{Table, Value};
 
-/// Names less alike than this are not suggested (clap's own limit).
-const ALIKE: f64 = 0.7;
+/// All settings of a command that trains.
+pub trait TrainSettings: SettingsGroup + Default + Serialize + DeserializeOwned {
+    /// Its settings by path.
+    fn catalogue() -> &'static Catalogue;
 
-/// One setting, or a section of them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Setting {
-    /// Its place in the file, e.g. `schedule.batch`.
-    pub path: String,
-    /// Its doc comment, one entry a line.
-    pub doc: Vec<String>,
-    /// The settings inside a section, in the order of the struct; empty for a single value.
-    pub inside: Vec<Setting>,
-}
-
-impl Setting {
-    fn key(&self) -> &str {
-        self.path.rsplit('.').next().unwrap_or_default()
-    }
-}
-
-/// All settings of one command, with what they mean.
-pub struct Catalogue {
-    /// The command, e.g. `tmpose train`.
-    pub command: &'static str,
-    settings: Vec<Setting>,
-}
-
-/// The settings of `tmpose train`.
-pub fn catalogue() -> &'static Catalogue {
-    static ALL: LazyLock<Catalogue> = LazyLock::new(|| {
-        let sources = [
-            include_str!("config.rs"),
-            include_str!("../data/augment.rs"),
-            include_str!("../data/teacher.rs"),
-        ];
-        Catalogue::read("tmpose train", "TrainConfig", &sources)
-    });
-    &ALL
-}
-
-/// All settings of `tmpose train` in the order of their structs, sections with what is inside them.
-pub fn settings() -> &'static [Setting] {
-    &catalogue().settings
-}
-
-/// What the setting at `path` means, as one line; `None` when there is no such setting.
-pub fn setting_doc(path: &str) -> Option<String> {
-    find(settings(), path).map(|s| s.doc.join(" "))
-}
-
-impl Catalogue {
-    /// The settings of the struct `root`, which `sources`, the text of Rust files, declare.
-    pub fn read(command: &'static str, root: &str, sources: &[&str]) -> Catalogue {
-        let mut structs = BTreeMap::new();
-        sources.iter().for_each(|source| read_structs(source, &mut structs));
-        Catalogue { command, settings: section(root, "", &structs) }
+    /// The settings that `chosen`, the values of file and flags, differ from.
+    fn base(_chosen: &Table) -> Self {
+        Self::default()
     }
 
-    /// The first key of `table` that is no setting.
-    pub fn unknown_key(&self, table: &toml::Table) -> Option<String> {
-        unknown_in(table, "", &self.settings)
+    /// Every base that there is, with its name.
+    fn bases() -> Vec<(&'static str, Self)> {
+        vec![("", Self::default())]
     }
 
-    /// The setting that was probably meant by `path`. A right key in a wrong section counts as alike.
-    pub fn nearest(&self, path: &str) -> Option<&str> {
-        let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
-        let alike = |known: &str| {
-            let whole = strsim::jaro_winkler(path, known);
-            whole.max(strsim::jaro_winkler(&last(path), &last(known)) - 0.01)
-        };
-        let mut all = Vec::new();
-        flatten(&self.settings, &mut all);
-        let (best, how) =
-            all.into_iter().map(|s| (s.path.as_str(), alike(&s.path))).max_by(|a, b| a.1.total_cmp(&b.1))?;
-        (how > ALIKE).then_some(best)
+    /// Refuses settings that cannot work, before anything is computed.
+    ///
+    /// # Errors
+    /// The first such setting.
+    fn check(&self) -> Result<(), InvalidSetting>;
+
+    /// Reads a file. Whether the settings can work is asked by [`TrainSettings::check`]. `flags` are values by
+    /// section and name that win over those of the file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML, or has a setting that does not exist or holds something else than it
+    /// should.
+    fn load(path: &Path, flags: Table) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: name.clone(), source })?;
+        Self::parse(&text, &name, flags)
     }
 
-    /// `config` as a TOML file with each setting's meaning above it. A setting without a value stands there as a
-    /// comment.
-    pub fn documented(&self, config: &impl Serialize) -> Result<String, toml::ser::Error> {
-        let values = self.read_values(&toml::to_string(config)?);
-        let command = self.command;
-        let mut text = format!("# Settings of `{command}`; what a file leaves out keeps its default.\n");
-        write_section(&self.settings, &values, &mut text);
-        Ok(text)
-    }
-
-    /// The values of a serialised file by path, each as TOML text on one line.
-    fn read_values(&self, toml: &str) -> BTreeMap<String, String> {
-        let mut values = BTreeMap::<String, String>::new();
-        let mut section = String::new();
-        for line in toml.lines() {
-            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
-                section = name.to_owned();
-            } else if let Some((key, value)) = line.split_once(" = ") {
-                // A single setting whose value is a table, such as a decay with its steps.
-                match find(&self.settings, &section).filter(|s| s.inside.is_empty()) {
-                    Some(setting) => values.insert(setting.path.clone(), format!("{{ {key} = {value} }}")),
-                    None if section.is_empty() => values.insert(key.to_owned(), value.to_owned()),
-                    None => values.insert(format!("{section}.{key}"), value.to_owned()),
-                };
-            }
+    /// [`TrainSettings::load`] for text that came from `path`.
+    ///
+    /// # Errors
+    /// As for [`TrainSettings::load`].
+    fn parse(text: &str, path: &str, flags: Table) -> Result<Self, ConfigError> {
+        let known = Self::catalogue();
+        let command = known.command;
+        let wrong =
+            |reason: String| ConfigError::Parse { path: path.into(), command, reason: reason.trim().into() };
+        let mut chosen: Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+        if let Some(name) = known.unknown_key(&chosen) {
+            let hint = match known.nearest(&name) {
+                Some(near) => format!("; did you mean {near}?"),
+                None => format!("; `{command} --print-config` lists all settings"),
+            };
+            return Err(ConfigError::Unknown { path: path.into(), name, hint });
         }
-        values
+        // Read by itself first: such an error knows its line.
+        let _: Self = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+        lay_over(&mut chosen, flags);
+        let mut whole = Table::try_from(Self::base(&chosen)).map_err(|e| wrong(e.to_string()))?;
+        lay_over(&mut whole, chosen);
+        whole.try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
+    }
+
+    /// The same settings as a TOML file, each with its meaning above it.
+    fn to_toml(&self) -> String {
+        // Every field is a plain number, text or list, which TOML can always hold.
+        Self::catalogue().documented(self).unwrap_or_default()
     }
 }
 
-fn unknown_in(table: &toml::Table, prefix: &str, known: &[Setting]) -> Option<String> {
-    table.iter().find_map(|(key, value)| {
-        let path = format!("{prefix}{key}");
-        match (known.iter().find(|s| s.path == path), value) {
-            (None, _) => Some(path),
-            (Some(s), toml::Value::Table(inner)) if !s.inside.is_empty() => {
-                unknown_in(inner, &format!("{path}."), &s.inside)
-            }
-            _ => None,
+/// The values that settings have when neither file nor flag says otherwise.
+pub struct Defaults(Vec<(&'static str, Table)>);
+
+impl Defaults {
+    /// Those of every base of `C`.
+    pub fn of<C: TrainSettings>() -> Defaults {
+        let table = |(name, base)| (name, Table::try_from(base).unwrap_or_default());
+        Defaults(C::bases().into_iter().map(table).collect())
+    }
+
+    /// The default of the setting at `path`: "5", or "modern: 5, tmpose: 300" where the bases differ. `None` where
+    /// nothing is there by default.
+    pub fn text(&self, path: &str) -> Option<String> {
+        let each: Vec<(&str, Option<String>)> =
+            self.0.iter().map(|(name, table)| (*name, value_at(table, path).and_then(plain))).collect();
+        let (_, first) = each.first()?;
+        if each.iter().all(|(_, text)| text == first) {
+            return first.clone();
         }
-    })
-}
-
-fn flatten<'a>(some: &'a [Setting], out: &mut Vec<&'a Setting>) {
-    for setting in some {
-        out.push(setting);
-        flatten(&setting.inside, out);
+        let named =
+            |(name, text): &(&str, Option<String>)| format!("{name}: {}", text.as_deref().unwrap_or("none"));
+        Some(each.iter().map(named).collect::<Vec<_>>().join(", "))
     }
 }
 
-fn find<'a>(some: &'a [Setting], path: &str) -> Option<&'a Setting> {
-    some.iter().find_map(|s| if s.path == path { Some(s) } else { find(&s.inside, path) })
-}
-
-/// Writes the single values of a section, then the sections inside it.
-fn write_section(inside: &[Setting], values: &BTreeMap<String, String>, text: &mut String) {
-    // Writing to a String cannot fail.
-    let mut line = |s: String| writeln!(text, "{s}").unwrap_or_default();
-    for setting in inside.iter().filter(|s| s.inside.is_empty()) {
-        line(String::new());
-        setting.doc.iter().for_each(|d| line(format!("# {d}")));
-        match values.get(&setting.path) {
-            Some(value) => line(format!("{} = {value}", setting.key())),
-            None => line(format!("# {} =", setting.key())),
-        }
-    }
-    for setting in inside.iter().filter(|s| !s.inside.is_empty()) {
-        let mut line = |s: String| writeln!(text, "{s}").unwrap_or_default();
-        line(String::new());
-        setting.doc.iter().for_each(|d| line(format!("# {d}")));
-        line(format!("[{}]", setting.path));
-        write_section(&setting.inside, values, text);
+/// A value as one writes it on the command line; `None` for what is off or empty.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        Value::Float(number) => Some(number.to_string()),
+        Value::Boolean(on) => on.then(|| "on".to_owned()),
+        Value::Array(values) if values.is_empty() => None,
+        other => Some(other.to_string()),
     }
 }
 
-/// A struct of the sources: its own comment, and name, type and comment of its fields.
-#[derive(Default)]
-struct Declared {
-    doc: Vec<String>,
-    fields: Vec<(String, String, Vec<String>)>,
-}
-
-/// Collects the public structs of a source file as rustfmt lays them out.
-fn read_structs(source: &str, into: &mut BTreeMap<String, Declared>) {
-    let mut comment = Vec::new();
-    let mut open: Option<(String, Declared)> = None;
-    for line in source.lines() {
-        let words = line.trim();
-        if let Some(text) = words.strip_prefix("///") {
-            comment.push(text.trim().to_owned());
-        } else if words.starts_with("#[") {
-            // Attributes stand between a comment and what it is about.
-        } else if let Some(name) = line.strip_prefix("pub struct ").and_then(|l| l.strip_suffix(" {")) {
-            open =
-                Some((name.to_owned(), Declared { doc: std::mem::take(&mut comment), fields: Vec::new() }));
-        } else if let Some((_, declared)) = &mut open
-            && let Some((name, kind)) = words.strip_prefix("pub ").and_then(|l| l.split_once(": "))
-        {
-            let kind = kind.trim_end_matches(',').to_owned();
-            declared.fields.push((name.to_owned(), kind, std::mem::take(&mut comment)));
-        } else {
-            comment.clear();
-            if line == "}"
-                && let Some((name, declared)) = open.take()
-            {
-                into.insert(name, declared);
+/// Puts the values of `over` in the place of those in `base`, section by section.
+fn lay_over(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(value)) => lay_over(inner, value),
+            (_, value) => {
+                base.insert(key, value);
             }
         }
     }
-}
-
-fn section(name: &str, prefix: &str, structs: &BTreeMap<String, Declared>) -> Vec<Setting> {
-    let fields = structs.get(name).map_or(&[][..], |declared| &declared.fields);
-    fields
-        .iter()
-        .map(|(field, kind, doc)| {
-            let path = format!("{prefix}{field}");
-            let inside = section(kind, &format!("{path}."), structs);
-            // A section without a comment of its own is described by its struct.
-            let of_struct = || structs.get(kind).map(|declared| declared.doc.clone()).unwrap_or_default();
-            let doc = if doc.is_empty() { of_struct() } else { doc.clone() };
-            Setting { path, doc, inside }
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -219,35 +131,51 @@ mod tests {
     fn complete() -> TrainConfig {
         let mut c = TrainConfig::recipe(Recipe::Tmpose);
         c.data.train = vec!["people:2".parse().unwrap()];
-        c.data.val = Some("people".into());
+        c.data.val = Some("people".parse().unwrap());
         c.data.cache = Some("cache".into());
         c.model.init = Some("start.pth".into());
         c.distillation.teacher = Some("teacher.onnx".into());
         c
     }
 
+    /// Paths of all values in a table that are settings.
+    fn paths(table: &Table, prefix: &str, into: &mut BTreeSet<String>) {
+        for (key, value) in table {
+            let path = format!("{prefix}{key}");
+            let section = TrainConfig::catalogue().find(&path).is_some_and(|s| s.field.is_none());
+            match value {
+                Value::Table(inner) if section => paths(inner, &format!("{path}."), into),
+                _ => drop(into.insert(path)),
+            }
+        }
+    }
+
     #[test]
     fn every_setting_is_documented_and_nothing_else_is() {
-        let serialised: BTreeSet<String> =
-            catalogue().read_values(&toml::to_string(&complete()).unwrap()).into_keys().collect();
-        let mut all = Vec::new();
-        flatten(settings(), &mut all);
-        let single: BTreeSet<String> =
-            all.iter().filter(|s| s.inside.is_empty()).map(|s| s.path.clone()).collect();
+        let mut serialised = BTreeSet::new();
+        paths(&Table::try_from(complete()).unwrap(), "", &mut serialised);
+        let all = || TrainConfig::catalogue().all();
+        let single: BTreeSet<String> = all().filter(|s| s.field.is_some()).map(|s| s.path.clone()).collect();
         assert_eq!(serialised, single);
-        for setting in all {
-            assert!(!setting.doc.join("").is_empty(), "{} has no doc comment", setting.path);
+        for setting in all() {
+            assert!(!setting.help.is_empty(), "{} has no doc comment", setting.path);
         }
     }
 
     #[test]
     fn a_documented_file_holds_the_same_settings() {
         for config in [TrainConfig::default(), TrainConfig::recipe(Recipe::Tmpose), complete()] {
-            let text = catalogue().documented(&config).unwrap();
+            let text = config.to_toml();
             assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config, "{text}");
             assert!(text.contains("# Steps over which the learning rate rises from 0."), "{text}");
+            assert!(text.contains("# One of tmpose-t, tmpose-s,"), "{text}");
+            // As TOML's own writer writes them.
+            for line in toml::to_string(&config).unwrap().lines().filter(|line| !line.starts_with('[')) {
+                let inside = line.starts_with("steps = ["); // Of the decay, which is written on one line.
+                assert!(inside || text.lines().any(|written| written == line), "{line} is not in {text}");
+            }
         }
-        assert!(catalogue().documented(&TrainConfig::default()).unwrap().contains("\n# init =\n"));
+        assert!(TrainConfig::default().to_toml().contains("\n# init =\n"));
     }
 
     #[test]
@@ -260,14 +188,20 @@ mod tests {
             ("augmentation.flip_mirror", "augmentation.mirror"),
             ("masks.seed", "run.seed"),
         ] {
-            assert_eq!(catalogue().nearest(written), Some(meant), "{written}");
+            assert_eq!(TrainConfig::catalogue().nearest(written), Some(meant), "{written}");
         }
-        assert_eq!(catalogue().nearest("xyzzy"), None);
+        assert_eq!(TrainConfig::catalogue().nearest("xyzzy"), None);
     }
 
     #[test]
-    fn a_form_can_ask_for_one_meaning() {
-        assert!(setting_doc("run.seed").is_some_and(|doc| doc.len() > 10));
-        assert_eq!(setting_doc("run.nothing"), None);
+    fn a_form_can_ask_for_one_meaning_and_for_the_defaults() {
+        let help = |path| TrainConfig::catalogue().find(path).map(|setting| setting.help.as_str());
+        assert!(help("run.seed").is_some_and(|doc| doc.len() > 10));
+        assert_eq!(help("run.nothing"), None);
+        let defaults = Defaults::of::<TrainConfig>();
+        let default = |path| defaults.text(path);
+        assert_eq!(default("schedule.epochs").as_deref(), Some("modern: 5, tmpose: 300"));
+        assert_eq!(default("schedule.learning_rate").as_deref(), Some("0.001"));
+        assert_eq!((default("model.init"), default("data.train")), (None, None));
     }
 }

@@ -13,6 +13,9 @@ pub struct BBox {
     pub h: f32,
 }
 
+/// How much larger a person's box is than that of the joints: the top of the head, hands and feet lie beyond them.
+const BODY_MARGIN: f32 = 1.25;
+
 impl BBox {
     /// The box of a whole picture.
     pub fn whole(width: u32, height: u32) -> BBox {
@@ -33,6 +36,12 @@ impl BBox {
             w: high[0] - low[0] + 1.0,
             h: high[1] - low[1] + 1.0,
         })
+    }
+
+    /// The box of a person by the keypoints whose score is above `min_score`: [`BBox::around`] them, with a margin
+    /// for what lies beyond the joints.
+    pub fn around_body(keypoints: &[Keypoint], min_score: f32) -> Option<BBox> {
+        Some(BBox::around(keypoints, min_score)?.expanded(BODY_MARGIN))
     }
 
     /// Middle of the box in pixel coordinates: `(x + (w - 1) / 2, y + (h - 1) / 2)`.

@@ -1,7 +1,7 @@
 //! The network's heatmaps as a coloured layer over the crop.
 
 use super::{PictureTransform, tokens::crop_rect};
-use crate::app::preferences::HeatmapJoint;
+use crate::app::state::HeatmapJoint;
 use crate::draw::joint_color;
 use crate::gpu::kernels::{DeviceHeatmaps, HeatTexture, Kernels};
 use crate::infer::{HeatmapBuffer, PoseEstimate};
@@ -11,8 +11,8 @@ use eframe::egui_wgpu::RenderState;
 use egui::{Color32, ColorImage, Painter, TextureHandle, TextureId, TextureOptions};
 use std::sync::Arc;
 
-/// People whose heatmaps are drawn; the layer is for looking into the network, not for crowds.
-const MANY: usize = 8;
+/// People whose heatmaps are drawn at most; the layer is for looking into the network, not for crowds.
+const MAX_PEOPLE: usize = 8;
 
 /// One texture a person, made anew when the result or the chosen joint changes.
 #[derive(Default)]
@@ -22,6 +22,20 @@ pub struct HeatmapLayer {
     /// `None` for a person whose heatmaps cannot be drawn here.
     textures: Vec<Option<HeatmapTexture>>,
     made_for: Option<(u64, HeatmapJoint)>,
+}
+
+/// The heatmaps of a result, and how they are shown.
+pub struct HeatmapView<'a> {
+    /// The people's estimates, with their heatmaps.
+    pub estimates: &'a [PoseEstimate],
+    /// The joints of the heatmaps.
+    pub skeleton: &'a Skeleton,
+    /// The result's number: the textures are made anew when it changes.
+    pub result: u64,
+    /// Which joints are shown.
+    pub joint: HeatmapJoint,
+    /// How much they cover the picture, 0 to 1.
+    pub opacity: f32,
 }
 
 /// The device of window and network.
@@ -72,8 +86,7 @@ impl Drop for DeviceTexture {
 }
 
 impl HeatmapLayer {
-    /// Tells how the window draws. Where that is with the network's own device, heatmaps need not come back
-    /// from there.
+    /// Sets how the window draws. Where that is with the network's own device, heatmaps need not be copied from it.
     pub fn draw_with(&mut self, render: &RenderState) {
         let shared = crate::gpu::shared_setup().filter(|shared| shared.kernels.draws_with(&render.device));
         self.shared = shared
@@ -85,22 +98,13 @@ impl HeatmapLayer {
         self.shared.is_some()
     }
 
-    /// Draws the heatmaps of result `number`. Mapping to colours happens only when something changed.
-    #[allow(clippy::too_many_arguments)] // One call site; a struct for it would only rename the fields.
-    pub fn draw(
-        &mut self,
-        painter: &Painter,
-        place: &PictureTransform,
-        estimates: &[PoseEstimate],
-        skeleton: &Skeleton,
-        number: u64,
-        joint: HeatmapJoint,
-        opacity: f32,
-    ) {
+    /// Draws the heatmaps of a result. They are mapped to colours only when something has changed.
+    pub fn draw(&mut self, painter: &Painter, transform: &PictureTransform, view: &HeatmapView<'_>) {
+        let &HeatmapView { estimates, skeleton, result, joint, opacity } = view;
         let people: Vec<(&PoseEstimate, &HeatmapBuffer)> =
-            estimates.iter().filter_map(|e| Some((e, e.heatmaps.as_ref()?))).take(MANY).collect();
-        if self.made_for != Some((number, joint)) {
-            self.made_for = Some((number, joint));
+            estimates.iter().filter_map(|e| Some((e, e.heatmaps.as_ref()?))).take(MAX_PEOPLE).collect();
+        if self.made_for != Some((result, joint)) {
+            self.made_for = Some((result, joint));
             let mut old = std::mem::take(&mut self.textures).into_iter();
             let colors: Vec<[u8; 3]> = (0..skeleton.len()).map(|j| joint_color(skeleton, j)).collect();
             self.textures = people
@@ -112,8 +116,8 @@ impl HeatmapLayer {
         for ((estimate, maps), texture) in people.iter().zip(&self.textures) {
             let Some(texture) = texture else { continue };
             let [height, width] = maps.hw();
-            let rect = crop_rect(place, &estimate.crop, [width, height]);
-            painter.image(texture.id(), rect, place.uv(), tint);
+            let rect = crop_rect(transform, &estimate.crop, [width, height]);
+            painter.image(texture.id(), rect, transform.uv(), tint);
         }
     }
 
@@ -200,12 +204,15 @@ mod tests {
             assert!(layer.draws_on_device());
         }
         let size = Vec2::new(192.0, 256.0);
-        let place = PictureTransform { rect: Rect::from_min_size(pos2(0.0, 0.0), size), size, mirror: false };
+        let transform =
+            PictureTransform { rect: Rect::from_min_size(pos2(0.0, 0.0), size), size, mirror: false };
         let crop = CropBox { center: [95.5, 127.5], scale: [0.96, 1.28] };
         let pose = Pose { keypoints: Vec::new(), score: 0.0 };
         let estimates = [PoseEstimate { pose, crop, heatmaps: Some(maps.clone()) }];
         let draw = move |ui: &mut egui::Ui| {
-            layer.draw(ui.painter(), &place, &estimates, Skeleton::coco17(), 1, joint, 0.9);
+            let skeleton = Skeleton::coco17();
+            let view = HeatmapView { estimates: &estimates, skeleton, result: 1, joint, opacity: 0.9 };
+            layer.draw(ui.painter(), &transform, &view);
         };
         let renderer = WgpuTestRenderer::from_render_state(render);
         egui_kittest::Harness::builder().with_size(size).renderer(renderer).build_ui(draw).render().unwrap()

@@ -39,7 +39,7 @@ const GHOST: u8 = 225;
 /// Draws the joints whose score is above `min_score` and the bones between them.
 pub fn draw_pose(
     painter: &Painter,
-    place: &PictureTransform,
+    transform: &PictureTransform,
     pose: &Pose,
     skeleton: &Skeleton,
     min_score: f32,
@@ -48,12 +48,12 @@ pub fn draw_pose(
     let shown = |j: usize| pose.keypoints.get(j).filter(|k| k.score > min_score);
     let Some(around) = BBox::around(&pose.keypoints, min_score) else { return };
     let ghost = paint == SkeletonPaint::Ghost;
-    let width = (bone_width(around.w.max(around.h)) * place.scale()).clamp(1.5, 12.0);
+    let width = (bone_width(around.w.max(around.h)) * transform.scale()).clamp(1.5, 12.0);
     let width = if ghost { (width * 0.4).max(1.0) } else { width };
     let rim = (width * 0.3).max(0.8);
-    let at = |k: &Keypoint| place.at(k.x, k.y);
+    let at = |k: &Keypoint| transform.at(k.x, k.y);
     let rgb = |[r, g, b]: [u8; 3], score: f32| {
-        // Unsure joints are paler, as in the pictures that predict writes.
+        // Joints of low confidence are paler, as in the pictures that predict writes.
         let strength = if ghost { 0.6 } else { (0.45 + 0.55 * score).clamp(0.45, 1.0) };
         Color32::from_rgb(r, g, b).gamma_multiply(strength)
     };
@@ -80,10 +80,10 @@ pub fn draw_pose(
 
 /// Draws the known joints of the mannequin: rings where they are visible, dots where something hides
 /// them.
-pub fn draw_truth(painter: &Painter, place: &PictureTransform, people: &[TruePerson]) {
+pub fn draw_truth(painter: &Painter, transform: &PictureTransform, people: &[TruePerson]) {
     for person in people {
         for joint in person.keypoints.iter().filter(|k| k.score > 0.0) {
-            let at = place.at(joint.x, joint.y);
+            let at = transform.at(joint.x, joint.y);
             if joint.score > 1.5 {
                 painter.circle_stroke(at, 4.5, Stroke::new(3.0, Color32::from_black_alpha(120)));
                 painter.circle_stroke(at, 4.5, Stroke::new(1.5, theme::BRIGHT));

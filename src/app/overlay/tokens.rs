@@ -6,18 +6,18 @@ use crate::vision::{Affine, CropBox};
 use egui::{Color32, Mesh, Painter, Rect, Shape, Stroke, StrokeKind};
 
 /// The screen rectangle of a grid of `wh` cells that spans the crop.
-pub(super) fn crop_rect(place: &PictureTransform, crop: &CropBox, wh: [usize; 2]) -> Rect {
+pub(super) fn crop_rect(transform: &PictureTransform, crop: &CropBox, wh: [usize; 2]) -> Rect {
     let to_picture = Affine::from_crop(crop, 0.0, wh).inverse();
     let corner = |x: f64, y: f64| {
         let [x, y] = to_picture.apply([x, y]);
-        place.at(x as f32, y as f32)
+        transform.at(x as f32, y as f32)
     };
     Rect::from_two_pos(corner(-0.5, -0.5), corner(wh[0] as f64 - 0.5, wh[1] as f64 - 0.5))
 }
 
 /// Outlines the crop.
-pub fn draw_crop(painter: &Painter, place: &PictureTransform, crop: &CropBox, heatmap_wh: [usize; 2]) {
-    let rect = crop_rect(place, crop, heatmap_wh);
+pub fn draw_crop(painter: &Painter, transform: &PictureTransform, crop: &CropBox, heatmap_wh: [usize; 2]) {
+    let rect = crop_rect(transform, crop, heatmap_wh);
     painter.rect_stroke(rect, 2.0, Stroke::new(3.0, Color32::from_black_alpha(90)), StrokeKind::Middle);
     painter.rect_stroke(rect, 2.0, Stroke::new(1.2, theme::ACCENT), StrokeKind::Middle);
 }
@@ -25,13 +25,13 @@ pub fn draw_crop(painter: &Painter, place: &PictureTransform, crop: &CropBox, he
 /// Darkens the visual tokens that are left out and draws the grid's lines.
 pub fn draw_tokens(
     painter: &Painter,
-    place: &PictureTransform,
+    transform: &PictureTransform,
     crop: &CropBox,
     heatmap_wh: [usize; 2],
     grid: [usize; 2],
     kept: &[usize],
 ) {
-    let rect = crop_rect(place, crop, heatmap_wh);
+    let rect = crop_rect(transform, crop, heatmap_wh);
     let [rows, columns] = grid;
     let mut keep = vec![false; rows * columns];
     kept.iter().for_each(|&token| {
@@ -44,7 +44,7 @@ pub fn draw_tokens(
     let mut mesh = Mesh::default();
     for (token, _) in keep.iter().enumerate().filter(|(_, kept)| !**kept) {
         let (row, column) = (token / columns, token % columns);
-        let column = if place.mirror { columns - 1 - column } else { column };
+        let column = if transform.mirror { columns - 1 - column } else { column };
         let min = rect.min + cell * egui::vec2(column as f32, row as f32);
         mesh.add_colored_rect(Rect::from_min_size(min, cell), dropped);
     }

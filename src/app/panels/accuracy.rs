@@ -1,25 +1,25 @@
-//! How near the estimate is to the mannequin's true joints, while one watches.
+//! How near the estimates are to the mannequin's true joints.
 
-use crate::app::accuracy::JointAccuracy;
+use crate::app::actions::ActionQueue;
+use crate::app::state::{PersonAccuracy, State};
 use crate::app::theme;
 use crate::app::widgets::{history_plot, low_row};
-use crate::app::window::Window;
 use egui::{Align, Label, Layout, RichText, Ui, Vec2};
 use egui_plot::{Line, PlotPoints};
 
 /// Draws the section.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    let (Some(now), Some((mean, count))) = (window.accuracy.now(), window.accuracy.mean()) else { return };
-    let pixels = |a: JointAccuracy| format!("{:.1} px", a.error);
-    let percent = |a: JointAccuracy| format!("{:.0} %", a.pck * 100.0);
+pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
+    let (Some(now), Some((mean, count))) = (state.accuracy.now(), state.accuracy.mean()) else { return };
+    let pixels = |a: PersonAccuracy| format!("{:.1} px", a.error);
+    let percent = |a: PersonAccuracy| format!("{:.0} %", a.pck * 100.0);
     let mean_of = format!("mean of {count}");
-    columns(ui, ["", "now", &mean_of], "The truth is the mannequin's own.", true);
+    columns(ui, ["", "now", &mean_of], "Measured against the mannequin's true joints.", true);
     let help = "Mean distance between estimated and true joints inside the picture.";
     columns(ui, ["Error", &pixels(now), &pixels(mean)], help, false);
     let help = "Joints within a tenth of the person box's longer side.";
     columns(ui, ["PCK@0.1", &percent(now), &percent(mean)], help, false);
     let points: PlotPoints<'_> =
-        window.accuracy.errors().enumerate().map(|(n, e)| [n as f64, f64::from(e)]).collect();
+        state.accuracy.errors().enumerate().map(|(n, e)| [n as f64, f64::from(e)]).collect();
     ui.add_space(2.0);
     history_plot("error in pixels", 64.0, "px")
         .min_size(Vec2::new(40.0, 40.0))

@@ -1,29 +1,24 @@
 //! What is drawn over the picture.
 
-use crate::app::commands::Command;
-use crate::app::preferences::{HeatmapJoint, SkeletonColors};
+use crate::app::actions::ActionQueue;
+use crate::app::commands::AppCommand;
+use crate::app::state::{HeatmapJoint, SkeletonColors, State};
 use crate::app::theme;
 use crate::app::widgets::{check, choice, row};
-use crate::app::window::Window;
-use crate::live::ModelStatus;
 use crate::pose::Skeleton;
 use egui::{Slider, Ui};
 
 /// Draws the section.
-pub fn show(ui: &mut Ui, window: &mut Window) {
+pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
     let ctx = ui.ctx().clone();
-    let model = window.live.model();
-    let skeleton = match &model {
-        ModelStatus::Ready(summary) => &summary.info.skeleton,
-        _ => Skeleton::coco17(),
-    };
-    let layers = &mut window.preferences.layers;
-    let named = |command: Command| (command.text(), command.hint(&ctx));
+    let skeleton = state.pipeline.skeleton();
+    let layers = &mut state.preferences.layers;
+    let named = |command: AppCommand| (command.name(), command.hint(&ctx));
 
-    let (text, tip) = named(Command::ToggleSkeleton);
+    let (text, tip) = named(AppCommand::ToggleSkeleton);
     check(ui, &mut layers.skeleton, text, &tip);
     ui.add_enabled_ui(layers.skeleton, |ui| {
-        row(ui, "Least score", "Joints that the network is less sure of are not drawn.", |ui| {
+        row(ui, "Minimum score", "Joints with a lower confidence are not drawn.", |ui| {
             slider(ui, Slider::new(&mut layers.min_score, 0.0..=1.0).fixed_decimals(2).step_by(0.01))
         });
         let help = "People: each has a colour and keeps it, lighter on the left side. Sides: warm on the left, \
@@ -39,10 +34,10 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
             })
         });
     });
-    let (text, tip) = named(Command::ToggleNumbers);
+    let (text, tip) = named(AppCommand::ToggleNumbers);
     check(ui, &mut layers.numbers, text, &tip);
 
-    let (text, tip) = named(Command::ToggleHeatmaps);
+    let (text, tip) = named(AppCommand::ToggleHeatmaps);
     check(ui, &mut layers.heatmaps, text, &tip);
     ui.add_enabled_ui(layers.heatmaps, |ui| {
         let help = "All: the strongest joint of each cell in its colour. One: dark violet to yellow.";
@@ -55,35 +50,34 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     });
 
     for (on, command) in [
-        (&mut layers.tokens, Command::ToggleTokens),
-        (&mut layers.crop, Command::ToggleCrop),
-        (&mut layers.truth, Command::ToggleTruth),
-        (&mut layers.mirror, Command::ToggleMirror),
+        (&mut layers.tokens, AppCommand::ToggleTokens),
+        (&mut layers.crop, AppCommand::ToggleCrop),
+        (&mut layers.truth, AppCommand::ToggleTruth),
+        (&mut layers.mirror, AppCommand::ToggleMirror),
     ] {
         let (text, tip) = named(command);
         check(ui, on, text, &tip);
     }
     check(
         ui,
-        &mut window.preferences.newest_picture,
+        &mut state.preferences.newest_picture,
         "Newest picture at once",
         "Show each frame as it arrives and the skeleton when it is ready, instead of both together.",
     );
 }
 
-/// A slider that fills its row. What it leaves must hold the widest value, "100 %": a row that is wider
-/// than its panel would push the panel wider with every frame.
+/// A slider that fills its row and leaves room for the widest value, "100 %": a row wider than its panel would widen
+/// the panel with every frame.
 pub(super) fn slider(ui: &mut Ui, slider: Slider<'_>) -> egui::Response {
     ui.spacing_mut().slider_width = (ui.available_width() - 68.0).max(40.0);
     ui.add(slider)
 }
 
 fn joint(ui: &mut Ui, chosen: &mut HeatmapJoint, skeleton: &Skeleton) -> egui::Response {
-    let spoken =
-        |j: usize| skeleton.joints.get(j).map_or_else(|| "all".into(), |name| name.replace('_', " "));
+    let words = |j: usize| skeleton.joints.get(j).map_or_else(|| "all".into(), |name| name.replace('_', " "));
     let name = |joint: HeatmapJoint| match joint {
         HeatmapJoint::All => "all".to_owned(),
-        HeatmapJoint::One(j) => spoken(j),
+        HeatmapJoint::One(j) => words(j),
     };
     egui::ComboBox::from_id_salt("heatmap joint")
         .width(ui.available_width())
@@ -96,7 +90,7 @@ fn joint(ui: &mut Ui, chosen: &mut HeatmapJoint, skeleton: &Skeleton) -> egui::R
                 ui.horizontal(|ui| {
                     let (rect, _) = ui.allocate_exact_size(egui::vec2(8.0, theme::ROW), egui::Sense::hover());
                     ui.painter().circle_filled(rect.center(), 4.0, egui::Color32::from_rgb(r, g, b));
-                    ui.selectable_value(chosen, HeatmapJoint::One(j), spoken(j));
+                    ui.selectable_value(chosen, HeatmapJoint::One(j), words(j));
                 });
             }
         })

@@ -1,61 +1,113 @@
-//! The panels, one file each. A panel reads the window's state, draws it, and changes preferences or
-//! runs commands; what follows from that happens in `window`.
-
-pub mod menu;
-pub mod picture;
-pub mod status;
-pub mod train;
-pub mod transport;
+//! The panels, one file each. A panel shows the state and edits the settings that it shows; for everything else it adds
+//! an action to the queue. A new section of a side panel is a file here, its line in [`LEFT`] or [`RIGHT`], and its
+//! state, if it has any.
 
 mod accuracy;
+mod layer_painter;
 mod layers;
+mod menu;
+mod messages;
 mod model;
+mod palette;
 mod people;
+mod picture;
+mod smoothing;
 mod source;
+mod status;
 mod timings;
 mod tokens;
+mod train;
+mod transport;
 
+use super::actions::ActionQueue;
+use super::commands::AppCommand;
+use super::overlay::PictureTextures;
+use super::state::State;
 use super::theme;
-use super::widgets::{closed_section, section};
-use super::window::Window;
+use super::widgets::foldable;
 use egui::{Frame, Panel, ScrollArea, Ui};
 
-/// What goes in: source, model, people and layers.
-pub fn left(ui: &mut Ui, window: &mut Window) {
-    if !window.preferences.left_panel {
-        return;
+/// A foldable section of a side panel.
+struct PanelSection {
+    title: &'static str,
+    /// Whether it is unfolded until the user folds it.
+    open: bool,
+    show: fn(&mut Ui, &mut State, &mut ActionQueue),
+    /// Whether there is anything to show.
+    visible: fn(&State) -> bool,
+}
+
+impl PanelSection {
+    const fn new(title: &'static str, show: fn(&mut Ui, &mut State, &mut ActionQueue)) -> PanelSection {
+        PanelSection { title, open: true, show, visible: |_| true }
     }
-    side(Panel::left("left"), 264.0, ui, |ui| {
-        section(ui, "Source", |ui| source::show(ui, window));
-        section(ui, "Model", |ui| model::show(ui, window));
-        section(ui, "People", |ui| people::show(ui, window));
-        closed_section(ui, "Smoothing", |ui| people::smoothing(ui, window));
-        section(ui, "Layers", |ui| layers::show(ui, window));
+
+    const fn folded(self) -> PanelSection {
+        PanelSection { open: false, ..self }
+    }
+
+    const fn visible_when(self, visible: fn(&State) -> bool) -> PanelSection {
+        PanelSection { visible, ..self }
+    }
+}
+
+/// The input, from top to bottom.
+const LEFT: [PanelSection; 5] = [
+    PanelSection::new("Source", source::show),
+    PanelSection::new("Model", model::show),
+    PanelSection::new("People", people::show),
+    PanelSection::new("Smoothing", smoothing::show).folded(),
+    PanelSection::new("Layers", layers::show),
+];
+
+/// The results, from top to bottom.
+const RIGHT: [PanelSection; 3] = [
+    PanelSection::new("Visual tokens", tokens::show),
+    PanelSection::new("Timings", timings::show),
+    PanelSection::new("Accuracy", accuracy::show).visible_when(|state| state.accuracy.now().is_some()),
+];
+
+/// Draws the whole window.
+pub fn draw(ui: &mut Ui, state: &mut State, textures: &mut PictureTextures, actions: &mut ActionQueue) {
+    let ctx = ui.ctx().clone();
+    menu::show(ui, state, actions);
+    status::show(ui, state, actions);
+    if state.preferences.left_panel {
+        side(ui, Panel::left("left"), 264.0, &LEFT, state, actions);
+    }
+    if state.training.open {
+        train::show(ui, state, actions);
+    } else if state.preferences.right_panel {
+        side(ui, Panel::right("right"), 296.0, &RIGHT, state, actions);
+    }
+    transport::show(ui, state, actions);
+    picture::show(ui, state, textures, actions);
+    train::show_closing(&ctx, &state.training, actions);
+    palette::show(&ctx, state, actions);
+}
+
+fn side(
+    ui: &mut Ui,
+    panel: Panel,
+    width: f32,
+    sections: &[PanelSection],
+    state: &mut State,
+    actions: &mut ActionQueue,
+) {
+    let panel = panel.default_size(width).min_size(220.0).max_size(440.0);
+    panel.frame(Frame::new().fill(theme::PANEL)).show(ui, |ui| {
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 4.0;
+            for each in sections {
+                if (each.visible)(state) {
+                    foldable(ui, each.title, each.open, |ui| (each.show)(ui, state, actions));
+                }
+            }
+        });
     });
 }
 
-/// What comes out: tokens, timings and accuracy.
-pub fn right(ui: &mut Ui, window: &mut Window) {
-    if !window.preferences.right_panel {
-        return;
-    }
-    side(Panel::right("right"), 296.0, ui, |ui| {
-        section(ui, "Visual tokens", |ui| tokens::show(ui, window));
-        section(ui, "Timings", |ui| timings::show(ui, window));
-        if window.accuracy.now().is_some() {
-            section(ui, "Accuracy", |ui| accuracy::show(ui, window));
-        }
-    });
-}
-
-fn side(panel: Panel, width: f32, ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
-    panel.default_size(width).min_size(220.0).max_size(440.0).frame(Frame::new().fill(theme::PANEL)).show(
-        ui,
-        |ui| {
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                ui.spacing_mut().item_spacing.y = 4.0;
-                content(ui);
-            });
-        },
-    );
+/// Adds the action of a command to the queue.
+fn push(command: AppCommand, state: &State, actions: &mut ActionQueue) {
+    actions.push(command.action(state));
 }

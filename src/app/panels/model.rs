@@ -1,45 +1,33 @@
 //! The network: its weights, its shape, and the device it runs on.
 
-use crate::app::commands::Command;
-use crate::app::widgets::{choice, hint, row, value_row};
-use crate::app::window::Window;
-use crate::gpu::DeviceChoice;
+use super::push;
+use crate::app::actions::{ActionQueue, AppAction};
+use crate::app::commands::AppCommand;
+use crate::app::state::State;
+use crate::app::widgets::{device_choice, hint, row, value_row};
 use crate::live::{ModelStatus, ModelSummary};
 use egui::{Button, Ui};
 
 /// Draws the section.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    match window.live.model() {
-        ModelStatus::Ready(summary) => describe(ui, &summary),
-        ModelStatus::Loading { done, of } => hint(ui, preparing(done, of)),
+pub fn show(ui: &mut Ui, state: &mut State, actions: &mut ActionQueue) {
+    match &state.pipeline.model {
+        ModelStatus::Ready(summary) => describe(ui, summary),
+        ModelStatus::Loading { done, of } => hint(ui, preparing(*done, *of)),
         ModelStatus::Failed(_) => {
             hint(ui, "The weights could not be used; see the message over the picture.")
         }
         ModelStatus::None => hint(ui, "No weights are loaded."),
     }
-    let device = &mut window.preferences.device;
-    let help = "Where the network runs. Auto takes a real GPU, else the CPU.";
-    let changed = row(ui, "Device", help, |ui| {
-        choice(ui, "device", device, &[DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu], |d| {
-            match d {
-                DeviceChoice::Auto => "Automatic",
-                DeviceChoice::Gpu => "GPU",
-                DeviceChoice::Cpu => "CPU",
-                DeviceChoice::Cuda(_) => "CUDA",
-            }
-            .into()
-        })
-    })
-    .changed();
+    let mut device = state.preferences.device;
+    let help = "Where the network runs. Automatic: on a real GPU if there is one, otherwise on the CPU.";
+    let changed = row(ui, "Device", help, |ui| device_choice(ui, "device", &mut device)).changed();
     if changed {
-        window.load_model(window.weights.clone());
-        window.load_detector(window.detector.clone());
+        actions.push(AppAction::SetDevice(device));
     }
-    let tip = Command::OpenWeights.hint(ui.ctx());
+    let tip = AppCommand::OpenWeights.hint(ui.ctx());
     let size = egui::vec2(ui.available_width(), 26.0);
-    if ui.add_sized(size, Button::new(Command::OpenWeights.text())).on_hover_text(tip).clicked() {
-        let ctx = ui.ctx().clone();
-        window.run(&ctx, Command::OpenWeights);
+    if ui.add_sized(size, Button::new(AppCommand::OpenWeights.name())).on_hover_text(tip).clicked() {
+        push(AppCommand::OpenWeights, state, actions);
     }
 }
 
@@ -70,7 +58,7 @@ fn describe(ui: &mut Ui, summary: &ModelSummary) {
 
 /// What is being done before the first pose.
 pub(super) fn preparing(done: usize, of: usize) -> String {
-    // One size takes a moment; several are a GPU's, which compiles for each.
+    // A CPU prepares one batch size; a GPU compiles for several.
     if of > 1 {
         format!("Preparing the network for several people, {done} of {of}…")
     } else {

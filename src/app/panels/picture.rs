@@ -1,175 +1,128 @@
-//! The middle: the picture with its layers, and messages over it.
+//! The middle of the window: the picture, and what the pointer does in it.
 
-use crate::app::commands::Command;
-use crate::app::focus::PointerMode;
+use super::layer_painter::LayerPainter;
+use super::messages;
+use crate::app::actions::{ActionQueue, AppAction};
+use crate::app::overlay::{self, PictureTextures, PictureTransform};
+use crate::app::state::{FollowChoice, PointerMode, State, person_at};
 use crate::app::theme;
-use crate::app::widgets::{Icon, card, clock, hint, icon_button, span};
-use crate::app::window::Window;
-use crate::live::{ModelStatus, SourceStatus};
-use crate::weights;
-use egui::{Align, Align2, Area, CentralPanel, Color32, Id, Layout, Order, Rect, RichText, Stroke, Ui, Vec2};
+use crate::track::FollowMode;
+use crate::vision::BBox;
+use egui::{
+    Align2, CentralPanel, Color32, CursorIcon, Painter, PointerButton, Rect, Response, Sense, Stroke, Ui,
+    Vec2,
+};
+
+/// A drawn box with a shorter side, in pixels of the picture, was drawn by accident.
+const MIN_BOX_SIDE: f32 = 8.0;
 
 /// Draws the middle of the window.
-pub fn show(ui: &mut Ui, window: &mut Window) {
+pub fn show(ui: &mut Ui, state: &mut State, textures: &mut PictureTextures, actions: &mut ActionQueue) {
     CentralPanel::no_frame().show(ui, |ui| {
         let area = ui.max_rect();
-        let model = window.live.model();
-        let layers = window.preferences.layers.clone();
-        if let Some(gesture) = window.viewer.draw(ui, &layers, &model, window.focus.pointer) {
-            window.gesture(gesture);
-        }
-        messages(ui, area, window, &model);
+        picture(ui, state, textures, actions);
+        messages::show(ui, area, state, actions);
         if ui.ctx().input(|i| !i.raw.hovered_files.is_empty()) {
             drop_target(ui, area);
         }
     });
 }
 
-/// Errors and notes, stacked in the upper left corner of the picture.
-fn messages(ui: &mut Ui, area: Rect, window: &mut Window, model: &ModelStatus) {
-    let source = window.live.source();
-    let width = (area.width() - 32.0).min(520.0);
-    Area::new(Id::unique("messages"))
-        .order(Order::Middle)
-        .fixed_pos(area.left_top() + Vec2::splat(16.0))
-        .constrain_to(area)
-        .show(ui.ctx(), |ui| {
-            ui.spacing_mut().item_spacing.y = 8.0;
-            if let Some(notice) = window.notice.clone() {
-                let color = if notice.error { theme::ERROR } else { theme::WARN };
-                let close = card(ui, width, color, |ui| {
-                    ui.horizontal_top(|ui| {
-                        let size = Vec2::new(ui.available_width() - 36.0, 0.0);
-                        ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-                            // Level with the button's middle while it is one line.
-                            ui.add_space(5.0);
-                            ui.label(&notice.text);
-                        });
-                        icon_button(ui, Icon::Close, "Dismiss", "Hide this message.", false).clicked()
-                    })
-                    .inner
-                });
-                if close {
-                    window.notice = None;
-                }
-            }
-            if let Some(status) = &source {
-                trouble(ui, width, window, status);
-            }
-            pointer(ui, width, window);
-            match model {
-                ModelStatus::None => no_weights(ui, width, window),
-                ModelStatus::Failed(reason) => {
-                    card(ui, width, theme::ERROR, |ui| {
-                        ui.label(reason);
-                        open_weights(ui, window);
-                    });
-                }
-                ModelStatus::Loading { done, of } => {
-                    card(ui, width, theme::ACCENT, |ui| {
-                        ui.label(super::model::preparing(*done, *of));
-                        ui.label("The first time on a GPU this takes a while.");
-                    });
-                }
-                ModelStatus::Ready(_) => {
-                    if let Some(error) = window.live.measured().error {
-                        card(ui, width, theme::ERROR, |ui| ui.label(error));
-                    }
-                }
-            }
-        });
-}
-
-/// What is wrong with the source, and what can be done.
-fn trouble(ui: &mut Ui, width: f32, window: &mut Window, status: &SourceStatus) {
-    let lost = status.info.as_ref().map_or("The source", |info| info.title.as_str());
-    if let Some(outage) = &status.outage {
-        let since = span(outage.since.elapsed());
-        let headline = "Camera disconnected, trying again";
-        let detail = format!("{}. Lost {since} ago; the last picture stays.", outage.reason);
-        let retry = told(ui, width, theme::WARN, headline, &detail, &["Try now", "Close the source"]);
-        match retry {
-            Some(0) => window.live.retry(),
-            Some(_) => run(ui, window, Command::CloseSource),
-            None => {}
-        }
-    } else if let Some(silent) = status.silent {
-        let headline = format!("{lost} has sent nothing for {}", span(silent));
-        let actions = [Command::ReopenSource, Command::CloseSource];
-        let texts = actions.map(Command::text);
-        if let Some(n) = told(ui, width, theme::WARN, &headline, "It is still waited for.", &texts) {
-            run(ui, window, actions[n]);
-        }
-    }
-    if let Some(error) = status.error.as_ref().filter(|e| window.dismissed.as_ref() != Some(*e)) {
-        let at = status.error_at.map(|at| format!("The last good picture is at {}.", clock(at)));
-        let actions = [Command::ReopenSource.text(), "Dismiss"];
-        match told(ui, width, theme::ERROR, error, at.as_deref().unwrap_or_default(), &actions) {
-            Some(0) => run(ui, window, Command::ReopenSource),
-            Some(_) => window.dismissed = Some(error.clone()),
-            None => {}
-        }
-    }
-    if status.opening {
-        card(ui, width, theme::ACCENT, |ui| ui.label("Opening the source…"));
-    }
-}
-
-/// What the pointer is expected to do.
-fn pointer(ui: &mut Ui, width: f32, window: &Window) {
-    let text = match window.focus.pointer {
-        PointerMode::Free => return,
-        PointerMode::Click => "Click on the person to follow. Esc follows everybody.",
-        PointerMode::Draw => "Drag a box around the person to follow. Esc gives up.",
+fn picture(ui: &mut Ui, state: &mut State, textures: &mut PictureTextures, actions: &mut ActionQueue) {
+    let (area, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "picture"));
+    let painter = ui.painter_at(area);
+    painter.rect_filled(area, 0.0, theme::BACKGROUND);
+    let Some(frame) = state.view.frame().cloned() else {
+        textures.clear_picture();
+        return;
     };
-    card(ui, width, theme::ACCENT, |ui| ui.label(text));
+    let drawing = state.selection.pointer == PointerMode::Draw;
+    zoom_and_move(ui, &response, area, state, drawing);
+    let size = Vec2::new(frame.frame.pixels.width() as f32, frame.frame.pixels.height() as f32);
+    let layers = &state.preferences.layers;
+    let rect = state.view.picture_rect(area, size);
+    let transform = PictureTransform { rect, size, mirror: layers.mirror };
+    let texture = textures.picture(ui.ctx(), &frame);
+    painter.image(texture, transform.rect, transform.uv(), Color32::WHITE);
+    let layers = LayerPainter { painter: &painter, transform, layers };
+    layers.draw(&frame, state.view.result(), state.pipeline.ready_model(), textures);
+    if drawing {
+        draw_box(ui, &response, &painter, &transform, state, actions);
+    } else {
+        state.view.box_corner = None;
+        point(ui, &response, &painter, &transform, state, actions);
+    }
 }
 
-/// A message with buttons; the one that was pressed.
-fn told(
-    ui: &mut Ui,
-    width: f32,
-    color: Color32,
-    headline: &str,
-    detail: &str,
-    actions: &[&str],
-) -> Option<usize> {
-    card(ui, width, color, |ui| {
-        ui.label(RichText::new(headline).color(theme::BRIGHT));
-        if !detail.is_empty() {
-            hint(ui, detail);
+/// Moves the picture while it is dragged and magnifies it with the wheel; a double click shows all of it.
+fn zoom_and_move(ui: &Ui, response: &Response, area: Rect, state: &mut State, drawing: bool) {
+    if response.double_clicked() && !drawing {
+        state.view.fit();
+    }
+    if !(drawing && response.dragged_by(PointerButton::Primary)) {
+        state.view.move_by(response.drag_delta());
+    }
+    if let Some(at) = response.hover_pos() {
+        let scroll = ui.input(|i| (i.smooth_scroll_delta().y / 240.0).exp() * i.zoom_delta());
+        state.view.zoom_around(area, at, scroll);
+    }
+}
+
+/// A click on a person follows that person; the person under the pointer is outlined. A click elsewhere follows everybody
+/// again.
+fn point(
+    ui: &Ui,
+    response: &Response,
+    painter: &Painter,
+    transform: &PictureTransform,
+    state: &State,
+    actions: &mut ActionQueue,
+) {
+    let Some(at) = response.hover_pos().filter(|at| transform.rect.contains(*at)) else { return };
+    let Some(result) = state.view.result() else { return };
+    let point = transform.picture(at);
+    let person = person_at(result, point);
+    if let Some(person) = person.filter(|_| !response.dragged()) {
+        overlay::draw_outline(painter, overlay::box_rect(transform, &person));
+        ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
+    }
+    if response.clicked() && !response.double_clicked() {
+        if person.is_some() {
+            actions.push(AppAction::FollowPoint(point));
+        } else if state.selection.target.is_some() {
+            actions.push(AppAction::Follow(FollowChoice::Automatic(FollowMode::All)));
         }
-        ui.horizontal(|ui| {
-            let pressed: Vec<bool> = actions.iter().map(|text| ui.button(*text).clicked()).collect();
-            pressed.iter().position(|pressed| *pressed)
-        })
-        .inner
-    })
+    }
 }
 
-fn run(ui: &Ui, window: &mut Window, command: Command) {
-    let ctx = ui.ctx().clone();
-    window.run(&ctx, command);
-}
-
-/// What to do without weights.
-fn no_weights(ui: &mut Ui, width: f32, window: &mut Window) {
-    card(ui, width, theme::ACCENT, |ui| {
-        ui.label(RichText::new("No model is loaded").font(theme::strong_font(14.0)).color(theme::BRIGHT));
-        ui.label(format!(
-            "The picture runs without one; for skeletons a weights file is needed. {} comes with tmpose in its \
-             weights folder: put it beside the program or into ./weights, name it in the variable \
-             TMPOSE_WEIGHTS, or choose a file here. tmpose train makes your own, and tmpose import reads \
-             published TokenPose, TMPose and PPT checkpoints.",
-            weights::DEFAULT_FILE
-        ));
-        open_weights(ui, window);
-    });
-}
-
-fn open_weights(ui: &mut Ui, window: &mut Window) {
-    if ui.button(Command::OpenWeights.text()).clicked() {
-        run(ui, window, Command::OpenWeights);
+/// The box that is being drawn; its person is followed when the button is released.
+fn draw_box(
+    ui: &Ui,
+    response: &Response,
+    painter: &Painter,
+    transform: &PictureTransform,
+    state: &mut State,
+    actions: &mut ActionQueue,
+) {
+    if response.hovered() || response.dragged() {
+        ui.ctx().set_cursor_icon(CursorIcon::Crosshair);
+    }
+    let corner = &mut state.view.box_corner;
+    if response.drag_started_by(PointerButton::Primary) {
+        *corner = ui.input(|i| i.pointer.press_origin());
+    }
+    let (Some(from), Some(to)) = (*corner, response.interact_pointer_pos()) else { return };
+    overlay::draw_outline(painter, Rect::from_two_pos(from, to));
+    if !response.drag_stopped() {
+        return;
+    }
+    *corner = None;
+    let ([ax, ay], [bx, by]) = (transform.picture(from), transform.picture(to));
+    let drawn = BBox { x: ax.min(bx), y: ay.min(by), w: (ax - bx).abs(), h: (ay - by).abs() };
+    let inside = drawn.intersected(transform.size.x as u32, transform.size.y as u32);
+    if let Some(inside) = inside.filter(|b| b.w >= MIN_BOX_SIDE && b.h >= MIN_BOX_SIDE) {
+        actions.push(AppAction::FollowBox(inside));
     }
 }
 

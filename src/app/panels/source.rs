@@ -1,42 +1,44 @@
-//! What to look at: files, cameras and the mannequin.
+//! Where pictures come from: files, cameras and the mannequin.
 
-use crate::app::commands::Command;
+use super::push;
+use crate::app::actions::{ActionQueue, AppAction};
+use crate::app::commands::AppCommand;
+use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{hint, row};
-use crate::app::window::Window;
 use crate::source::{CameraInfo, SourceSpec};
 use egui::{Button, DragValue, RichText, Ui, Vec2};
 
 /// Draws the section.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    now(ui, window);
+pub fn show(ui: &mut Ui, state: &mut State, actions: &mut ActionQueue) {
+    now(ui, state);
     ui.horizontal(|ui| {
         let half = Vec2::new((ui.available_width() - ui.spacing().item_spacing.x) / 2.0, 26.0);
-        for (text, command) in [("Open file…", Command::OpenFile), ("Open folder…", Command::OpenFolder)]
+        for (text, command) in
+            [("Open file…", AppCommand::OpenFile), ("Open folder…", AppCommand::OpenFolder)]
         {
             let tip = command.hint(ui.ctx());
             if ui.add_sized(half, Button::new(text)).on_hover_text(tip).clicked() {
-                let ctx = ui.ctx().clone();
-                window.run(&ctx, command);
+                push(command, state, actions);
             }
         }
     });
-    cameras(ui, window);
-    mannequin(ui, window);
+    cameras(ui, state, actions);
+    mannequin(ui, state, actions);
 }
 
 /// What is open.
-fn now(ui: &mut Ui, window: &Window) {
-    let Some(status) = window.live.source() else {
+fn now(ui: &mut Ui, state: &State) {
+    let Some(status) = &state.pipeline.source else {
         hint(ui, "Nothing is open. Drop a file here, or choose one.");
         return;
     };
-    let Some(info) = status.info else {
-        hint(ui, if status.opening { "Opening…" } else { "It could not be opened." });
+    let Some(info) = &status.info else {
+        hint(ui, if status.opening { "Opening…" } else { "The source could not be opened." });
         return;
     };
     ui.add(egui::Label::new(RichText::new(&info.title).color(theme::BRIGHT)).truncate());
-    let rate = info.fps.map(|fps| format!(", {} /s", (fps * 100.0).round() / 100.0)).unwrap_or_default();
+    let rate = info.fps.map(|fps| format!(", {} fps", (fps * 100.0).round() / 100.0)).unwrap_or_default();
     let count = info.frames.filter(|_| info.fps.is_none()).map(|n| match n {
         1 => ", one picture".to_owned(),
         n => format!(", {n} pictures"),
@@ -44,51 +46,49 @@ fn now(ui: &mut Ui, window: &Window) {
     hint(ui, format!("{} × {}{rate}{}", info.size[0], info.size[1], count.unwrap_or_default()));
 }
 
-fn cameras(ui: &mut Ui, window: &mut Window) {
+fn cameras(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
+    let list = &state.cameras;
     ui.add_space(4.0);
     ui.horizontal(|ui| {
         ui.label(RichText::new("Cameras").color(theme::MUTED));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            let text = if window.cameras.scanning() { "Looking…" } else { "Rescan" };
+            let text = if list.scanning { "Looking…" } else { "Rescan" };
             let rescan = Button::new(RichText::new(text).small());
-            if ui
-                .add_enabled(!window.cameras.scanning(), rescan)
-                .on_hover_text("Look for cameras again.")
-                .clicked()
-            {
-                window.cameras.scan(ui.ctx());
+            if ui.add_enabled(!list.scanning, rescan).on_hover_text("Look for cameras again.").clicked() {
+                actions.push(AppAction::ScanCameras);
             }
         });
     });
-    let list = window.cameras.list().cloned();
-    match list {
+    match &list.found {
         None => hint(ui, "Looking for cameras…"),
         Some(Err(reason)) => hint(ui, reason),
         Some(Ok(found)) if found.is_empty() => {
-            hint(ui, "None found. Plug one in and rescan; on Linux your user must be in the group video.");
+            hint(ui, "None found. Plug one in and rescan; on Linux, your user must be in the group video.");
         }
-        Some(Ok(found)) => found.iter().for_each(|camera| entry(ui, window, camera)),
+        Some(Ok(found)) => found.iter().for_each(|camera| entry(ui, state, actions, camera)),
     }
 }
 
 /// A camera: click for the format that fits best, or choose one.
-fn entry(ui: &mut Ui, window: &mut Window, listed: &CameraInfo) {
+fn entry(ui: &mut Ui, state: &State, actions: &mut ActionQueue, listed: &CameraInfo) {
     let camera = listed.index.to_string();
-    let is_open = matches!(&window.spec, Some(SourceSpec::Camera { camera: open, .. }) if *open == camera);
+    let is_open =
+        matches!(&state.source.spec, Some(SourceSpec::Camera { camera: open, .. }) if *open == camera);
     ui.horizontal(|ui| {
         let width = ui.available_width() - 76.0;
         let button = Button::selectable(is_open, listed.name.as_str()).truncate();
         let tip = format!("Open this camera ({}).", listed.device);
         if ui.add_sized(Vec2::new(width, 24.0), button).on_hover_text(tip).clicked() {
-            window.open(SourceSpec::Camera { camera: camera.clone(), format: None });
+            let spec = SourceSpec::Camera { camera: camera.clone(), format: None };
+            actions.push(AppAction::OpenSource(spec));
         }
         ui.add_enabled_ui(!listed.formats.is_empty(), |ui| {
             ui.menu_button(RichText::new("Format").small(), |ui| {
                 egui::ScrollArea::vertical().max_height(300.0).show(ui, |ui| {
                     for format in &listed.formats {
                         if ui.button(format.to_string()).clicked() {
-                            let camera = camera.clone();
-                            window.open(SourceSpec::Camera { camera, format: Some(*format) });
+                            let spec = SourceSpec::Camera { camera: camera.clone(), format: Some(*format) };
+                            actions.push(AppAction::OpenSource(spec));
                             ui.close();
                         }
                     }
@@ -101,13 +101,13 @@ fn entry(ui: &mut Ui, window: &mut Window, listed: &CameraInfo) {
     }
 }
 
-fn mannequin(ui: &mut Ui, window: &mut Window) {
+fn mannequin(ui: &mut Ui, state: &mut State, actions: &mut ActionQueue) {
     ui.add_space(4.0);
-    let help = "A drawn, moving figure whose joints are known: the accuracy is measured while you watch.";
-    let is_open = matches!(window.spec, Some(SourceSpec::Mannequin { .. }));
+    let help = "A rendered, moving figure whose joints are known: the accuracy is measured while you watch.";
+    let is_open = matches!(state.source.spec, Some(SourceSpec::Mannequin { .. }));
     let mut show = false;
     row(ui, "Mannequin", help, |ui| {
-        let seed = DragValue::new(&mut window.preferences.mannequin_seed).prefix("seed ").speed(0.1);
+        let seed = DragValue::new(&mut state.preferences.mannequin_seed).prefix("seed ").speed(0.1);
         let seed = ui.add(seed);
         show = seed.changed() && is_open;
         if ui.add(Button::selectable(is_open, "Show")).on_hover_text(help).clicked() {
@@ -116,7 +116,6 @@ fn mannequin(ui: &mut Ui, window: &mut Window) {
         seed
     });
     if show {
-        let ctx = ui.ctx().clone();
-        window.run(&ctx, Command::OpenMannequin);
+        push(AppCommand::OpenMannequin, state, actions);
     }
 }

@@ -1,27 +1,28 @@
-//! The bar along the bottom: what computes, and how fast. Always visible, so that nobody wonders why a
-//! network is slow.
+//! The bar along the bottom: what computes, and how fast. It is always visible, so that the reason for a slow
+//! network is in sight.
 
+use crate::app::actions::{ActionQueue, AppAction};
+use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{chip, milliseconds};
-use crate::app::window::Window;
 use crate::live::{ModelStatus, skipped_share};
 use egui::{Align, Color32, Frame, Layout, Margin, Panel, RichText, Ui};
 
 /// Draws the bar.
-pub fn show(ui: &mut Ui, window: &mut Window) {
+pub fn show(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
     let frame = Frame::new().fill(theme::PANEL).inner_margin(Margin::symmetric(12, 4));
     Panel::bottom("status").frame(frame).exact_size(28.0).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
             ui.spacing_mut().item_spacing.x = 10.0;
-            device(ui, window);
-            training(ui, window);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| rates(ui, window));
+            device(ui, state);
+            training(ui, state, actions);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| rates(ui, state));
         });
     });
 }
 
-fn device(ui: &mut Ui, window: &Window) {
-    match window.live.model() {
+fn device(ui: &mut Ui, state: &State) {
+    match &state.pipeline.model {
         ModelStatus::Ready(summary) => {
             let device = &summary.device;
             let color = if device.software { theme::WARN } else { theme::GOOD };
@@ -40,11 +41,11 @@ fn device(ui: &mut Ui, window: &Window) {
         }
         ModelStatus::Loading { done, of } => {
             dot(ui, theme::WARN);
-            ui.label(RichText::new(super::model::preparing(done, of)).color(theme::TEXT));
+            ui.label(RichText::new(super::model::preparing(*done, *of)).color(theme::TEXT));
         }
         ModelStatus::Failed(reason) => {
             dot(ui, theme::ERROR);
-            ui.add(egui::Label::new(RichText::new(&reason).color(theme::ERROR)).truncate())
+            ui.add(egui::Label::new(RichText::new(reason).color(theme::ERROR)).truncate())
                 .on_hover_text(reason);
         }
         ModelStatus::None => {
@@ -54,35 +55,36 @@ fn device(ui: &mut Ui, window: &Window) {
     }
 }
 
-/// A training that runs is in sight also when its panel is closed.
-fn training(ui: &mut Ui, window: &mut Window) {
-    if !window.training.running() {
+/// A training that runs, even when its panel is closed.
+fn training(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
+    if !state.training.running {
         return;
     }
-    let text = format!("training {:.0} %", window.training.part() * 100.0);
+    let text = format!("training {:.0} %", state.training.fraction_done() * 100.0);
     let tip = "A training runs beside the viewer; click to see it.";
     if chip(ui, &text, theme::ACCENT).interact(egui::Sense::click()).on_hover_text(tip).clicked() {
-        window.training.open = true;
+        actions.push(AppAction::ShowTraining(true));
     }
 }
 
-/// Written from the right end.
-fn rates(ui: &mut Ui, window: &Window) {
-    let measured = window.live.measured();
-    let source = window.live.source();
-    let per_second = |rate: f64| format!("{rate:.1} /s");
+/// The rates, laid out from the right end.
+fn rates(ui: &mut Ui, state: &State) {
+    let measured = &state.pipeline.measured;
+    let source = state.pipeline.source.as_ref();
+    let per_second = |rate: f64| format!("{rate:.1} fps");
     let network = per_second(measured.rate);
-    pair(ui, ["network", &network], 0, "Frames that went through the network a second.");
+    pair(ui, ["network", &network], 0, "Frames through the network per second.");
     let rate = per_second(source.map_or(0.0, |s| s.rate));
-    pair(ui, ["source", &rate], 0, "Frames that the source gave a second.");
+    pair(ui, ["source", &rate], 0, "Frames from the source per second.");
     let skipped = format!("{:.0} %", skipped_share(measured.history.iter()) * 100.0);
-    let help = "Share of the source's frames that were replaced by a newer one before the network took them.";
+    let help = "Share of the source's frames that a newer one replaced before the network took them.";
     pair(ui, ["skipped", &skipped], 0, help);
-    let people = window.viewer.result().map_or(0, |r| r.people.len());
+    let people = state.view.result().map_or(0, |r| r.people.len());
     let name = if people == 1 { "person" } else { "people" };
     pair(ui, [&people.to_string(), name], 1, "People with a skeleton in the picture.");
-    if let Some(ages) = window.viewer.ages() {
-        let help = "Time from a frame's capture to its way to the screen, in the middle of the last frames.";
+    if let Some(ages) = state.view.ages() {
+        let help =
+            "Time from a frame's capture until it is handed to the screen; the median of the last frames.";
         pair(ui, [&milliseconds(ages.p50), "old"], 1, help);
     }
 }

@@ -1,8 +1,9 @@
-//! Measured milliseconds a stage, and how they went over the last frames.
+//! Milliseconds of each stage, and the times of the last frames.
 
+use crate::app::actions::ActionQueue;
+use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{hint, history_plot, low_row, milliseconds, value_row};
-use crate::app::window::Window;
 use crate::live::{FrameTimes, LiveMeasurements, Percentiles, RecentValues, skipped_share};
 use egui::{Align, Color32, Label, Layout, Rect, RichText, Sense, Ui, Vec2};
 use egui_plot::{Line, PlotPoints};
@@ -12,13 +13,13 @@ use std::time::{Duration, Instant};
 const COLUMN: f32 = 56.0;
 
 /// Draws the section.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    let measured = window.live.measured();
+pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
+    let measured = &state.pipeline.measured;
     let Some(whole) = Percentiles::of(measured.history.iter().map(|t| t.whole)) else {
         hint(ui, "Measured as soon as the network runs.");
         return;
     };
-    headline(ui, &measured, whole);
+    headline(ui, measured, whole);
     ui.add_space(2.0);
     let stages = stages(&measured.history);
     let middle = |n: usize| stages[n].1.map_or(Duration::ZERO, |s| s.p50);
@@ -31,10 +32,10 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     }
     ui.add_space(4.0);
     plot(ui, &measured.history);
-    around(ui, window, &measured);
+    around(ui, state);
 }
 
-/// The middle of all frames, and how many a second.
+/// The median time of a frame, and frames per second.
 fn headline(ui: &mut Ui, measured: &LiveMeasurements, whole: Percentiles) {
     let count = measured.history.iter().len();
     ui.horizontal(|ui| {
@@ -48,14 +49,14 @@ fn headline(ui: &mut Ui, measured: &LiveMeasurements, whole: Percentiles) {
         );
         ui.add(Label::new(text)).on_hover_text(help);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let rate = format!("{:.1} frames/s", measured.rate);
+            let rate = format!("{:.1} fps", measured.rate);
             ui.label(RichText::new(rate).color(theme::TEXT))
-                .on_hover_text("Frames through the network a second.");
+                .on_hover_text("Frames through the network per second.");
         });
     });
 }
 
-/// The spread of each stage over the frames in which it ran.
+/// The percentiles of each stage over the frames in which it ran.
 fn stages(history: &RecentValues<FrameTimes>) -> [(&'static str, Option<Percentiles>); FrameTimes::STAGES] {
     let names = FrameTimes::default().stages().map(|(name, _)| name);
     std::array::from_fn(|n| (names[n], Percentiles::of(history.iter().filter_map(|t| t.stages()[n].1))))
@@ -64,7 +65,7 @@ fn stages(history: &RecentValues<FrameTimes>) -> [(&'static str, Option<Percenti
 /// The stages' shares of their sum (medians do not add up to the whole's median).
 fn bar(ui: &mut Ui, middles: &[Duration]) {
     let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 8.0), Sense::hover());
-    ui.painter().rect_filled(rect, 4.0, theme::GROUND);
+    ui.painter().rect_filled(rect, 4.0, theme::BACKGROUND);
     let whole = middles.iter().sum::<Duration>().as_secs_f32().max(1e-9);
     let mut left = rect.left();
     for (time, color) in middles.iter().zip(theme::STAGES) {
@@ -111,7 +112,7 @@ fn stage(ui: &mut Ui, name: &str, times: Option<Percentiles>, longest: Duration,
             column(ui, &text(|t| t.p95), theme::MUTED);
             column(ui, &text(|t| t.p50), theme::TEXT).labelled_by(label.inner);
             let (track, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());
-            ui.painter().rect_filled(track, 2.0, theme::GROUND);
+            ui.painter().rect_filled(track, 2.0, theme::BACKGROUND);
             let time = times.map_or(Duration::ZERO, |t| t.p50);
             let part = time.as_secs_f32() / longest.as_secs_f32().max(1e-9);
             let filled =
@@ -121,7 +122,7 @@ fn stage(ui: &mut Ui, name: &str, times: Option<Percentiles>, longest: Duration,
     });
 }
 
-/// The whole's milliseconds over the last frames, and how old the frames were when their people were known.
+/// The times of the last frames in milliseconds, and how old the frames were when their people were known.
 fn plot(ui: &mut Ui, history: &RecentValues<FrameTimes>) {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let whole: PlotPoints<'_> = history.iter().enumerate().map(|(n, t)| [n as f64, ms(t.whole)]).collect();
@@ -134,21 +135,21 @@ fn plot(ui: &mut Ui, history: &RecentValues<FrameTimes>) {
 }
 
 /// What happens before and after the network.
-fn around(ui: &mut Ui, window: &Window, measured: &LiveMeasurements) {
-    if let Some(ages) = window.viewer.ages() {
+fn around(ui: &mut Ui, state: &State) {
+    let pipeline = &state.pipeline;
+    if let Some(ages) = state.view.ages() {
         let text = format!("{} (95 %: {})", milliseconds(ages.p50), milliseconds(ages.p95));
-        let help = "From a frame's capture to its way to the screen: half of the last frames, and 95 % of them. \
-                    The grey line is the age when the people were known.";
+        let help = "From a frame's capture until it is handed to the screen: the median of the last frames, and what \
+                    95 % of them do not exceed. The grey line is the age when the people were known.";
         value_row(ui, "Frame age", text, help);
     }
-    let source = window.live.source();
-    let skipped = window.live.dropped_frames() + source.as_ref().map_or(0, |s| s.missed);
-    let share = skipped_share(measured.history.iter()) * 100.0;
-    let help = "Frames that were replaced by a newer one before the network took them: share of the last frames, \
-                and all since the source was opened. Nothing queues.";
+    let skipped = pipeline.dropped_frames + pipeline.source.as_ref().map_or(0, |s| s.missed);
+    let share = skipped_share(pipeline.measured.history.iter()) * 100.0;
+    let help = "Frames that a newer one replaced before the network took them: their share of the last frames, \
+                and their number since the source was opened. Frames never queue.";
     value_row(ui, "Skipped", format!("{share:.0} % ({skipped} frames)"), help);
-    let rate = window.rate.per_second(Instant::now());
-    value_row(ui, "Window", format!("{rate:.1} /s"), "Repaints of this window a second.");
+    let rate = state.repaints.per_second(Instant::now());
+    value_row(ui, "Window", format!("{rate:.1} fps"), "Repaints of this window per second.");
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The token mask: which visual tokens enter the transformer, and what that saves.
 
 use super::layers::slider;
+use crate::app::actions::ActionQueue;
+use crate::app::commands::AppCommand;
+use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{check, choice, hint, row};
-use crate::app::window::Window;
-use crate::live::ModelStatus;
 use crate::model::{
     Counting, KeepRatio, MaskKind, ModelConfig, PositionMode, Variant, keep_count, kept_tokens,
 };
@@ -13,13 +14,13 @@ use crate::vision::Decoding;
 use egui::{Color32, DragValue, Rect, RichText, Sense, Slider, Ui, Vec2};
 
 /// Draws the section.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    let config = match window.live.model() {
-        ModelStatus::Ready(summary) => summary.info.config.clone(),
-        // Without a model the mask can still be tried, on the grid of the one that is shipped.
-        _ => ModelConfig::new(Variant::T, Skeleton::coco17()),
+pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
+    let config = match state.pipeline.ready_model() {
+        Some(summary) => summary.info.config.clone(),
+        // Without a model the mask can still be tried, on the grid of the model that comes with tmpose.
+        None => ModelConfig::new(Variant::T, Skeleton::coco17()),
     };
-    let preferences = &mut window.preferences;
+    let preferences = &mut state.preferences;
     let tokens = config.tokens();
     let count = keep_count(preferences.mask, preferences.keep_ratio, tokens);
     let masked = preferences.mask != MaskKind::None;
@@ -65,12 +66,11 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
             d.to_string()
         })
     });
-    let command = crate::app::commands::Command::ToggleFlipTest;
-    let tip = command.hint(ui.ctx());
-    check(ui, &mut preferences.flip_test, command.text(), &tip);
+    let tip = AppCommand::ToggleFlipTest.hint(ui.ctx());
+    check(ui, &mut preferences.flip_test, AppCommand::ToggleFlipTest.name(), &tip);
 }
 
-/// The multiplications of the network, and the transformer's share in what is saved.
+/// The network's multiply-accumulate operations, of those with all tokens.
 fn cost(config: &ModelConfig, kept: usize) -> String {
     let giga = |count: usize| config.macs(count, Counting::default()).total() as f64 / 1e9;
     let (now, all) = (giga(kept), giga(config.tokens()));
@@ -89,7 +89,7 @@ fn help_for(mask: MaskKind) -> &'static str {
     }
 }
 
-/// The crop's grid in small: kept tokens lit, the others dark.
+/// A small picture of the crop's grid: kept tokens are lit, the others dark.
 fn grid(ui: &mut Ui, [rows, columns]: [usize; 2], [height, width]: [usize; 2], kept: &[usize]) {
     // Cells have the shape of a token's patch, so that the grid has the shape of the crop, and whole points
     // as sides, so that they all look alike.
@@ -98,7 +98,7 @@ fn grid(ui: &mut Ui, [rows, columns]: [usize; 2], [height, width]: [usize; 2], k
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     response.on_hover_text("Which visual tokens of the crop are kept.");
     let painter = ui.painter();
-    painter.rect_filled(rect.expand(1.0), 2.0, theme::GROUND);
+    painter.rect_filled(rect.expand(1.0), 2.0, theme::BACKGROUND);
     let mut lit = vec![false; rows * columns];
     for &token in kept {
         if let Some(cell) = lit.get_mut(token) {

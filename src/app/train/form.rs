@@ -2,7 +2,7 @@
 
 use super::problems::{FormField, Problem, holds_training, problems};
 use super::words::sentence;
-use crate::train::{ConfigError, Recipe, TrainConfig};
+use crate::train::{ConfigError, Recipe, TrainConfig, TrainSettings};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,12 @@ const RECHECK: Duration = Duration::from_secs(1);
 
 /// The form's state.
 pub struct TrainForm {
+    /// The settings; the fields of the form change them.
     pub config: TrainConfig,
     /// All settings as TOML.
     pub text: String,
-    /// What `text` says when it can be read.
-    of: TrainConfig,
+    /// The settings that `text` shows.
+    shown: TrainConfig,
     /// Why `text` cannot be read.
     pub unreadable: Option<String>,
     /// What happened to a settings file, and whether that is an error.
@@ -33,10 +34,11 @@ impl Default for TrainForm {
 }
 
 impl TrainForm {
+    /// A form that shows `config`.
     pub fn new(config: TrainConfig) -> TrainForm {
         TrainForm {
             text: config.to_toml(),
-            of: config.clone(),
+            shown: config.clone(),
             config,
             unreadable: None,
             file: None,
@@ -58,9 +60,9 @@ impl TrainForm {
 
     /// Brings text and problems up to date after a field was changed, and looks at the folders again.
     pub fn update(&mut self, now: Instant) {
-        if self.config != self.of {
+        if self.config != self.shown {
             self.text = self.config.to_toml();
-            self.of = self.config.clone();
+            self.shown = self.config.clone();
             self.unreadable = None;
         }
         let known = self.checked.as_ref().is_some_and(|(config, at)| {
@@ -72,8 +74,8 @@ impl TrainForm {
         }
     }
 
-    /// Takes the way of training of a recipe; data, starting weights, folders and device stay.
-    pub fn take_recipe(&mut self, recipe: Recipe) {
+    /// Takes a recipe's settings; data, starting weights, folders and device stay.
+    pub fn apply_recipe(&mut self, recipe: Recipe) {
         let before = &self.config;
         let mut config = TrainConfig::recipe(recipe);
         config.data.train = before.data.train.clone();
@@ -89,10 +91,10 @@ impl TrainForm {
     }
 
     /// The text was edited: the fields follow as soon as it can be read.
-    pub fn edited(&mut self) {
+    pub fn text_edited(&mut self) {
         match parse(&self.text) {
             Ok(config) => {
-                self.of = config.clone();
+                self.shown = config.clone();
                 self.config = config;
                 self.unreadable = None;
             }
@@ -100,6 +102,7 @@ impl TrainForm {
         }
     }
 
+    /// What is wrong, in the order of the form.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -109,19 +112,19 @@ impl TrainForm {
         self.problems.iter().find(|p| p.field == field)
     }
 
-    /// Why the training cannot start, the first reason.
+    /// The first reason why the training cannot start.
     pub fn obstacle(&self) -> Option<String> {
         let fatal = || self.problems.iter().find(|p| p.fatal).map(Problem::named);
         self.unreadable.clone().or_else(fatal)
     }
 
-    /// True while nothing is wrong but that no data was chosen yet.
+    /// True while nothing is wrong except that no data has been chosen yet.
     pub fn is_empty(&self) -> bool {
         self.unreadable.is_none()
             && self.problems.iter().filter(|p| p.fatal).all(|p| p.field == FormField::Data)
     }
 
-    /// Reads a settings file. Settings that cannot work are taken all the same, and said at their fields.
+    /// Reads a settings file. Settings that cannot work are taken all the same, and named at their fields.
     pub fn load(&mut self, path: &Path) {
         let read = std::fs::read_to_string(path)
             .map_err(|error| format!("{} cannot be read ({error}): choose another file.", path.display()))
@@ -143,13 +146,13 @@ impl TrainForm {
         });
     }
 
-    /// The run folder, where it holds a training that can be gone on with.
+    /// The run folder, where it holds a training that can be resumed.
     pub fn taken_folder(&self) -> Option<&Path> {
         let out = &self.config.run.out;
         (self.problem(FormField::Folder).is_some() && holds_training(out)).then_some(out)
     }
 
-    /// Puts a folder that holds no training yet in the place of one that does.
+    /// Replaces a run folder that holds a training by one that does not.
     pub fn take_free_folder(&mut self) {
         self.config.run.out = free_folder(&self.config.run.out);
     }
@@ -157,16 +160,19 @@ impl TrainForm {
 
 /// Settings from TOML: a recipe and what differs from it. The error is a sentence with the line's number.
 fn parse(text: &str) -> Result<TrainConfig, String> {
-    TrainConfig::parse(text, "this text", None).map_err(|error| match toml::from_str::<TrainConfig>(text) {
-        Err(wrong) if !matches!(error, ConfigError::Unknown { .. }) => {
-            let line = wrong.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            let reason = wrong.message().lines().collect::<Vec<_>>().join(", ");
-            match line {
-                Some(line) => format!("Line {line}: {reason}."),
-                None => format!("{reason}."),
+    TrainConfig::parse(text, "this text", toml::Table::new()).map_err(|error| {
+        match toml::from_str::<TrainConfig>(text) {
+            Err(wrong) if !matches!(error, ConfigError::Unknown { .. }) => {
+                let line =
+                    wrong.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+                let reason = wrong.message().lines().collect::<Vec<_>>().join(", ");
+                match line {
+                    Some(line) => format!("Line {line}: {reason}."),
+                    None => format!("{reason}."),
+                }
             }
+            _ => sentence(&error.to_string()),
         }
-        _ => sentence(&error.to_string()),
     })
 }
 
@@ -195,7 +201,7 @@ mod tests {
         assert!(form.text.contains("batch = 7"));
 
         form.text = form.text.replace("batch = 7", "batch = 9");
-        form.edited();
+        form.text_edited();
         assert_eq!((form.config.schedule.batch, form.unreadable.as_deref()), (9, None));
 
         // An unreadable text stays as it was typed, and the fields as they were.
@@ -208,7 +214,7 @@ mod tests {
             ("[schedule", "Line 1: "),
         ] {
             form.text = text.into();
-            form.edited();
+            form.text_edited();
             form.update(Instant::now());
             assert!(form.unreadable.as_ref().unwrap().starts_with(said), "{:?}", form.unreadable);
             assert_eq!((form.text.as_str(), form.config.schedule.batch), (text, 9));
@@ -219,13 +225,13 @@ mod tests {
     #[test]
     fn a_recipe_changes_how_it_is_trained_and_not_what() {
         let mut form = TrainForm::default();
-        form.config.data.val = Some("people".into());
+        form.config.data.val = Some("people".parse().unwrap());
         form.config.run.device = crate::gpu::DeviceChoice::Cpu;
-        form.take_recipe(Recipe::Tmpose);
+        form.apply_recipe(Recipe::Tmpose);
         assert_eq!((form.config.recipe, form.config.schedule.epochs), (Recipe::Tmpose, 300.0));
-        assert_eq!(form.config.data.val, Some("people".into()));
+        assert_eq!(form.config.data.val, Some("people".parse().unwrap()));
         assert_eq!(form.config.run.device, crate::gpu::DeviceChoice::Cpu);
-        form.take_recipe(Recipe::Modern);
+        form.apply_recipe(Recipe::Modern);
         assert_eq!(form.config.schedule, TrainConfig::default().schedule);
     }
 

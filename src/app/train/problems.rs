@@ -1,49 +1,69 @@
-//! What keeps a training from starting, found before it starts and said at the field that is wrong.
+//! What keeps a training from starting, found before it starts and shown at the field that is wrong.
 
-use super::job::MANNEQUIN;
 use super::words::sentence;
-use crate::data::find_poses;
+use crate::data::{SetSource, find_poses};
 use crate::pose::Skeleton;
-use crate::train::{ConfigError, TrainConfig};
+use crate::settings::InvalidSetting;
+use crate::train::{TrainConfig, TrainSettings};
 use std::path::Path;
 
 /// A part of the form, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FormField {
-    Start,
+    /// The starting weights.
+    Init,
+    /// Whether the backbone is frozen.
     Backbone,
-    /// One set by its place in the list.
+    /// One set by its number in the list.
     Set(usize),
     /// The list of sets as a whole.
     Data,
+    /// The set to validate on.
     Validation,
+    /// Epochs or steps.
     Length,
+    /// Samples a batch.
     Batch,
+    /// The highest learning rate.
     LearningRate,
+    /// The run's folder.
     Folder,
     /// A setting that only the text of all settings shows.
     Other,
 }
 
+/// Fields that show a setting: the setting and its label, which is empty where the problem says it all.
+const FIELDS: [(FormField, &str, &str); 8] = [
+    (FormField::Init, "model.init", "Start weights"),
+    (FormField::Backbone, "model.freeze_backbone", ""),
+    (FormField::Data, "data.train", ""),
+    (FormField::Validation, "data.val", "Validate on"),
+    (FormField::Length, "schedule.epochs", "Length"),
+    (FormField::Batch, "schedule.batch", "Batch"),
+    (FormField::LearningRate, "schedule.learning_rate", "Learning rate"),
+    (FormField::Folder, "run.out", "Run folder"),
+];
+
 impl FormField {
-    /// Its label in the form; empty where the problem says it all.
+    /// Its label in the form.
     fn label(self) -> &'static str {
-        match self {
-            FormField::Start => "Start weights",
-            FormField::Set(_) => "Train on",
-            FormField::Validation => "Validate on",
-            FormField::Length => "Length",
-            FormField::Batch => "Batch",
-            FormField::LearningRate => "Learning rate",
-            FormField::Folder => "Run folder",
-            FormField::Backbone | FormField::Data | FormField::Other => "",
+        if let FormField::Set(_) = self {
+            return "Train on";
         }
+        FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(.., label)| label)
+    }
+
+    /// The field that shows a setting.
+    fn of(setting: &str) -> FormField {
+        let shown = if setting == "schedule.steps" { "schedule.epochs" } else { setting };
+        FIELDS.iter().find(|(_, name, _)| *name == shown).map_or(FormField::Other, |(field, ..)| *field)
     }
 }
 
-/// Something to be said about a field.
+/// What is wrong with a field, or not good.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
+    /// The field.
     pub field: FormField,
     /// One sentence.
     pub text: String,
@@ -66,24 +86,24 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut say = |field, text: String| found.push(Problem { field, text, fatal: true });
     if let Err(error) = config.check() {
-        let (field, text) = of_range(&error);
+        let (field, text) = of_setting(&error);
         say(field, text);
     }
     for (n, spec) in config.data.train.iter().enumerate() {
-        if let Some(text) = set(&spec.path, "train") {
+        if let Some(text) = set(&spec.source, "train") {
             say(FormField::Set(n), text);
         }
     }
-    if let Some(text) = config.data.val.as_deref().and_then(|path| set(path, "val")) {
+    if let Some(text) = config.data.val.as_ref().and_then(|source| set(source, "val")) {
         say(FormField::Validation, text);
     }
-    for path in &config.data.report {
-        if let Some(text) = set(path, "val") {
+    for source in &config.data.report {
+        if let Some(text) = set(source, "val") {
             say(FormField::Other, text);
         }
     }
     if let Some(path) = config.model.init.as_deref().filter(|path| !path.is_file()) {
-        say(FormField::Start, format!("There is no file {}: choose another one.", path.display()));
+        say(FormField::Init, format!("There is no file {}: choose another one.", path.display()));
     }
     let known = ["coco17", "mpii16"].contains(&config.model.skeleton.as_str());
     if let (false, Err(error)) = (known, Skeleton::load(Path::new(&config.model.skeleton))) {
@@ -100,27 +120,20 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
     found
 }
 
-fn of_range(error: &ConfigError) -> (FormField, String) {
-    let ConfigError::Range { name, value, must } = error else {
-        return (FormField::Other, sentence(&error.to_string()));
+/// The sentence on a setting that cannot work, and where it is said.
+fn of_setting(error: &InvalidSetting) -> (FormField, String) {
+    let InvalidSetting { name, value, must } = error;
+    let field = FormField::of(name);
+    let text = match field {
+        FormField::Data => "Choose people to learn from: add a folder, or the mannequin.".to_owned(),
+        FormField::Other => sentence(&error.to_string()),
+        _ => format!("This is {value}; it must be {must}."),
     };
-    let field = match *name {
-        "data.train" => {
-            let text = "Choose people to learn from: add a folder, or the mannequin.";
-            return (FormField::Data, text.into());
-        }
-        "schedule.batch" => FormField::Batch,
-        "schedule.epochs" | "schedule.steps" => FormField::Length,
-        "schedule.learning_rate" => FormField::LearningRate,
-        _ => return (FormField::Other, format!("{name} is {value}; it must be {must}.")),
-    };
-    (field, format!("This is {value}; it must be {must}."))
+    (field, text)
 }
 
-fn set(path: &Path, split: &str) -> Option<String> {
-    if path == Path::new(MANNEQUIN) {
-        return None;
-    }
+fn set(source: &SetSource, split: &str) -> Option<String> {
+    let SetSource::Path(path) = source else { return None };
     if path.as_os_str().is_empty() {
         return Some("Choose a folder, or remove this line.".into());
     }
@@ -148,11 +161,10 @@ pub fn holds_training(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::SetSpec;
 
     fn config(out: &Path) -> TrainConfig {
         let mut config = TrainConfig::default();
-        config.data.train = vec![SetSpec { path: MANNEQUIN.into(), repeat: 8 }];
+        config.data.train = vec![SetSource::Mannequin(Some(8)).into()];
         config.run.out = out.join("run");
         config
     }
@@ -168,11 +180,11 @@ mod tests {
         assert_eq!(problems(&good), []);
 
         let mut wrong = good.clone();
-        wrong.data.train.push(SetSpec { path: dir.path().join("a/b"), repeat: 1 });
-        wrong.data.val = Some(dir.path().into());
+        wrong.data.train.push(dir.path().join("a/b").into());
+        wrong.data.val = Some(dir.path().to_path_buf().into());
         wrong.model.init = Some("nowhere.onnx".into());
         wrong.schedule.batch = 0;
-        let all = [FormField::Start, FormField::Set(1), FormField::Validation, FormField::Batch];
+        let all = [FormField::Init, FormField::Set(1), FormField::Validation, FormField::Batch];
         assert_eq!(fields(&wrong), all);
         assert!(problems(&wrong).iter().all(|p| p.text.ends_with('.') && p.fatal));
 

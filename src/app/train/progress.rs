@@ -1,14 +1,14 @@
-//! What a training has told so far. Every event is taken in; the memory does not grow with their number.
+//! What a training has reported so far. Every event counts, and the memory does not grow with their number.
 
-use super::curve::{CurvePoint, LossCurve};
+use super::loss_curve::{CurvePoint, LossCurve};
 use crate::train::{PoseEvent, PoseStep, RunEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Notes that are kept; the log file has all.
-const NOTES: usize = 100;
-/// Validations that are kept as points of the accuracy's line.
-const VALIDATIONS: usize = 2000;
+const MAX_NOTES: usize = 100;
+/// Validations that are kept as points of the accuracy curve.
+const MAX_VALIDATIONS: usize = 2000;
 
 /// What a training is doing.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,28 +17,41 @@ pub enum TrainPhase {
     Idle,
     /// Data and weights are being read.
     Preparing,
-    /// Pictures of the mannequin are being drawn.
+    /// Pictures of the mannequin are being rendered.
     Drawing {
+        /// Pictures that are rendered.
         done: usize,
+        /// Pictures to render.
         total: usize,
     },
     /// Backbone features are being computed.
     Features {
+        /// The set's name.
         set: String,
+        /// Samples whose features are there.
         done: usize,
+        /// Samples of the set.
         total: usize,
     },
+    /// Steps are being made.
     Training,
+    /// A set is being measured.
     Validating {
+        /// People that are measured.
         done: usize,
+        /// People of the set.
         total: usize,
     },
     /// Ended early on request, with everything saved.
     Stopped {
+        /// Steps made.
         step: u64,
     },
+    /// Every step was made and the finished weights are measured.
     Finished {
+        /// Steps made.
         step: u64,
+        /// Time that it took, in seconds.
         seconds: f64,
     },
     /// Ended by an error, as a sentence.
@@ -47,7 +60,7 @@ pub enum TrainPhase {
 
 impl TrainPhase {
     /// One word, for reports.
-    pub fn word(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             TrainPhase::Idle => "idle",
             TrainPhase::Preparing => "preparing",
@@ -75,9 +88,11 @@ impl TrainPhase {
 /// How large a training is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunOverview {
+    /// Steps of the whole run.
     pub steps: u64,
     /// Samples of an epoch.
     pub samples: usize,
+    /// Numbers that are trained.
     pub parameters: usize,
     /// What computes, in words.
     pub device: String,
@@ -86,25 +101,34 @@ pub struct RunOverview {
 /// A measured accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ApMeasurement {
+    /// Steps after which the weights were measured.
     pub step: u64,
+    /// Share of the visual tokens that were kept, 0 to 1.
     pub keep_ratio: f64,
+    /// OKS average precision, 0 to 1.
     pub ap: f64,
-    pub persons: usize,
+    /// People that were measured.
+    pub people: usize,
 }
 
-/// The state of a training as its events tell it.
+/// The state of a training according to its events.
 #[derive(Clone, Debug)]
 pub struct TrainProgress {
+    /// What it is doing.
     pub phase: TrainPhase,
-    pub extent: Option<RunOverview>,
-    /// The newest steps and when they were told.
+    /// How large it is; `None` until it has read its data.
+    pub overview: Option<RunOverview>,
+    /// The newest step event and when it came.
     pub last: Option<(PoseStep, Instant)>,
+    /// Loss and learning rate over the steps.
     pub curve: LossCurve,
-    /// Between the epochs.
+    /// The validations between epochs, oldest first.
     pub validations: Vec<ApMeasurement>,
     /// The finished weights on whole sets.
     pub table: Vec<ApMeasurement>,
+    /// The best validation.
     pub best: Option<ApMeasurement>,
+    /// Its newest notes, oldest first.
     pub notes: VecDeque<String>,
     /// Steps of the newest checkpoint.
     pub saved: Option<u64>,
@@ -116,7 +140,7 @@ impl Default for TrainProgress {
     fn default() -> Self {
         TrainProgress {
             phase: TrainPhase::Idle,
-            extent: None,
+            overview: None,
             last: None,
             curve: LossCurve::default(),
             validations: Vec::new(),
@@ -130,8 +154,8 @@ impl Default for TrainProgress {
 }
 
 impl TrainProgress {
-    /// Takes an event in.
-    pub fn tell(&mut self, event: &PoseEvent, now: Instant) {
+    /// Takes account of an event that came at `now`.
+    pub fn record(&mut self, event: &PoseEvent, now: Instant) {
         match event {
             PoseEvent::Features { set, done, total } => {
                 let (set, done, total) = (set.clone(), *done, *total);
@@ -142,7 +166,7 @@ impl TrainProgress {
                 self.validations.retain(|v| v.step <= *step);
                 self.table.clear();
                 let (steps, samples, parameters) = (*steps, *samples, *parameters);
-                self.extent = Some(RunOverview { steps, samples, parameters, device: device.clone() });
+                self.overview = Some(RunOverview { steps, samples, parameters, device: device.clone() });
                 self.enter(TrainPhase::Training, now);
             }
             PoseEvent::Step(event) => {
@@ -152,7 +176,7 @@ impl TrainProgress {
             }
             PoseEvent::Validated { step, keep_ratio, score, best, .. } => {
                 let (step, keep_ratio) = (*step, *keep_ratio);
-                let measured = ApMeasurement { step, keep_ratio, ap: score.ap, persons: score.persons };
+                let measured = ApMeasurement { step, keep_ratio, ap: score.ap, people: score.persons };
                 // Measured once more: the finished weights, on whole sets.
                 let again = self.validations.last().is_some_and(|v| step <= v.step);
                 if again || self.trained() {
@@ -162,12 +186,12 @@ impl TrainProgress {
                     self.enter(TrainPhase::Training, now);
                 }
             }
-            PoseEvent::Run(event) => self.tell_run(event, now),
+            PoseEvent::Run(event) => self.record_run(event, now),
         }
     }
 
-    /// Takes in what every training tells.
-    fn tell_run(&mut self, event: &RunEvent, now: Instant) {
+    /// Takes account of an event that every training has.
+    fn record_run(&mut self, event: &RunEvent, now: Instant) {
         match *event {
             RunEvent::Note { ref text } => self.note(text.clone()),
             RunEvent::Validating { done, total } => self.enter(TrainPhase::Validating { done, total }, now),
@@ -194,8 +218,9 @@ impl TrainProgress {
         self.phase = phase;
     }
 
+    /// Adds a note; the oldest one goes when there are too many.
     pub fn note(&mut self, text: String) {
-        if self.notes.len() == NOTES {
+        if self.notes.len() == MAX_NOTES {
             self.notes.pop_front();
         }
         self.notes.push_back(text);
@@ -203,14 +228,14 @@ impl TrainProgress {
 
     /// Every step was made and saved; what is measured now are the finished weights.
     pub fn trained(&self) -> bool {
-        self.extent.as_ref().is_some_and(|e| self.saved == Some(e.steps))
+        self.overview.as_ref().is_some_and(|e| self.saved == Some(e.steps))
     }
 
     fn validated(&mut self, measured: ApMeasurement, best: bool) {
         if best {
             self.best = Some(measured);
         }
-        if self.validations.len() >= VALIDATIONS {
+        if self.validations.len() >= MAX_VALIDATIONS {
             let mut even = false;
             self.validations.retain(|_| {
                 even = !even;
@@ -236,8 +261,8 @@ impl TrainProgress {
             let each = now.duration_since(since).as_secs_f64() / made as f64;
             return (made > 0).then(|| Duration::from_secs_f64(each * total.saturating_sub(done) as f64));
         }
-        let (event, told) = self.last.as_ref().filter(|_| self.phase == TrainPhase::Training)?;
-        let left = event.pace.seconds_left - now.duration_since(*told).as_secs_f64();
+        let (event, at) = self.last.as_ref().filter(|_| self.phase == TrainPhase::Training)?;
+        let left = event.pace.seconds_left - now.duration_since(*at).as_secs_f64();
         Some(Duration::try_from_secs_f64(left.max(0.0)).unwrap_or_default())
     }
 }
@@ -277,15 +302,15 @@ mod tests {
         PoseEvent::Started { step, steps, samples: 100, parameters: 5, device: "CPU".into() }
     }
 
-    fn told(events: impl IntoIterator<Item = PoseEvent>) -> TrainProgress {
+    fn recorded(events: impl IntoIterator<Item = PoseEvent>) -> TrainProgress {
         let mut progress = TrainProgress::default();
-        events.into_iter().for_each(|e| progress.tell(&e, Instant::now()));
+        events.into_iter().for_each(|e| progress.record(&e, Instant::now()));
         progress
     }
 
     #[test]
     fn validations_make_the_curve_and_the_finished_weights_the_table() {
-        let progress = told([
+        let progress = recorded([
             started(0, 20),
             step(10, 20),
             validated(10, 0.4, true),
@@ -304,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_resumed_training_continues_the_curves() {
-        let progress = told([
+        let progress = recorded([
             started(0, 30),
             step(10, 30),
             validated(10, 0.2, true),
@@ -322,25 +347,25 @@ mod tests {
         let start = Instant::now();
         let mut progress = TrainProgress::default();
         let features = |done| PoseEvent::Features { set: "train".into(), done, total: 100 };
-        progress.tell(&features(20), start);
+        progress.record(&features(20), start);
         assert_eq!(progress.left(start), None, "20 may have been there before");
-        progress.tell(&features(40), start + Duration::from_secs(10));
+        progress.record(&features(40), start + Duration::from_secs(10));
         assert_eq!(progress.left(start + Duration::from_secs(10)), Some(Duration::from_secs(30)));
 
-        progress.tell(&step(10, 30), start);
+        progress.record(&step(10, 30), start);
         assert_eq!(progress.left(start + Duration::from_secs(5)), Some(Duration::from_secs(55)));
     }
 
     #[test]
     fn notes_and_validations_do_not_grow_without_end() {
-        let mut progress = told([started(0, u64::MAX)]);
-        for n in 0..3 * VALIDATIONS as u64 {
-            progress.tell(&validated(n, 0.5, n == 3), Instant::now());
-            progress.tell(&RunEvent::Note { text: n.to_string() }.into(), Instant::now());
+        let mut progress = recorded([started(0, u64::MAX)]);
+        for n in 0..3 * MAX_VALIDATIONS as u64 {
+            progress.record(&validated(n, 0.5, n == 3), Instant::now());
+            progress.record(&RunEvent::Note { text: n.to_string() }.into(), Instant::now());
         }
-        assert!(progress.validations.len() <= VALIDATIONS);
+        assert!(progress.validations.len() <= MAX_VALIDATIONS);
         assert_eq!(progress.best.map(|b| b.step), Some(3));
-        assert_eq!(progress.notes.len(), NOTES);
-        assert_eq!(progress.notes.back().unwrap(), &(3 * VALIDATIONS as u64 - 1).to_string());
+        assert_eq!(progress.notes.len(), MAX_NOTES);
+        assert_eq!(progress.notes.back().unwrap(), &(3 * MAX_VALIDATIONS as u64 - 1).to_string());
     }
 }

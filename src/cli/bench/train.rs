@@ -5,7 +5,7 @@ use super::noise_set;
 use super::peers::{Peers, take_turns};
 use super::train_report::{StepTimes, TrainReport, TrainRow};
 use crate::cli::stop_flag;
-use crate::data::{Augmentation, SetSpec};
+use crate::data::Augmentation;
 use crate::gpu::DeviceChoice;
 use crate::model::{KeepRatio, ModelConfig, Variant, kept_tokens};
 use crate::pose::Skeleton;
@@ -132,14 +132,14 @@ impl TrainCase<'_> {
         let mut config = TrainConfig::default();
         config.model.variant = self.variant;
         config.model.freeze_backbone = self.from == TrainFrom::Features;
-        config.data.train = vec![SetSpec { path: self.folder.to_owned(), repeat: 1 }];
+        config.data.train = vec![self.folder.to_owned().into()];
         // Every ratio reads the same features.
         config.data.cache = Some(self.folder.join(format!("features-{}", self.variant)));
         // Nothing leaves the crop, so that every joint of every person counts.
         config.augmentation = Augmentation::none();
         config.masks = MaskSection {
             full: 0.0,
-            ratio: [keep.get(); 2],
+            ratio: [keep; 2],
             fixed_share: 1.0,
             fixed: self.args.mask,
             ..config.masks

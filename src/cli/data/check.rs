@@ -2,10 +2,11 @@
 
 use super::{make_folder_of, table};
 use crate::cli::errors::sentence;
+use crate::cli::mannequin_sets::path_to_train_on;
 use crate::cli::stop_flag;
 use crate::data::health::pick;
 use crate::data::samples::read_image;
-use crate::data::{Health, PoseSet, TeacherLabels, splits};
+use crate::data::{Health, PoseSet, SetSource, TeacherLabels, splits};
 use crate::draw::{Tile, contact_sheet, draw_box, draw_pose};
 use crate::pose::{Keypoint, Pose, Size};
 use crate::vision::{Affine, BBox, CropBox, warp};
@@ -24,9 +25,10 @@ const FRAME_WIDTH: f32 = 6.0;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Sets to look at: FOLDER (all its parts), FOLDER/train, or an annotation file; COCO or MPII layout
+    /// Sets to look at: FOLDER (all its parts), FOLDER/train, or an annotation file; COCO or MPII layout. `mannequin:N`
+    /// draws the set that a training with it has, into mannequin-N/ in the current folder, once
     #[arg(required = true, value_name = "FOLDER")]
-    sets: Vec<PathBuf>,
+    sets: Vec<SetSource>,
     /// Draw persons with their joints, suspicious ones first and framed in red
     #[arg(long, value_name = "PNG", num_args = 0..=1, default_missing_value = "contact-sheet.png")]
     sheet: Option<PathBuf>,
@@ -48,7 +50,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let stop = stop_flag()?;
     let (mut reports, mut tiles, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
-    for part in args.sets.iter().flat_map(|wanted| splits(wanted)) {
+    let sets =
+        args.sets.iter().map(|source| path_to_train_on(source, &stop)).collect::<Result<Vec<_>, _>>()?;
+    for part in sets.iter().flat_map(|wanted| splits(wanted)) {
         if stop.load(Ordering::Relaxed) {
             break;
         }

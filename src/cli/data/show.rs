@@ -1,7 +1,8 @@
 //! `tmpose data show`: augmented samples as the network sees them.
 
 use super::make_folder_of;
-use crate::data::{AugmentedCrop, CropDataset, Mixture, SetSpec};
+use crate::cli::mannequin_sets::path_to_train_on;
+use crate::data::{AugmentedCrop, CropDataset, Mixture, SetSource, SetSpec};
 use crate::draw::{Tile, contact_sheet, draw_pose, joint_color};
 use crate::model::ModelConfig;
 use crate::pose::{Keypoint, Pose, Size, Skeleton};
@@ -10,6 +11,7 @@ use crate::vision::{BOX_PADDING, CropBox, IMAGENET_MEAN, IMAGENET_STD, Targets, 
 use anyhow::{Context, bail};
 use image::{Rgb, RgbImage, imageops};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 const COLUMNS: usize = 4;
 /// Space between a sample's two pictures.
@@ -19,9 +21,10 @@ const BEHIND: f32 = 0.35;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Set to draw from: FOLDER (its train part), FOLDER/val, or an annotation file; COCO or MPII layout
+    /// Set to draw from: FOLDER (its train part), FOLDER/val, or an annotation file; COCO or MPII layout. `mannequin:N`
+    /// draws the set that a training with it has, into mannequin-N/ in the current folder, once
     #[arg(value_name = "FOLDER")]
-    set: PathBuf,
+    set: SetSource,
     /// The picture to write
     #[arg(long, value_name = "PNG")]
     out: PathBuf,
@@ -51,13 +54,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(name) = args.skeleton {
         config.model.skeleton = name;
     }
-    if let Some((name, value, must)) = config.augmentation.fault() {
-        bail!("the setting {name} is {value}; it must be {must}");
-    }
+    config.augmentation.check()?;
     let skeleton = Skeleton::named(&config.model.skeleton)?;
     let shape = ModelConfig::new(config.model.variant, &skeleton);
     let rules = config.data.teacher_labels.then_some(&config.data.teacher);
-    let spec = SetSpec { path: args.set, repeat: 1 };
+    let spec = SetSpec::from(path_to_train_on(&args.set, &AtomicBool::new(false))?);
     let mut mixture = Mixture::open(&[spec], "train", &skeleton, rules)?;
     for note in mixture.notes() {
         println!("{note}");

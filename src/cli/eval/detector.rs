@@ -1,10 +1,10 @@
 //! `tmpose eval detector`: how good a person detector's boxes are on an annotated set.
 
-use super::progress_bar;
+use super::{SetNotes, progress_bar};
 use crate::cli::output::{fraction, markdown_table, write_file};
 use crate::cli::train::command_line;
 use crate::data::BoxSet;
-use crate::detect::{self, DetectSettings, Detector};
+use crate::detect::{self, DetectSettings, Detector, DetectorConfig, DetectorNet};
 use crate::eval::detector::{find_people, score};
 use crate::eval::{BoxStats, OperatingPoint, TallRecall, TrainingOverlap, box_training_overlap};
 use crate::gpu::{self, DeviceChoice};
@@ -80,28 +80,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (net, info) = detect::open(&args.weights, &device.device)?;
     let mut set = BoxSet::open(&args.data, "val")?;
     let title = set.title();
-    let mut notes = Vec::new();
-    let mut note = |text: String| {
-        if !text.is_empty() {
-            eprintln!("{title}: {text}");
-            notes.push(text);
-        }
-    };
-    note(set.report.summary());
+    let mut notes = SetNotes::of(&title);
+    notes.add(set.report.summary());
     let all = set.images.len();
     set.thin_to(args.limit);
     if set.images.len() < all {
-        note(format!("only a part of the set: {} of {all} pictures", set.images.len()));
+        notes.add(format!("only a part of the set: {} of {all} pictures", set.images.len()));
     }
     let seen = box_training_overlap(&set, &info.record.trained_on());
     if let Some(seen) = &seen {
         eprintln!("warning: {seen}");
     }
     let (name, backend) = (device.name.clone(), device.backend.clone());
-    let side = info.config.input;
-    let parameters = burn::module::Module::num_params(&net);
-    let network =
-        format!("{parameters} parameters, {:.2} GMAC at {side}x{side}", info.config.macs() as f64 / 1e9);
+    let network = network_title(&net, &info.config);
     let mut detector = Detector::from_parts(net, info, device);
     let settings = DetectSettings { nms_iou: args.nms, ..DetectSettings::everything() };
     let bar = progress_bar(set.images.len(), &title);
@@ -119,7 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         set: title.clone(),
         pictures: set.images.len(),
         people: set.people(),
-        notes,
+        notes: notes.into_vec(),
         warning: seen.as_ref().map(|s| s.to_string()),
         seen_in_training: seen,
         boxes,
@@ -136,6 +127,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         write_file(path, report.markdown().as_bytes())?;
     }
     Ok(())
+}
+
+/// E.g. "985927 parameters, 0.31 GMAC at 320x320".
+fn network_title(net: &DetectorNet, config: &DetectorConfig) -> String {
+    let (side, parameters) = (config.input, burn::module::Module::num_params(net));
+    format!("{parameters} parameters, {:.2} GMAC at {side}x{side}", config.macs() as f64 / 1e9)
 }
 
 impl DetectorReport {

@@ -17,8 +17,11 @@ const TILES: usize = 4;
 /// Changed colours: factors of brightness, contrast and saturation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ColorJitter {
+    /// Factor on every value.
     pub brightness: f32,
+    /// Factor on the distance from the middle of the range, 127.5.
     pub contrast: f32,
+    /// Factor on the distance from grey.
     pub saturation: f32,
 }
 
@@ -32,9 +35,11 @@ pub struct PlacedImage {
     pub scale: f64,
     /// The picture's left top corner on the input.
     pub offset: [f64; 2],
+    /// Show the mirror image.
     pub mirrored: bool,
     /// Left, top, right and bottom of the part of the input that it may cover, whole pixels.
     pub window: [f64; 4],
+    /// How its colours are changed.
     pub tone: ColorJitter,
 }
 

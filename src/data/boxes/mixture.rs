@@ -6,8 +6,8 @@ use super::compose::Composition;
 use super::set::{AnnotatedImage, BoxSet};
 use crate::data::augment::generator;
 use crate::data::error::DataError;
-use crate::data::mixture::SetSpec;
 use crate::data::samples::read_image;
+use crate::data::set_spec::SetSpec;
 use crate::vision::normalize_into;
 use image::RgbImage;
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ const COMPOSITIONS: u64 = 4;
 
 /// The sets of a detector's training and the list of all samples of an epoch.
 pub struct BoxMixture {
+    /// In the order of their specification.
     pub sets: Vec<BoxSet>,
     /// Set and picture of each sample.
     samples: Vec<[usize; 2]>,
@@ -38,9 +39,13 @@ pub struct BoxSample {
 /// A [`BoxSample`] to look at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BoxSampleImage {
+    /// The input, `side` x `side` pixels.
     pub picture: RgbImage,
+    /// As [`BoxSample::people`].
     pub people: Vec<[f32; 4]>,
+    /// As [`BoxSample::ignored`].
     pub ignored: Vec<[f32; 4]>,
+    /// As [`BoxSample::bad`].
     pub bad: Vec<String>,
 }
 
@@ -52,7 +57,7 @@ impl BoxMixture {
     pub fn open(specs: &[SetSpec], bad_limit: f64) -> Result<BoxMixture, DataError> {
         let mut mixture = BoxMixture { sets: Vec::new(), samples: Vec::new() };
         for (number, spec) in specs.iter().enumerate() {
-            let set = BoxSet::open(&spec.path, "train")?;
+            let set = BoxSet::open(spec.source.path()?, "train")?;
             for _ in 0..spec.repeat {
                 mixture.samples.extend((0..set.images.len()).map(|picture| [number, picture]));
             }
@@ -67,10 +72,12 @@ impl BoxMixture {
         Ok(mixture)
     }
 
+    /// Samples of an epoch.
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
+    /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
@@ -171,7 +178,7 @@ mod tests {
     fn a_sample_is_its_pixels_and_boxes_and_a_broken_picture_is_grey_and_named() {
         let dir = tempfile::tempdir().unwrap();
         write_set(dir.path());
-        let spec = SetSpec { path: dir.path().into(), repeat: 2 };
+        let spec = SetSpec { source: dir.path().to_path_buf().into(), repeat: 2 };
         let mut mixture = BoxMixture::open(&[spec], 0.0).unwrap();
         assert_eq!(mixture.len(), 4);
         let how = none();

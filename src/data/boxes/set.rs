@@ -21,6 +21,7 @@ pub struct BoxAnnotation {
 /// A picture with everybody in it; perhaps nobody.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnnotatedImage {
+    /// The picture.
     pub image: DatasetImage,
     /// In the file's order.
     pub annotations: Vec<BoxAnnotation>,
@@ -42,6 +43,7 @@ pub struct BoxSet {
     pub format: &'static dyn BoxFormat,
     /// Pictures that can be decoded as far as their headers tell, in the file's order.
     pub images: Vec<AnnotatedImage>,
+    /// What the reader left out.
     pub report: LoadReport,
 }
 

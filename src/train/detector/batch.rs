@@ -1,6 +1,6 @@
 //! Batches of a detector's training, made ahead by threads of their own.
 
-use super::config::DetectorTraining;
+use super::config::DetectorTrainConfig;
 use crate::data::{BoxMixture, BoxSample};
 use crate::train::loader::Loader;
 use crate::train::order::SampleOrder;
@@ -24,7 +24,7 @@ struct BoxBatchPlan {
 /// Starts making batches for a network of input `side`, from step `first` of `steps` on.
 pub fn batches(
     mixture: &Arc<BoxMixture>,
-    config: &DetectorTraining,
+    config: &DetectorTrainConfig,
     side: usize,
     first: u64,
     steps: u64,

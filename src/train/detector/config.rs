@@ -1,72 +1,90 @@
-//! Every setting of a detector's training, as one TOML file and the flags of `tmpose train detector` know it.
+//! Every setting of a detector's training: what stands here is what settings files and the flags of
+//! `tmpose train detector` show.
 
-use crate::data::{BoxAugmentation, SetSpec};
-use crate::gpu::DeviceChoice;
-use crate::train::checks::refused;
-use crate::train::config::{ConfigError, Decay, RunSection, ScheduleSection, as_text, read_over, read_text};
-use crate::train::settings::Catalogue;
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use crate::data::{BoxAugmentation, SetSource, SetSpec};
+use crate::settings::{Catalogue, InvalidSetting, as_text, choice_values, define_settings, require};
+use crate::train::TrainSettings;
+use crate::train::config::{Decay, RunSection, ScheduleSection};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// A whole training. Every field has a default, so a file names only what differs.
-///
-/// The doc comments of the fields are what users read: `tmpose train detector --print-config` shows them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DetectorTraining {
-    pub model: StartSection,
-    pub data: BoxSection,
-    pub augmentation: BoxAugmentation,
-    pub loss: BoxLossSection,
-    pub schedule: ScheduleSection,
-    pub run: RunSection,
+define_settings! {
+    /// A whole training of a detector. Every field has a default, so a file names only what differs.
+    pub struct DetectorTrainConfig {}
+    sections {
+        pub model: DetectorModelSection = DetectorModelSection::default(),
+        pub data: DetectorDataSection = DetectorDataSection::default(),
+        pub augmentation: BoxAugmentation = BoxAugmentation::default(),
+        pub loss: DetectorLossSection = DetectorLossSection::default(),
+        pub schedule: ScheduleSection = ScheduleSection {
+            epochs: 12.0,
+            batch: 16,
+            learning_rate: 3e-4,
+            warm_up: 100,
+            decay: Decay::Cosine,
+            weight_decay: 0.01,
+            betas: [0.9, 0.999],
+            gradient_norm: 35.0,
+            ema: 0.999,
+            ..ScheduleSection::default()
+        },
+        pub run: RunSection = RunSection { out: "runs/detector".into(), ..RunSection::default() },
+    }
 }
 
-/// Where the network starts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StartSection {
-    /// Starting weights: a detector's .safetensors of ours, or RTMDet-nano's .onnx.
-    pub init: Option<PathBuf>,
-    /// What stays as it starts: `none`, `backbone`, or `neck` (backbone and neck). No gradient is computed for it,
-    /// so that a step costs less.
-    #[serde(with = "as_text")]
-    pub freeze: Frozen,
+define_settings! {
+    /// Where the network starts.
+    pub struct DetectorModelSection {
+        /// File of weights to start from: .safetensors of a detector of tmpose, or the .onnx file of RTMDet-nano.
+        /// Without one the weights are random.
+        #[flag("--init FILE")]
+        pub init: Option<PathBuf> = None,
+        /// What stays as it starts. No gradient is computed for it, so that a step costs less.
+        #[flag("--freeze STAGES")]
+        #[serde(with = "as_text")]
+        pub freeze: Frozen = Frozen::Nothing,
+    }
 }
 
-/// Which pictures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BoxSection {
-    /// Sets to train on: FOLDER[:passes an epoch].
-    pub train: Vec<SetSpec>,
-    /// The set that decides which weights are best.
-    pub val: Option<PathBuf>,
-    /// Train on at most this many pictures, spread over all sets (0: all).
-    pub limit: usize,
-    /// Validate on at most this many pictures during the training (0: all). The end always uses all.
-    pub val_limit: usize,
-    /// Annotations that contradict their layout, and pictures that cannot be decoded, may be this part of all
-    /// before the training stops.
-    pub bad_limit: f64,
+define_settings! {
+    /// Which pictures.
+    pub struct DetectorDataSection {
+        /// Sets to train on, boxes in COCO's layout (annotations/instances_train.json): FOLDER, or FOLDER:N to pass N
+        /// times an epoch through it.
+        #[flag("--data FOLDER[:N]")]
+        pub train: Vec<SetSpec> = Vec::new(),
+        /// The set that decides which weights are best. Without one the newest are.
+        #[flag("--val FOLDER")]
+        pub val: Option<SetSource> = None,
+        /// Train on at most this many pictures, spread over all sets (0: all).
+        #[flag("--limit N")]
+        pub limit: usize = 0,
+        /// Validate on at most this many pictures during the training (0: all). At its end all are used.
+        #[flag("--val-limit N")]
+        pub val_limit: usize = 0,
+        /// The training stops when more than this share of the annotations contradict their layout, or of the
+        /// pictures cannot be decoded.
+        pub bad_limit: f64 = 0.01,
+    }
 }
 
-/// What is minimised.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BoxLossSection {
-    /// Factor of the quality focal loss of the scores.
-    pub scores: f64,
-    /// Factor of the generalized IoU loss of the boxes.
-    pub boxes: f64,
+define_settings! {
+    /// What is minimised. The defaults are RTMDet's.
+    pub struct DetectorLossSection {
+        /// Factor of the quality focal loss of the scores.
+        pub scores: f64 = 1.0,
+        /// Factor of the generalized IoU loss of the boxes.
+        pub boxes: f64 = 2.0,
+    }
 }
 
 /// The part of the network that is not trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Frozen {
+    /// All of it is trained.
     #[default]
     Nothing,
+    /// The backbone.
     Backbone,
     /// Backbone and neck: only the heads learn.
     Neck,
@@ -78,12 +96,24 @@ pub enum Frozen {
 pub struct UnknownFrozen(pub String);
 
 impl Frozen {
+    /// Every choice.
+    pub const ALL: [Frozen; 3] = [Frozen::Nothing, Frozen::Backbone, Frozen::Neck];
+
     /// The name used in flags and files.
     pub fn name(self) -> &'static str {
         match self {
             Frozen::Nothing => "none",
             Frozen::Backbone => "backbone",
             Frozen::Neck => "neck",
+        }
+    }
+
+    /// What it means, in a few words.
+    pub fn description(self) -> &'static str {
+        match self {
+            Frozen::Nothing => "the whole network is trained",
+            Frozen::Backbone => "neck and heads are trained",
+            Frozen::Neck => "backbone and neck are frozen, only the heads are trained",
         }
     }
 }
@@ -98,112 +128,30 @@ impl std::str::FromStr for Frozen {
     type Err = UnknownFrozen;
 
     fn from_str(text: &str) -> Result<Frozen, UnknownFrozen> {
-        let all = [Frozen::Nothing, Frozen::Backbone, Frozen::Neck];
-        all.into_iter().find(|f| f.name() == text).ok_or_else(|| UnknownFrozen(text.to_owned()))
+        Frozen::ALL.into_iter().find(|f| f.name() == text).ok_or_else(|| UnknownFrozen(text.to_owned()))
     }
 }
 
-impl Default for DetectorTraining {
-    fn default() -> Self {
-        DetectorTraining {
-            model: StartSection::default(),
-            data: BoxSection::default(),
-            augmentation: BoxAugmentation::default(),
-            loss: BoxLossSection::default(),
-            schedule: ScheduleSection {
-                epochs: 12.0,
-                batch: 16,
-                learning_rate: 3e-4,
-                warm_up: 100,
-                decay: Decay::Cosine,
-                weight_decay: 0.01,
-                betas: [0.9, 0.999],
-                gradient_norm: 35.0,
-                ema: 0.999,
-                ..ScheduleSection::default()
-            },
-            run: RunSection {
-                out: "runs/detector".into(),
-                device: DeviceChoice::Auto,
-                ..RunSection::default()
-            },
-        }
-    }
-}
+choice_values!(Frozen);
 
-impl Default for BoxSection {
-    fn default() -> Self {
-        BoxSection { train: Vec::new(), val: None, limit: 0, val_limit: 0, bad_limit: 0.01 }
-    }
-}
-
-impl Default for BoxLossSection {
-    fn default() -> Self {
-        // RTMDet's.
-        BoxLossSection { scores: 1.0, boxes: 2.0 }
-    }
-}
-
-/// The settings of `tmpose train detector`.
-fn catalogue() -> &'static Catalogue {
-    static ALL: LazyLock<Catalogue> = LazyLock::new(|| {
-        let sources = [
-            include_str!("config.rs"),
-            include_str!("../config.rs"),
-            include_str!("../../data/boxes/augment.rs"),
-        ];
-        Catalogue::read("tmpose train detector", "DetectorTraining", &sources)
-    });
-    &ALL
-}
-
-impl DetectorTraining {
-    /// Reads a file. Whether the settings can work is asked by [`DetectorTraining::check`], when flags have been
-    /// added.
-    ///
-    /// # Errors
-    /// The file cannot be read, is no TOML, or has a setting that does not exist or holds something else than it
-    /// should.
-    pub fn load(path: &Path) -> Result<DetectorTraining, ConfigError> {
-        DetectorTraining::parse(&read_text(path)?, &path.display().to_string())
+impl TrainSettings for DetectorTrainConfig {
+    fn catalogue() -> &'static Catalogue {
+        static ALL: LazyLock<Catalogue> =
+            LazyLock::new(|| Catalogue::of::<DetectorTrainConfig>("tmpose train detector"));
+        &ALL
     }
 
-    /// [`DetectorTraining::load`] for text that came from `path`.
-    ///
-    /// # Errors
-    /// As for [`DetectorTraining::load`].
-    pub fn parse(text: &str, path: &str) -> Result<DetectorTraining, ConfigError> {
-        read_over(text, path, catalogue(), |_: &DetectorTraining, _| DetectorTraining::default())
-    }
-
-    /// The same settings as a TOML file, each with its meaning above it.
-    pub fn to_toml(&self) -> String {
-        // Every field is a plain number, text or list, which TOML can always hold.
-        catalogue().documented(self).unwrap_or_default()
-    }
-
-    /// Refuses settings that cannot work, before anything is computed.
-    ///
-    /// # Errors
-    /// The first such setting.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        if self.data.train.is_empty() {
-            return refused("data.train", "empty".into(), "a list of sets, e.g. [\"data/detect\"]");
-        }
+    fn check(&self) -> Result<(), InvalidSetting> {
+        let must = "a list of sets, e.g. [\"data/detect\"]";
+        require(!self.data.train.is_empty(), "data.train", "empty", must)?;
         self.schedule.check(self.data.val.is_some())?;
-        if let Some((name, value, must)) = self.augmentation.fault() {
-            return refused(name, value, must);
-        }
+        self.augmentation.check()?;
         for (name, value) in [("loss.scores", self.loss.scores), ("loss.boxes", self.loss.boxes)] {
-            if !(value.is_finite() && value > 0.0) {
-                return refused(name, value.to_string(), "above 0");
-            }
+            require(value.is_finite() && value > 0.0, name, value, "above 0")?;
         }
-        if self.model.freeze != Frozen::Nothing && self.model.init.is_none() {
-            let must = "none without starting weights (model.init): what is frozen would stay random";
-            return refused("model.freeze", self.model.freeze.to_string(), must);
-        }
-        Ok(())
+        let freeze = self.model.freeze;
+        let must = "none without starting weights (model.init): what is frozen would stay random";
+        require(freeze == Frozen::Nothing || self.model.init.is_some(), "model.freeze", freeze, must)
     }
 }
 
@@ -211,8 +159,8 @@ impl DetectorTraining {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<DetectorTraining, String> {
-        DetectorTraining::parse(text, "d.toml").map_err(|e| e.to_string())
+    fn parse(text: &str) -> Result<DetectorTrainConfig, String> {
+        DetectorTrainConfig::parse(text, "d.toml", toml::Table::new()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -244,8 +192,8 @@ mod tests {
 
     #[test]
     fn impossible_settings_are_named_before_anything_runs() {
-        let mut config = DetectorTraining::default();
-        let refused = |c: &DetectorTraining| c.check().unwrap_err().to_string();
+        let mut config = DetectorTrainConfig::default();
+        let refused = |c: &DetectorTrainConfig| c.check().unwrap_err().to_string();
         assert!(refused(&config).contains("data.train"));
         config.data.train = vec!["detect".parse().unwrap()];
         config.check().unwrap();

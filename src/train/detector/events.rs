@@ -1,4 +1,4 @@
-//! What a training of the detector tells its listener and its log.
+//! Events of a training of the person detector, for the terminal, the log file and the window.
 
 use super::gradient::DetectorLoss;
 use crate::eval::{BoxStats, TallRecall};
@@ -6,33 +6,46 @@ use crate::train::events::{LogEvent, RunEvent};
 use crate::train::meter::{LossTerms, StepPace, StepPosition};
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened. Serialised one a line into RUN/log.jsonl.
+/// An event of a training of the detector. RUN/log.jsonl holds one a line, as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum DetectorEvent {
     /// The first (or first resumed) step is about to begin.
     Started {
+        /// Steps completed by earlier runs.
         step: u64,
+        /// Steps of the whole training.
         steps: u64,
+        /// Pictures in the training sets, with repetitions.
         samples: usize,
-        /// Numbers that are trained, and all of the network.
+        /// Parameters that are trained.
         trained: usize,
+        /// All parameters of the network.
         parameters: usize,
+        /// The device and how gradients are computed on it, in words.
         device: String,
     },
+    /// Some steps were completed.
     Step(DetectorStep),
+    /// Weights were validated.
     Validated {
+        /// Steps completed.
         step: u64,
+        /// Passes over the training data.
         epoch: f64,
+        /// Accuracy on the part of the validation set that is used during the training.
         score: DetectorScore,
+        /// Whether no earlier validation had a higher AP.
         best: bool,
     },
-    /// The weights that are kept, as they lie in `best.safetensors`, on the whole validation set.
+    /// The weights in `best.safetensors` were validated on the whole validation set.
     Kept {
+        /// Steps after which they were saved.
         step: u64,
+        /// Accuracy on the set.
         score: DetectorScore,
     },
-    /// Stands in the log as itself, as in a training of poses.
+    /// An event that every training has. The log holds it without this variant around it.
     #[serde(untagged)]
     Run(RunEvent),
 }
@@ -44,12 +57,12 @@ impl From<RunEvent> for DetectorEvent {
 }
 
 impl LogEvent for DetectorEvent {
-    fn passing(&self) -> bool {
-        matches!(self, DetectorEvent::Run(event) if event.passing())
+    fn is_progress(&self) -> bool {
+        matches!(self, DetectorEvent::Run(event) if event.is_progress())
     }
 }
 
-/// Means over the steps since the last such event. A line of the log holds all fields side by side.
+/// Means over the steps since the last such event. In the log all fields are on one level.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DetectorStep {
     /// How far the training has come.
@@ -61,7 +74,7 @@ pub struct DetectorStep {
     pub score_loss: f64,
     /// Generalized IoU loss of the boxes.
     pub box_loss: f64,
-    /// Anchors a picture that learnt a person.
+    /// Anchors that learn a person, per picture.
     pub positives: f64,
     /// How the steps go.
     #[serde(flatten)]
@@ -85,9 +98,12 @@ impl DetectorStep {
 /// How good a detector is on a set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DetectorScore {
+    /// Pictures of the set.
     pub pictures: usize,
+    /// Average precision and recall of the boxes.
     #[serde(flatten)]
     pub boxes: BoxStats,
+    /// Recall of people who are tall in their picture.
     pub tall: TallRecall,
 }
 

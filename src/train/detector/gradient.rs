@@ -1,7 +1,7 @@
 //! The gradient of a batch's losses: by hand-written passes on the CPU, through Burn's autodiff elsewhere.
 
 use super::assign::{Anchor, assign};
-use super::config::BoxLossSection;
+use super::config::DetectorLossSection;
 use super::cpu::{DetectorProgram, FeatureMap};
 use super::loss::{AnchorTargets, losses};
 use crate::data::BoxSample;
@@ -75,7 +75,7 @@ pub struct DetectorGradient<'a> {
     pub anchors: &'a [Anchor],
     /// Parts that a batch is cut into, worked on at once by hand-written passes.
     pub shards: usize,
-    pub loss: BoxLossSection,
+    pub loss: DetectorLossSection,
     /// Without autodiff.
     pub device: &'a Device,
 }
@@ -279,7 +279,7 @@ mod tests {
                 layout: &layout,
                 anchors: &anchors,
                 shards: 2,
-                loss: BoxLossSection::default(),
+                loss: DetectorLossSection::default(),
                 device: &device,
             };
             let mut gradient = vec![0.0; layout.count()];

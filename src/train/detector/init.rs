@@ -1,6 +1,6 @@
 //! The detector that a training begins with.
 
-use super::config::{Frozen, StartSection};
+use super::config::{DetectorModelSection, Frozen};
 use crate::detect::{self, DetectorConfig, DetectorNet};
 use crate::train::TrainError;
 use crate::train::init::{drawn, origin_of};
@@ -21,7 +21,11 @@ pub struct InitialDetector {
 ///
 /// # Errors
 /// The file with the starting weights cannot be used.
-pub fn start(section: &StartSection, seed: u64, device: &Device) -> Result<InitialDetector, TrainError> {
+pub fn start(
+    section: &DetectorModelSection,
+    seed: u64,
+    device: &Device,
+) -> Result<InitialDetector, TrainError> {
     let (mut net, config, origin) = match &section.init {
         None => {
             let config = DetectorConfig::default();

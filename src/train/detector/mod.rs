@@ -14,6 +14,6 @@ mod run;
 mod session;
 mod sheet;
 
-pub use config::{DetectorTraining, Frozen, UnknownFrozen};
+pub use config::{DetectorTrainConfig, Frozen, UnknownFrozen};
 pub use events::{DetectorEvent, DetectorScore, DetectorStep};
 pub use run::run;

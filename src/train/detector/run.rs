@@ -1,7 +1,7 @@
 //! The training of a detector.
 
 use super::card::model_card;
-use super::config::DetectorTraining;
+use super::config::DetectorTrainConfig;
 use super::events::{DetectorEvent, DetectorScore, DetectorStep};
 use super::gradient::DetectorLoss;
 use super::session::DetectorSession;
@@ -9,6 +9,7 @@ use super::sheet::write_samples;
 use crate::data::BoxSet;
 use crate::detect::{self, DetectorInfo, DetectorNet};
 use crate::train::TrainError;
+use crate::train::TrainSettings;
 use crate::train::curves::{CurveSpec, write_curves};
 use crate::train::log::RunLog;
 use crate::train::meter::{StepPace, StepPosition};
@@ -36,7 +37,7 @@ const CURVES: CurveSpec = CurveSpec {
 /// The settings, the data, the starting weights or the run's folder cannot be used, the loss is not a number any
 /// more, or too many pictures cannot be decoded.
 pub fn run(
-    config: &DetectorTraining,
+    config: &DetectorTrainConfig,
     resume: bool,
     command: &str,
     on_event: &(dyn Fn(&DetectorEvent) + Sync),
@@ -142,8 +143,8 @@ impl TrainTask for DetectorSession {
     ) -> Result<String, TrainError> {
         let (net, mut info) = detect::load(best, &self.device.device)?;
         let mut measured: Option<(String, DetectorScore)> = None;
-        if let Some(path) = &self.config.data.val {
-            let set = BoxSet::open(path, "val")?;
+        if let Some(set) = &self.config.data.val {
+            let set = BoxSet::open(set.path()?, "val")?;
             let score = self.measure(&net, &set, log)?;
             record.notes.insert(format!("AP {}", set.title()), format!("{:.4}", score.boxes.ap));
             log.emit(DetectorEvent::Kept { step: record.steps, score: score.clone() });

@@ -2,7 +2,7 @@
 
 use super::assign::{Anchor, anchors};
 use super::batch::{BoxBatch, batches};
-use super::config::DetectorTraining;
+use super::config::DetectorTrainConfig;
 use super::events::{DetectorEvent, DetectorScore};
 use super::gradient::{DetectorEngine, DetectorGradient, DetectorLoss};
 use super::init::{InitialDetector, start};
@@ -29,7 +29,7 @@ const SETTLING: usize = 16;
 
 /// A prepared training.
 pub struct DetectorSession {
-    pub config: DetectorTraining,
+    pub config: DetectorTrainConfig,
     pub device: ComputeDevice,
     pub start: InitialDetector,
     pub layout: ParamLayout,
@@ -49,7 +49,7 @@ impl DetectorSession {
     /// # Errors
     /// The device, the starting weights or a set cannot be used, or the run's folder has no room.
     pub fn open(
-        config: &DetectorTraining,
+        config: &DetectorTrainConfig,
         log: &RunLog<DetectorEvent>,
     ) -> Result<DetectorSession, TrainError> {
         let device = gpu::choose(config.run.device)?;
@@ -64,8 +64,8 @@ impl DetectorSession {
             start.net = settled(start.net, &mixture, start.config.input, config, &device);
         }
         let mut quick = None;
-        if let Some(path) = &config.data.val {
-            let mut set = BoxSet::open(path, "val")?;
+        if let Some(set) = &config.data.val {
+            let mut set = BoxSet::open(set.path()?, "val")?;
             let left_out = set.report.summary();
             if !left_out.is_empty() {
                 log.note(format!("{}: {left_out}", set.title()));
@@ -159,7 +159,7 @@ fn settled(
     net: DetectorNet,
     mixture: &BoxMixture,
     side: usize,
-    config: &DetectorTraining,
+    config: &DetectorTrainConfig,
     device: &ComputeDevice,
 ) -> DetectorNet {
     let (how, seed) = (&config.augmentation, config.run.seed);

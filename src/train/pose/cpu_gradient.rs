@@ -12,8 +12,8 @@ use rayon::prelude::*;
 #[derive(Default)]
 struct Shard {
     workspace: Workspace,
-    input: PersonFeatures,
-    /// What the teacher says about a person.
+    features: PersonFeatures,
+    /// What the teacher outputs for a person.
     teacher_targets: Vec<f32>,
     /// The maps of a person's pass with all tokens.
     full: Vec<f32>,
@@ -47,9 +47,10 @@ impl CpuGradient {
         out: &mut [f32],
     ) -> PoseLoss {
         let targets = plan.targets(sets, self.config.heatmap, loss_spec.loss.sigma);
-        let by = LossNormalizer::of(std::slice::from_ref(&targets));
+        let normalizer = LossNormalizer::of(std::slice::from_ref(&targets));
         let CpuGradient { network, shards, config } = self;
-        let work = ShardContext { network, loss_spec, config, sets, weights, plan, targets: &targets, by };
+        let context =
+            ShardContext { network, loss_spec, config, sets, weights, plan, targets: &targets, normalizer };
         let part = plan.samples.len().div_ceil(shards.len());
         let losses: Vec<PoseLoss> = shards
             .par_iter_mut()
@@ -60,7 +61,7 @@ impl CpuGradient {
                 let mut sum = PoseLoss::default();
                 for p in (s * part..(s + 1) * part).take_while(|p| *p < plan.samples.len()) {
                     if targets.teaches(p) {
-                        sum += work.person(p, shard);
+                        sum += context.person(p, shard);
                     }
                 }
                 sum
@@ -90,7 +91,7 @@ struct ShardContext<'a> {
     weights: &'a [f32],
     plan: &'a BatchPlan,
     targets: &'a TargetBatch,
-    by: LossNormalizer,
+    normalizer: LossNormalizer,
 }
 
 impl ShardContext<'_> {
@@ -99,37 +100,37 @@ impl ShardContext<'_> {
         let ShardContext { network, targets, plan, .. } = self;
         let (set, index) = (plan.set(self.sets, p), plan.samples[p]);
         let (j, [h, w]) = (targets.joints, targets.hw);
-        let Shard { workspace, input, teacher_targets, full, gradient } = shard;
-        let mut example = DistillTargets::default();
+        let Shard { workspace, features, teacher_targets, full, gradient } = shard;
+        let mut distill = DistillTargets::default();
         if let Some(cache) = &set.teacher_targets {
             cache.read(index, teacher_targets);
             let shape = &cache.shape;
-            example.maps = &teacher_targets[shape.maps()];
-            example.keypoints = &teacher_targets[shape.keypoints()];
-            example.attention = &teacher_targets[shape.attention()];
+            distill.maps = &teacher_targets[shape.maps()];
+            distill.keypoints = &teacher_targets[shape.keypoints()];
+            distill.attention = &teacher_targets[shape.attention()];
         }
         let passes = self.loss_spec.passes.of(&plan.keep[p]);
-        let by = self.factors(self.by.shared_by(passes.len()));
-        input.open(network, set, index);
+        let factors = self.factors(self.normalizer.shared_by(passes.len()));
+        features.open(network, set, index);
         let mut sum = PoseLoss::default();
         for (i, keep) in passes.iter().enumerate() {
-            input.keep(network, set, index, keep);
-            // The first of several passes shows the others what it draws.
-            let (example, drawn) = if i == 0 {
-                (example, (passes.len() > 1).then_some(&mut *full))
+            features.keep(network, set, index, keep);
+            // The heatmaps of the first of several passes teach the others.
+            let (distill, maps) = if i == 0 {
+                (distill, (passes.len() > 1).then_some(&mut *full))
             } else {
-                (DistillTargets { full: full.as_slice(), ..example }, None)
+                (DistillTargets { full: full.as_slice(), ..distill }, None)
             };
-            let person = PassInput {
-                patches: &input.patches,
-                feature: &input.feature,
+            let input = PassInput {
+                patches: &features.patches,
+                feature: &features.feature,
                 keep,
                 target_x: &targets.target_x[p * j * w..(p + 1) * j * w],
                 target_y: &targets.target_y[p * j * h..(p + 1) * j * h],
                 weights: &targets.weights[p * j..(p + 1) * j],
-                example,
+                distill,
             };
-            sum += network.pass(self.weights, gradient, &person, by, drawn, workspace);
+            sum += network.pass(self.weights, gradient, &input, factors, maps, workspace);
         }
         sum
     }

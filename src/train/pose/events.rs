@@ -1,4 +1,4 @@
-//! What a training of poses tells its listener: the terminal, the log file, the window.
+//! Events of a training of the pose network, for the terminal, the log file and the window.
 
 use super::loss::PoseLoss;
 use crate::eval::set::SetScore;
@@ -6,33 +6,48 @@ use crate::train::events::{LogEvent, RunEvent};
 use crate::train::meter::{LossTerms, StepPace, StepPosition};
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened in a training of poses. Serialised one a line into RUN/log.jsonl.
+/// An event of a training of the pose network. RUN/log.jsonl holds one a line, as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum PoseEvent {
     /// Backbone features are being computed.
     Features {
+        /// The set: `train`, `val`, a draw of the training crops, or the teacher.
         set: String,
+        /// Crops done.
         done: usize,
+        /// All crops of the set.
         total: usize,
     },
     /// The first (or first resumed) step is about to begin.
     Started {
+        /// Steps completed by earlier runs.
         step: u64,
+        /// Steps of the whole training.
         steps: u64,
+        /// Persons in the training sets, with repetitions.
         samples: usize,
+        /// Parameters of the network.
         parameters: usize,
+        /// The device and how gradients are computed on it, in words.
         device: String,
     },
+    /// Some steps were completed.
     Step(PoseStep),
+    /// Weights were validated.
     Validated {
+        /// Steps completed.
         step: u64,
+        /// Passes over the training data.
         epoch: f64,
+        /// Share of the tokens that are kept, 0 to 1.
         keep_ratio: f64,
+        /// Accuracy on the set.
         score: SetScore,
+        /// Whether no earlier validation had a higher AP.
         best: bool,
     },
-    /// Stands in the log as itself: a reader need not know what is told by every training.
+    /// An event that every training has. The log holds it without this variant around it.
     #[serde(untagged)]
     Run(RunEvent),
 }
@@ -44,16 +59,16 @@ impl From<RunEvent> for PoseEvent {
 }
 
 impl LogEvent for PoseEvent {
-    fn passing(&self) -> bool {
+    fn is_progress(&self) -> bool {
         match self {
             PoseEvent::Features { .. } => true,
-            PoseEvent::Run(event) => event.passing(),
+            PoseEvent::Run(event) => event.is_progress(),
             _ => false,
         }
     }
 }
 
-/// Means over the steps since the last such event. A line of the log holds all fields side by side.
+/// Means over the steps since the last such event. In the log all fields are on one level.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PoseStep {
     /// How far the training has come.
@@ -65,10 +80,10 @@ pub struct PoseStep {
     pub mse: f64,
     /// Softmax cross-entropy of the heatmaps.
     pub cross_entropy: f64,
-    /// What the masked passes learn from the one with all tokens.
+    /// Squared error of the heatmaps of masked passes to those of the pass with all tokens.
     #[serde(default)]
     pub sandwich: f64,
-    /// What is learnt from a teacher.
+    /// Distance to a teacher: heatmaps, tokens and attention.
     #[serde(default)]
     pub teacher: f64,
     /// How the steps go.
@@ -89,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_every_training_tells_has_the_same_line_and_is_read_back() {
+    fn events_of_every_training_have_the_same_line_and_are_read_back() {
         let lines = [
             (RunEvent::Note { text: "one \"word\"".into() }, r#"{"event":"note","text":"one \"word\""}"#),
             (RunEvent::Saved { step: 7 }, r#"{"event":"saved","step":7}"#),

@@ -1,6 +1,6 @@
 //! The sandwich: several passes of each person in one step (docs/METHOD.md, "Sandwich").
 
-use crate::model::{KeepRatio, TokenBudget};
+use crate::model::TokenBudget;
 use crate::train::config::MaskSection;
 
 /// Which passes a step makes of what the planner drew.
@@ -12,7 +12,7 @@ pub struct SandwichPasses {
 impl SandwichPasses {
     /// For tokens in a grid of [rows, columns].
     pub fn new(masks: &MaskSection, grid: [usize; 2]) -> SandwichPasses {
-        let fewest = TokenBudget::progressive(KeepRatio::new(masks.ratio[0]).unwrap_or_default());
+        let fewest = TokenBudget::progressive(masks.ratio[0]);
         let smallest = || fewest.kept_tokens(grid);
         let all = (0..grid[0] * grid[1]).collect();
         SandwichPasses { sandwich: masks.sandwich.then(|| [all, smallest()]) }
@@ -42,9 +42,14 @@ impl SandwichPasses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::KeepRatio;
+    use crate::train::config::keep_ratio;
 
     fn sandwich(sandwich: bool) -> SandwichPasses {
-        SandwichPasses::new(&MaskSection { sandwich, ratio: [0.25, 0.8], ..MaskSection::default() }, [4, 4])
+        SandwichPasses::new(
+            &MaskSection { sandwich, ratio: [0.25, 0.8].map(keep_ratio), ..MaskSection::default() },
+            [4, 4],
+        )
     }
 
     #[test]

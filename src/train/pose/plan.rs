@@ -78,7 +78,7 @@ impl BatchPlanner {
             return vec![(0..tokens).collect(); self.batch];
         }
         let [low, high] = self.masks.ratio;
-        let ratio = KeepRatio::new(low + (high - low) * ratio).unwrap_or_default();
+        let ratio = KeepRatio::between(low, high, ratio);
         if fixed < self.masks.fixed_share {
             return vec![kept_tokens(self.masks.fixed, ratio, self.grid, 0); self.batch];
         }

@@ -9,6 +9,7 @@ use crate::data::PoseSet;
 use crate::eval::set::{estimate, plain_samples, score};
 use crate::model::TmPose;
 use crate::train::TrainError;
+use crate::train::TrainSettings;
 use crate::train::config::TrainConfig;
 use crate::train::curves::{CurveSpec, write_curves};
 use crate::train::events::RunEvent;
@@ -121,13 +122,13 @@ impl TrainTask for PoseSession {
     }
 
     fn validated(&self, step: u64, epoch: f64, found: &PoseValidation, best: bool) -> PoseEvent {
-        let keep_ratio = self.config.masks.validation;
+        let keep_ratio = self.config.masks.validation.get();
         PoseEvent::Validated { step, epoch, keep_ratio, score: found.score.clone(), best }
     }
 
     fn write_pictures(&self, found: Option<&PoseValidation>) -> Result<(), TrainError> {
         let out = &self.config.run.out;
-        let curves = write_curves(out, &CURVES, Some(self.config.masks.validation));
+        let curves = write_curves(out, &CURVES, Some(self.config.masks.validation.get()));
         match (&self.val, found) {
             (Some(samples), Some(found)) => curves.and(write_samples(out, samples, &found.poses)),
             _ => curves,
@@ -191,7 +192,7 @@ impl PoseSession {
         let skeleton = &self.samples.skeleton;
         let mut rows = Vec::new();
         for set in data.val.iter().chain(&data.report) {
-            let set = PoseSet::open(set, "val", skeleton)?;
+            let set = PoseSet::open(set.path()?, "val", skeleton)?;
             let title = set.title();
             let samples = plain_samples(set, model.config(), skeleton);
             let folded = model.clone().fold();

@@ -243,7 +243,7 @@ impl PoseSession {
         progress: impl Fn(usize, usize) + Sync,
     ) -> Result<Option<PoseValidation>, TrainError> {
         let Some(val) = &self.val else { return Ok(None) };
-        let ratio = self.config.masks.validation;
+        let ratio = self.config.masks.validation.get();
         let count = AtomicUsize::new(0);
         let advance = |n: usize| {
             let before = count.fetch_add(n, Ordering::Relaxed);
@@ -300,8 +300,8 @@ fn val_samples(
     shape: &ModelConfig,
     skeleton: &Skeleton,
 ) -> Result<Option<CropDataset>, TrainError> {
-    let Some(path) = &config.data.val else { return Ok(None) };
-    let mut mixture = Mixture::single(PoseSet::open(path, "val", skeleton)?);
+    let Some(set) = &config.data.val else { return Ok(None) };
+    let mut mixture = Mixture::single(PoseSet::open(set.path()?, "val", skeleton)?);
     mixture.thin_to(config.data.val_limit);
     Ok(Some(samples(mixture, skeleton, Augmentation::none(), 0, shape)))
 }

@@ -47,7 +47,7 @@ pub fn accuracy(ui: &mut Ui, progress: &TrainProgress) {
     }
     legend(ui, &entries);
     let end = progress.step() as f64;
-    // A network that finds nothing yet lies at the bottom, not in the middle.
+    // Includes 0.1 so that an AP near 0 is drawn at the bottom, not in the middle.
     plot("accuracy over the steps", 110.0, end).include_y(0.1).show(ui, |plot| {
         let points: Vec<[f64; 2]> = progress.validations.iter().map(|v| [v.step as f64, v.ap]).collect();
         plot.line(Line::new("AP", PlotPoints::from(points.clone())).color(theme::GOOD).width(1.5));
@@ -59,7 +59,7 @@ pub fn accuracy(ui: &mut Ui, progress: &TrainProgress) {
     });
 }
 
-/// Names and newest values over a plot; in a narrow panel the last ones stand in a second row.
+/// Names and newest values over a plot; in a narrow panel they wrap to a second row.
 fn legend(ui: &mut Ui, entries: &[(&str, Color32, String)]) {
     const SQUARE: f32 = 8.0;
     let font = TextStyle::Body.resolve(ui.style());
@@ -95,7 +95,7 @@ fn plot<'a>(name: &'static str, height: f32, end: f64) -> Plot<'a> {
         .x_grid_spacer(few_marks)
         .x_axis_formatter(|mark, _| thousands(mark.value.max(0.0) as u64))
         .y_axis_formatter(|mark, _| rounded(mark))
-        // One width for all, so that their steps lie under each other.
+        // One width for all plots, so that their steps are aligned.
         .y_axis_min_width(50.0)
         .show_x(true)
         .label_formatter(|at| match at {
@@ -116,7 +116,7 @@ fn rounded(mark: GridMark) -> String {
     format!("{:.decimals$}", mark.value)
 }
 
-/// A learning rate with three figures and no empty ones: they are mostly round. Small ones as 2.74e-6.
+/// A learning rate with three significant digits and no trailing zeros; small ones as 2.74e-6.
 fn rate_figures(rate: f64) -> String {
     if rate > 0.0 && rate < 1e-4 {
         return format!("{rate:.2e}");
@@ -124,7 +124,7 @@ fn rate_figures(rate: f64) -> String {
     short(rate).parse().unwrap_or(rate).to_string()
 }
 
-/// A number with three figures.
+/// A number with three significant digits.
 fn short(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");

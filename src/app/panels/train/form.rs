@@ -1,14 +1,14 @@
 //! The settings of the next training, field by field and as one text.
 
-use crate::app::background::DialogPurpose;
+use crate::app::actions::{ActionQueue, AppAction, DialogPurpose};
 use crate::app::theme;
-use crate::app::train::{FormField, MANNEQUIN, Problem, TrainDialog, TrainForm, sentence};
-use crate::app::widgets::{Icon, check, choice, closed_section, hint, row, row_icon_button, section};
-use crate::app::window::Window;
-use crate::data::SetSpec;
-use crate::gpu::DeviceChoice;
+use crate::app::train::{FormField, Problem, TrainDialog, TrainForm, TrainingState, sentence};
+use crate::app::widgets::{
+    Icon, check, choice, closed_section, device_choice, hint, row, row_icon_button, section,
+};
+use crate::data::{SetSource, SetSpec};
 use crate::model::Variant;
-use crate::train::Recipe;
+use crate::train::{Recipe, TrainConfig, TrainSettings};
 use egui::{Button, DragValue, Label, Response, RichText, Stroke, TextEdit, Ui, Vec2};
 use std::path::PathBuf;
 
@@ -20,11 +20,11 @@ const COUNT: f32 = 92.0;
 const PICTURES: usize = 200;
 
 /// Draws the form; it cannot be changed while a training runs.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    if window.training.running() {
+pub fn show(ui: &mut Ui, training: &mut TrainingState, actions: &mut ActionQueue) {
+    if training.running {
         ui.disable();
     }
-    let form = &mut window.training.form;
+    let form = &mut training.form;
     let mut pick = None;
     section(ui, "Recipe and network", |ui| network(ui, form, &mut pick));
     section(ui, "Data", |ui| data(ui, form, &mut pick));
@@ -32,43 +32,42 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     section(ui, "Run", |ui| run(ui, form, &mut pick));
     closed_section(ui, "All settings", |ui| everything(ui, form, &mut pick));
     if let Some(pick) = pick {
-        window.dialogs.open(ui.ctx(), DialogPurpose::Training(pick));
+        actions.push(AppAction::OpenDialog(DialogPurpose::Training(pick)));
     }
+}
+
+/// What a setting means, for its tooltip.
+fn help(setting: &str) -> &'static str {
+    TrainConfig::catalogue().find(setting).map_or("", |setting| setting.help.as_str())
 }
 
 fn network(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let mut recipe = form.config.recipe;
-    let help = "What the other settings start from; data, start weights and folders stay as they are.";
-    let chosen = row(ui, "Recipe", help, |ui| {
-        choice(ui, "recipe", &mut recipe, &Recipe::ALL, |recipe| match recipe {
-            Recipe::Modern => "modern: short trainings".into(),
-            Recipe::Tmpose => "tmpose: the paper's way".into(),
-        })
+    let tip = format!("{} Data, start weights and folders stay as they are.", help("recipe"));
+    let chosen = row(ui, "Recipe", &tip, |ui| {
+        choice(ui, "recipe", &mut recipe, &Recipe::ALL, |recipe| recipe.to_string())
     });
     if chosen.changed() {
-        form.take_recipe(recipe);
+        form.apply_recipe(recipe);
     }
-    indented(ui, |ui| hint(ui, sentence(form.config.recipe.summary())));
+    indented(ui, |ui| hint(ui, sentence(form.config.recipe.description())));
     let model = &mut form.config.model;
-    row(ui, "Variant", "Which network is trained. tmpose-t is the one for small machines.", |ui| {
+    row(ui, "Variant", help("model.variant"), |ui| {
         choice(ui, "variant", &mut model.variant, &Variant::ALL, |v| v.to_string())
     });
     let mut start = shown(model.init.as_ref());
-    let help =
-        "A weights file of tmpose, a published .pth checkpoint, or PP-TinyPose's .onnx; empty: random.";
-    let wrong = is_wrong(form, FormField::Start);
-    let changed = row(ui, "Start weights", help, |ui| {
-        path_field(ui, &mut start, "random", wrong, 0.0, Some((TrainDialog::Start, pick)))
+    let wrong = is_wrong(form, FormField::Init);
+    let changed = row(ui, "Start weights", help("model.init"), |ui| {
+        path_field(ui, &mut start, "random", wrong, 0.0, Some((TrainDialog::InitWeights, pick)))
     })
     .changed();
     if changed {
         form.config.model.init = path(&start);
     }
-    problem(ui, form, FormField::Start);
+    problem(ui, form, FormField::Init);
     indented(ui, |ui| {
-        let help =
-            "Its features are then computed once and kept on disk: much faster, a little less accurate.";
-        check(ui, &mut form.config.model.freeze_backbone, "Freeze the backbone", help);
+        let tip = help("model.freeze_backbone");
+        check(ui, &mut form.config.model.freeze_backbone, "Freeze the backbone", tip);
     });
     problem(ui, form, FormField::Backbone);
 }
@@ -76,45 +75,9 @@ fn network(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
 fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let mut remove = None;
     for n in 0..form.config.data.train.len() {
-        let wrong = is_wrong(form, FormField::Set(n));
-        let spec = &mut form.config.data.train[n];
-        let label = if n == 0 { "Train on" } else { "" };
-        row(ui, label, "Folders with people in COCO's or MPII's layout.", |ui| {
-            let mut text = shown(Some(&spec.path));
-            // Room for the count and the button that removes the line.
-            let field = path_field(
-                ui,
-                &mut text,
-                "folder",
-                wrong,
-                COUNT + theme::ROW + 8.0,
-                Some((TrainDialog::Set(n), pick)),
-            );
-            field.widget_info(|| {
-                egui::WidgetInfo::labeled(egui::Role::TextInput, true, format!("Training set {}", n + 1))
-            });
-            if field.changed() {
-                spec.path = text.clone().into();
-            }
-            // "people:2", as one writes it on the command line.
-            if let (true, Ok(written)) = (field.lost_focus(), text.parse::<SetSpec>())
-                && written.path != spec.path
-            {
-                *spec = written;
-            }
-            let drawn = spec.path == std::path::Path::new(MANNEQUIN);
-            let (unit, tip) = if drawn {
-                (" drawn", "Pictures of the mannequin that are drawn before the training.")
-            } else {
-                (if spec.repeat == 1 { " time" } else { " times" }, "How often an epoch passes this set.")
-            };
-            let count = DragValue::new(&mut spec.repeat).range(1..=1000).speed(0.1).suffix(unit);
-            ui.add_sized(Vec2::new(COUNT, theme::ROW), count).on_hover_text(tip);
-            if row_icon_button(ui, Icon::Close, "Remove the set", "Do not train on this set.").clicked() {
-                remove = Some(n);
-            }
-            field
-        });
+        if training_set(ui, form, n, pick) {
+            remove = Some(n);
+        }
         problem(ui, form, FormField::Set(n));
     }
     if let Some(n) = remove {
@@ -129,27 +92,83 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
         let tip = "People that are drawn here, with known joints: enough to see a training work.";
         if ui.add_sized(half, Button::new("Add mannequin")).on_hover_text(tip).clicked() {
             let data = &mut form.config.data;
-            data.train.push(SetSpec { path: MANNEQUIN.into(), repeat: PICTURES });
-            data.val.get_or_insert_with(|| MANNEQUIN.into());
+            data.train.push(SetSource::Mannequin(Some(PICTURES)).into());
+            // The pictures that belong to those that are trained on.
+            data.val.get_or_insert(SetSource::Mannequin(None));
         }
     });
-    let mut val = shown(form.config.data.val.as_ref());
-    let help = "The set that decides which weights are the best; empty: the newest are.";
+    let mut val = form.config.data.val.as_ref().map(SetSource::to_string).unwrap_or_default();
     let wrong = is_wrong(form, FormField::Validation);
-    let changed = row(ui, "Validate on", help, |ui| {
+    let changed = row(ui, "Validate on", help("data.val"), |ui| {
         path_field(ui, &mut val, "nothing", wrong, 0.0, Some((TrainDialog::Validation, pick)))
     })
     .changed();
     if changed {
-        form.config.data.val = path(&val);
+        form.config.data.val = (!val.is_empty()).then(|| set_source(&val));
     }
     problem(ui, form, FormField::Validation);
+}
+
+/// The row of set `n`: its path, how often or how many, and a button that removes it. True when that is pressed.
+fn training_set(ui: &mut Ui, form: &mut TrainForm, n: usize, pick: &mut Option<TrainDialog>) -> bool {
+    let wrong = is_wrong(form, FormField::Set(n));
+    let spec = &mut form.config.data.train[n];
+    let label = if n == 0 { "Train on" } else { "" };
+    let mut removed = false;
+    row(ui, label, help("data.train"), |ui| {
+        let mut text = match &spec.source {
+            SetSource::Path(path) => path.display().to_string(),
+            // Its number has a field of its own.
+            SetSource::Mannequin(_) => SetSource::Mannequin(None).to_string(),
+        };
+        // Space for the count and the button that removes the line.
+        let right = COUNT + theme::ROW + 8.0;
+        let field =
+            path_field(ui, &mut text, "folder", wrong, right, Some((TrainDialog::ReplaceSet(n), pick)));
+        let name = format!("Training set {}", n + 1);
+        field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, name.clone()));
+        if field.changed() {
+            spec.source = match set_source(&text) {
+                SetSource::Mannequin(pictures) => SetSource::Mannequin(pictures.or(Some(PICTURES))),
+                path => path,
+            };
+        }
+        // "people:2", as one writes it on the command line.
+        if let (true, Ok(written)) = (field.lost_focus(), text.parse::<SetSpec>())
+            && written.source != spec.source
+            && matches!(written.source, SetSource::Path(_))
+        {
+            *spec = written;
+        }
+        let (number, unit, tip) = match &mut spec.source {
+            SetSource::Mannequin(pictures) => {
+                let tip = "Pictures of the mannequin that are drawn before the training.";
+                (pictures.get_or_insert(1), " drawn", tip)
+            }
+            SetSource::Path(_) => {
+                let unit = if spec.repeat == 1 { " time" } else { " times" };
+                (&mut spec.repeat, unit, "How often an epoch passes through this set.")
+            }
+        };
+        let count = DragValue::new(number).range(1..=1000).speed(0.1).suffix(unit);
+        ui.add_sized(Vec2::new(COUNT, theme::ROW), count).on_hover_text(tip);
+        let tip = "Do not train on this set.";
+        removed = row_icon_button(ui, Icon::Close, "Remove the set", tip).clicked();
+        field
+    });
+    removed
+}
+
+/// What the text of a field names; a path until it is something else.
+fn set_source(text: &str) -> SetSource {
+    text.parse().unwrap_or_else(|_| SetSource::Path(text.into()))
 }
 
 fn schedule(ui: &mut Ui, form: &mut TrainForm) {
     let schedule = &mut form.config.schedule;
     let mut by_steps = schedule.steps > 0;
-    row(ui, "Length", "Passes over all samples, or a number of steps.", |ui| {
+    let tip = help(if by_steps { "schedule.steps" } else { "schedule.epochs" });
+    row(ui, "Length", tip, |ui| {
         let size = Vec2::new(NUMBER, theme::ROW);
         let number = if by_steps {
             ui.add_sized(size, DragValue::new(&mut schedule.steps).range(1..=100_000_000).speed(10.0))
@@ -167,13 +186,13 @@ fn schedule(ui: &mut Ui, form: &mut TrainForm) {
     });
     problem(ui, form, FormField::Length);
     let schedule = &mut form.config.schedule;
-    row(ui, "Batch", "Persons a step.", |ui| {
+    row(ui, "Batch", help("schedule.batch"), |ui| {
         let batch = DragValue::new(&mut schedule.batch).range(1..=4096).speed(0.2);
         ui.add_sized(Vec2::new(NUMBER, theme::ROW), batch.clamp_existing_to_range(false))
     });
     problem(ui, form, FormField::Batch);
     let rate = &mut form.config.schedule.learning_rate;
-    row(ui, "Learning rate", "The highest one, reached after the warm-up.", |ui| {
+    row(ui, "Learning rate", help("schedule.learning_rate"), |ui| {
         let speed = (*rate * 0.02).abs().max(1e-7);
         let rate = DragValue::new(rate).range(1e-8..=10.0).speed(speed).max_decimals(8);
         ui.add_sized(Vec2::new(NUMBER, theme::ROW), rate.clamp_existing_to_range(false))
@@ -183,28 +202,12 @@ fn schedule(ui: &mut Ui, form: &mut TrainForm) {
 
 fn run(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     let device = &mut form.config.run.device;
-    row(
-        ui,
-        "Device",
-        "Where it is trained. Auto takes a real GPU, else the CPU, leaving a core to the viewer.",
-        |ui| {
-            let all = [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu];
-            choice(ui, "training device", device, &all, |d| {
-                match d {
-                    DeviceChoice::Auto => "Automatic",
-                    DeviceChoice::Gpu => "GPU",
-                    DeviceChoice::Cpu => "CPU",
-                    DeviceChoice::Cuda(_) => "CUDA",
-                }
-                .into()
-            })
-        },
-    );
+    let tip = format!("{} On the CPU a core is left to the viewer.", help("run.device"));
+    row(ui, "Device", &tip, |ui| device_choice(ui, "training device", device));
     let mut out = shown(Some(&form.config.run.out));
-    let help = "A new folder for checkpoints, log and weights.";
     let wrong = is_wrong(form, FormField::Folder);
-    let changed = row(ui, "Run folder", help, |ui| {
-        path_field(ui, &mut out, "folder", wrong, 0.0, Some((TrainDialog::Folder, pick)))
+    let changed = row(ui, "Run folder", help("run.out"), |ui| {
+        path_field(ui, &mut out, "folder", wrong, 0.0, Some((TrainDialog::RunFolder, pick)))
     })
     .changed();
     if changed {
@@ -218,7 +221,7 @@ fn everything(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>)
     hint(ui, "Every setting, as in a file for tmpose train --config. The fields above follow the text.");
     ui.horizontal(|ui| {
         let half = half(ui);
-        for (text, what) in [("Load…", TrainDialog::Load), ("Save…", TrainDialog::Save)] {
+        for (text, what) in [("Load…", TrainDialog::LoadSettings), ("Save…", TrainDialog::SaveSettings)] {
             if ui.add_sized(half, Button::new(text)).clicked() {
                 *pick = Some(what);
             }
@@ -244,22 +247,22 @@ fn everything(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>)
         outline(ui, &field);
     }
     if field.changed() {
-        form.edited();
+        form.text_edited();
     }
 }
 
-/// A text field for a path that leaves `room` at its right, with a button that opens a dialog.
+/// A text field for a path that leaves `right` points free beside it, with a button that opens a dialog.
 fn path_field(
     ui: &mut Ui,
     text: &mut String,
     empty: &str,
     wrong: bool,
-    room: f32,
+    right: f32,
     dialog: Option<(TrainDialog, &mut Option<TrainDialog>)>,
 ) -> Response {
     ui.spacing_mut().item_spacing.x = 4.0;
     let button = if dialog.is_some() { theme::ROW + 4.0 } else { 0.0 };
-    let width = (ui.available_width() - room - button).max(40.0);
+    let width = (ui.available_width() - right - button).max(40.0);
     let hint = RichText::new(empty.to_owned()).color(theme::MUTED);
     let field = TextEdit::singleline(text)
         .hint_text(hint)

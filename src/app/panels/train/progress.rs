@@ -4,17 +4,15 @@ use super::curves;
 use crate::app::theme;
 use crate::app::train::{ApMeasurement, TrainPhase, TrainingState};
 use crate::app::widgets::{bar, card, hint, low_row, section, span, thousands, value_row};
-use crate::app::window::Window;
 use egui::{Align, Color32, Frame, Label, Layout, Margin, RichText, Ui, Vec2};
 use std::time::Instant;
 
-/// Draws the run on show.
-pub fn show(ui: &mut Ui, window: &mut Window) {
-    let training = &window.training;
-    if training.run().is_none() {
+/// Draws the run on display.
+pub fn show(ui: &mut Ui, training: &TrainingState) {
+    if training.run.is_none() {
         Frame::new().inner_margin(Margin::symmetric(12, 12)).show(ui, |ui| {
             ui.label(RichText::new("No training has run yet").font(theme::strong_font(14.0)).color(theme::BRIGHT));
-            hint(ui, "Choose people to learn from in the settings and start, or resume a run from its folder. The viewer goes on meanwhile.");
+            hint(ui, "Choose people to learn from in the settings and start, or resume a run from its folder. The viewer keeps running meanwhile.");
         });
         return;
     }
@@ -46,14 +44,14 @@ pub fn show(ui: &mut Ui, window: &mut Window) {
     }
 }
 
-/// What is being done, how much of it, and for how long still.
+/// What is being done, how much of it is done, and how long the rest takes.
 fn state(ui: &mut Ui, training: &TrainingState) {
     let progress = &training.progress;
-    let steps = progress.extent.as_ref().map(|e| e.steps);
+    let steps = progress.overview.as_ref().map(|overview| overview.steps);
     let of = |done: usize, total: usize| format!("{} of {}", thousands(done as u64), thousands(total as u64));
     let (text, part) = match (&progress.phase, progress.phase.counted()) {
         (TrainPhase::Drawing { .. }, Some((done, total))) => {
-            (format!("Drawing people, {}", of(done, total)), None)
+            (format!("Rendering mannequins, {}", of(done, total)), None)
         }
         (TrainPhase::Features { set, .. }, Some((done, total))) => {
             (format!("Features of {set}, {}", of(done, total)), None)
@@ -68,13 +66,13 @@ fn state(ui: &mut Ui, training: &TrainingState) {
         }
         _ => {
             let of = steps.map(|steps| format!(" of {}", thousands(steps))).unwrap_or_default();
-            (format!("Step {}{of}", thousands(progress.step())), Some(training.part()))
+            (format!("Step {}{of}", thousands(progress.step())), Some(training.fraction_done()))
         }
     };
     let counted = progress.phase.counted().map(|(done, total)| done as f32 / total.max(1) as f32);
     ui.horizontal(|ui| {
         ui.label(RichText::new(text).font(theme::strong_font(15.0)).color(theme::BRIGHT));
-        if let Some(left) = progress.left(Instant::now()).filter(|_| training.running()) {
+        if let Some(left) = progress.left(Instant::now()).filter(|_| training.running) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.label(RichText::new(format!("{} left", span(left))).color(theme::MUTED));
             });
@@ -95,19 +93,19 @@ fn outcome(ui: &mut Ui, training: &TrainingState) {
         card(ui, ui.available_width(), color, |ui| ui.add(Label::new(text).wrap()));
         ui.add_space(4.0);
     };
-    let folder = training.run().map(|run| run.run.out.display().to_string()).unwrap_or_default();
+    let folder = training.run.as_ref().map(|run| run.run.out.display().to_string()).unwrap_or_default();
     match &training.progress.phase {
         TrainPhase::Failed(sentence) => said(ui, theme::ERROR, sentence.clone()),
         TrainPhase::Stopped { step: 0 } => {
             said(
                 ui,
                 theme::ACCENT,
-                "Stopped before the first step. Resume goes on; what was computed is kept.".into(),
+                "Stopped before the first step. Resuming continues; what was computed is kept.".into(),
             );
         }
         TrainPhase::Stopped { step } => {
             let text = format!(
-                "Stopped at step {}, and everything is saved. Resume goes on exactly from here, now or another \
+                "Stopped at step {}, and everything is saved. Resuming continues exactly from here, now or another \
                  day; in a terminal, tmpose train --resume {folder} does the same.",
                 thousands(*step)
             );
@@ -115,14 +113,13 @@ fn outcome(ui: &mut Ui, training: &TrainingState) {
         }
         TrainPhase::Finished { seconds, .. } => {
             let time = span(std::time::Duration::try_from_secs_f64(*seconds).unwrap_or_default());
-            let text = format!("Finished in {time}. The best weights and their card lie in {folder}.");
+            let text = format!("Finished in {time}. The best weights and their model card are in {folder}.");
             said(ui, theme::GOOD, text);
         }
-        _ if training.stopping() => said(
+        _ if training.stopping => said(
             ui,
             theme::ACCENT,
-            "Stopping: the step that runs is finished and saved. A validation that runs is finished too."
-                .into(),
+            "Stopping: the current step is finished and saved, and so is a validation that has begun.".into(),
         ),
         _ => {}
     }
@@ -134,32 +131,32 @@ fn numbers(ui: &mut Ui, training: &TrainingState) {
         let text = format!("{:.3} at step {}", best.ap, thousands(best.step));
         value_row(ui, "Best AP", text, "OKS average precision of the best weights on the validation set.");
     }
-    if let (Some((last, _)), true) = (&progress.last, training.running()) {
+    if let (Some((last, _)), true) = (&progress.last, training.running) {
         let text = format!(
-            "{:.1} samples/s, {:.0} ms a step",
+            "{:.1} samples/s, {:.0} ms per step",
             last.pace.samples_a_second, last.pace.milliseconds_a_step
         );
-        value_row(ui, "Speed", text, "Samples through forward and backward pass a second.");
+        value_row(ui, "Speed", text, "Samples that go through the forward and backward pass each second.");
         let text = format!("{:.0} % of the time", last.pace.waiting * 100.0);
-        value_row(ui, "Waiting", text, "Part of the time that was spent waiting for pictures.");
+        value_row(ui, "Waiting", text, "Share of the time spent waiting for pictures.");
     }
     if let Some((last, _)) = &progress.last {
         value_row(ui, "Epoch", format!("{:.2}", last.position.epoch), "Passes over all samples so far.");
     }
     if let Some(saved) = progress.saved {
         let text = format!("step {}", thousands(saved));
-        value_row(ui, "Checkpoint", text, "What is safe on disk.");
+        value_row(ui, "Checkpoint", text, "The last step that is saved on disk.");
     }
-    if let Some(extent) = &progress.extent {
+    if let Some(overview) = &progress.overview {
         let text = format!(
-            "{} an epoch, {} parameters",
-            thousands(extent.samples as u64),
-            thousands(extent.parameters as u64)
+            "{} per epoch, {} parameters",
+            thousands(overview.samples as u64),
+            thousands(overview.parameters as u64)
         );
-        value_row(ui, "Samples", text, "Samples of an epoch, and numbers that are trained.");
-        value_row(ui, "Device", extent.device.clone(), &extent.device);
+        value_row(ui, "Samples", text, "Samples in an epoch, and numbers that are trained.");
+        value_row(ui, "Device", overview.device.clone(), &overview.device);
     }
-    if let Some(run) = training.run() {
+    if let Some(run) = training.run.as_ref() {
         let folder = run.run.out.display().to_string();
         value_row(ui, "Run folder", folder.clone(), &folder);
     }
@@ -183,9 +180,9 @@ fn table(ui: &mut Ui, table: &[ApMeasurement]) {
             }
         });
     };
-    cells(ui, ["kept", "AP", "persons"].map(|text| (text.to_owned(), theme::MUTED)));
+    cells(ui, ["kept", "AP", "people"].map(|text| (text.to_owned(), theme::MUTED)));
     for m in table {
         let kept = (format!("{:.0} %", m.keep_ratio * 100.0), theme::MUTED);
-        cells(ui, [kept, (format!("{:.3}", m.ap), theme::TEXT), (thousands(m.persons as u64), theme::TEXT)]);
+        cells(ui, [kept, (format!("{:.3}", m.ap), theme::TEXT), (thousands(m.people as u64), theme::TEXT)]);
     }
 }

@@ -87,7 +87,7 @@ kernels! {
     }
 
     /// Adds `factor` x (`x` - `goal`) to `gradient`; returns the squared error's sum.
-    pub fn pull(x: &[f32], goal: &[f32], factor: f32, gradient: &mut [f32]) -> f32 {
+    pub fn squared_error(x: &[f32], goal: &[f32], factor: f32, gradient: &mut [f32]) -> f32 {
         let n = x.len();
         let (goal, gradient) = (&goal[..n], &mut gradient[..n]);
         for i in 0..n {
@@ -129,14 +129,14 @@ kernels! {
         let goal_mass = sum_of(w, |i| target_x[i]) * sum_of(target_y.len(), |i| target_y[i]);
         let (by, goal_by) = (1.0 / mass, 1.0 / goal_mass.max(1e-6));
         let squared = weight * weight * mse;
-        let pull = weight * cross_entropy * temperature;
+        let slope = weight * cross_entropy * temperature;
         let (mut error, mut picked) = (0f32, 0f32);
         for ((map, share), g) in map.chunks_exact_mut(w).zip(scratch.chunks_exact(w)).zip(target_y) {
             error += sum_of(w, |i| (map[i] - g * target_x[i]) * (map[i] - g * target_x[i]));
             picked += g * sum_of(w, |i| target_x[i] * (map[i] - top));
             for i in 0..w {
                 let goal = g * target_x[i];
-                map[i] = squared * (map[i] - goal) + pull * (share[i] * by - goal * goal_by);
+                map[i] = squared * (map[i] - goal) + slope * (share[i] * by - goal * goal_by);
             }
         }
         // -sum q log softmax(t h) = log(mass) - t sum q (h - top)

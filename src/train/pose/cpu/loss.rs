@@ -1,4 +1,4 @@
-//! What one person's pass comes to: the loss against the truth and against an example, and its gradient.
+//! The loss of one person's pass, against the truth and against what it is to come near to, and its gradient.
 
 use super::kernels;
 use super::layers::{grow, zeroed};
@@ -6,27 +6,31 @@ use super::network::CpuNetwork;
 use super::pass::{BlockTrace, PassInput, Workspace};
 use crate::train::pose::loss::PoseLoss;
 
-/// What a pass should come near to besides the truth; a part that is not asked for is empty.
+/// What a pass is to come near to besides the truth; a part that is not asked for is empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DistillTargets<'a> {
-    /// The maps that the same network drew of all tokens, [J, cells].
+    /// The heatmaps that the same network makes of all tokens, [J, cells].
     pub full: &'a [f32],
-    /// A teacher's maps, [J, cells].
+    /// A teacher's heatmaps, [J, cells].
     pub maps: &'a [f32],
-    /// Its keypoint tokens, for each of our layers those of the layer to compare with, [layers, J, dim].
+    /// Its keypoint tokens after the layer that each of our layers is compared with, [layers, J, dim].
     pub keypoints: &'a [f32],
-    /// How much these look at each visual token, up to a factor for each row, [layers, J, N].
+    /// Attention of these to each visual token, up to a factor for each row, [layers, J, N].
     pub attention: &'a [f32],
 }
 
-/// Factors of the terms of the loss; they hold the division by the batch.
+/// Factors of the terms of the loss, divided by the size of the batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LossFactors {
+    /// Of the halved squared error of the heatmaps.
     pub mse: f32,
+    /// Of the softmax cross-entropy of the heatmaps.
     pub cross_entropy: f32,
+    /// The heatmaps are multiplied by this before the softmax.
     pub temperature: f32,
-    /// Of the halved squared error to [`DistillTargets::full`], and so on.
+    /// Of the halved squared error to [`DistillTargets::full`].
     pub full: f32,
+    /// Of the halved squared error to [`DistillTargets::maps`].
     pub maps: f32,
     /// Of the squared error of the keypoint tokens.
     pub keypoints: f32,
@@ -35,60 +39,65 @@ pub struct LossFactors {
 }
 
 /// Guards logarithms and divisions of attention.
-const SMALLEST_SHARE: f32 = 1e-12;
+const MIN_ATTENTION: f32 = 1e-12;
 
 impl CpuNetwork {
-    /// Replaces the maps by the gradient of the loss.
-    pub(super) fn loss(&self, person: &PassInput, by: LossFactors, workspace: &mut Workspace) -> PoseLoss {
-        let (width, height) = (person.target_x.len() / self.joints, person.target_y.len() / self.joints);
+    /// The terms on the heatmaps; replaces these by the gradient of the loss.
+    pub(super) fn map_losses(
+        &self,
+        input: &PassInput,
+        factors: LossFactors,
+        workspace: &mut Workspace,
+    ) -> PoseLoss {
+        let (width, height) = (input.target_x.len() / self.joints, input.target_y.len() / self.joints);
         let cells = width * height;
         grow(&mut workspace.scratch, cells);
         let mut sums = PoseLoss::default();
         for (j, map) in workspace.maps.chunks_exact_mut(cells).enumerate() {
-            zeroed(&mut workspace.pull, cells);
-            let mut pull = |goals: &[f32], factor: f32| -> f64 {
+            zeroed(&mut workspace.map_gradient, cells);
+            let mut distill = |goals: &[f32], factor: f32| -> f64 {
                 if goals.is_empty() {
                     return 0.0;
                 }
                 let goal = &goals[j * cells..(j + 1) * cells];
-                0.5 * f64::from(factor) * f64::from(kernels::pull(map, goal, factor, &mut workspace.pull))
+                0.5 * f64::from(factor)
+                    * f64::from(kernels::squared_error(map, goal, factor, &mut workspace.map_gradient))
             };
-            sums.sandwich += pull(person.example.full, by.full);
-            sums.teacher += pull(person.example.maps, by.maps);
-            if person.weights[j] <= 0.0 {
-                map.copy_from_slice(&workspace.pull);
+            sums.sandwich += distill(input.distill.full, factors.full);
+            sums.teacher += distill(input.distill.maps, factors.maps);
+            if input.weights[j] <= 0.0 {
+                map.copy_from_slice(&workspace.map_gradient);
                 continue;
             }
-            let target_x = &person.target_x[j * width..(j + 1) * width];
-            let target_y = &person.target_y[j * height..(j + 1) * height];
-            let (weight, t) = (person.weights[j], by.temperature);
+            let target_x = &input.target_x[j * width..(j + 1) * width];
+            let target_y = &input.target_y[j * height..(j + 1) * height];
+            let (weight, t) = (input.weights[j], factors.temperature);
             let [error, entropy] = kernels::map_loss(
                 map,
                 target_x,
                 target_y,
                 weight,
-                by.mse,
-                by.cross_entropy,
+                factors.mse,
+                factors.cross_entropy,
                 t,
                 &mut workspace.scratch,
             );
-            sums.mse += 0.5 * f64::from(by.mse) * f64::from(error);
-            sums.cross_entropy += f64::from(by.cross_entropy) * f64::from(entropy);
-            kernels::add(map, &workspace.pull);
+            sums.mse += 0.5 * f64::from(factors.mse) * f64::from(error);
+            sums.cross_entropy += f64::from(factors.cross_entropy) * f64::from(entropy);
+            kernels::add(map, &workspace.map_gradient);
         }
         sums
     }
 
-    /// Compares keypoint tokens and their attention with the example's: returns the loss and leaves the
-    /// gradients in the traces.
+    /// The terms on keypoint tokens and their attention; leaves the gradients in the traces.
     pub(super) fn distill_inside(
         &self,
-        person: &PassInput,
-        by: LossFactors,
+        input: &PassInput,
+        factors: LossFactors,
         workspace: &mut Workspace,
     ) -> f64 {
         let (size, tokens) = (self.joints * self.dim, self.joints * (self.positions.len() / self.dim));
-        let DistillTargets { keypoints, attention, .. } = person.example;
+        let DistillTargets { keypoints, attention, .. } = input.distill;
         let mut sum = 0.0;
         for (l, trace) in workspace.blocks.iter_mut().enumerate() {
             trace.keypoint_gradient.clear();
@@ -96,13 +105,17 @@ impl CpuNetwork {
             if !keypoints.is_empty() {
                 trace.keypoint_gradient.resize(size, 0.0);
                 let goal = &keypoints[l * size..(l + 1) * size];
-                let error =
-                    kernels::pull(&trace.keypoints, goal, 2.0 * by.keypoints, &mut trace.keypoint_gradient);
-                sum += f64::from(by.keypoints) * f64::from(error);
+                let error = kernels::squared_error(
+                    &trace.keypoints,
+                    goal,
+                    2.0 * factors.keypoints,
+                    &mut trace.keypoint_gradient,
+                );
+                sum += f64::from(factors.keypoints) * f64::from(error);
             }
             if !attention.is_empty() {
                 let goal = &attention[l * tokens..(l + 1) * tokens];
-                sum += self.distill_attention(goal, person.keep, by.attention, trace);
+                sum += self.distill_attention(goal, input.keep, factors.attention, trace);
             }
         }
         sum
@@ -122,10 +135,10 @@ impl CpuNetwork {
             for attention in trace.attention.chunks_exact(head) {
                 kernels::add(&mut ours, &attention[row..row + kept]);
             }
-            let mass = ours.iter().sum::<f32>().max(SMALLEST_SHARE);
-            let goal_mass = keep.iter().map(|&t| goal[t]).sum::<f32>().max(SMALLEST_SHARE);
+            let mass = ours.iter().sum::<f32>().max(MIN_ATTENTION);
+            let goal_mass = keep.iter().map(|&t| goal[t]).sum::<f32>().max(MIN_ATTENTION);
             for (a, &token) in ours.iter().zip(keep) {
-                let (a, wanted) = (a.max(SMALLEST_SHARE), goal[token] / goal_mass);
+                let (a, wanted) = (a.max(MIN_ATTENTION), goal[token] / goal_mass);
                 if wanted > 0.0 {
                     sum += f64::from(factor * wanted) * f64::from((wanted * mass / a).ln());
                 }

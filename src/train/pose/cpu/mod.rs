@@ -6,6 +6,7 @@
 //! one thread with everything it needs in the core's cache, and the passes of a batch share the cores.
 //! `tests` compares all gradients with autodiff's.
 
+mod attention;
 #[allow(clippy::too_many_arguments)] // Kernels take plain slices; a struct would hide what they write.
 mod kernels;
 mod layers;

@@ -3,83 +3,107 @@
 use super::kernels;
 use super::layers::{NormTrace, grow, zeroed};
 use super::loss::{DistillTargets, LossFactors};
-use super::network::{CpuNetwork, LinearParams};
+use super::network::{BlockParams, CpuNetwork, LinearParams};
 use crate::cpu::{Mat, OutputMode, multiply};
 use crate::train::pose::loss::PoseLoss;
 
 /// What one person's pass works on.
 pub struct PassInput<'a> {
-    /// Kept tokens' patches, normalised, [k, patch values] row-major.
+    /// Patches of the kept tokens, normalised, [k, patch values] row-major.
     pub patches: &'a [f32],
     /// The whole feature, normalised, [N, patch values]; read by a feature head only.
     pub feature: &'a [f32],
     /// Numbers of the kept tokens.
     pub keep: &'a [usize],
-    /// Profiles of the targets along x, [J, W], and along y, [J, H].
+    /// Factors of the target heatmaps along x, [J, W].
     pub target_x: &'a [f32],
+    /// Factors of the target heatmaps along y, [J, H].
     pub target_y: &'a [f32],
     /// Weights of the joints, [J].
     pub weights: &'a [f32],
-    pub example: DistillTargets<'a>,
+    /// What the pass is to come near to besides the truth.
+    pub distill: DistillTargets<'a>,
+}
+
+/// How many rows of tokens a block works on: `all` of them, of which only the first `queries` are read afterwards.
+#[derive(Clone, Copy)]
+pub(super) struct BlockRows {
+    pub all: usize,
+    pub queries: usize,
 }
 
 /// What the backward pass needs from a block.
 #[derive(Default)]
 pub(super) struct BlockTrace {
-    norm1: NormTrace,
-    /// [n, 3 dim]; of a last block, the queries are those of the keypoint rows.
-    qkv: Vec<f32>,
+    pub norm1: NormTrace,
+    /// Queries, keys and values, [n, 3 dim]; of the last block, the queries are those of the keypoint rows.
+    pub qkv: Vec<f32>,
     /// Attention [heads, queries, n].
-    pub(super) attention: Vec<f32>,
-    mixed: Vec<f32>,
+    pub attention: Vec<f32>,
+    /// Values mixed by attention, [queries, dim].
+    pub mixed: Vec<f32>,
     norm2: NormTrace,
     hidden: Vec<f32>,
+    /// Derivative of the GELU at each hidden number.
     slope: Vec<f32>,
     /// The keypoint tokens after the block, [J, dim].
-    pub(super) keypoints: Vec<f32>,
-    /// Gradients that come from an example; empty without one. [J, dim] and, for each head, [J, k].
-    pub(super) keypoint_gradient: Vec<f32>,
-    pub(super) attention_gradient: Vec<f32>,
+    pub keypoints: Vec<f32>,
+    /// Gradient of the distillation with respect to the keypoint tokens, [J, dim]; empty without one.
+    pub keypoint_gradient: Vec<f32>,
+    /// Gradient of the distillation with respect to each head's attention, [J, k]; empty without one.
+    pub attention_gradient: Vec<f32>,
+}
+
+/// Gradients on the way back, named after what they are gradients of.
+#[derive(Default)]
+pub(super) struct GradientBuffers {
+    /// Of the tokens.
+    dx: Vec<f32>,
+    /// Of what a layer made that is wider than a token.
+    dwide: Vec<f32>,
+    /// Of what a layer made that is as wide as a token.
+    pub dnarrow: Vec<f32>,
+    pub dqkv: Vec<f32>,
+    pub dattention: Vec<f32>,
 }
 
 /// Memory of one thread's passes, reused from person to person.
 #[derive(Default)]
 pub struct Workspace {
+    /// The tokens, keypoints first, [J + k, dim].
     x: Vec<f32>,
     pub(super) blocks: Vec<BlockTrace>,
     head1: NormTrace,
     head_hidden: Vec<f32>,
     head2: NormTrace,
+    /// Heatmaps [J, cells], later their gradient.
     pub(super) maps: Vec<f32>,
     pub(super) scratch: Vec<f32>,
-    dx: Vec<f32>,
-    dwide: Vec<f32>,
-    dnarrow: Vec<f32>,
-    dqkv: Vec<f32>,
-    dattention: Vec<f32>,
-    pub(super) pull: Vec<f32>,
+    /// Gradient of the distillation with respect to one heatmap.
+    pub(super) map_gradient: Vec<f32>,
+    gradients: GradientBuffers,
 }
 
 impl CpuNetwork {
     /// Runs one person through the network and back: adds the gradient of the weights `w` to `g` and
-    /// returns the terms of the loss. The maps [J, cells] go into `drawn` when somebody wants them.
+    /// returns the terms of the loss. The heatmaps [J, cells] are copied to `maps` where given.
     pub fn pass(
         &self,
         w: &[f32],
         g: &mut [f32],
-        person: &PassInput,
-        by: LossFactors,
-        drawn: Option<&mut Vec<f32>>,
+        input: &PassInput,
+        factors: LossFactors,
+        maps: Option<&mut Vec<f32>>,
         workspace: &mut Workspace,
     ) -> PoseLoss {
-        self.forward(w, person.patches, person.feature, person.keep, workspace);
-        if let Some(drawn) = drawn {
-            drawn.clear();
-            drawn.extend_from_slice(&workspace.maps);
+        self.forward(w, input.patches, input.feature, input.keep, workspace);
+        if let Some(maps) = maps {
+            maps.clear();
+            maps.extend_from_slice(&workspace.maps);
         }
-        let mut loss = self.loss(person, by, workspace);
-        loss.teacher += self.distill_inside(person, by, workspace);
-        self.backward(w, g, person, workspace);
+        let mut loss = self.map_losses(input, factors, workspace);
+        loss.teacher += self.distill_inside(input, factors, workspace);
+        self.backward(w, g, input, workspace);
         loss
     }
 
@@ -97,13 +121,6 @@ impl CpuNetwork {
         &workspace.maps
     }
 
-    fn place(&self, keep: &[usize], x: &mut [f32]) {
-        let d = self.dim;
-        for (row, &token) in x[self.joints * d..].chunks_exact_mut(d).zip(keep) {
-            kernels::add(row, &self.positions[token * d..(token + 1) * d]);
-        }
-    }
-
     fn forward(
         &self,
         w: &[f32],
@@ -112,48 +129,81 @@ impl CpuNetwork {
         keep: &[usize],
         workspace: &mut Workspace,
     ) {
+        let (joints, all) = (self.joints, self.joints + keep.len());
+        let Workspace { x, blocks, scratch, .. } = workspace;
+        self.embed(w, patches, keep, x);
+        blocks.resize_with(self.blocks.len(), BlockTrace::default);
+        let last = self.blocks.len() - 1;
+        for (i, (block, trace)) in self.blocks.iter().zip(blocks).enumerate() {
+            if i > 0 {
+                self.add_positions(keep, x);
+            }
+            // Nothing reads the visual rows of the last block.
+            let rows = BlockRows { all, queries: if i == last { joints } else { all } };
+            self.block_forward(w, block, rows, x, trace, scratch);
+        }
+        self.head_forward(w, workspace);
+        if let Some(head) = &self.feature_head {
+            self.add_feature_maps(w, head, feature, workspace);
+        }
+    }
+
+    /// The tokens in front of the first block, keypoints first.
+    fn embed(&self, w: &[f32], patches: &[f32], keep: &[usize], x: &mut Vec<f32>) {
         let (d, joints, kept) = (self.dim, self.joints, keep.len());
-        let n = joints + kept;
-        workspace.blocks.resize_with(self.blocks.len(), BlockTrace::default);
-        let x = &mut workspace.x;
-        grow(x, n * d);
+        grow(x, (joints + kept) * d);
         x[..joints * d].copy_from_slice(&w[self.keypoint_token.clone()]);
         let patches = Mat::new(patches, kept, self.patch.inputs, self.patch.inputs);
         multiply(patches, self.patch.matrix(w), &mut x[joints * d..], d, OutputMode::Replace);
         kernels::add_bias(&mut x[joints * d..], &w[self.patch.bias.clone()]);
-        self.place(keep, x);
-        let last = self.blocks.len() - 1;
-        for (i, (block, trace)) in self.blocks.iter().zip(&mut workspace.blocks).enumerate() {
-            if i > 0 {
-                self.place(keep, x);
-            }
-            // Nothing reads the visual rows of the last block.
-            let queries = if i == last { joints } else { n };
-            trace.norm1.forward(w, &block.norm1, x);
-            self.attend(w, &block.qkv, trace, n, queries);
-            x.truncate(queries * d);
-            block.proj.forward(w, &trace.mixed, &mut workspace.scratch);
-            kernels::add_bias(x, &w[block.proj.bias.clone()]);
-            kernels::add(x, &workspace.scratch);
-            trace.norm2.forward(w, &block.norm2, x);
-            block.fc1.forward(w, &trace.norm2.out, &mut trace.hidden);
-            grow(&mut trace.slope, trace.hidden.len());
-            kernels::bias_gelu(&mut trace.hidden, &w[block.fc1.bias.clone()], &mut trace.slope);
-            block.fc2.forward(w, &trace.hidden, &mut workspace.scratch);
-            kernels::add_bias(x, &w[block.fc2.bias.clone()]);
-            kernels::add(x, &workspace.scratch);
-            trace.keypoints.clear();
-            trace.keypoints.extend_from_slice(&x[..joints * d]);
+        self.add_positions(keep, x);
+    }
+
+    /// Adds the position of each kept token to its row.
+    fn add_positions(&self, keep: &[usize], x: &mut [f32]) {
+        let d = self.dim;
+        for (row, &token) in x[self.joints * d..].chunks_exact_mut(d).zip(keep) {
+            kernels::add(row, &self.positions[token * d..(token + 1) * d]);
         }
-        workspace.head1.forward(w, &self.head_norm1, x);
-        self.head_fc1.forward(w, &workspace.head1.out, &mut workspace.head_hidden);
-        kernels::add_bias(&mut workspace.head_hidden, &w[self.head_fc1.bias.clone()]);
-        workspace.head2.forward(w, &self.head_norm2, &workspace.head_hidden);
-        self.head_fc2.forward(w, &workspace.head2.out, &mut workspace.maps);
-        kernels::add_bias(&mut workspace.maps, &w[self.head_fc2.bias.clone()]);
-        if let Some(head) = &self.feature_head {
-            self.add_feature_maps(w, head, feature, workspace);
-        }
+    }
+
+    fn block_forward(
+        &self,
+        w: &[f32],
+        block: &BlockParams,
+        rows: BlockRows,
+        x: &mut Vec<f32>,
+        trace: &mut BlockTrace,
+        scratch: &mut Vec<f32>,
+    ) {
+        let d = self.dim;
+        // Attention: x + proj(attend(norm1(x)))
+        trace.norm1.forward(w, &block.norm1, x);
+        self.attend(w, &block.qkv, rows, trace);
+        x.truncate(rows.queries * d);
+        block.proj.forward(w, &trace.mixed, scratch);
+        kernels::add_bias(x, &w[block.proj.bias.clone()]);
+        kernels::add(x, scratch);
+        // MLP: x + fc2(gelu(fc1(norm2(x))))
+        trace.norm2.forward(w, &block.norm2, x);
+        block.fc1.forward(w, &trace.norm2.out, &mut trace.hidden);
+        grow(&mut trace.slope, trace.hidden.len());
+        kernels::bias_gelu(&mut trace.hidden, &w[block.fc1.bias.clone()], &mut trace.slope);
+        block.fc2.forward(w, &trace.hidden, scratch);
+        kernels::add_bias(x, &w[block.fc2.bias.clone()]);
+        kernels::add(x, scratch);
+        trace.keypoints.clear();
+        trace.keypoints.extend_from_slice(&x[..self.joints * d]);
+    }
+
+    fn head_forward(&self, w: &[f32], workspace: &mut Workspace) {
+        let Workspace { x, head1, head_hidden, head2, maps, .. } = workspace;
+        head1.forward(w, &self.head_norm1, x);
+        self.head_fc1.forward(w, &head1.out, head_hidden);
+        kernels::add_bias(head_hidden, &w[self.head_fc1.bias.clone()]);
+        head2.forward(w, &self.head_norm2, head_hidden);
+        self.head_fc2.forward(w, &head2.out, maps);
+        kernels::add_bias(maps, &w[self.head_fc2.bias.clone()]);
     }
 
     /// Adds the maps that the feature itself draws.
@@ -188,151 +238,66 @@ impl CpuNetwork {
         head.gather(g, feature, &workspace.scratch);
     }
 
-    /// Attention of the first `queries` rows to all `n`.
-    fn attend(&self, w: &[f32], qkv: &LinearParams, trace: &mut BlockTrace, n: usize, queries: usize) {
-        let (d, wide) = (self.dim, 3 * self.dim);
-        grow(&mut trace.qkv, n * wide);
-        let normed = &trace.norm1.out;
-        if queries == n {
-            multiply(Mat::new(normed, n, d, d), qkv.matrix(w), &mut trace.qkv, wide, OutputMode::Replace);
-        } else {
-            let (few, all) = (Mat::new(normed, queries, d, d), Mat::new(normed, n, d, d));
-            multiply(few, qkv.part(w, 0..d), &mut trace.qkv, wide, OutputMode::Replace);
-            multiply(all, qkv.part(w, d..wide), &mut trace.qkv[d..], wide, OutputMode::Replace);
-        }
-        grow(&mut trace.attention, self.heads * queries * n);
-        grow(&mut trace.mixed, queries * d);
-        let size = d / self.heads;
-        for (h, attention) in trace.attention.chunks_exact_mut(queries * n).enumerate() {
-            let at = h * size;
-            let q = Mat::new(&trace.qkv[at..], queries, size, wide);
-            let k = Mat::new(&trace.qkv[d + at..], n, size, wide);
-            let v = Mat::new(&trace.qkv[2 * d + at..], n, size, wide);
-            multiply(q, k.t(), attention, n, OutputMode::Replace);
-            kernels::softmax(attention, n, self.scale);
-            multiply(Mat::new(attention, queries, n, n), v, &mut trace.mixed[at..], d, OutputMode::Replace);
-        }
-    }
-
-    fn backward(&self, w: &[f32], g: &mut [f32], person: &PassInput, workspace: &mut Workspace) {
+    fn backward(&self, w: &[f32], g: &mut [f32], input: &PassInput, workspace: &mut Workspace) {
         let (d, joints) = (self.dim, self.joints);
-        let n = joints + person.keep.len();
+        let all = joints + input.keep.len();
         if let Some(head) = &self.feature_head {
-            self.feature_head_backward(g, head, person.feature, workspace);
+            self.feature_head_backward(g, head, input.feature, workspace);
         }
-        // Head.
-        self.head_fc2.gather(g, &workspace.head2.out, &workspace.maps);
-        self.head_fc2.backward(w, &workspace.maps, &mut workspace.dwide);
-        zeroed(&mut workspace.dnarrow, workspace.head_hidden.len());
-        workspace.head2.backward(w, g, &self.head_norm2, &workspace.dwide, &mut workspace.dnarrow);
-        self.head_fc1.gather(g, &workspace.head1.out, &workspace.dnarrow);
-        self.head_fc1.backward(w, &workspace.dnarrow, &mut workspace.dwide);
-        zeroed(&mut workspace.dx, joints * d);
-        workspace.head1.backward(w, g, &self.head_norm1, &workspace.dwide, &mut workspace.dx);
-        // Blocks.
-        for (block, trace) in self.blocks.iter().zip(&workspace.blocks).rev() {
-            let dx = &mut workspace.dx;
-            if !trace.keypoint_gradient.is_empty() {
-                kernels::add(dx, &trace.keypoint_gradient);
-            }
-            // MLP: x + fc2(gelu(fc1(norm2(x))))
-            block.fc2.gather(g, &trace.hidden, dx);
-            block.fc2.backward(w, dx, &mut workspace.dwide);
-            kernels::scale_by(&mut workspace.dwide, &trace.slope);
-            block.fc1.gather(g, &trace.norm2.out, &workspace.dwide);
-            block.fc1.backward(w, &workspace.dwide, &mut workspace.dnarrow);
-            trace.norm2.backward(w, g, &block.norm2, &workspace.dnarrow, dx);
-            // Attention: x + proj(attend(norm1(x)))
-            block.proj.gather(g, &trace.mixed, dx);
-            block.proj.backward(w, dx, &mut workspace.dnarrow);
-            let queries = trace.mixed.len() / d;
-            self.attend_backward(
-                trace,
-                &workspace.dnarrow,
-                n,
-                queries,
-                &mut workspace.dqkv,
-                &mut workspace.dattention,
-            );
-            self.qkv_backward(w, g, &block.qkv, trace, n, queries, &workspace.dqkv, &mut workspace.dnarrow);
-            // Below a last block the visual rows have no gradient of their own.
-            dx.resize(n * d, 0.0);
-            trace.norm1.backward(w, g, &block.norm1, &workspace.dnarrow, dx);
+        self.head_backward(w, g, workspace);
+        let Workspace { blocks, gradients, .. } = workspace;
+        for (block, trace) in self.blocks.iter().zip(blocks).rev() {
+            let rows = BlockRows { all, queries: trace.mixed.len() / d };
+            self.block_backward(w, g, block, rows, trace, gradients);
         }
         // Tokens. Positions are constants.
-        kernels::add(&mut g[self.keypoint_token.clone()], &workspace.dx[..joints * d]);
-        self.patch.gather(g, person.patches, &workspace.dx[joints * d..]);
+        kernels::add(&mut g[self.keypoint_token.clone()], &gradients.dx[..joints * d]);
+        self.patch.gather(g, input.patches, &gradients.dx[joints * d..]);
     }
 
-    fn attend_backward(
-        &self,
-        trace: &BlockTrace,
-        dmixed: &[f32],
-        n: usize,
-        queries: usize,
-        dqkv: &mut Vec<f32>,
-        dattention: &mut Vec<f32>,
-    ) {
-        let (d, wide) = (self.dim, 3 * self.dim);
-        let size = d / self.heads;
-        grow(dqkv, n * wide);
-        grow(dattention, queries * n);
-        for (h, attention) in trace.attention.chunks_exact(queries * n).enumerate() {
-            let at = h * size;
-            let q = Mat::new(&trace.qkv[at..], queries, size, wide);
-            let k = Mat::new(&trace.qkv[d + at..], n, size, wide);
-            let v = Mat::new(&trace.qkv[2 * d + at..], n, size, wide);
-            let dout = Mat::new(&dmixed[at..], queries, size, d);
-            multiply(
-                Mat::new(attention, queries, n, n).t(),
-                dout,
-                &mut dqkv[2 * d + at..],
-                wide,
-                OutputMode::Replace,
-            );
-            multiply(dout, v.t(), dattention, n, OutputMode::Replace);
-            if !trace.attention_gradient.is_empty() {
-                let joints = self.joints;
-                for (row, from) in
-                    dattention.chunks_exact_mut(n).zip(trace.attention_gradient.chunks_exact(n - joints))
-                {
-                    kernels::add(&mut row[joints..], from);
-                }
-            }
-            kernels::softmax_gradient(attention, dattention, n, self.scale);
-            let dlogits = Mat::new(dattention, queries, n, n);
-            multiply(dlogits, k, &mut dqkv[at..], wide, OutputMode::Replace);
-            multiply(dlogits.t(), q, &mut dqkv[d + at..], wide, OutputMode::Replace);
-        }
+    /// From the gradient of the heatmaps to that of the keypoint rows behind the last block.
+    fn head_backward(&self, w: &[f32], g: &mut [f32], workspace: &mut Workspace) {
+        let Workspace { head1, head_hidden, head2, maps, gradients, .. } = workspace;
+        let GradientBuffers { dx, dwide, dnarrow, .. } = gradients;
+        self.head_fc2.gather(g, &head2.out, maps);
+        self.head_fc2.backward(w, maps, dwide);
+        zeroed(dnarrow, head_hidden.len());
+        head2.backward(w, g, &self.head_norm2, dwide, dnarrow);
+        self.head_fc1.gather(g, &head1.out, dnarrow);
+        self.head_fc1.backward(w, dnarrow, dwide);
+        zeroed(dx, self.joints * self.dim);
+        head1.backward(w, g, &self.head_norm1, dwide, dx);
     }
 
-    /// Gradient of the map to queries, keys and values: adds the weight's and writes the input's.
-    #[allow(clippy::too_many_arguments)] // One call; a struct for it would only repeat these names.
-    fn qkv_backward(
+    /// From the gradient of the rows behind a block to that of the rows in front of it.
+    fn block_backward(
         &self,
         w: &[f32],
         g: &mut [f32],
-        qkv: &LinearParams,
+        block: &BlockParams,
+        rows: BlockRows,
         trace: &BlockTrace,
-        n: usize,
-        queries: usize,
-        dqkv: &[f32],
-        dx: &mut Vec<f32>,
+        gradients: &mut GradientBuffers,
     ) {
-        let (d, wide) = (self.dim, 3 * self.dim);
-        let normed = &trace.norm1.out;
-        if queries == n {
-            qkv.gather(g, normed, dqkv);
-            qkv.backward(w, dqkv, dx);
-            return;
+        let GradientBuffers { dx, dwide, dnarrow, .. } = gradients;
+        if !trace.keypoint_gradient.is_empty() {
+            kernels::add(dx, &trace.keypoint_gradient);
         }
-        let (few, all) = (Mat::new(normed, queries, d, d), Mat::new(normed, n, d, d));
-        let (dq, dkv) = (Mat::new(dqkv, queries, d, wide), Mat::new(&dqkv[d..], n, 2 * d, wide));
-        let weight = &mut g[qkv.weight.clone()];
-        multiply(few.t(), dq, weight, wide, OutputMode::Add);
-        multiply(all.t(), dkv, &mut weight[d..], wide, OutputMode::Add);
-        grow(dx, n * d);
-        multiply(dkv, qkv.part(w, d..wide).t(), dx, d, OutputMode::Replace);
-        multiply(dq, qkv.part(w, 0..d).t(), dx, d, OutputMode::Add);
+        // MLP: x + fc2(gelu(fc1(norm2(x))))
+        block.fc2.gather(g, &trace.hidden, dx);
+        block.fc2.backward(w, dx, dwide);
+        kernels::scale_by(dwide, &trace.slope);
+        block.fc1.gather(g, &trace.norm2.out, dwide);
+        block.fc1.backward(w, dwide, dnarrow);
+        trace.norm2.backward(w, g, &block.norm2, dnarrow, dx);
+        // Attention: x + proj(attend(norm1(x)))
+        block.proj.gather(g, &trace.mixed, dx);
+        block.proj.backward(w, dx, dnarrow);
+        self.attend_backward(rows, trace, gradients);
+        self.qkv_backward(w, g, &block.qkv, rows, trace, gradients);
+        // Below the last block the visual rows have no gradient of their own.
+        let GradientBuffers { dx, dnarrow, .. } = gradients;
+        dx.resize(rows.all * self.dim, 0.0);
+        trace.norm1.backward(w, g, &block.norm1, dnarrow, dx);
     }
 }

@@ -1,17 +1,22 @@
-//! The course of a training as a line of bounded length.
+//! The loss over the steps of a training, with a bounded number of points.
 
 use crate::train::PoseStep;
 
-/// Points of a line at most. A wide screen has about as many pixels.
-const MOST: usize = 1200;
+/// Points of the curve at most. A wide screen has about as many pixels.
+const MAX_POINTS: usize = 1200;
 
 /// Means over a few steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CurvePoint {
+    /// Steps made.
     pub step: f64,
+    /// The whole loss.
     pub loss: f64,
+    /// Its squared error.
     pub mse: f64,
+    /// Its cross-entropy.
     pub cross_entropy: f64,
+    /// The optimizer's learning rate.
     pub learning_rate: f64,
 }
 
@@ -46,9 +51,9 @@ impl CurvePoint {
 #[derive(Clone, Debug)]
 pub struct LossCurve {
     points: Vec<CurvePoint>,
-    /// Points that make one of `points`.
+    /// Steps that are averaged into one of `points`.
     width: usize,
-    /// Those of the next one.
+    /// The steps of the next point.
     waiting: Vec<CurvePoint>,
 }
 
@@ -59,6 +64,7 @@ impl Default for LossCurve {
 }
 
 impl LossCurve {
+    /// Adds a step.
     pub fn push(&mut self, point: CurvePoint) {
         self.waiting.push(point);
         if self.waiting.len() < self.width {
@@ -66,13 +72,13 @@ impl LossCurve {
         }
         self.points.push(CurvePoint::mean(&self.waiting));
         self.waiting.clear();
-        if self.points.len() >= MOST {
+        if self.points.len() >= MAX_POINTS {
             self.points = self.points.chunks(2).map(CurvePoint::mean).collect();
             self.width *= 2;
         }
     }
 
-    /// Forgets what lies behind `step`: a resumed training makes those steps again.
+    /// Forgets the steps after `step`: a resumed training makes those steps again.
     pub fn cut(&mut self, step: u64) {
         self.points.retain(|p| p.step <= step as f64);
         self.waiting.retain(|p| p.step <= step as f64);
@@ -100,9 +106,9 @@ mod tests {
             curve.push(point(step));
         }
         let points: Vec<CurvePoint> = curve.points().collect();
-        assert!((MOST / 2..=MOST).contains(&points.len()), "{}", points.len());
+        assert!((MAX_POINTS / 2..=MAX_POINTS).contains(&points.len()), "{}", points.len());
         assert!(points.is_sorted_by(|a, b| a.step < b.step));
-        // Averages of a straight line lie on it.
+        // Averages of points on a straight line are on that line.
         assert!(points.iter().all(|p| (p.loss - (1000.0 - p.step)).abs() < 1e-6));
         assert!(points.last().unwrap().step > 99_800.0);
     }

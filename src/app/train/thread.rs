@@ -2,35 +2,30 @@
 
 use super::progress::{TrainPhase, TrainProgress};
 use super::words::sentence;
-use crate::data::SetSpec;
-use crate::synth::training_set;
+use crate::data::{DataError, MannequinSets};
 use crate::train::{self, PoseEvent, TrainConfig};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a window that closes waits for the step that runs, so that it is saved.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The window is woken at most this often.
-const WAKE: Duration = Duration::from_millis(50);
-/// Pictures of the mannequin that are validated on when it is not trained on.
-const VALIDATION_PICTURES: usize = 100;
-/// The word that stands for the mannequin in place of a folder.
-pub const MANNEQUIN: &str = "mannequin";
+/// How long a closing window waits for the current step to be finished and saved.
+const SAVE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The shortest time between two repaints for the training's sake.
+const REPAINT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What the thread and the window share: the state, and a number that rises with each change.
+/// What the thread and the window share: the progress, and a number that rises with each change.
 ///
-/// The thread folds every event into the state instead of queueing it. So no event is lost, nothing grows
-/// while the window is minimised and draws nothing, and the training never waits for the window.
+/// The thread applies every event to the progress instead of queueing it. No event is lost, nothing grows while the
+/// window is minimised and draws nothing, and the training never waits for the window.
 #[derive(Default)]
-struct Shared {
+struct SharedProgress {
     state: Mutex<(u64, TrainProgress)>,
 }
 
-impl Shared {
+impl SharedProgress {
     fn lock(&self) -> MutexGuard<'_, (u64, TrainProgress)> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,7 +40,7 @@ impl Shared {
 /// A training that runs or has ended. Dropping it stops the training and waits until it is saved.
 pub struct TrainThread {
     stop: Arc<AtomicBool>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedProgress>,
     seen: u64,
     thread: Option<JoinHandle<()>>,
     /// Do not wait for the thread any more.
@@ -53,8 +48,8 @@ pub struct TrainThread {
 }
 
 impl TrainThread {
-    /// Starts a training, or goes on with the one in `config`'s folder if it has a checkpoint. Its
-    /// progress goes on from `before`.
+    /// Starts a training, or with `resume` continues the one in `config`'s folder. Its progress continues from
+    /// `before`.
     ///
     /// # Errors
     /// The system has no more threads.
@@ -65,14 +60,14 @@ impl TrainThread {
         mut before: TrainProgress,
     ) -> std::io::Result<TrainThread> {
         let stop = Arc::new(AtomicBool::new(false));
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedProgress::default());
         before.enter(TrainPhase::Preparing, Instant::now());
         shared.change(|progress| *progress = before);
-        let (raised, told, ctx) = (stop.clone(), shared.clone(), ctx.clone());
+        let (raised, progress, ctx) = (stop.clone(), shared.clone(), ctx.clone());
         let thread = std::thread::Builder::new().name("tmpose-train".into()).spawn(move || {
             let change = |change: &mut dyn FnMut(&mut TrainProgress)| {
-                told.change(|progress| change(progress));
-                ctx.request_repaint_after(WAKE);
+                progress.change(|progress| change(progress));
+                ctx.request_repaint_after(REPAINT_INTERVAL);
             };
             if let Err(sentence) = guarded(|| work(config, resume, &change, &raised)) {
                 change(&mut |p| p.enter(TrainPhase::Failed(sentence.clone()), Instant::now()));
@@ -81,8 +76,8 @@ impl TrainThread {
         Ok(TrainThread { stop, shared, seen: 0, thread: Some(thread), abandoned: false })
     }
 
-    /// The state, if it changed since the last call.
-    pub fn news(&mut self) -> Option<TrainProgress> {
+    /// The progress, if it changed since the last call.
+    pub fn new_progress(&mut self) -> Option<TrainProgress> {
         let state = self.shared.lock();
         (state.0 != self.seen).then(|| {
             self.seen = state.0;
@@ -90,11 +85,12 @@ impl TrainThread {
         })
     }
 
-    /// Asks the training to end after the step that runs, with everything saved.
+    /// Asks the training to end after the current step, with everything saved.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
     }
 
+    /// Whether it was asked to end.
     pub fn stopping(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
@@ -104,6 +100,7 @@ impl TrainThread {
         self.abandoned = true;
     }
 
+    /// Whether the thread has ended.
     pub fn ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -115,7 +112,7 @@ impl Drop for TrainThread {
         let Some(thread) = self.thread.take() else { return };
         let start = Instant::now();
         while !thread.is_finished() {
-            if self.abandoned || start.elapsed() > PATIENCE {
+            if self.abandoned || start.elapsed() > SAVE_TIMEOUT {
                 log::warn!("the training is still busy; what is saved is its last checkpoint");
                 return;
             }
@@ -126,16 +123,21 @@ impl Drop for TrainThread {
     }
 }
 
-/// Tells the shared state.
-type Change<'a> = dyn Fn(&mut dyn FnMut(&mut TrainProgress)) + Sync + 'a;
+/// Changes the shared progress.
+type ReportChange<'a> = dyn Fn(&mut dyn FnMut(&mut TrainProgress)) + Sync + 'a;
 
 /// Carries a training out; the error is a sentence.
-fn work(mut config: TrainConfig, resume: bool, change: &Change<'_>, stop: &AtomicBool) -> Result<(), String> {
+fn work(
+    mut config: TrainConfig,
+    resume: bool,
+    change: &ReportChange<'_>,
+    stop: &AtomicBool,
+) -> Result<(), String> {
     if resume {
-        let told = history(&config.run.out);
+        let logged = logged_events(&config.run.out);
         change(&mut |p| {
             if p.last.is_none() {
-                told.iter().for_each(|event| p.tell(event, Instant::now()));
+                logged.iter().for_each(|event| p.record(event, Instant::now()));
                 p.enter(TrainPhase::Preparing, Instant::now());
             }
         });
@@ -151,48 +153,25 @@ fn work(mut config: TrainConfig, resume: bool, change: &Change<'_>, stop: &Atomi
     pool.install(|| {
         let drawing =
             |done, total| change(&mut |p| p.enter(TrainPhase::Drawing { done, total }, Instant::now()));
-        if !draw_mannequins(&mut config, &drawing, stop)? {
-            change(&mut |p| p.enter(TrainPhase::Stopped { step: 0 }, Instant::now()));
-            return Ok(());
+        let sets = MannequinSets { folder: config.run.out.clone(), progress: &drawing, stop };
+        let data = &mut config.data;
+        match sets.replace_in(&mut data.train, &mut data.val, &mut data.report) {
+            Ok(()) => {}
+            Err(DataError::DrawingStopped) => {
+                change(&mut |p| p.enter(TrainPhase::Stopped { step: 0 }, Instant::now()));
+                return Ok(());
+            }
+            Err(error) => return Err(sentence(&error.to_string())),
         }
-        let listen = |event: &PoseEvent| change(&mut |p| p.tell(event, Instant::now()));
+        let on_event = |event: &PoseEvent| change(&mut |p| p.record(event, Instant::now()));
         let command = "tmpose train --config config.toml, started in the window";
-        train::run(&config, resume, command, &listen, stop).map_err(|error| sentence(&error.to_string()))
+        train::run(&config, resume, command, &on_event, stop).map_err(|error| sentence(&error.to_string()))
     })
 }
 
-/// Puts drawn sets in the place of the word `mannequin`. False when it was stopped meanwhile.
-fn draw_mannequins(
-    config: &mut TrainConfig,
-    progress: &(dyn Fn(usize, usize) + Sync),
-    stop: &AtomicBool,
-) -> Result<bool, String> {
-    let run = config.run.out.clone();
-    let draw = |count: usize| -> Result<Option<PathBuf>, String> {
-        let folder = run.join(format!("{MANNEQUIN}-{count}"));
-        let whole =
-            training_set(&folder, count, progress, stop).map_err(|error| sentence(&error.to_string()))?;
-        Ok(whole.then_some(folder))
-    };
-    let mut drawn = None;
-    for spec in config.data.train.iter_mut().filter(|spec| spec.path == Path::new(MANNEQUIN)) {
-        let Some(folder) = draw(spec.repeat)? else { return Ok(false) };
-        *spec = SetSpec { path: folder.clone(), repeat: 1 };
-        drawn = Some(folder);
-    }
-    if config.data.val.as_deref() == Some(Path::new(MANNEQUIN)) {
-        if drawn.is_none() {
-            drawn = draw(VALIDATION_PICTURES)?;
-        }
-        config.data.val = drawn;
-        return Ok(config.data.val.is_some());
-    }
-    Ok(true)
-}
-
-/// What the run's log tells, so that the curves of a resumed training begin at its first step. Lines of
-/// another version are left out.
-fn history(run: &Path) -> Vec<PoseEvent> {
+/// The events in the run's log, so that the curves of a resumed training begin at its first step. Lines that another
+/// version wrote and this one cannot read are left out.
+fn logged_events(run: &Path) -> Vec<PoseEvent> {
     let text = std::fs::read_to_string(run.join("log.jsonl")).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
@@ -202,6 +181,6 @@ fn guarded(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-        Err(format!("The training broke off by a fault of the program ({text}); resume goes on from its last checkpoint."))
+        Err(format!("The training ended because of a bug in tmpose ({text}); resuming continues from its last checkpoint."))
     })
 }

@@ -4,14 +4,14 @@ use crate::live::{LiveResult, RecentValues};
 use crate::pose::Skeleton;
 use crate::source::TruePerson;
 
-/// Joints nearer than this share of the person box's longer side count as found (PCK@0.1).
-const NEAR: f32 = 0.1;
-/// Results over which the running means go.
-const RUNNING: usize = 100;
+/// Joints nearer than this share of the person box's longer side count as correct (PCK@0.1).
+const PCK_THRESHOLD: f32 = 0.1;
+/// Results that the running means are taken over.
+const MEAN_RESULTS: usize = 100;
 
 /// The errors of one person in one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct JointAccuracy {
+pub struct PersonAccuracy {
     /// Mean distance in pixels over the joints inside the picture.
     pub error: f32,
     /// Share of those joints that are within a tenth of the box's longer side.
@@ -20,12 +20,12 @@ pub struct JointAccuracy {
 
 /// The newest accuracy and the running means.
 pub struct LiveAccuracy {
-    recent: RecentValues<JointAccuracy>,
+    recent: RecentValues<PersonAccuracy>,
 }
 
 impl Default for LiveAccuracy {
     fn default() -> Self {
-        LiveAccuracy { recent: RecentValues::new(RUNNING) }
+        LiveAccuracy { recent: RecentValues::new(MEAN_RESULTS) }
     }
 }
 
@@ -36,7 +36,7 @@ impl LiveAccuracy {
         if skeleton.name != Skeleton::coco17().name {
             return;
         }
-        let measured: Vec<Vec<Option<JointAccuracy>>> = result
+        let measured: Vec<Vec<Option<PersonAccuracy>>> = result
             .people
             .iter()
             .map(|found| truth.iter().map(|person| measure(&found.pose.keypoints, person)).collect())
@@ -47,13 +47,13 @@ impl LiveAccuracy {
     }
 
     /// The newest one.
-    pub fn now(&self) -> Option<JointAccuracy> {
+    pub fn now(&self) -> Option<PersonAccuracy> {
         self.recent.last().copied()
     }
 
     /// Means over the last results, and how many those are.
-    pub fn mean(&self) -> Option<(JointAccuracy, usize)> {
-        let recent: Vec<JointAccuracy> = self.recent.iter().copied().collect();
+    pub fn mean(&self) -> Option<(PersonAccuracy, usize)> {
+        let recent: Vec<PersonAccuracy> = self.recent.iter().copied().collect();
         Some((mean(&recent)?, recent.len()))
     }
 
@@ -68,22 +68,22 @@ impl LiveAccuracy {
     }
 }
 
-fn measure(found: &[crate::pose::Keypoint], person: &TruePerson) -> Option<JointAccuracy> {
-    let reach = NEAR * person.bbox.w.max(person.bbox.h);
+fn measure(found: &[crate::pose::Keypoint], person: &TruePerson) -> Option<PersonAccuracy> {
+    let reach = PCK_THRESHOLD * person.bbox.w.max(person.bbox.h);
     let known = person.keypoints.iter().zip(found).filter(|(truth, _)| truth.score > 0.0);
     let distances: Vec<f32> = known.map(|(t, f)| (t.x - f.x).hypot(t.y - f.y)).collect();
     let count = distances.len() as f32;
-    (count > 0.0).then(|| JointAccuracy {
+    (count > 0.0).then(|| PersonAccuracy {
         error: distances.iter().sum::<f32>() / count,
         pck: distances.iter().filter(|d| **d <= reach).count() as f32 / count,
     })
 }
 
-/// Each true person and the one found for it: those who are nearest to each other. Somebody whom nobody found, and
-/// somebody seen twice or where nobody is, say nothing about how near estimates are.
+/// The accuracy of each true person whose nearest estimate is also nearest to it. People who are missed, and estimates
+/// that are duplicates or where there is no person, do not count: they say nothing about how near estimates are.
 ///
-/// `measured`: for each found person, the distance to each true one.
-fn pairs(measured: &[Vec<Option<JointAccuracy>>]) -> Vec<JointAccuracy> {
+/// `measured`: for each estimated person, the accuracy against each true one.
+fn pairs(measured: &[Vec<Option<PersonAccuracy>>]) -> Vec<PersonAccuracy> {
     let error = |found: usize, person: usize| measured[found][person].map_or(f32::INFINITY, |a| a.error);
     let nearest_of = |found: usize| {
         (0..measured[found].len()).min_by(|&a, &b| error(found, a).total_cmp(&error(found, b)))
@@ -97,10 +97,10 @@ fn pairs(measured: &[Vec<Option<JointAccuracy>>]) -> Vec<JointAccuracy> {
         .collect()
 }
 
-fn mean(all: &[JointAccuracy]) -> Option<JointAccuracy> {
+fn mean(all: &[PersonAccuracy]) -> Option<PersonAccuracy> {
     let count = all.len() as f32;
     let sum = all.iter().fold((0.0, 0.0), |(error, pck), a| (error + a.error, pck + a.pck));
-    (!all.is_empty()).then(|| JointAccuracy { error: sum.0 / count, pck: sum.1 / count })
+    (!all.is_empty()).then(|| PersonAccuracy { error: sum.0 / count, pck: sum.1 / count })
 }
 
 #[cfg(test)]
@@ -117,14 +117,14 @@ mod tests {
             keypoints: vec![joint(0.0, 2.0), joint(10.0, 1.0), joint(20.0, 0.0)],
         };
         let found = [joint(4.0, 0.9), joint(40.0, 0.9), joint(500.0, 0.9)];
-        assert_eq!(measure(&found, &person), Some(JointAccuracy { error: 17.0, pck: 0.5 }));
+        assert_eq!(measure(&found, &person), Some(PersonAccuracy { error: 17.0, pck: 0.5 }));
         let nobody = TruePerson { keypoints: vec![joint(0.0, 0.0)], ..person };
         assert_eq!(measure(&found, &nobody), None);
     }
 
     #[test]
     fn people_are_measured_against_those_they_stand_for() {
-        let at = |error: f32| Some(JointAccuracy { error, pck: 1.0 });
+        let at = |error: f32| Some(PersonAccuracy { error, pck: 1.0 });
         // The first found stands for the second true person, the second is far from everybody's own, the third
         // stands for the first; nobody stands for the last.
         let measured = [
