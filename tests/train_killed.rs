@@ -94,7 +94,7 @@ fn a_full_disk_keeps_the_last_checkpoint_and_says_so() {
         .unwrap();
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("no room") && text.contains("checkpoint.safetensors"), "{text}");
+    assert!(text.contains("no space") && text.contains("checkpoint.safetensors"), "{text}");
     assert!(text.contains("the earlier one is kept"), "{text}");
     assert!(std::fs::read(&checkpoint).unwrap() == before);
     let left = std::fs::read_dir(here.join("run")).unwrap().map(|e| e.unwrap().file_name());
