@@ -16,8 +16,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// Width and height of a tile, and how much more than the box it shows.
-const TILE: [usize; 2] = [240, 320];
+/// Size of a tile in pixels, and how much more than the box it shows.
+const TILE: Size = Size::new(240, 320);
 const AROUND: f64 = 1.4;
 const COLUMNS: usize = 8;
 const FRAME: [u8; 3] = [255, 64, 64];
@@ -72,7 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     if let Some(path) = args.sheet.as_ref().filter(|_| !tiles.is_empty()) {
-        let sheet = contact_sheet(&tiles, COLUMNS, Size::new(TILE[0] as u32, TILE[1] as u32));
+        let sheet = contact_sheet(&tiles, COLUMNS, TILE);
         let written = make_folder_of(path).map_err(anyhow::Error::from);
         written
             .and_then(|()| Ok(sheet.save(path)?))
@@ -114,12 +114,12 @@ fn look_at(part: &Path, args: &Args) -> anyhow::Result<(Health, Vec<Tile>)> {
 /// A person with joints and box; grey when the picture cannot be read.
 fn tile(set: &PoseSet, health: &Health, index: usize) -> Tile {
     let person = &set.persons[index];
-    let crop = CropBox::from_bbox(&person.bbox, TILE[0] as f64 / TILE[1] as f64, AROUND);
+    let crop = CropBox::from_bbox(&person.bbox, TILE.aspect(), AROUND);
     let map = Affine::from_crop(&crop, 0.0, TILE);
     let place = |x: f32, y: f32| map.apply([f64::from(x), f64::from(y)]).map(|v| v as f32);
     let mut picture = match read_image(set.image_of(person)) {
         Ok(picture) => warp(&picture, &map, TILE),
-        Err(_) => RgbImage::from_pixel(TILE[0] as u32, TILE[1] as u32, image::Rgb([90, 90, 90])),
+        Err(_) => RgbImage::from_pixel(TILE.width, TILE.height, image::Rgb([90, 90, 90])),
     };
     let b = &person.bbox;
     let ([x0, y0], [x1, y1]) = (place(b.x, b.y), place(b.x + b.w, b.y + b.h));
@@ -134,7 +134,7 @@ fn tile(set: &PoseSet, health: &Health, index: usize) -> Tile {
     let finding = health.of_person(index);
     if finding.is_some() {
         let half = FRAME_WIDTH / 2.0;
-        let [w, h] = TILE.map(|s| s as f32 - FRAME_WIDTH + 1.0);
+        let [w, h] = [TILE.width, TILE.height].map(|side| side as f32 - FRAME_WIDTH + 1.0);
         draw_box(&mut picture, &BBox { x: half - 0.5, y: half - 0.5, w, h }, FRAME, FRAME_WIDTH);
     }
     let caption = match finding {

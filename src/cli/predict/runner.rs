@@ -7,7 +7,7 @@ use super::people::Finder;
 use super::results::{ImageEntry, Results};
 use crate::draw::{PoseColors, draw_person};
 use crate::infer::{Estimator, Settings};
-use crate::pose::Pose;
+use crate::pose::{Pose, Size};
 use crate::source::{Frame, Source, VideoSource, VideoWriter, load_picture};
 use crate::track::{FrameInfo, Tracker};
 use crate::vision::BBox;
@@ -192,7 +192,7 @@ impl Runner {
                     self.without_boxes += 1;
                     return Ok(None);
                 };
-                let (at, scores) = usable(boxes.persons(id), img.dimensions());
+                let (at, scores) = usable(boxes.persons(id), img.dimensions().into());
                 let (estimates, ..) = self.estimator.estimate(img, &at, &self.settings, false)?;
                 let seen = estimates.into_iter().zip(scores);
                 let seen = seen.map(|(e, box_score)| Seen { pose: e.pose, box_score, number: None });
@@ -221,11 +221,11 @@ struct Seen {
 
 /// The boxes of a file that can be looked at, and their scores. A box that annotation or detector left without
 /// area holds nobody.
-fn usable(persons: &[PersonBox], (width, height): (u32, u32)) -> (Vec<BBox>, Vec<f64>) {
+fn usable(persons: &[PersonBox], picture: Size) -> (Vec<BBox>, Vec<f64>) {
     persons
         .iter()
         .filter_map(|p| {
-            let bbox = if p.annotated { p.bbox.clipped(width, height)? } else { p.bbox };
+            let bbox = if p.annotated { p.bbox.clipped(picture)? } else { p.bbox };
             (bbox.w >= 1.0 && bbox.h >= 1.0).then_some((bbox, p.score))
         })
         .unzip()
