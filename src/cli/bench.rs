@@ -133,7 +133,7 @@ fn measure(
     let mut estimator = Estimator::from_parts(model, info, device.clone());
     let persons = usize::from(args.persons);
     let img = picture();
-    let boxes = vec![BBox::whole(img.width(), img.height()); persons];
+    let boxes = vec![BBox::whole(img.dimensions().into()); persons];
     let names = match peers.as_deref_mut() {
         Some(peers) => peers.load(&config, device.is_gpu(), persons)?,
         None => Vec::new(),

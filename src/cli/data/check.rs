@@ -124,11 +124,10 @@ fn check_part(part: &Path, args: &DataCheckArgs) -> anyhow::Result<(Health, Vec<
 fn tile(set: &PoseSet, health: &Health, index: usize) -> Tile {
     let person = &set.persons[index];
     let crop = CropBox::from_bbox(&person.bbox, TILE.aspect(), TILE_MARGIN);
-    let wh = [TILE.width, TILE.height].map(|side| side as usize);
-    let map = Affine::from_crop(&crop, 0.0, wh);
+    let map = Affine::from_crop(&crop, 0.0, TILE);
     let place = |x: f32, y: f32| map.apply([f64::from(x), f64::from(y)]).map(|v| v as f32);
     let mut picture = match read_image(set.image_of(person)) {
-        Ok(picture) => warp(&picture, &map, wh),
+        Ok(picture) => warp(&picture, &map, TILE),
         Err(_) => RgbImage::from_pixel(TILE.width, TILE.height, image::Rgb([90, 90, 90])),
     };
     let b = &person.bbox;

@@ -69,12 +69,12 @@ pub fn run(args: DataShowArgs) -> anyhow::Result<()> {
         println!("{note}");
     }
     mixture.thin_to(args.count);
-    let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
+    let [input, heatmap] = [shape.input, shape.heatmap].map(Size::from_hw);
     let augmentation = config.augmentation.clone();
-    let samples = CropDataset { mixture, skeleton, augmentation, seed: args.seed, input_wh, heatmap_wh };
+    let samples = CropDataset { mixture, skeleton, augmentation, seed: args.seed, input, heatmap };
     let tiles: Vec<Tile> =
         (0..samples.len()).map(|i| tile(&samples, i, config.loss.sigma)).collect::<Result<_, _>>()?;
-    let cell = Size::new(2 * input_wh[0] as u32 + GAP, input_wh[1] as u32);
+    let cell = Size::new(2 * input.width + GAP, input.height);
     make_folder_of(&args.out)
         .map_err(anyhow::Error::from)
         .and_then(|()| Ok(contact_sheet(&tiles, COLUMNS, cell).save(&args.out)?))
@@ -95,22 +95,21 @@ fn settings(path: &Path) -> anyhow::Result<TrainConfig> {
 /// the loss are paler.
 fn tile(samples: &CropDataset, index: usize, sigma: f32) -> anyhow::Result<Tile> {
     let sample = samples.draw(index, 0);
-    let seen = colours(&samples.pixels(index, &sample)?, samples.input_wh);
+    let seen = colours(&samples.pixels(index, &sample)?, samples.input);
     let joints = samples.joints(index, &sample);
-    let [columns, rows] = samples.heatmap_wh;
-    let targets = gaussian_targets(&joints, [rows, columns], sigma);
+    let targets = gaussian_targets(&joints, samples.heatmap, sigma);
     let with_maps = overlaid(&seen, &targets, &samples.skeleton);
     let mut with_joints = seen;
     // Heatmap and input share their border pixels' centres (docs/METHOD.md, "Affine map").
-    let zoom: [f32; 2] =
-        std::array::from_fn(|k| (samples.input_wh[k] as f32 - 1.0) / (samples.heatmap_wh[k] as f32 - 1.0));
+    let Size { width, height } = samples.input;
+    let zoom = [(width, samples.heatmap.width), (height, samples.heatmap.height)]
+        .map(|(pixels, cells)| (pixels as f32 - 1.0) / (cells as f32 - 1.0));
     let joint = |&[x, y, weight]: &[f32; 3]| {
         // Opacity falls faster than weight, so that half a weight is visible.
         Keypoint { x: x * zoom[0], y: y * zoom[1], score: (weight * 1.4 - 0.4).max(weight * 0.2) }
     };
     let pose = Pose { keypoints: joints.iter().map(joint).collect(), score: 1.0 };
     draw_pose(&mut with_joints, &pose, &samples.skeleton, 0.0);
-    let [width, height] = samples.input_wh.map(|s| s as u32);
     let mut picture = RgbImage::new(2 * width + GAP, height);
     imageops::replace(&mut picture, &with_joints, 0, 0);
     imageops::replace(&mut picture, &with_maps, i64::from(width + GAP), 0);
@@ -120,8 +119,7 @@ fn tile(samples: &CropDataset, index: usize, sigma: f32) -> anyhow::Result<Tile>
 /// The person's id, and how the crop was augmented.
 fn caption(samples: &CropDataset, index: usize, sample: &AugmentedCrop) -> String {
     let (_, person, _) = samples.person(index);
-    let aspect = samples.input_wh[0] as f64 / samples.input_wh[1] as f64;
-    let plain = CropBox::from_bbox(&person.bbox, aspect, BOX_PADDING);
+    let plain = CropBox::from_bbox(&person.bbox, samples.input.aspect(), BOX_PADDING);
     let mut text = format!("{} x{:.2}", person.id, sample.crop.scale[0] / plain.scale[0]);
     if sample.rotation != 0.0 {
         text += &format!(" {:+.0} deg", sample.rotation);
@@ -133,11 +131,10 @@ fn caption(samples: &CropDataset, index: usize, sample: &AugmentedCrop) -> Strin
 }
 
 /// The picture that normalised pixels [3, H, W] were made from.
-fn colours(pixels: &[f32], [width, height]: [usize; 2]) -> RgbImage {
-    let size = width * height;
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let at = y as usize * width + x as usize;
-        let value = |c: usize| (pixels[c * size + at] * IMAGENET_STD[c] + IMAGENET_MEAN[c]) * 255.0;
+fn colours(pixels: &[f32], size: Size) -> RgbImage {
+    RgbImage::from_fn(size.width, size.height, |x, y| {
+        let at = y as usize * size.width as usize + x as usize;
+        let value = |c: usize| (pixels[c * size.area() + at] * IMAGENET_STD[c] + IMAGENET_MEAN[c]) * 255.0;
         // The cast saturates.
         Rgb(std::array::from_fn(|c| value(c).round() as u8))
     })
@@ -148,14 +145,14 @@ fn overlaid(seen: &RgbImage, targets: &Targets, skeleton: &Skeleton) -> RgbImage
     let (width, height) = seen.dimensions();
     let maps = &targets.maps;
     let zoom = [
-        (maps.width.max(1) as f32 - 1.0) / (width.max(2) as f32 - 1.0),
-        (maps.height.max(1) as f32 - 1.0) / (height.max(2) as f32 - 1.0),
+        (maps.size.width.max(1) as f32 - 1.0) / (width.max(2) as f32 - 1.0),
+        (maps.size.height.max(1) as f32 - 1.0) / (height.max(2) as f32 - 1.0),
     ];
     RgbImage::from_fn(width, height, |x, y| {
         let [u, v] = [x as f32 * zoom[0], y as f32 * zoom[1]];
         let mut color = seen.get_pixel(x, y).0.map(|c| f32::from(c) * DARKENED);
         for (j, &weight) in targets.weights.iter().enumerate() {
-            let ink = weight * between(maps.map(j), [maps.width, maps.height], u, v);
+            let ink = weight * between(maps.map(j), maps.size, u, v);
             let joint = joint_color(skeleton, j);
             for (c, &full) in color.iter_mut().zip(&joint) {
                 *c += (f32::from(full) - *c) * ink;
@@ -166,7 +163,8 @@ fn overlaid(seen: &RgbImage, targets: &Targets, skeleton: &Skeleton) -> RgbImage
 }
 
 /// The value of a map [H, W] at (u, v), bilinear.
-fn between(map: &[f32], [width, height]: [usize; 2], u: f32, v: f32) -> f32 {
+fn between(map: &[f32], size: Size, u: f32, v: f32) -> f32 {
+    let [height, width] = size.hw();
     let (x, y) = (u.floor() as usize, v.floor() as usize);
     let (fx, fy) = (u - x as f32, v - y as f32);
     let at = |x: usize, y: usize| map[y.min(height - 1) * width + x.min(width - 1)];
@@ -184,7 +182,7 @@ mod tests {
         let picture = RgbImage::from_fn(5, 4, |x, y| Rgb([x as u8 * 50, y as u8 * 60, (x + y) as u8 * 30]));
         let mut pixels = vec![0.0; 3 * 5 * 4];
         normalize_into(&picture, &mut pixels);
-        assert_eq!(colours(&pixels, [5, 4]), picture);
+        assert_eq!(colours(&pixels, Size::new(5, 4)), picture);
     }
 
     #[test]
@@ -193,7 +191,7 @@ mod tests {
         let mut joints = vec![[0.0; 3]; 17];
         joints[0] = [10.0, 20.0, 1.0];
         joints[5] = [40.0, 50.0, 0.5];
-        let targets = gaussian_targets(&joints, [64, 48], 2.0);
+        let targets = gaussian_targets(&joints, Size::new(48, 64), 2.0);
         let out = overlaid(&RgbImage::new(189, 253), &targets, skeleton);
         assert_eq!(out.get_pixel(40, 80).0, joint_color(skeleton, 0));
         assert_eq!(

@@ -7,7 +7,7 @@ use super::people::PeopleFinder;
 use super::results::{ImageEntry, Results};
 use crate::draw::{PoseColors, draw_person};
 use crate::infer::{Estimator, Settings};
-use crate::pose::Pose;
+use crate::pose::{Pose, Size};
 use crate::source::{Frame, Source, VideoSource, VideoWriter, load_picture};
 use crate::track::{FrameInfo, Tracker};
 use crate::vision::BBox;
@@ -202,7 +202,7 @@ impl PredictRunner {
                     self.without_boxes += 1;
                     return Ok(None);
                 };
-                let (at, scores) = usable(boxes.persons(id), img.dimensions());
+                let (at, scores) = usable(boxes.persons(id), img.dimensions().into());
                 let (estimates, ..) = self.estimator.estimate(img, &at, &self.settings, false)?;
                 let seen = estimates.into_iter().zip(scores);
                 let seen = seen.map(|(e, box_score)| PersonResult { pose: e.pose, box_score, track_id: None });
@@ -230,11 +230,11 @@ struct PersonResult {
 }
 
 /// The boxes of a file that have an area, and their scores.
-fn usable(persons: &[PersonBox], (width, height): (u32, u32)) -> (Vec<BBox>, Vec<f64>) {
+fn usable(persons: &[PersonBox], picture: Size) -> (Vec<BBox>, Vec<f64>) {
     persons
         .iter()
         .filter_map(|p| {
-            let bbox = if p.annotated { p.bbox.clipped(width, height)? } else { p.bbox };
+            let bbox = if p.annotated { p.bbox.clipped(picture)? } else { p.bbox };
             (bbox.w >= 1.0 && bbox.h >= 1.0).then_some((bbox, p.score))
         })
         .unzip()

@@ -44,7 +44,7 @@ pub struct FeatureBuilder<'a> {
 impl FeatureBuilder<'_> {
     /// Features of the training samples, drawn as in draw number `draw` of the crops; `None` when the work was stopped.
     ///
-    /// The record of a picture that cannot be decoded starts with NaN ([`is_bad`]).
+    /// The record of a picture that cannot be decoded starts with NaN ([`is_unreadable`](super::cached::is_unreadable)).
     ///
     /// # Errors
     /// The cache cannot be read or written.
@@ -211,11 +211,6 @@ pub fn cache_need(
 /// The folder in the cache of what belongs to one draw of the crops; that of the first draw has no number.
 fn draw_folder(part: &str, draw: u64) -> String {
     if draw == 0 { part.into() } else { format!("{part}-{draw}") }
-}
-
-/// True when the sample's picture could not be decoded.
-pub fn is_bad(cache: &FeatureCache, index: usize) -> bool {
-    cache.sample(index).first().is_some_and(|v| v.is_nan())
 }
 
 fn backbone_fingerprint(model: &TmPose) -> String {

@@ -1,8 +1,8 @@
 //! What a training with a frozen backbone reads in place of pictures.
 
-use super::cached::CachedSet;
+use super::cached::{CachedSet, is_unreadable};
 use super::events::PoseEvent;
-use super::features::{FeatureBuilder, is_bad};
+use super::features::FeatureBuilder;
 use super::init::{calibrate, channel_scale};
 use crate::data::{CropDataset, FeatureCache};
 use crate::model::TmPose;
@@ -74,7 +74,7 @@ impl FrozenInputs<'_> {
     /// Notes the pictures that cannot be decoded.
     fn check_bad(&self, cache: &FeatureCache, emit: &mut dyn FnMut(PoseEvent)) -> Result<(), TrainError> {
         let samples = self.samples;
-        let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(cache, i)).collect();
+        let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_unreadable(cache, i)).collect();
         if bad.is_empty() {
             return Ok(());
         }

@@ -19,7 +19,7 @@ use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
 use crate::model::{KeepRatio, ModelConfig, TmPose, TokenBudget};
-use crate::pose::{Keypoint, Skeleton};
+use crate::pose::{Keypoint, Size, Skeleton};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
 use crate::train::distill::{DistillWeights, Teacher};
@@ -313,8 +313,8 @@ fn samples(
     seed: u64,
     shape: &ModelConfig,
 ) -> CropDataset {
-    let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
-    CropDataset { mixture, skeleton: skeleton.clone(), augmentation, seed, input_wh, heatmap_wh }
+    let [input, heatmap] = [shape.input, shape.heatmap].map(Size::from_hw);
+    CropDataset { mixture, skeleton: skeleton.clone(), augmentation, seed, input, heatmap }
 }
 
 fn open_teacher(
