@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jobs::OutputNames;
 use people::PeopleArgs;
 use results::Results;
-use runner::{PredictRunner, PeopleSource};
+use runner::{PeopleSource, PredictRunner};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `tmpose predict`.

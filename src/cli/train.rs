@@ -10,8 +10,8 @@ use crate::cli::stop_flag;
 use crate::train::{self, PoseEvent, PoseStep, TrainConfig, TrainSettings};
 use anyhow::Context;
 use flags::ConfigArgs;
-use terminal::{TerminalReporter, remaining_text};
 use std::path::Path;
+use terminal::{TerminalReporter, remaining_text};
 
 /// Arguments of `tmpose train`: those of a pose network, or a subcommand for another network.
 #[derive(clap::Args)]

@@ -137,7 +137,10 @@ mod tests {
         assert!(error.to_string().contains("nobody.safetensors"), "{error}");
         let weights = Some(PathBuf::from("nowhere.safetensors"));
         assert!(
-            run(ViewArgs { weights, ..ViewArgs::default() }).unwrap_err().to_string().contains("nowhere.safetensors")
+            run(ViewArgs { weights, ..ViewArgs::default() })
+                .unwrap_err()
+                .to_string()
+                .contains("nowhere.safetensors")
         );
     }
 }

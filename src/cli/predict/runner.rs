@@ -205,7 +205,8 @@ impl PredictRunner {
                 let (at, scores) = usable(boxes.persons(id), img.dimensions().into());
                 let (estimates, ..) = self.estimator.estimate(img, &at, &self.settings, false)?;
                 let seen = estimates.into_iter().zip(scores);
-                let seen = seen.map(|(e, box_score)| PersonResult { pose: e.pose, box_score, track_id: None });
+                let seen =
+                    seen.map(|(e, box_score)| PersonResult { pose: e.pose, box_score, track_id: None });
                 Ok(Some((id, seen.collect())))
             }
         }

@@ -306,7 +306,10 @@ mod tests {
     fn a_wrong_value_is_refused_with_the_reason() {
         let error = |flags: [&str; 2]| {
             let line = std::iter::once("train").chain(flags);
-            TrainCommandLine::<TrainConfig>::try_parse_from(line).err().map(|e| e.to_string()).unwrap_or_default()
+            TrainCommandLine::<TrainConfig>::try_parse_from(line)
+                .err()
+                .map(|e| e.to_string())
+                .unwrap_or_default()
         };
         assert!(error(["--batch", "many"]).contains("'many' for '--batch <N>': invalid digit"));
         assert!(error(["--variant", "tmpose-x"]).contains("tmpose-l-d24"));

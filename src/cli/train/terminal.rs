@@ -53,7 +53,9 @@ impl TerminalReporter {
         match self.stopped.get() {
             None => Ok(()),
             Some(0) => {
-                bail!("stopped before the first step; the same command continues with what is computed so far")
+                bail!(
+                    "stopped before the first step; the same command continues with what is computed so far"
+                )
             }
             Some(step) => {
                 bail!("stopped after step {step}; `tmpose {command} --resume {out}` continues from there")

@@ -3,7 +3,7 @@
 use super::memory;
 use super::on_demand::Permits;
 use super::report::{FrameCounts, LiveRow, LiveSamples};
-use super::{Pace, MeasurementPlan};
+use super::{MeasurementPlan, Pace};
 use crate::live::{DetectorStatus, LiveResult, ModelStatus, Notifier, Pipeline};
 use anyhow::bail;
 use std::sync::Arc;
@@ -43,7 +43,12 @@ impl LiveBench {
     }
 
     /// Measures the source of number `source`, which was just opened.
-    pub fn measure(&self, plan: &MeasurementPlan, source: u64, permits: Option<&Permits>) -> anyhow::Result<LiveRow> {
+    pub fn measure(
+        &self,
+        plan: &MeasurementPlan,
+        source: u64,
+        permits: Option<&Permits>,
+    ) -> anyhow::Result<LiveRow> {
         let first = self.warm_up(source, permits)?;
         memory::forget_peak();
         let begin = frame_counts(&self.live);

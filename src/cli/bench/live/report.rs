@@ -246,7 +246,8 @@ impl LiveReport {
         let stages = FrameTimes::default().stages().map(|(name, _)| name);
         let names: Vec<&str> = ["pace", "people"].into_iter().chain(stages).collect();
         text += &markdown_table(&names, &self.rows.iter().map(LiveRow::stage_cells).collect::<Vec<_>>());
-        let lines: Vec<String> = self.rows.iter().map(LiveRow::memory_line).filter(|l| !l.is_empty()).collect();
+        let lines: Vec<String> =
+            self.rows.iter().map(LiveRow::memory_line).filter(|l| !l.is_empty()).collect();
         if !lines.is_empty() {
             let _ = write!(text, "\n{}\n", lines.join("\n"));
         }
