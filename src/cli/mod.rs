@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand, wired together here.
 //!
-//! A subcommand is a file `cli/<name>.rs` with `#[derive(clap::Args)] pub struct Args` and
-//! `pub fn run(args: Args) -> anyhow::Result<()>`; a `pub mod` line and a line in `subcommands!` below
+//! A subcommand is a file `cli/<name>.rs` with `#[derive(clap::Args)] pub struct NameArgs` and
+//! `pub fn run(args: NameArgs) -> anyhow::Result<()>`; a `pub mod` line and a line in `subcommands!` below
 //! plug it in.
 
 mod choices;
@@ -45,7 +45,7 @@ struct Cli {
     command: Option<Command>,
     #[cfg(feature = "window")]
     #[command(flatten)]
-    view: view::Args,
+    view: view::ViewArgs,
     /// Say more on stderr: once for what is happening, twice for details
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -53,12 +53,12 @@ struct Cli {
 
 /// Declares the subcommands and their dispatch from one list, so that adding one is one line.
 macro_rules! subcommands {
-    ($($(#[$meta:meta])* $name:ident => $module:ident,)*) => {
+    ($($(#[$meta:meta])* $name:ident => $module:ident::$args:ident,)*) => {
         #[derive(clap::Subcommand)]
         // Parsed once, moved once: the size of the largest variant costs nothing.
         #[allow(clippy::large_enum_variant)]
         enum Command {
-            $($(#[$meta])* $name($module::Args),)*
+            $($(#[$meta])* $name($module::$args),)*
         }
 
         // The arms repeat each command's attributes, of which only `cfg` means anything there.
@@ -74,29 +74,29 @@ macro_rules! subcommands {
 subcommands! {
     /// Open the window (also without a command)
     #[cfg(feature = "window")]
-    View => view,
+    View => view::ViewArgs,
     /// Estimate poses in pictures, folders and videos without a window
-    Predict => predict,
+    Predict => predict::PredictArgs,
     /// Train a network on labelled pictures of people
-    Train => train,
+    Train => train::TrainArgs,
     /// Measure the accuracy of weights on labelled pictures
-    Eval => eval,
+    Eval => eval::EvalArgs,
     /// Compare masks and keep ratios on an annotated set: accuracy, arithmetic and time
-    Ablate => ablate,
+    Ablate => ablate::AblateArgs,
     /// Look over a set of labelled people before training on it
-    Data => data,
+    Data => data::DataArgs,
     /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose, RTMDet-nano) into a weights file
-    Import => import,
+    Import => import::ImportArgs,
     /// Average the weights of networks that come from one start: often better than each of them
-    Average => average,
+    Average => average::AverageArgs,
     /// Measure how long each stage takes, for every variant, keep ratio and device
-    Bench => bench,
+    Bench => bench::BenchArgs,
     /// Count the arithmetic of every variant and keep ratio, honestly or as the paper does
-    Macs => macs,
+    Macs => macs::MacsArgs,
     /// List the cameras and their formats, or take test pictures with one
-    Cameras => cameras,
+    Cameras => cameras::CamerasArgs,
     /// Draw a training or test set of people whose joints are known
-    Mannequin => mannequin,
+    Mannequin => mannequin::MannequinArgs,
 }
 
 /// Parses the arguments, runs the subcommand and turns its outcome into an exit code: 0 when all went

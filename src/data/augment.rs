@@ -2,7 +2,7 @@
 //! (docs/METHOD.md, "Augmentation"), drawn from a generator that depends on the sample alone.
 
 use super::set::PersonAnnotation;
-use crate::pose::Skeleton;
+use crate::pose::{Size, Skeleton};
 use crate::settings::{InvalidSetting, define_settings, require, require_share};
 use crate::vision::{self, Affine, BOX_PADDING, CropBox};
 use image::RgbImage;
@@ -164,19 +164,15 @@ impl AugmentedCrop {
         AugmentedCrop { crop, rotation, mirrored, brightness }
     }
 
-    /// Map from the pixels of a picture `width` wide to an output of `out_wh` pixels.
-    pub fn affine(&self, width: u32, out_wh: [usize; 2]) -> Affine {
-        let crop = Affine::from_crop(&self.crop, self.rotation, out_wh);
-        if self.mirrored {
-            crop.compose(&Affine([[-1.0, 0.0, f64::from(width) - 1.0], [0.0, 1.0, 0.0]]))
-        } else {
-            crop
-        }
+    /// Map from the pixels of a picture `width` wide to an output of `size` pixels.
+    pub fn affine(&self, width: u32, size: Size) -> Affine {
+        let crop = Affine::from_crop(&self.crop, self.rotation, size);
+        if self.mirrored { crop.compose(&Affine::mirror(width)) } else { crop }
     }
 
-    /// The crop's pixels.
-    pub fn render(&self, picture: &RgbImage, out_wh: [usize; 2]) -> RgbImage {
-        let mut crop = vision::warp(picture, &self.affine(picture.width(), out_wh), out_wh);
+    /// The crop as `size` pixels.
+    pub fn render(&self, picture: &RgbImage, size: Size) -> RgbImage {
+        let mut crop = vision::warp(picture, &self.affine(picture.width(), size), size);
         if self.brightness != 1.0 {
             for value in crop.iter_mut() {
                 // The cast saturates, which is the clipping wanted here.
@@ -186,15 +182,16 @@ impl AugmentedCrop {
         crop
     }
 
-    /// Joints on the heatmap, [x, y, weight], in the order that the (mirrored) crop shows them.
+    /// Joints `[x, y, weight]` on a heatmap of `size` cells, in cells, in the order that the (mirrored) crop
+    /// shows them. `width` is the picture's.
     pub fn joints(
         &self,
         person: &PersonAnnotation,
         width: u32,
-        heatmap_wh: [usize; 2],
+        size: Size,
         skeleton: &Skeleton,
     ) -> Vec<[f32; 3]> {
-        let map = self.affine(width, heatmap_wh);
+        let map = self.affine(width, size);
         let order: Vec<usize> =
             if self.mirrored { skeleton.mirror() } else { (0..person.keypoints.len()).collect() };
         order
@@ -252,8 +249,8 @@ mod tests {
         let how = Augmentation { mirror: 1.0, ..Augmentation::none() };
         let (plain, mirrored) = (draw(&Augmentation::none(), 1), draw(&how, 1));
         let skeleton = Skeleton::coco17();
-        let a = plain.joints(&person(), 120, [48, 64], skeleton);
-        let b = mirrored.joints(&person(), 120, [48, 64], skeleton);
+        let a = plain.joints(&person(), 120, Size::new(48, 64), skeleton);
+        let b = mirrored.joints(&person(), 120, Size::new(48, 64), skeleton);
         for (j, m) in skeleton.mirror().into_iter().enumerate() {
             assert!((a[m][0] + b[j][0] - 47.0).abs() < 1e-3, "joint {j}: {:?} {:?}", a[m], b[j]);
             assert!((a[m][1] - b[j][1]).abs() < 1e-3);

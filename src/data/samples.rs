@@ -5,7 +5,7 @@ use super::error::DataError;
 use super::features::Fingerprint;
 use super::mixture::Mixture;
 use super::set::{DatasetImage, PersonAnnotation, PoseSet};
-use crate::pose::Skeleton;
+use crate::pose::{Size, Skeleton};
 use crate::vision::normalize_into;
 use image::RgbImage;
 
@@ -22,10 +22,10 @@ pub struct CropDataset {
     pub augmentation: Augmentation,
     /// Of the crops; another seed draws other ones.
     pub seed: u64,
-    /// Width and height of the network's input in pixels.
-    pub input_wh: [usize; 2],
-    /// Width and height of its heatmaps in cells.
-    pub heatmap_wh: [usize; 2],
+    /// Size of the network's input in pixels.
+    pub input: Size,
+    /// Size of its heatmaps in cells.
+    pub heatmap: Size,
 }
 
 impl CropDataset {
@@ -50,15 +50,21 @@ impl CropDataset {
     /// The sample's crop; another one for every `round`.
     pub fn draw(&self, index: usize, round: u64) -> AugmentedCrop {
         let (_, person, picture) = self.person(index);
-        let aspect = self.input_wh[0] as f64 / self.input_wh[1] as f64;
         let mut rng = generator(self.seed, CROPS, index as u64, round);
-        AugmentedCrop::draw(person, picture.size.width, aspect, &self.skeleton, &self.augmentation, &mut rng)
+        AugmentedCrop::draw(
+            person,
+            picture.size.width,
+            self.input.aspect(),
+            &self.skeleton,
+            &self.augmentation,
+            &mut rng,
+        )
     }
 
     /// Joints on the heatmap, [x, y, weight].
     pub fn joints(&self, index: usize, sample: &AugmentedCrop) -> Vec<[f32; 3]> {
         let (_, person, picture) = self.person(index);
-        sample.joints(person, picture.size.width, self.heatmap_wh, &self.skeleton)
+        sample.joints(person, picture.size.width, self.heatmap, &self.skeleton)
     }
 
     /// The crop as the network's input, 3 x height x width.
@@ -67,8 +73,8 @@ impl CropDataset {
     /// The picture cannot be decoded.
     pub fn pixels(&self, index: usize, sample: &AugmentedCrop) -> Result<Vec<f32>, DataError> {
         let (_, _, picture) = self.person(index);
-        let crop = sample.render(&read_image(picture)?, self.input_wh);
-        let mut pixels = vec![0.0; 3 * self.input_wh[0] * self.input_wh[1]];
+        let crop = sample.render(&read_image(picture)?, self.input);
+        let mut pixels = vec![0.0; 3 * self.input.area()];
         normalize_into(&crop, &mut pixels);
         Ok(pixels)
     }
@@ -76,7 +82,7 @@ impl CropDataset {
     /// A short text that differs when any crop of `round` differs.
     pub fn fingerprint(&self, round: u64) -> String {
         let mut print = Fingerprint::default();
-        print.add(format!("{:?}", self.input_wh).as_bytes());
+        print.add(format!("{:?}", [self.input.width, self.input.height]).as_bytes());
         for index in 0..self.len() {
             let (_, _, picture) = self.person(index);
             print.add(picture.path.file_name().unwrap_or_default().as_encoded_bytes());

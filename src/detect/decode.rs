@@ -5,6 +5,7 @@ use super::cpu::CpuLevel;
 use super::letterbox::Letterbox;
 use super::net::STRIDES;
 use super::nms::suppress;
+use crate::pose::Size;
 use crate::vision::{BBox, Detection};
 
 /// The people in one picture, best first. Scores below the threshold are left out before anything is computed of
@@ -24,7 +25,7 @@ pub fn decode(
             let [left, top, right, bottom] = distances.map(|d| d.max(0.0));
             let (x, y) = ((column * stride) as f32, (row * stride) as f32);
             let bbox = BBox { x: x - left, y: y - top, w: left + right, h: top + bottom };
-            let inside = letterbox.to_picture(&bbox).intersected(size[0], size[1]);
+            let inside = letterbox.to_picture(&bbox).intersected(Size::new(size[0], size[1]));
             let bbox = inside.filter(|b| [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite()));
             found.extend(bbox.map(|bbox| Detection { bbox, score: sigmoid(score) }));
         }

@@ -4,6 +4,7 @@ use super::cpu::Map;
 use super::letterbox::{Letterbox, PADDING};
 use crate::gpu::kernels::{KernelError, UploadedImage};
 use crate::gpu::{ComputeDevice, DeviceImage};
+use crate::pose::Size;
 use burn::prelude::*;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -28,10 +29,13 @@ pub fn on_device(
 ) -> Result<Tensor<4>, KernelError> {
     let uploaded: Option<Vec<Rc<UploadedImage>>> = placed.iter().map(|(image, _)| image.on(device)).collect();
     if let (Some(kernels), Some(uploaded)) = (device.kernels(), uploaded) {
-        let pictures: Vec<(&UploadedImage, [u32; 2])> = uploaded
+        let pictures: Vec<(&UploadedImage, Size)> = uploaded
             .iter()
             .zip(placed)
-            .map(|(picture, (_, letterbox))| (picture.as_ref(), letterbox.size_in_square()))
+            .map(|(picture, (_, letterbox))| {
+                let [width, height] = letterbox.size_in_square();
+                (picture.as_ref(), Size::new(width, height))
+            })
             .collect();
         return kernels.letterbox(&pictures, side, PADDING, &device.device);
     }
@@ -104,7 +108,8 @@ mod tests {
         assert!(apart(&sizes, 96, &device) <= 1e-4);
         let blank = RgbImage::new(0, 0);
         let empty = device.kernels().unwrap().upload(&blank).unwrap();
-        let squares = device.kernels().unwrap().letterbox(&[(&empty, [0, 0])], 8, PADDING, &device.device);
+        let squares =
+            device.kernels().unwrap().letterbox(&[(&empty, Size::default())], 8, PADDING, &device.device);
         let found: Vec<f32> = squares.unwrap().into_data().try_into_vec().unwrap();
         let grey = crate::vision::normalization_table().map(|values| values[usize::from(PADDING)]);
         let plane = |c: usize| &found[c * 64..][..64];

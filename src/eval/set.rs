@@ -5,7 +5,7 @@ use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::gpu::ComputeDevice;
 use crate::infer::{CpuEncoder, Network, Settings, Timing};
 use crate::model::{ModelConfig, TmPose};
-use crate::pose::{Keypoint, Skeleton};
+use crate::pose::{Keypoint, Size, Skeleton};
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ pub fn score(samples: &CropDataset, poses: &[Vec<Keypoint>]) -> SetScore {
 /// The pose in picture pixels that heatmaps of a sample's plain crop say.
 pub fn pose_of(samples: &CropDataset, index: usize, maps: &Heatmaps, decoding: Decoding) -> Vec<Keypoint> {
     let crop = samples.draw(index, 0).crop;
-    keypoints_to_image(&decode(maps, decoding), &crop, samples.heatmap_wh)
+    keypoints_to_image(&decode(maps, decoding), &crop, samples.heatmap)
 }
 
 /// Poses of all `samples` (drawn without augmentation) for each of `settings`, from a folded model on
@@ -87,7 +87,7 @@ pub fn plain_samples(set: PoseSet, model: &ModelConfig, skeleton: &Skeleton) -> 
         skeleton: skeleton.clone(),
         augmentation: Augmentation::none(),
         seed: 0,
-        input_wh: [model.input[1], model.input[0]],
-        heatmap_wh: [model.heatmap[1], model.heatmap[0]],
+        input: Size::from_hw(model.input),
+        heatmap: Size::from_hw(model.heatmap),
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::model::{TmPose, TokenBudget};
-use crate::pose::{Keypoint, Pose};
+use crate::pose::{Keypoint, Pose, Size};
 use crate::vision::{BBox, BOX_PADDING, CropBox, keypoints_to_image};
 use crate::weights::{self, WeightsInfo};
 use image::RgbImage;
@@ -107,11 +107,11 @@ impl Estimator {
         let one_size = !self.device.is_gpu() || self.device.software;
         let sizes: Vec<usize> =
             (0..).map(|n| 1 << n).take_while(|&n| n == 1 || (n <= MAX_BATCH && !one_size)).collect();
-        let [height, width] = self.info.config.input.map(|n| n as u32);
-        let blank = RgbImage::new(width, height);
+        let input = Size::from_hw(self.info.config.input);
+        let blank = RgbImage::new(input.width, input.height);
         progress(0, sizes.len());
         for (done, &persons) in sizes.iter().enumerate() {
-            self.estimate(&blank, &vec![BBox::whole(width, height); persons], settings, false)?;
+            self.estimate(&blank, &vec![BBox::whole(input); persons], settings, false)?;
             progress(done + 1, sizes.len());
         }
         Ok(())
@@ -201,8 +201,8 @@ impl Estimator {
 
     /// Brings keypoints from a crop's heatmaps into the picture.
     fn place(&self, found: DecodedHeatmaps, crop: &CropBox) -> PoseEstimate {
-        let [height, width] = self.info.config.heatmap;
-        let keypoints = keypoints_to_image(&found.keypoints, crop, [width, height]);
+        let heatmap = Size::from_hw(self.info.config.heatmap);
+        let keypoints = keypoints_to_image(&found.keypoints, crop, heatmap);
         let score = pose_score(&keypoints);
         PoseEstimate { pose: Pose { keypoints, score }, crop: *crop, heatmaps: found.maps }
     }

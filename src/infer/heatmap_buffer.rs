@@ -1,6 +1,7 @@
 //! The heatmaps that come with a pose.
 
 use crate::gpu::kernels::DeviceHeatmaps;
+use crate::pose::Size;
 use crate::vision::Heatmaps;
 
 /// Whether heatmaps are asked for, and where they are needed.
@@ -32,11 +33,11 @@ impl HeatmapBuffer {
         }
     }
 
-    /// Height and width of a map.
-    pub fn hw(&self) -> [usize; 2] {
+    /// Size of each map in cells.
+    pub fn size(&self) -> Size {
         match self {
-            HeatmapBuffer::Memory(maps) => [maps.height, maps.width],
-            HeatmapBuffer::Device(maps) => [maps.height, maps.width],
+            HeatmapBuffer::Memory(maps) => maps.size,
+            HeatmapBuffer::Device(maps) => maps.size,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::gpu::kernels::UploadedImage;
 use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::model::{KeptTokens, PositionMode, TmPose, mirrored_tokens};
-use crate::pose::Skeleton;
+use crate::pose::{Size, Skeleton};
 use crate::vision::{Affine, CropBox, Decoding, Heatmaps, decode, normalize_into, warp};
 use burn::prelude::*;
 use image::RgbImage;
@@ -56,9 +56,10 @@ impl Network<'_> {
     /// # Errors
     /// The device fails.
     pub fn crops(&self, crops: &[(&DeviceImage, CropBox)]) -> Result<Tensor<4>, InferError> {
-        let [height, width] = self.model.config().input;
+        let input = Size::from_hw(self.model.config().input);
+        let [height, width] = input.hw();
         let slots = if self.device.is_gpu() { crops.len().next_power_of_two() } else { crops.len() };
-        let to_crop = |crop: &CropBox| Affine::from_crop(crop, 0.0, [width, height]);
+        let to_crop = |crop: &CropBox| Affine::from_crop(crop, 0.0, input);
         let uploaded: Option<Vec<Rc<UploadedImage>>> =
             crops.iter().map(|(image, _)| image.on(self.device)).collect();
         if let (Some(kernels), Some(uploaded)) = (self.device.kernels(), uploaded) {
@@ -67,14 +68,14 @@ impl Network<'_> {
                 .zip(crops)
                 .map(|(picture, (_, crop))| (picture.as_ref(), to_crop(crop)))
                 .collect();
-            let cut = kernels.crop(&crops, slots, [height, width], &self.device.device);
+            let cut = kernels.crop(&crops, slots, input, &self.device.device);
             return cut.map_err(|e| self.failed(&e));
         }
         let crops: Vec<(&RgbImage, Affine)> =
             crops.iter().map(|(image, crop)| (image.pixels(), to_crop(crop))).collect();
         let mut values = vec![0.0; slots * 3 * height * width];
         values.par_chunks_mut(3 * height * width).zip(&crops).for_each(|(out, (pixels, to_crop))| {
-            normalize_into(&warp(pixels, to_crop, [width, height]), out);
+            normalize_into(&warp(pixels, to_crop, input), out);
         });
         Ok(Tensor::from_data(TensorData::new(values, [slots, 3, height, width]), &self.device.device))
     }
@@ -257,7 +258,7 @@ impl Network<'_> {
         let values = self.memory(maps)?;
         Ok(values
             .chunks_exact(joints * height * width)
-            .map(|person| Heatmaps { values: person.to_vec(), joints, height, width })
+            .map(|person| Heatmaps { values: person.to_vec(), joints, size: Size::from_hw([height, width]) })
             .collect())
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::gpu::ComputeDevice;
 use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant, fill_params};
-use crate::pose::Skeleton;
+use crate::pose::{Size, Skeleton};
 use crate::vision::{BBox, Heatmaps};
 use crate::weights::{TrainingRecord, WeightsInfo};
 use image::{Rgb, RgbImage, imageops};
@@ -175,7 +175,7 @@ mod on_the_gpu {
         let person = |p: usize| {
             let joints: Vec<[f32; 3]> =
                 (0..17).map(|j| [3.3 + 2.1 * j as f32, 5.7 + 3.0 * (j + p) as f32, 1.0]).collect();
-            gaussian_targets(&joints, [64, 48], 2.0).maps
+            gaussian_targets(&joints, Size::new(48, 64), 2.0).maps
         };
         let maps: Vec<Heatmaps> = (0..3).map(person).collect();
         let mut all: Vec<f32> = maps.iter().flat_map(|m| m.values.clone()).collect();
@@ -186,7 +186,8 @@ mod on_the_gpu {
     #[test]
     fn crops_are_those_of_the_cpu_in_a_batch_of_a_warmed_size() {
         let (both, img) = (Both::new(), picture());
-        let boxes = [MIDDLE, BBox { x: -30.0, y: 200.0, w: 80.0, h: 150.0 }, BBox::whole(240, 300)];
+        let boxes =
+            [MIDDLE, BBox { x: -30.0, y: 200.0, w: 80.0, h: 150.0 }, BBox::whole(Size::new(240, 300))];
         let [cpu, gpu] = both.networks().map(|network| {
             let shown = DeviceImage::new(&img);
             let crops = boxes.map(|b| (&shown, CropBox::from_bbox(&b, 0.75, BOX_PADDING)));
@@ -221,7 +222,7 @@ mod on_the_gpu {
                     }
                     (HeatmapRequest::OnDevice, Some(maps)) => {
                         assert!(maps.in_memory().is_none());
-                        assert_eq!(maps.hw(), [64, 48]);
+                        assert_eq!(maps.size(), Size::new(48, 64));
                     }
                     other => panic!("{other:?}"),
                 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::infer::{InferError, PoseEstimate, Settings, StageTimes};
 use crate::model::{ModelConfig, Variant};
-use crate::pose::{Keypoint, Pose, Skeleton};
+use crate::pose::{Keypoint, Pose, Size, Skeleton};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use crate::vision::{BBox, CropBox, Detection};
 use crate::weights::{TrainingRecord, WeightsInfo};
@@ -153,7 +153,12 @@ impl PoseEstimator for Fake {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<(), InferError> {
         progress(0, 1);
-        self.estimate(&DeviceImage::new(&RgbImage::new(4, 4)), &[BBox::whole(4, 4)], settings, false)?;
+        self.estimate(
+            &DeviceImage::new(&RgbImage::new(4, 4)),
+            &[BBox::whole(Size::square(4))],
+            settings,
+            false,
+        )?;
         progress(1, 1);
         Ok(())
     }

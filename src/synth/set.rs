@@ -2,7 +2,7 @@
 
 use super::Mannequin;
 use super::TruePerson;
-use crate::pose::{Keypoint, Skeleton};
+use crate::pose::{Keypoint, Size, Skeleton};
 use crate::vision::{Affine, BBox, BOX_PADDING, CropBox, warp};
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const PER_FIGURE: u64 = 12;
 /// The part of the performance that random times are taken from.
 const SECONDS: f64 = 3600.0;
-/// Width and height of a crop (docs/METHOD.md, "Variants"), doubled, so that training can still turn and
+/// Size of a crop in pixels (docs/METHOD.md, "Variants"), doubled, so that training can still turn and
 /// scale it.
-const CROP: [usize; 2] = [384, 512];
+const CROP: Size = Size::new(384, 512);
 const QUALITY: u8 = 92;
 
 /// What to draw.
@@ -162,11 +162,10 @@ fn moment(index: u64) -> f64 {
 /// The person as the network sees it; `None` without one.
 fn cut_out(shot: &Shot) -> Option<Shot> {
     let (person, area) = shot.person.as_ref()?;
-    let aspect = CROP[0] as f64 / CROP[1] as f64;
-    let affine = Affine::from_crop(&CropBox::from_bbox(&person.bbox, aspect, BOX_PADDING), 0.0, CROP);
+    let affine = Affine::from_crop(&CropBox::from_bbox(&person.bbox, CROP.aspect(), BOX_PADDING), 0.0, CROP);
     let picture = warp(&shot.picture, &affine, CROP);
     let place = |x: f32, y: f32| affine.apply([f64::from(x), f64::from(y)]).map(|v| v as f32);
-    let [w, h] = CROP.map(|s| s as f32);
+    let [w, h] = [CROP.width, CROP.height].map(|side| side as f32);
     let keypoints = person
         .keypoints
         .iter()

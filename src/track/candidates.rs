@@ -65,8 +65,7 @@ pub(super) fn choose(
             one(candidates.into_iter().max_by(|a, b| worth(a).total_cmp(&worth(b))))
         }
         FollowMode::Centre => {
-            let Size { width, height } = size;
-            let middle = BBox::whole(width, height).center();
+            let middle = BBox::whole(size).center();
             let far =
                 |l: &Candidate| distance(l.bbox.center(), middle) / if l.active { HYSTERESIS } else { 1.0 };
             one(candidates.into_iter().min_by(|a, b| far(a).total_cmp(&far(b))))

@@ -20,13 +20,12 @@ pub(super) fn is_confident(k: &Keypoint) -> bool {
 /// The person's box by its confident keypoints, in a picture of `size`; none when too few of them are confident, or
 /// the pose is implausibly small or outside of the picture.
 pub(super) fn body(pose: &Pose, size: Size) -> Option<BBox> {
-    let Size { width, height } = size;
     let confident: Vec<Keypoint> = pose.keypoints.iter().filter(|k| is_confident(k)).copied().collect();
     (confident.len() >= min_keypoints(pose.keypoints.len()))
         .then(|| BBox::around_body(&confident, f32::NEG_INFINITY))
         .flatten()
-        .filter(|b| b.w.max(b.h) >= MIN_SIDE * width.min(height) as f32)
-        .filter(|b| b.intersected(width, height).is_some())
+        .filter(|b| b.w.max(b.h) >= MIN_SIDE * size.width.min(size.height) as f32)
+        .filter(|b| b.intersected(size).is_some())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A small world of standing people with a detector and a network that see only who is not hidden.
 
 use super::*;
-use crate::pose::{Keypoint, Pose, Skeleton};
+use crate::pose::{Keypoint, Pose, Size, Skeleton};
 use crate::vision::{BBox, Detection};
 use image::RgbImage;
 use proptest::prelude::*;
@@ -371,7 +371,7 @@ fn without_a_detector_a_person_is_found_by_coming_closer_and_no_box_is_looked_at
         pose
     });
     assert_eq!(looks.len(), 3);
-    assert_eq!(looks[0], BBox::whole(WIDTH, HEIGHT));
+    assert_eq!(looks[0], BBox::whole(Size::new(WIDTH, HEIGHT)));
     assert!(looks[2].w < looks[1].w);
     assert_eq!((people.len(), people[0].bbox), (1, looks[2]));
     assert_eq!(people[0].pose, at(160.0).pose(), "the closest look counts");
@@ -389,7 +389,7 @@ fn without_a_detector_one_person_is_followed_and_looked_for_again_when_it_is_los
     assert_eq!((looks.len(), people[0].id), (1, first[0].id));
     search(&mut tracker, &frame_info(2), |_| nobody_there());
     let (looks, people) = search(&mut tracker, &frame_info(3), |_| at(164.0).pose());
-    assert_eq!(looks[0], BBox::whole(WIDTH, HEIGHT));
+    assert_eq!(looks[0], BBox::whole(Size::new(WIDTH, HEIGHT)));
     assert_eq!(people[0].id, first[0].id, "it is the same person");
 }
 

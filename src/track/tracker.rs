@@ -181,12 +181,11 @@ impl Tracker {
     /// box of the track that it is most similar to, or of somebody new.
     pub fn associate_detections(&mut self, found: &[Detection]) {
         self.detection_done(true);
-        let Size { width, height } = self.size;
-        let lowest = self.settings.min_size * height as f32;
+        let lowest = self.settings.min_size * self.size.height as f32;
         let found: Vec<Detection> = found
             .iter()
             .filter(|d| d.bbox.h >= lowest)
-            .filter_map(|d| Some(Detection { bbox: in_picture(&d.bbox, width, height)?, ..*d }))
+            .filter_map(|d| Some(Detection { bbox: in_picture(&d.bbox, self.size)?, ..*d }))
             .collect();
         let gated = |similarity: f64| if similarity < MIN_OVERLAP { 0.0 } else { similarity };
         let similarity: Vec<Vec<f64>> = self
@@ -218,11 +217,11 @@ impl Tracker {
             return;
         }
         let Size { width, height } = self.size;
-        let whole = BBox::whole(width, height);
+        let whole = BBox::whole(self.size);
         let around = |[x, y]: [f32; 2]| {
             let side = width.min(height) as f32;
             let square = BBox { x: x - side / 2.0, y: y - side / 2.0, w: side, h: side };
-            in_picture(&square, width, height).unwrap_or(whole)
+            in_picture(&square, self.size).unwrap_or(whole)
         };
         let bbox = match (self.settings.mode, self.target) {
             (FollowMode::Point(_), PointTarget::Point(at) | PointTarget::LostNear { at, .. }) => around(at),
@@ -348,8 +347,7 @@ impl Tracker {
         if track.frames_missing() >= MIN_FRAMES_MISSING && track.is_stale(self.now) {
             return None;
         }
-        let Size { width, height } = self.size;
-        let bbox = in_picture(&track.predicted_box(self.now), width, height)?;
+        let bbox = in_picture(&track.predicted_box(self.now), self.size)?;
         Some(Candidate { bbox, score: track.box_score, owner: Some(track.id), active: !track.is_missing() })
     }
 
@@ -360,8 +358,7 @@ impl Tracker {
         let candidates = &self.candidates;
         self.tracks.retain(|t| !offered.contains(&t.id) || candidates.iter().any(|l| l.owner == Some(t.id)));
         if let (FollowMode::Drawn(bbox), true) = (self.settings.mode, self.candidates.is_empty()) {
-            let Size { width, height } = self.size;
-            let bbox = in_picture(&bbox, width, height).unwrap_or(BBox::whole(width, height));
+            let bbox = in_picture(&bbox, self.size).unwrap_or(BBox::whole(self.size));
             self.candidates = vec![Candidate { bbox, score: 1.0, owner: None, active: false }];
         }
     }
@@ -490,6 +487,6 @@ impl Tracker {
 }
 
 /// The part of a box that is in the picture, if a crop can be made of it.
-fn in_picture(b: &BBox, width: u32, height: u32) -> Option<BBox> {
-    b.intersected(width, height).filter(|b| b.w >= 1.0 && b.h >= 1.0)
+fn in_picture(b: &BBox, picture: Size) -> Option<BBox> {
+    b.intersected(picture).filter(|b| b.w >= 1.0 && b.h >= 1.0)
 }

@@ -2,6 +2,7 @@
 
 use super::CropBox;
 use super::crop::SCALE_UNIT;
+use crate::pose::Size;
 
 /// A 2x3 matrix that maps a point `[x, y]` in pixels to `M [x, y, 1]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,12 +12,12 @@ impl Affine {
     /// The map that changes nothing.
     pub const IDENTITY: Affine = Affine([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
 
-    /// The map from the picture to a crop of `out_wh` pixels (width, height), turned by
-    /// `rotation_deg` (docs/METHOD.md, "Affine map"). The crop's first and last pixel *centres* meet the
-    /// box's, the unbiased convention of DARK; with the heatmap's size as `out_wh` the same call
-    /// gives heatmap coordinates. Only the crop's width counts: its aspect is the output's.
-    pub fn from_crop(crop: &CropBox, rotation_deg: f64, out_wh: [usize; 2]) -> Affine {
-        let [w, h] = out_wh.map(|n| n.max(1) as f64 - 1.0);
+    /// The map from the picture to a crop of `output` pixels, turned by `rotation_deg` degrees
+    /// (docs/METHOD.md, "Affine map"). The crop's first and last pixel *centres* meet the box's, the
+    /// unbiased convention of DARK; with the heatmap's size as `output` the same call gives heatmap
+    /// coordinates. Only the crop's width counts: its aspect is the output's.
+    pub fn from_crop(crop: &CropBox, rotation_deg: f64, output: Size) -> Affine {
+        let [w, h] = [output.width, output.height].map(|side| f64::from(side.max(1)) - 1.0);
         // A box under one pixel has no extent between pixel centres; it is seen hugely enlarged
         // rather than mirrored or divided by zero.
         let extent = (SCALE_UNIT * crop.scale[0] - 1.0).max(1e-3);
@@ -52,8 +53,8 @@ impl Affine {
     }
 
     /// The map that mirrors a picture of `width` pixels left to right.
-    pub fn mirror(width: usize) -> Affine {
-        Affine([[-1.0, 0.0, width as f64 - 1.0], [0.0, 1.0, 0.0]])
+    pub fn mirror(width: u32) -> Affine {
+        Affine([[-1.0, 0.0, f64::from(width) - 1.0], [0.0, 1.0, 0.0]])
     }
 }
 
@@ -69,10 +70,10 @@ mod tests {
     #[test]
     fn the_crops_corners_are_the_boxs_corners() {
         let crop = CropBox { center: [95.5, 127.5], scale: [192.0 / 200.0, 256.0 / 200.0] };
-        let m = Affine::from_crop(&crop, 0.0, [192, 256]);
+        let m = Affine::from_crop(&crop, 0.0, Size::new(192, 256));
         assert!(near(m.apply([0.0, 0.0]), [0.0, 0.0]));
         assert!(near(m.apply([191.0, 255.0]), [191.0, 255.0]));
-        let heat = Affine::from_crop(&crop, 0.0, [48, 64]);
+        let heat = Affine::from_crop(&crop, 0.0, Size::new(48, 64));
         assert!(near(heat.apply([191.0, 127.5]), [47.0, 31.5]));
     }
 
@@ -83,14 +84,14 @@ mod tests {
             x in -100f64..700.0, y in -100f64..700.0,
         ) {
             let crop = CropBox { center: [cx, cy], scale: [s, s * 4.0 / 3.0] };
-            let m = Affine::from_crop(&crop, turn, [192, 256]);
+            let m = Affine::from_crop(&crop, turn, Size::new(192, 256));
             prop_assert!(near(m.inverse().apply(m.apply([x, y])), [x, y]));
             prop_assert!(near(m.inverse().compose(&m).apply([x, y]), [x, y]));
             prop_assert!(near(m.apply([cx, cy]), [95.5, 127.5]));
         }
 
         #[test]
-        fn mirroring_twice_is_nothing(x in -10f64..700.0, y in -10f64..700.0, w in 1usize..900) {
+        fn mirroring_twice_is_nothing(x in -10f64..700.0, y in -10f64..700.0, w in 1u32..900) {
             let m = Affine::mirror(w);
             prop_assert!(near(m.compose(&m).apply([x, y]), [x, y]));
         }

@@ -1,15 +1,19 @@
 //! Boxes around persons, in COCO's form.
 
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, Size};
 use serde::{Deserialize, Serialize};
 
 /// A box in pixels: top-left corner and size, as COCO writes it. It covers the pixels
 /// `x ..= x + w - 1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BBox {
+    /// Column of the left edge; fractions and values outside of the picture are allowed, here and in the others.
     pub x: f32,
+    /// Row of the upper edge.
     pub y: f32,
+    /// Number of columns.
     pub w: f32,
+    /// Number of rows.
     pub h: f32,
 }
 
@@ -18,8 +22,8 @@ const BODY_MARGIN: f32 = 1.25;
 
 impl BBox {
     /// The box of a whole picture.
-    pub fn whole(width: u32, height: u32) -> BBox {
-        BBox { x: 0.0, y: 0.0, w: width as f32, h: height as f32 }
+    pub fn whole(picture: Size) -> BBox {
+        BBox { x: 0.0, y: 0.0, w: picture.width as f32, h: picture.height as f32 }
     }
 
     /// The tight box of the keypoints whose score is above `min_score`; none without such a keypoint.
@@ -62,26 +66,26 @@ impl BBox {
         if union > 0.0 { common / union } else { 0.0 }
     }
 
-    /// The box brought into a picture of `width` x `height` pixels as the reference does it
-    /// (docs/METHOD.md, "Crop box"): a corner outside moves to the border *with its box*, and what then
-    /// reaches beyond the far side is cut. None when nothing is left.
-    pub fn clipped(&self, width: u32, height: u32) -> Option<BBox> {
+    /// The box brought into a picture of this size as the reference does it (docs/METHOD.md, "Crop
+    /// box"): a corner outside moves to the border *with its box*, and what then reaches beyond the far
+    /// side is cut. None when nothing is left.
+    pub fn clipped(&self, picture: Size) -> Option<BBox> {
         let side = |at: f32, size: f32, limit: u32| {
             let first = at.max(0.0);
             let last = (limit as f32 - 1.0).min(first + (size - 1.0).max(0.0));
             (size > 0.0 && last >= first).then_some((first, last - first + 1.0))
         };
-        let (x, w) = side(self.x, self.w, width)?;
-        let (y, h) = side(self.y, self.h, height)?;
+        let (x, w) = side(self.x, self.w, picture.width)?;
+        let (y, h) = side(self.y, self.h, picture.height)?;
         Some(BBox { x, y, w, h })
     }
 
-    /// The part of the box that lies inside a picture of `width` x `height` pixels; none when that
-    /// is empty. Unlike [`BBox::clipped`] it never moves the box.
-    pub fn intersected(&self, width: u32, height: u32) -> Option<BBox> {
+    /// The part of the box that lies inside a picture of this size; none when that is empty. Unlike
+    /// [`BBox::clipped`] it never moves the box.
+    pub fn intersected(&self, picture: Size) -> Option<BBox> {
         let (x, y) = (self.x.max(0.0), self.y.max(0.0));
-        let w = (self.x + self.w).min(width as f32) - x;
-        let h = (self.y + self.h).min(height as f32) - y;
+        let w = (self.x + self.w).min(picture.width as f32) - x;
+        let h = (self.y + self.h).min(picture.height as f32) - y;
         (w > 0.0 && h > 0.0).then_some(BBox { x, y, w, h })
     }
 
@@ -113,19 +117,19 @@ mod tests {
     #[test]
     fn clipping_moves_then_cuts_like_the_reference() {
         let b = |x, y, w, h| BBox { x, y, w, h };
-        assert_eq!(b(2.0, 3.0, 4.0, 5.0).clipped(100, 100), Some(b(2.0, 3.0, 4.0, 5.0)));
-        assert_eq!(b(-5.0, 3.0, 20.0, 5.0).clipped(100, 100), Some(b(0.0, 3.0, 20.0, 5.0)));
-        assert_eq!(b(90.0, 3.0, 20.0, 5.0).clipped(100, 100), Some(b(90.0, 3.0, 10.0, 5.0)));
-        assert_eq!(b(100.0, 3.0, 20.0, 5.0).clipped(100, 100), None);
-        assert_eq!(b(0.0, 0.0, 0.0, 5.0).clipped(100, 100), None);
-        assert_eq!(b(f32::NAN, 0.0, f32::NAN, 5.0).clipped(100, 100), None);
+        assert_eq!(b(2.0, 3.0, 4.0, 5.0).clipped(Size::square(100)), Some(b(2.0, 3.0, 4.0, 5.0)));
+        assert_eq!(b(-5.0, 3.0, 20.0, 5.0).clipped(Size::square(100)), Some(b(0.0, 3.0, 20.0, 5.0)));
+        assert_eq!(b(90.0, 3.0, 20.0, 5.0).clipped(Size::square(100)), Some(b(90.0, 3.0, 10.0, 5.0)));
+        assert_eq!(b(100.0, 3.0, 20.0, 5.0).clipped(Size::square(100)), None);
+        assert_eq!(b(0.0, 0.0, 0.0, 5.0).clipped(Size::square(100)), None);
+        assert_eq!(b(f32::NAN, 0.0, f32::NAN, 5.0).clipped(Size::square(100)), None);
     }
 
     #[test]
     fn intersecting_cuts_at_every_side() {
         let b = BBox { x: -5.0, y: 90.0, w: 20.0, h: 30.0 };
-        assert_eq!(b.intersected(100, 100), Some(BBox { x: 0.0, y: 90.0, w: 15.0, h: 10.0 }));
-        assert_eq!(BBox { x: -30.0, ..b }.intersected(100, 100), None);
+        assert_eq!(b.intersected(Size::square(100)), Some(BBox { x: 0.0, y: 90.0, w: 15.0, h: 10.0 }));
+        assert_eq!(BBox { x: -30.0, ..b }.intersected(Size::square(100)), None);
     }
 
     proptest! {

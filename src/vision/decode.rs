@@ -1,7 +1,7 @@
 //! From heatmaps to keypoints.
 
 use super::{Affine, CropBox, Heatmaps};
-use crate::pose::{Keypoint, UnknownName, find_by_name};
+use crate::pose::{Keypoint, Size, UnknownName, find_by_name};
 
 /// How a heatmap becomes a place (docs/METHOD.md, "Decoding").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +70,10 @@ pub fn decode(maps: &Heatmaps, d: Decoding) -> Vec<Keypoint> {
         Decoding::Plain => Vec::new(),
         Decoding::Dark { blur } => gaussian_kernel(blur),
     };
+    let [height, width] = maps.size.hw();
     (0..maps.joints)
         .map(|j| {
-            let map = Map { values: maps.map(j), width: maps.width, height: maps.height };
+            let map = Map { values: maps.map(j), width, height };
             let Some((px, py, score)) = map.highest() else {
                 return Keypoint { x: 0.0, y: 0.0, score: 0.0 };
             };
@@ -89,9 +90,9 @@ pub fn decode(maps: &Heatmaps, d: Decoding) -> Vec<Keypoint> {
 }
 
 /// Keypoints in heatmap pixels brought to image pixels: the inverse of the affine map of `crop` at
-/// the heatmap's size (width, height).
-pub fn keypoints_to_image(kp: &[Keypoint], crop: &CropBox, heatmap_wh: [usize; 2]) -> Vec<Keypoint> {
-    let back = Affine::from_crop(crop, 0.0, heatmap_wh).inverse();
+/// the heatmap's size.
+pub fn keypoints_to_image(kp: &[Keypoint], crop: &CropBox, heatmap: Size) -> Vec<Keypoint> {
+    let back = Affine::from_crop(crop, 0.0, heatmap).inverse();
     kp.iter()
         .map(|k| {
             let [x, y] = back.apply([f64::from(k.x), f64::from(k.y)]);
@@ -257,16 +258,16 @@ mod tests {
 
     #[test]
     fn empty_and_broken_maps_give_the_origin() {
-        let empty = Heatmaps::zeros(2, 0, 0);
+        let empty = Heatmaps::zeros(2, Size::default());
         assert_eq!(decode(&empty, Decoding::default()), vec![Keypoint::default(); 2]);
-        let broken = Heatmaps { values: vec![f32::NAN; 20], joints: 1, height: 4, width: 5 };
+        let broken = Heatmaps { values: vec![f32::NAN; 20], joints: 1, size: Size::new(5, 4) };
         assert_eq!(decode(&broken, Decoding::default()), vec![Keypoint::default()]);
     }
 
     proptest! {
         #[test]
         fn a_clean_gaussian_decodes_to_its_centre(x in 4f32..43.0, y in 4f32..59.0) {
-            let maps = gaussian_targets(&[[x, y, 1.0]], [64, 48], 2.0).maps;
+            let maps = gaussian_targets(&[[x, y, 1.0]], Size::new(48, 64), 2.0).maps;
             let dark = decode(&maps, Decoding::default())[0];
             // Near the border the smoothing misses a part of the bell.
             let tolerance = if (8f32..40.0).contains(&x) && (8f32..56.0).contains(&y) { 0.02 } else { 0.3 };
@@ -279,7 +280,7 @@ mod tests {
         fn no_map_makes_decoding_panic_or_leave_the_numbers(
             values in proptest::collection::vec(-1f32..1.0, 3 * 9 * 8), blur in 0usize..15,
         ) {
-            let maps = Heatmaps { values, joints: 3, height: 9, width: 8 };
+            let maps = Heatmaps { values, joints: 3, size: Size::new(8, 9) };
             for d in [Decoding::Plain, Decoding::Dark { blur }] {
                 let kp = decode(&maps, d);
                 prop_assert!(kp.iter().all(|k| k.x.is_finite() && k.y.is_finite()));

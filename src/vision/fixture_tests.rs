@@ -1,6 +1,7 @@
 //! Agreement with the reference implementation's numbers in `tests/fixtures/`.
 
 use super::*;
+use crate::pose::Size;
 use serde_json::Value;
 
 /// A safetensors file of `tests/fixtures/`.
@@ -61,7 +62,7 @@ struct AffineCase {
     affine: Affine,
     reference: Affine,
     reference_inverse: Affine,
-    out_wh: [usize; 2],
+    size: Size,
     crop_cv2: Vec<u8>,
 }
 
@@ -75,12 +76,13 @@ fn affine_cases() -> (image::RgbImage, Vec<AffineCase>) {
     let cases = text["cases"].as_array().unwrap().iter().enumerate();
     let cases = cases.map(|(k, case)| {
         let crop = CropBox { center: pair(&case["c"]), scale: pair(&case["s"]) };
-        let out_wh = pair(&case["size"]).map(|v| v as usize);
+        let [width, height] = pair(&case["size"]).map(|side| side as u32);
+        let size = Size::new(width, height);
         AffineCase {
-            affine: Affine::from_crop(&crop, case["r"].as_f64().unwrap(), out_wh),
+            affine: Affine::from_crop(&crop, case["r"].as_f64().unwrap(), size),
             reference: matrix(format!("trans.{k}")),
             reference_inverse: matrix(format!("trans_inv.{k}")),
-            out_wh,
+            size,
             crop_cv2: tensors.bytes(&format!("crop_cv2.{k}")),
         }
     });
@@ -140,7 +142,7 @@ fn affine_maps_agree_with_the_reference() {
 fn crops_equal_opencv_to_the_bit() {
     let (img, cases) = affine_cases();
     for (k, case) in cases.iter().enumerate() {
-        assert_eq!(warp(&img, &case.reference, case.out_wh).as_raw(), &case.crop_cv2, "case {k}");
+        assert_eq!(warp(&img, &case.reference, case.size).as_raw(), &case.crop_cv2, "case {k}");
     }
 }
 
@@ -157,7 +159,7 @@ fn normalised_pixels_agree_with_the_reference() {
 
 fn dark_maps() -> (Tensors, Heatmaps) {
     let tensors = Tensors::open("dark.safetensors");
-    let maps = Heatmaps { values: tensors.f32("heatmap"), joints: 17, height: 64, width: 48 };
+    let maps = Heatmaps { values: tensors.f32("heatmap"), joints: 17, size: Size::new(48, 64) };
     (tensors, maps)
 }
 
@@ -191,7 +193,7 @@ fn keypoints_return_to_the_picture_as_in_the_reference() {
         .iter()
         .map(|c| crate::pose::Keypoint { x: c[0], y: c[1], score: 1.0 })
         .collect();
-    let found = keypoints_to_image(&kp, &crop, [48, 64]);
+    let found = keypoints_to_image(&kp, &crop, Size::new(48, 64));
     assert_keypoints(&found, &tensors.f32("preds.image"), 1e-3, "image");
 }
 
@@ -209,7 +211,7 @@ fn targets_agree_with_the_reference() {
     let (places, visible) = (tensors.f64("joints"), tensors.f32("vis"));
     let joints: Vec<[f32; 3]> =
         (0..17).map(|j| [places[2 * j] as f32, places[2 * j + 1] as f32, visible[j]]).collect();
-    let t = gaussian_targets(&joints, [64, 48], 2.0);
+    let t = gaussian_targets(&joints, Size::new(48, 64), 2.0);
     assert_eq!(t.weights, tensors.f32("target_weight"));
     for (f, e) in t.maps.values.iter().zip(tensors.f32("target")) {
         assert_close(f64::from(*f), f64::from(e), 2e-6, "target");

@@ -35,10 +35,7 @@ pub fn heat_layer(maps: &Heatmaps, colors: &[[u8; 3]], joint: Option<usize>) -> 
             let unit = 1.0 / map.iter().copied().fold(HEAT_WEAKEST, f32::max);
             map.iter().map(|v| heat(v * unit)).collect()
         }
-        None => {
-            let cells = maps.width * maps.height;
-            (0..cells).map(|cell| strongest(maps, cell, colors)).collect()
-        }
+        None => (0..maps.size.area()).map(|cell| strongest(maps, cell, colors)).collect(),
     }
 }
 
@@ -70,11 +67,12 @@ fn heat(value: f32) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Size;
 
     #[test]
     fn silence_is_transparent_and_a_peak_has_its_joints_colour() {
         let colors: Vec<[u8; 3]> = (0..17).map(|j| [j as u8, 100, 200]).collect();
-        let mut maps = Heatmaps::zeros(17, 4, 3);
+        let mut maps = Heatmaps::zeros(17, Size::new(3, 4));
         maps.values[9 * 12 + 5] = 1.0;
         let all = heat_layer(&maps, &colors, None);
         assert_eq!((all.len(), all[0][3], all[5]), (12, 0, [9, 100, 200, 255]));
@@ -85,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_weak_joint_alone_is_shown_at_its_full_range_and_broken_cells_not_at_all() {
-        let mut maps = Heatmaps::zeros(1, 1, 3);
+        let mut maps = Heatmaps::zeros(1, Size::new(3, 1));
         maps.values = vec![0.25, 0.125, f32::NAN];
         let one = heat_layer(&maps, &[[0; 3]], Some(0));
         assert_eq!(one, [[255, 245, 165, 255], [200, 60, 90, 205], [0; 4]]);

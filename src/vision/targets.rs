@@ -1,10 +1,12 @@
 //! What the network is taught: one Gaussian for each visible joint.
 
 use super::Heatmaps;
+use crate::pose::Size;
 
 /// Heatmaps to learn and the weight of each joint in the loss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets {
+    /// One map for each joint, highest value 1.
     pub maps: Heatmaps,
     /// One value from 0 to 1 for each joint: 0 is not labelled or too far outside of the crop.
     pub weights: Vec<f32>,
@@ -12,14 +14,14 @@ pub struct Targets {
 
 /// Gaussian targets (docs/METHOD.md, "Targets"). `joints` holds x, y in heatmap pixels (not rounded) and
 /// visibility (0 not labelled; COCO's 1 and 2 both count as 1; a value in between, such as a
-/// teacher's certainty, lowers the joint's weight and not its map); `hw` is the maps' height and width;
-/// `sigma` is in heatmap pixels (2 in the paper). A joint whose 3-sigma window misses the map gets
+/// teacher's certainty, lowers the joint's weight and not its map); `size` is the maps' size and `sigma` the
+/// Gaussian's deviation, both in heatmap pixels (48x64 and 2 in the paper). A joint whose 3-sigma window misses the map gets
 /// weight 0 and an empty map.
-pub fn gaussian_targets(joints: &[[f32; 3]], hw: [usize; 2], sigma: f32) -> Targets {
-    let [height, width] = hw;
-    let mut maps = Heatmaps::zeros(joints.len(), height, width);
+pub fn gaussian_targets(joints: &[[f32; 3]], size: Size, sigma: f32) -> Targets {
+    let [height, width] = size.hw();
+    let mut maps = Heatmaps::zeros(joints.len(), size);
     let mut weights = vec![0.0; joints.len()];
-    let size = height * width;
+    let cells = size.area();
     for (j, &[x, y, visible]) in joints.iter().enumerate() {
         let weight = visible.clamp(0.0, 1.0);
         // Written so that NaN, too, counts as outside.
@@ -28,7 +30,7 @@ pub fn gaussian_targets(joints: &[[f32; 3]], hw: [usize; 2], sigma: f32) -> Targ
         }
         weights[j] = weight;
         let across: Vec<f32> = (0..width).map(|i| bell(i as f32 - x, sigma)).collect();
-        let map = &mut maps.values[j * size..(j + 1) * size];
+        let map = &mut maps.values[j * cells..(j + 1) * cells];
         for (r, row) in map.chunks_exact_mut(width.max(1)).enumerate() {
             let down = bell(r as f32 - y, sigma);
             for (value, a) in row.iter_mut().zip(&across) {
@@ -56,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_visible_joint_is_a_bell_over_the_whole_map() {
-        let t = gaussian_targets(&[[10.0, 20.0, 2.0]], [64, 48], 2.0);
+        let t = gaussian_targets(&[[10.0, 20.0, 2.0]], Size::new(48, 64), 2.0);
         assert_eq!(t.weights, [1.0]);
         let map = t.maps.map(0);
         assert_eq!(map[20 * 48 + 10], 1.0);
@@ -66,7 +68,7 @@ mod tests {
 
     #[test]
     fn an_unsure_joint_has_a_whole_bell_and_a_part_of_the_weight() {
-        let t = gaussian_targets(&[[10.0, 20.0, 0.25]], [64, 48], 2.0);
+        let t = gaussian_targets(&[[10.0, 20.0, 0.25]], Size::new(48, 64), 2.0);
         assert_eq!((t.weights[0], t.maps.map(0)[20 * 48 + 10]), (0.25, 1.0));
     }
 
@@ -79,10 +81,10 @@ mod tests {
             [10.0, 70.0, 1.0],
             [f32::NAN, 20.0, 1.0],
         ];
-        let t = gaussian_targets(&joints, [64, 48], 2.0);
+        let t = gaussian_targets(&joints, Size::new(48, 64), 2.0);
         assert_eq!(t.weights, [0.0; 5]);
         assert!(t.maps.values.iter().all(|&v| v == 0.0));
-        let t = gaussian_targets(&[[-7.9, 20.0, 1.0], [53.9, 20.0, 1.0]], [64, 48], 2.0);
+        let t = gaussian_targets(&[[-7.9, 20.0, 1.0], [53.9, 20.0, 1.0]], Size::new(48, 64), 2.0);
         assert_eq!(t.weights, [1.0, 1.0]);
     }
 }

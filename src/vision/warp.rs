@@ -1,6 +1,7 @@
 //! Sampling a crop out of a picture, as OpenCV's `warpAffine` does it for 8-bit pixels.
 
 use super::Affine;
+use crate::pose::Size;
 use image::RgbImage;
 
 /// Positions are rounded to 1/32 pixel; sums over a row are kept at 1/1024.
@@ -14,38 +15,40 @@ const FRACTION: i32 = (1 << POSITION_BITS) - 1;
 /// that it needs no 64-bit arithmetic and cannot differ.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplingGrid {
+    /// What each column of the crop adds, `[x, y]`.
     pub columns: Vec<[i32; 2]>,
+    /// What each row of the crop adds, `[x, y]`.
     pub rows: Vec<[i32; 2]>,
 }
 
 impl SamplingGrid {
-    /// The grid of a crop of `out_wh` pixels (width, height).
-    pub fn new(image_to_crop: &Affine, out_wh: [usize; 2]) -> SamplingGrid {
+    /// The grid of a crop of `size` pixels.
+    pub fn new(image_to_crop: &Affine, size: Size) -> SamplingGrid {
         let [[a, b, c], [d, e, f]] = image_to_crop.inverse().0;
         // `as i32` saturates, as OpenCV's conversion does.
         let fixed = |v: f64| (v * SUM_ONE).round_ties_even() as i32;
         let half = 1 << (SUM_BITS - POSITION_BITS - 1);
-        let column = |x: usize| [fixed(a * x as f64), fixed(d * x as f64)];
-        let row = |y: usize| [b * y as f64 + c, e * y as f64 + f].map(|v| fixed(v).saturating_add(half));
+        let column = |x: u32| [fixed(a * f64::from(x)), fixed(d * f64::from(x))];
+        let row =
+            |y: u32| [b * f64::from(y) + c, e * f64::from(y) + f].map(|v| fixed(v).saturating_add(half));
         SamplingGrid {
-            columns: (0..out_wh[0]).map(column).collect(),
-            rows: (0..out_wh[1]).map(row).collect(),
+            columns: (0..size.width).map(column).collect(),
+            rows: (0..size.height).map(row).collect(),
         }
     }
 }
 
-/// The crop of `out_wh` pixels (width, height) that `image_to_crop` cuts out of `img`, sampled
-/// bilinearly with black outside of the picture. Equal to OpenCV 4.10's `warpAffine` on u8 to the
+/// The crop of `size` pixels that `image_to_crop` cuts out of `img`, sampled bilinearly with black
+/// outside of the picture. Equal to OpenCV 4.10's `warpAffine` on u8 to the
 /// bit, so that a network sees here what it saw in training elsewhere.
-pub fn warp(img: &RgbImage, image_to_crop: &Affine, out_wh: [usize; 2]) -> RgbImage {
-    let [out_w, out_h] = out_wh;
-    let mut out = RgbImage::new(out_w as u32, out_h as u32);
+pub fn warp(img: &RgbImage, image_to_crop: &Affine, size: Size) -> RgbImage {
+    let mut out = RgbImage::new(size.width, size.height);
     let source = Source { pixels: img.as_raw(), width: img.width() as i32, height: img.height() as i32 };
-    if out_w == 0 || out_h == 0 || source.width == 0 || source.height == 0 {
+    if size.is_empty() || source.width == 0 || source.height == 0 {
         return out;
     }
-    let grid = SamplingGrid::new(image_to_crop, out_wh);
-    for ([x0, y0], row) in grid.rows.iter().zip(out.chunks_exact_mut(out_w * 3)) {
+    let grid = SamplingGrid::new(image_to_crop, size);
+    for ([x0, y0], row) in grid.rows.iter().zip(out.chunks_exact_mut(size.width as usize * 3)) {
         for (pixel, step) in row.chunks_exact_mut(3).zip(&grid.columns) {
             let sx = x0.saturating_add(step[0]) >> (SUM_BITS - POSITION_BITS);
             let sy = y0.saturating_add(step[1]) >> (SUM_BITS - POSITION_BITS);
@@ -116,26 +119,26 @@ mod tests {
     #[test]
     fn the_identity_copies() {
         let img = picture();
-        assert_eq!(warp(&img, &Affine::IDENTITY, [13, 9]), img);
+        assert_eq!(warp(&img, &Affine::IDENTITY, Size::new(13, 9)), img);
     }
 
     #[test]
     fn mirroring_is_an_involution() {
         let img = picture();
-        let once = warp(&img, &Affine::mirror(13), [13, 9]);
+        let once = warp(&img, &Affine::mirror(13), Size::new(13, 9));
         assert_eq!(once, image::imageops::flip_horizontal(&img));
-        assert_eq!(warp(&once, &Affine::mirror(13), [13, 9]), img);
+        assert_eq!(warp(&once, &Affine::mirror(13), Size::new(13, 9)), img);
     }
 
     #[test]
     fn outside_is_black_and_degenerate_maps_do_not_panic() {
         let img = picture();
         let away = Affine([[1.0, 0.0, 100.0], [0.0, 1.0, 0.0]]);
-        assert!(warp(&img, &away, [13, 9]).iter().all(|&v| v == 0));
+        assert!(warp(&img, &away, Size::new(13, 9)).iter().all(|&v| v == 0));
         for m in [[[0.0; 3]; 2], [[f64::NAN; 3]; 2], [[1e300; 3], [-1e300, 1.0, 3.0]]] {
-            assert_eq!(warp(&img, &Affine(m), [4, 3]).dimensions(), (4, 3));
+            assert_eq!(warp(&img, &Affine(m), Size::new(4, 3)).dimensions(), (4, 3));
         }
-        assert_eq!(warp(&img, &Affine::IDENTITY, [0, 3]).len(), 0);
-        assert_eq!(warp(&RgbImage::new(0, 0), &Affine::IDENTITY, [2, 2]).len(), 12);
+        assert_eq!(warp(&img, &Affine::IDENTITY, Size::new(0, 3)).len(), 0);
+        assert_eq!(warp(&RgbImage::new(0, 0), &Affine::IDENTITY, Size::square(2)).len(), 12);
     }
 }

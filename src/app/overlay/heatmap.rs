@@ -115,8 +115,7 @@ impl HeatmapLayer {
         let tint = Color32::WHITE.gamma_multiply(opacity);
         for ((estimate, maps), texture) in people.iter().zip(&self.textures) {
             let Some(texture) = texture else { continue };
-            let [height, width] = maps.hw();
-            let rect = crop_rect(transform, &estimate.crop, [width, height]);
+            let rect = crop_rect(transform, &estimate.crop, maps.size());
             painter.image(texture.id(), rect, transform.uv(), tint);
         }
     }
@@ -166,14 +165,14 @@ impl HeatmapLayer {
 fn image(maps: &Heatmaps, colors: &[[u8; 3]], joint: Option<usize>) -> ColorImage {
     let pixels = heat_layer(maps, colors, joint);
     let pixels = pixels.iter().map(|&[r, g, b, a]| Color32::from_rgba_unmultiplied(r, g, b, a)).collect();
-    ColorImage::new([maps.width, maps.height], pixels)
+    ColorImage::new([maps.size.width as usize, maps.size.height as usize], pixels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::gpu::{DeviceChoice, choose, shared_setup};
-    use crate::pose::Pose;
+    use crate::pose::{Pose, Size};
     use crate::vision::{CropBox, Decoding, gaussian_targets};
     use burn::prelude::*;
     use eframe::egui_wgpu::{RendererOptions, WgpuSetup, WgpuSetupExisting};
@@ -184,7 +183,7 @@ mod tests {
     fn a_peak_has_its_joints_colour_in_egui_too() {
         let skeleton = Skeleton::coco17();
         let colors: Vec<[u8; 3]> = (0..17).map(|j| joint_color(skeleton, j)).collect();
-        let mut maps = Heatmaps::zeros(17, 4, 3);
+        let mut maps = Heatmaps::zeros(17, Size::new(3, 4));
         maps.values[9 * 12 + 5] = 1.0;
         let all = image(&maps, &colors, None);
         assert_eq!((all.size, all.pixels[0]), ([3, 4], Color32::TRANSPARENT));
@@ -223,7 +222,7 @@ mod tests {
         let device = choose(DeviceChoice::Gpu).expect("the tests need a Vulkan driver");
         let joints: Vec<[f32; 3]> =
             (0..17).map(|j| [3.0 + 2.5 * j as f32, 4.0 + 3.5 * j as f32, 1.0]).collect();
-        let maps = gaussian_targets(&joints, [64, 48], 2.0).maps;
+        let maps = gaussian_targets(&joints, Size::new(48, 64), 2.0).maps;
         let values = TensorData::new(maps.values.clone(), [1, 17, 64, 48]);
         let tensor = Tensor::<4>::from_data(values, &device.device);
         let found = device.kernels().unwrap().peaks(tensor, 1, Decoding::Plain).unwrap();

@@ -2,22 +2,26 @@
 
 use super::PictureTransform;
 use crate::app::theme;
+use crate::pose::Size;
 use crate::vision::{Affine, CropBox};
 use egui::{Color32, Mesh, Painter, Rect, Shape, Stroke, StrokeKind};
 
-/// The screen rectangle of a grid of `wh` cells that spans the crop.
-pub(super) fn crop_rect(transform: &PictureTransform, crop: &CropBox, wh: [usize; 2]) -> Rect {
-    let to_picture = Affine::from_crop(crop, 0.0, wh).inverse();
+/// The screen rectangle of a grid of `cells` that spans the crop.
+pub(super) fn crop_rect(transform: &PictureTransform, crop: &CropBox, cells: Size) -> Rect {
+    let to_picture = Affine::from_crop(crop, 0.0, cells).inverse();
     let corner = |x: f64, y: f64| {
         let [x, y] = to_picture.apply([x, y]);
         transform.at(x as f32, y as f32)
     };
-    Rect::from_two_pos(corner(-0.5, -0.5), corner(wh[0] as f64 - 0.5, wh[1] as f64 - 0.5))
+    Rect::from_two_pos(
+        corner(-0.5, -0.5),
+        corner(f64::from(cells.width) - 0.5, f64::from(cells.height) - 0.5),
+    )
 }
 
 /// Outlines the crop.
-pub fn draw_crop(painter: &Painter, transform: &PictureTransform, crop: &CropBox, heatmap_wh: [usize; 2]) {
-    let rect = crop_rect(transform, crop, heatmap_wh);
+pub fn draw_crop(painter: &Painter, transform: &PictureTransform, crop: &CropBox, heatmap: Size) {
+    let rect = crop_rect(transform, crop, heatmap);
     painter.rect_stroke(rect, 2.0, Stroke::new(3.0, Color32::from_black_alpha(90)), StrokeKind::Middle);
     painter.rect_stroke(rect, 2.0, Stroke::new(1.2, theme::ACCENT), StrokeKind::Middle);
 }
@@ -27,11 +31,11 @@ pub fn draw_tokens(
     painter: &Painter,
     transform: &PictureTransform,
     crop: &CropBox,
-    heatmap_wh: [usize; 2],
+    heatmap: Size,
     grid: [usize; 2],
     kept: &[usize],
 ) {
-    let rect = crop_rect(transform, crop, heatmap_wh);
+    let rect = crop_rect(transform, crop, heatmap);
     let [rows, columns] = grid;
     let mut keep = vec![false; rows * columns];
     kept.iter().for_each(|&token| {

@@ -4,6 +4,7 @@ use crate::app::overlay::{self, HeatmapView, PictureTextures, PictureTransform, 
 use crate::app::state::{KeypointDisplay, LayerSettings, SkeletonColors, person_bounds};
 use crate::draw::PoseColors;
 use crate::live::{LiveFrame, LiveResult, ModelSummary};
+use crate::pose::Size;
 use egui::Painter;
 
 /// Draws the layers of a frame.
@@ -57,15 +58,15 @@ impl LayerPainter<'_> {
     /// Kept tokens and outlines of the crops.
     fn draw_crops(&self, result: &LiveResult, model: &ModelSummary) {
         let config = &model.info.config;
-        let heatmap_wh = [config.heatmap[1], config.heatmap[0]];
+        let heatmap = Size::from_hw(config.heatmap);
         let clipped = self.clipped();
         for estimate in &result.estimates {
             if self.layers.tokens {
                 let (crop, kept) = (&estimate.crop, &result.kept);
-                overlay::draw_tokens(&clipped, &self.transform, crop, heatmap_wh, config.grid, kept);
+                overlay::draw_tokens(&clipped, &self.transform, crop, heatmap, config.grid, kept);
             }
             if self.layers.crop {
-                overlay::draw_crop(self.painter, &self.transform, &estimate.crop, heatmap_wh);
+                overlay::draw_crop(self.painter, &self.transform, &estimate.crop, heatmap);
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::app::actions::{ActionQueue, AppAction};
 use crate::app::overlay::{self, PictureTextures, PictureTransform};
 use crate::app::state::{FollowChoice, PointerMode, State, person_at};
 use crate::app::theme;
+use crate::pose::Size;
 use crate::track::FollowMode;
 use crate::vision::BBox;
 use egui::{
@@ -120,7 +121,7 @@ fn draw_box(
     *corner = None;
     let ([ax, ay], [bx, by]) = (transform.picture(from), transform.picture(to));
     let drawn = BBox { x: ax.min(bx), y: ay.min(by), w: (ax - bx).abs(), h: (ay - by).abs() };
-    let inside = drawn.intersected(transform.size.x as u32, transform.size.y as u32);
+    let inside = drawn.intersected(Size::new(transform.size.x as u32, transform.size.y as u32));
     if let Some(inside) = inside.filter(|b| b.w >= MIN_BOX_SIDE && b.h >= MIN_BOX_SIDE) {
         actions.push(AppAction::FollowBox(inside));
     }

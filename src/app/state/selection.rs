@@ -109,6 +109,7 @@ pub fn person_at(result: &LiveResult, [x, y]: [f32; 2]) -> Option<BBox> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Size;
 
     #[test]
     fn every_choice_shows_as_chosen_and_leads_back_to_everybody() {
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn drawing_a_box_or_clicking_frees_the_pointer() {
         let mut selection = PersonSelection { target: None, pointer: PointerMode::Draw };
-        selection.select(FollowMode::Drawn(BBox::whole(10, 10)));
+        selection.select(FollowMode::Drawn(BBox::whole(Size::square(10))));
         assert_eq!(
             (selection.pointer, selection.choice(FollowMode::All)),
             (PointerMode::Free, FollowChoice::Draw)

@@ -24,10 +24,10 @@ use crate::synth::MOST_FIGURES;
 use crate::track::TrackSettings;
 use anyhow::{Context, bail};
 use known_boxes::KnownBoxes;
-use measure::Bench;
+use measure::LiveBench;
 use on_demand::{OnDemandSource, Permits, permits};
 use prerendered::Prerendered;
-use report::{Report, Subject};
+use report::{LiveReport, LiveSubject};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ const PEOPLE: [u32; 4] = [1, 2, 5, 10];
 
 /// Arguments of `tmpose bench live`.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct BenchLiveArgs {
     /// A video or folder; "camera" or "camera:NAME"; "mannequin:SEED" or "mannequin:SEED*PEOPLE"
     #[arg(default_value = "mannequin:7")]
     source: String,
@@ -93,7 +93,7 @@ pub enum Pace {
 }
 
 /// One measurement.
-pub struct Plan {
+pub struct MeasurementPlan {
     pub pace: Pace,
     pub people: u32,
     pub time: Duration,
@@ -108,7 +108,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// Runs `tmpose bench live`.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &BenchLiveArgs) -> anyhow::Result<()> {
     let load = super::busy();
     let spec = parse_source(&args.source)?;
     let detector = args.detector.clone().unwrap_or_default().file()?;
@@ -125,10 +125,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         move || news.notify()
     };
     let live = Pipeline::new(args.settings(1), Arc::new(wake)).context("cannot start the pipeline")?;
-    let mut bench = Bench { live, news, stop: crate::cli::stop_flag()? };
+    let mut bench = LiveBench { live, news, stop: crate::cli::stop_flag()? };
     bench.live.load(Some(loader(&pose_weights, &device)));
     bench.ready()?;
-    let mut report = Report::new(Subject {
+    let mut report = LiveReport::new(LiveSubject {
         weights: file_name(&pose_weights),
         detector: detector.map_or("none".into(), file_name),
         device: &device,
@@ -141,7 +141,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let memory_every = args.memory_every.map_or(time / 100, Duration::from_secs_f64);
     for &pace in &args.pace {
         for &people in &people {
-            let plan = Plan { pace, people, time, memory_every };
+            let plan = MeasurementPlan { pace, people, time, memory_every };
             eprintln!("{people} people, {}, {} s", plan.pace_name(), args.seconds);
             bench.live.set_settings(args.settings(people));
             bench.live.load_detector(finder(detector, args.model.device, &spec, people, &device));
@@ -163,7 +163,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Args {
+impl BenchLiveArgs {
     /// The numbers of people to measure with.
     fn people_counts(&self, spec: &SourceSpec, detector: bool) -> anyhow::Result<Vec<u32>> {
         if !is_drawn(spec) && !detector {
@@ -196,7 +196,7 @@ impl Args {
     }
 }
 
-impl Bench {
+impl LiveBench {
     /// Opens a source and plays it; its number, and what gives its frames their permits if they wait for them.
     fn open(&mut self, spec: SourceSpec, pace: Pace, looping: bool) -> (u64, Option<Permits>) {
         let transport = Transport { playing: true, looping };
@@ -274,13 +274,13 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Line {
+    struct LiveCommandLine {
         #[command(flatten)]
-        args: Args,
+        args: BenchLiveArgs,
     }
 
     fn counts(line: &str, detector: bool) -> anyhow::Result<Vec<u32>> {
-        let args = Line::try_parse_from(line.split(' '))?.args;
+        let args = LiveCommandLine::try_parse_from(line.split(' '))?.args;
         let spec = match args.source.as_str() {
             "walk.mp4" => SourceSpec::Video("walk.mp4".into()),
             other => parse_source(other)?,

@@ -1,4 +1,4 @@
-//! `tmpose data show`: augmented samples as the network sees them.
+//! `tmpose data show`: augmented crops as the network sees them, with their targets.
 
 use super::make_folder_of;
 use crate::cli::mannequin_sets::path_to_train_on;
@@ -13,37 +13,42 @@ use image::{Rgb, RgbImage, imageops};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+/// Samples side by side.
 const COLUMNS: usize = 4;
-/// Space between a sample's two pictures.
+/// Space between a sample's two pictures in pixels.
 const GAP: u32 = 4;
-/// How bright the picture behind the targets is.
-const BEHIND: f32 = 0.35;
+/// Brightness of the picture under the targets, relative to the crop's.
+const DARKENED: f32 = 0.35;
 
+/// Arguments of `tmpose data show`.
 #[derive(clap::Args)]
-pub struct Args {
-    /// Set to draw from: FOLDER (its train part), FOLDER/val, or an annotation file; COCO or MPII layout. `mannequin:N`
-    /// draws the set that a training with it has, into mannequin-N/ in the current folder, once
+pub struct DataShowArgs {
+    /// Set to show: FOLDER (its train part), FOLDER/val, or an annotation file; COCO or MPII layout. `mannequin:N`
+    /// renders the N pictures that a training with it uses into mannequin-N/ in the current folder, once
     #[arg(value_name = "FOLDER")]
     set: SetSource,
-    /// The picture to write
+    /// File for the contact sheet
     #[arg(long, value_name = "PNG")]
     out: PathBuf,
-    /// Samples to draw, evenly spread over the set
+    /// Samples to show, evenly spread over the set
     #[arg(long, default_value_t = 24, value_name = "N")]
     count: usize,
-    /// Other crops for another number
-    #[arg(long, default_value_t = 1, value_name = "S")]
+    /// Seed of the augmentation
+    #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// Settings file of `tmpose train`: its augmentation, skeleton, network and teacher labels are used
+    /// Settings file of `tmpose train`, for augmentation, skeleton, network and teacher labels
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// coco17, mpii16 or a skeleton file
-    #[arg(long)]
+    /// coco17, mpii16 or a skeleton file [default: that of the settings]
+    #[arg(long, value_name = "NAME")]
     skeleton: Option<String>,
 }
 
 /// Runs `tmpose data show`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The settings or the set cannot be read, or the contact sheet cannot be written.
+pub fn run(args: DataShowArgs) -> anyhow::Result<()> {
     if args.count == 0 {
         bail!("--count 0 draws nobody: give at least 1");
     }
@@ -64,12 +69,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         println!("{note}");
     }
     mixture.thin_to(args.count);
-    let [input_wh, heatmap_wh] = [shape.input, shape.heatmap].map(|[h, w]| [w, h]);
+    let [input, heatmap] = [shape.input, shape.heatmap].map(Size::from_hw);
     let augmentation = config.augmentation.clone();
-    let samples = CropDataset { mixture, skeleton, augmentation, seed: args.seed, input_wh, heatmap_wh };
+    let samples = CropDataset { mixture, skeleton, augmentation, seed: args.seed, input, heatmap };
     let tiles: Vec<Tile> =
         (0..samples.len()).map(|i| tile(&samples, i, config.loss.sigma)).collect::<Result<_, _>>()?;
-    let cell = Size::new(2 * input_wh[0] as u32 + GAP, input_wh[1] as u32);
+    let cell = Size::new(2 * input.width + GAP, input.height);
     make_folder_of(&args.out)
         .map_err(anyhow::Error::from)
         .and_then(|()| Ok(contact_sheet(&tiles, COLUMNS, cell).save(&args.out)?))
@@ -78,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The settings in a file, which need not name sets.
+/// The settings of a file, which need not name sets.
 fn settings(path: &Path) -> anyhow::Result<TrainConfig> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the settings {}", path.display()))?;
@@ -86,36 +91,35 @@ fn settings(path: &Path) -> anyhow::Result<TrainConfig> {
         .with_context(|| format!("{} is not a settings file of `tmpose train`", path.display()))
 }
 
-/// One sample: its crop with the joints, and the same darkened under its targets. Joints that count
-/// less in the loss are paler.
+/// One sample: its crop with the joints, and beside it the crop, darkened, under its targets. Joints with less weight in
+/// the loss are paler.
 fn tile(samples: &CropDataset, index: usize, sigma: f32) -> anyhow::Result<Tile> {
     let sample = samples.draw(index, 0);
-    let seen = colours(&samples.pixels(index, &sample)?, samples.input_wh);
+    let seen = colours(&samples.pixels(index, &sample)?, samples.input);
     let joints = samples.joints(index, &sample);
-    let [columns, rows] = samples.heatmap_wh;
-    let targets = gaussian_targets(&joints, [rows, columns], sigma);
+    let targets = gaussian_targets(&joints, samples.heatmap, sigma);
     let with_maps = overlaid(&seen, &targets, &samples.skeleton);
     let mut with_joints = seen;
     // Heatmap and input share their border pixels' centres (docs/METHOD.md, "Affine map").
-    let zoom: [f32; 2] =
-        std::array::from_fn(|k| (samples.input_wh[k] as f32 - 1.0) / (samples.heatmap_wh[k] as f32 - 1.0));
+    let Size { width, height } = samples.input;
+    let zoom = [(width, samples.heatmap.width), (height, samples.heatmap.height)]
+        .map(|(pixels, cells)| (pixels as f32 - 1.0) / (cells as f32 - 1.0));
     let joint = |&[x, y, weight]: &[f32; 3]| {
-        // Opacity falls faster than weight, so that a half weight shows.
+        // Opacity falls faster than weight, so that half a weight is visible.
         Keypoint { x: x * zoom[0], y: y * zoom[1], score: (weight * 1.4 - 0.4).max(weight * 0.2) }
     };
     let pose = Pose { keypoints: joints.iter().map(joint).collect(), score: 1.0 };
     draw_pose(&mut with_joints, &pose, &samples.skeleton, 0.0);
-    let [width, height] = samples.input_wh.map(|s| s as u32);
     let mut picture = RgbImage::new(2 * width + GAP, height);
     imageops::replace(&mut picture, &with_joints, 0, 0);
     imageops::replace(&mut picture, &with_maps, i64::from(width + GAP), 0);
     Ok(Tile { picture, caption: caption(samples, index, &sample) })
 }
 
+/// The person's id, and how the crop was augmented.
 fn caption(samples: &CropDataset, index: usize, sample: &AugmentedCrop) -> String {
     let (_, person, _) = samples.person(index);
-    let aspect = samples.input_wh[0] as f64 / samples.input_wh[1] as f64;
-    let plain = CropBox::from_bbox(&person.bbox, aspect, BOX_PADDING);
+    let plain = CropBox::from_bbox(&person.bbox, samples.input.aspect(), BOX_PADDING);
     let mut text = format!("{} x{:.2}", person.id, sample.crop.scale[0] / plain.scale[0]);
     if sample.rotation != 0.0 {
         text += &format!(" {:+.0} deg", sample.rotation);
@@ -126,30 +130,29 @@ fn caption(samples: &CropDataset, index: usize, sample: &AugmentedCrop) -> Strin
     text
 }
 
-/// The network's numbers as colours again.
-fn colours(pixels: &[f32], [width, height]: [usize; 2]) -> RgbImage {
-    let size = width * height;
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let at = y as usize * width + x as usize;
-        let value = |c: usize| (pixels[c * size + at] * IMAGENET_STD[c] + IMAGENET_MEAN[c]) * 255.0;
+/// The picture that normalised pixels [3, H, W] were made from.
+fn colours(pixels: &[f32], size: Size) -> RgbImage {
+    RgbImage::from_fn(size.width, size.height, |x, y| {
+        let at = y as usize * size.width as usize + x as usize;
+        let value = |c: usize| (pixels[c * size.area() + at] * IMAGENET_STD[c] + IMAGENET_MEAN[c]) * 255.0;
         // The cast saturates.
         Rgb(std::array::from_fn(|c| value(c).round() as u8))
     })
 }
 
-/// The picture, darkened, with every target in its joint's colour, as strong as it counts.
+/// The picture, darkened, with every target in its joint's colour, as strong as its weight in the loss.
 fn overlaid(seen: &RgbImage, targets: &Targets, skeleton: &Skeleton) -> RgbImage {
     let (width, height) = seen.dimensions();
     let maps = &targets.maps;
     let zoom = [
-        (maps.width.max(1) as f32 - 1.0) / (width.max(2) as f32 - 1.0),
-        (maps.height.max(1) as f32 - 1.0) / (height.max(2) as f32 - 1.0),
+        (maps.size.width.max(1) as f32 - 1.0) / (width.max(2) as f32 - 1.0),
+        (maps.size.height.max(1) as f32 - 1.0) / (height.max(2) as f32 - 1.0),
     ];
     RgbImage::from_fn(width, height, |x, y| {
         let [u, v] = [x as f32 * zoom[0], y as f32 * zoom[1]];
-        let mut color = seen.get_pixel(x, y).0.map(|c| f32::from(c) * BEHIND);
+        let mut color = seen.get_pixel(x, y).0.map(|c| f32::from(c) * DARKENED);
         for (j, &weight) in targets.weights.iter().enumerate() {
-            let ink = weight * between(maps.map(j), [maps.width, maps.height], u, v);
+            let ink = weight * between(maps.map(j), maps.size, u, v);
             let joint = joint_color(skeleton, j);
             for (c, &full) in color.iter_mut().zip(&joint) {
                 *c += (f32::from(full) - *c) * ink;
@@ -160,7 +163,8 @@ fn overlaid(seen: &RgbImage, targets: &Targets, skeleton: &Skeleton) -> RgbImage
 }
 
 /// The value of a map [H, W] at (u, v), bilinear.
-fn between(map: &[f32], [width, height]: [usize; 2], u: f32, v: f32) -> f32 {
+fn between(map: &[f32], size: Size, u: f32, v: f32) -> f32 {
+    let [height, width] = size.hw();
     let (x, y) = (u.floor() as usize, v.floor() as usize);
     let (fx, fy) = (u - x as f32, v - y as f32);
     let at = |x: usize, y: usize| map[y.min(height - 1) * width + x.min(width - 1)];
@@ -178,16 +182,16 @@ mod tests {
         let picture = RgbImage::from_fn(5, 4, |x, y| Rgb([x as u8 * 50, y as u8 * 60, (x + y) as u8 * 30]));
         let mut pixels = vec![0.0; 3 * 5 * 4];
         normalize_into(&picture, &mut pixels);
-        assert_eq!(colours(&pixels, [5, 4]), picture);
+        assert_eq!(colours(&pixels, Size::new(5, 4)), picture);
     }
 
     #[test]
-    fn a_target_shines_where_its_joint_lies_as_strong_as_it_counts() {
+    fn a_target_is_drawn_at_its_joint_as_strong_as_its_weight() {
         let skeleton = Skeleton::coco17();
         let mut joints = vec![[0.0; 3]; 17];
         joints[0] = [10.0, 20.0, 1.0];
         joints[5] = [40.0, 50.0, 0.5];
-        let targets = gaussian_targets(&joints, [64, 48], 2.0);
+        let targets = gaussian_targets(&joints, Size::new(48, 64), 2.0);
         let out = overlaid(&RgbImage::new(189, 253), &targets, skeleton);
         assert_eq!(out.get_pixel(40, 80).0, joint_color(skeleton, 0));
         assert_eq!(

@@ -98,7 +98,7 @@ fn usable_box(annotation: &CocoAnnotation, id: u64, size: Size) -> Result<Option
     let [x, y, w, h] = bbox;
     let shown = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
     // An unreadable image has no size; it is reported by itself.
-    let outside = size != Size::default() && shown.intersected(size.width, size.height).is_none();
+    let outside = size != Size::default() && shown.intersected(size).is_none();
     let (area, crowd) = (annotation.area_or(w, h), annotation.is_crowd());
     Ok((w > 0.0 && h > 0.0 && !outside).then_some(BoxAnnotation { id, bbox, area, crowd }))
 }

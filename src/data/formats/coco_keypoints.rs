@@ -173,7 +173,7 @@ fn add(set: &mut PoseSet, annotation: CocoAnnotation, id: u64, image: usize) {
     let given = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
     let area = annotation.area_or(w, h);
     let size = set.images[image].size;
-    let Some(bbox) = given.clipped(size.width, size.height).filter(|_| area > 0.0) else {
+    let Some(bbox) = given.clipped(size).filter(|_| area > 0.0) else {
         set.report.empty_box += 1;
         return;
     };

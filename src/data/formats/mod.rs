@@ -116,6 +116,6 @@ fn begins_with(head: &[u8], wanted: u8) -> bool {
 
 /// The share of the box, 0 to 1, that lies outside of an image of `size`.
 fn outside_share(bbox: &BBox, size: Size) -> f32 {
-    let inside = bbox.intersected(size.width, size.height).map_or(0.0, |b| b.area());
+    let inside = bbox.intersected(size).map_or(0.0, |b| b.area());
     1.0 - inside / bbox.area()
 }

@@ -1,12 +1,13 @@
 //! Crops cut out of pictures that are on the GPU.
 
 use super::{KernelError, Kernels, TensorBuffer, UploadedImage, constant};
+use crate::pose::Size;
 use crate::vision::{Affine, SamplingGrid};
 use burn::prelude::*;
 use wgpu::BufferUsages;
 
 impl Kernels {
-    /// Cuts a crop of `hw` pixels (height, width) for each of `crops` and normalises it, into a new tensor
+    /// Cuts a crop of `size` pixels for each of `crops` and normalises it, into a new tensor
     /// `[slots, 3, H, W]` on `device`. Slots beyond the crops repeat the last one. Without crops the tensor
     /// has undefined values.
     ///
@@ -16,10 +17,10 @@ impl Kernels {
         &self,
         crops: &[(&UploadedImage, Affine)],
         slots: usize,
-        hw: [usize; 2],
+        size: Size,
         device: &Device,
     ) -> Result<Tensor<4>, KernelError> {
-        let [height, width] = hw;
+        let [height, width] = size.hw();
         let tensor = Tensor::<4>::empty([slots.max(crops.len()), 3, height, width], device);
         let Some(last) = crops.last() else { return Ok(tensor) };
         // `tensor` and its clone have one memory; nobody else knows it yet, so it may be written to.
@@ -31,10 +32,10 @@ impl Kernels {
         for group in filled.chunk_by(|a, b| std::ptr::eq(a.0, b.0)) {
             let picture = group[0].0;
             let Some(pixels) = &picture.buffer else { continue };
-            let mut plan = vec![picture.width as i32, picture.height as i32];
-            plan.extend([width as i32, height as i32, first as i32]);
+            let mut plan = vec![picture.size.width as i32, picture.size.height as i32];
+            plan.extend([size.width as i32, size.height as i32, first as i32]);
             for (_, image_to_crop) in group {
-                let grid = SamplingGrid::new(image_to_crop, [width, height]);
+                let grid = SamplingGrid::new(image_to_crop, size);
                 plan.extend(grid.columns.iter().chain(&grid.rows).flatten());
             }
             let plan = constant(&self.device, bytemuck::cast_slice(&plan), BufferUsages::STORAGE);
@@ -47,7 +48,7 @@ impl Kernels {
                     self.normalized.as_entire_binding(),
                     buffer.binding(),
                 ],
-                [width.div_ceil(8) as u32, height.div_ceil(8) as u32, group.len() as u32],
+                [size.width.div_ceil(8), size.height.div_ceil(8), group.len() as u32],
             );
             first += group.len();
         }

@@ -22,7 +22,7 @@ impl HeatTexture {
 
     /// Whether heatmaps of this size fit.
     pub fn fits(&self, maps: &DeviceHeatmaps) -> bool {
-        (self.texture.width(), self.texture.height()) == (maps.width as u32, maps.height as u32)
+        (self.texture.width(), self.texture.height()) == (maps.size.width, maps.size.height)
     }
 }
 
@@ -31,7 +31,7 @@ impl Kernels {
     pub fn heat_texture(&self, maps: &DeviceHeatmaps) -> HeatTexture {
         let texture = self.device.create_texture(&TextureDescriptor {
             label: Some("heat layer"),
-            size: Extent3d { width: maps.width as u32, height: maps.height as u32, depth_or_array_layers: 1 },
+            size: Extent3d { width: maps.size.width, height: maps.size.height, depth_or_array_layers: 1 },
             mip_level_count: 1,
             sample_count: 1,
             dimension: TextureDimension::D2,
@@ -53,10 +53,11 @@ impl Kernels {
         assert!(colors.len() >= maps.joints, "one colour for each joint");
         let joint = joint.filter(|&j| j < maps.joints);
         let highest = joint.map_or(1.0, |j| maps.highest[j].max(HEAT_WEAKEST));
+        let [height, width] = maps.size.hw();
         let numbers = [
-            maps.person * maps.joints * maps.height * maps.width,
-            maps.width,
-            maps.height,
+            maps.person * maps.joints * height * width,
+            width,
+            height,
             maps.joints,
             joint.unwrap_or(maps.joints),
         ];
@@ -76,7 +77,7 @@ impl Kernels {
                 packed.as_entire_binding(),
                 BindingResource::TextureView(&into.view),
             ],
-            [maps.width.div_ceil(8) as u32, maps.height.div_ceil(8) as u32, 1],
+            [maps.size.width.div_ceil(8), maps.size.height.div_ceil(8), 1],
         );
         self.queue.submit([commands.finish()]);
     }

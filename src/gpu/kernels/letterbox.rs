@@ -1,12 +1,13 @@
 //! Pictures put into the person detector's squares.
 
 use super::{KernelError, Kernels, TensorBuffer, UploadedImage, constant};
+use crate::pose::Size;
 use crate::vision::{IMAGENET_MEAN, IMAGENET_STD, Share, shares};
 use burn::prelude::*;
 use wgpu::BufferUsages;
 
 impl Kernels {
-    /// Puts each picture, resized to the width and height beside it, at the top left of a square of `side` pixels
+    /// Puts each picture, resized to the size beside it, at the top left of a square of `side` pixels
     /// whose rest is `padding` (0 to 255), and normalises it: a new tensor `[pictures, 3, side, side]` on `device`.
     /// What does not fit into the square is left out; a picture without pixels is all padding.
     ///
@@ -14,7 +15,7 @@ impl Kernels {
     /// The device fails.
     pub fn letterbox(
         &self,
-        pictures: &[(&UploadedImage, [u32; 2])],
+        pictures: &[(&UploadedImage, Size)],
         side: usize,
         padding: u8,
         device: &Device,
@@ -26,11 +27,11 @@ impl Kernels {
         // `tensor` and its clone have one memory; nobody else knows it yet, so it may be written to.
         let buffer = TensorBuffer::new(tensor.clone())?;
         let mut commands = self.device.create_command_encoder(&Default::default());
-        for (slot, (picture, [to_width, to_height])) in pictures.iter().enumerate() {
+        for (slot, (picture, resized)) in pictures.iter().enumerate() {
             let Some(pixels) = &picture.buffer else { continue };
-            let columns = shares(picture.width as usize, *to_width as usize);
-            let rows = shares(picture.height as usize, *to_height as usize);
-            let numbers = [picture.width as usize, columns.len(), rows.len(), side, slot];
+            let columns = shares(picture.size.width as usize, resized.width as usize);
+            let rows = shares(picture.size.height as usize, resized.height as usize);
+            let numbers = [picture.size.width as usize, columns.len(), rows.len(), side, slot];
             let mut params: Vec<u32> = numbers.iter().map(|&n| n as u32).collect();
             // WGSL aligns a vector of three numbers as one of four.
             params.extend([f32::from(padding), 0.0, 0.0].map(f32::to_bits));

@@ -1,7 +1,7 @@
 //! Keypoints found where the heatmaps are, so that a few numbers come back instead of the maps.
 
 use super::{DeviceHeatmaps, KernelError, Kernels, TensorBuffer, constant};
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, Size};
 use crate::vision::{Decoding, gaussian_kernel};
 use burn::prelude::*;
 use std::sync::{Arc, mpsc};
@@ -23,8 +23,9 @@ impl Kernels {
         decoding: Decoding,
     ) -> Result<Vec<(Vec<Keypoint>, DeviceHeatmaps)>, KernelError> {
         let [batch, joints, height, width] = maps.dims();
+        let size = Size::from_hw([height, width]);
         let persons = persons.min(batch);
-        if persons * joints * height * width == 0 {
+        if persons * joints * size.area() == 0 {
             return Err(KernelError("there are no heatmaps to look at".into()));
         }
         let buffer = Arc::new(TensorBuffer::new(maps)?);
@@ -32,7 +33,7 @@ impl Kernels {
             Decoding::Plain => Vec::new(),
             Decoding::Dark { blur } => gaussian_kernel(blur).iter().map(|&v| v as f32).collect(),
         };
-        let params = [width as u32, height as u32, taps.len() as u32, 0];
+        let params = [size.width, size.height, taps.len() as u32, 0];
         let params = constant(&self.device, bytemuck::cast_slice(&params), BufferUsages::UNIFORM);
         // A binding must not be empty.
         let shown = if taps.is_empty() { &[0.0][..] } else { &taps };
@@ -66,7 +67,7 @@ impl Kernels {
                 .map(|&[x, y, score]| Keypoint { x, y, score })
                 .collect();
             let highest = keypoints.iter().map(|k| k.score).collect();
-            let maps = DeviceHeatmaps { buffer: buffer.clone(), person, highest, joints, height, width };
+            let maps = DeviceHeatmaps { buffer: buffer.clone(), person, highest, joints, size };
             (keypoints, maps)
         };
         Ok(numbers.chunks_exact(joints * NUMBERS).enumerate().map(person).collect())

@@ -1,6 +1,7 @@
 //! The wgpu buffer behind a tensor.
 
 use super::KernelError;
+use crate::pose::Size;
 use burn::backend::Wgpu;
 use burn::prelude::*;
 use burn::tensor::DType;
@@ -51,7 +52,8 @@ pub struct DeviceHeatmaps {
     pub(super) person: usize,
     /// The highest value of each map.
     pub(super) highest: Arc<[f32]>,
+    /// Number of maps, J.
     pub joints: usize,
-    pub height: usize,
-    pub width: usize,
+    /// Size of each map in cells.
+    pub size: Size,
 }

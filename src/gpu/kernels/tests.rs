@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gpu::{ComputeDevice, DeviceChoice, choose};
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, Size};
 use crate::vision::fixture_tests::Tensors;
 use crate::vision::{
     Affine, CropBox, Decoding, Heatmaps, decode, gaussian_targets, heat_layer, normalize_into, warp,
@@ -35,31 +35,32 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 }
 
 /// The CPU's crop.
-fn twin(img: &RgbImage, image_to_crop: &Affine, [height, width]: [usize; 2]) -> Vec<f32> {
-    let mut out = vec![0.0; 3 * height * width];
-    normalize_into(&warp(img, image_to_crop, [width, height]), &mut out);
+fn twin(img: &RgbImage, image_to_crop: &Affine, size: Size) -> Vec<f32> {
+    let mut out = vec![0.0; 3 * size.area()];
+    normalize_into(&warp(img, image_to_crop, size), &mut out);
     out
 }
 
 /// Cuts with the kernel and with its twin; both must agree to the bit, also in the slots beyond the crops.
-fn check_crops(pictures: &[RgbImage], crops: &[(usize, Affine)], hw: [usize; 2]) {
+fn check_crops(pictures: &[RgbImage], crops: &[(usize, Affine)], size: Size) {
     let device = gpu();
     let kernels = kernels(&device);
     let uploaded: Vec<UploadedImage> = pictures.iter().map(|img| kernels.upload(img).unwrap()).collect();
     let shown: Vec<(&UploadedImage, Affine)> = crops.iter().map(|(n, map)| (&uploaded[*n], *map)).collect();
     let slots = crops.len().next_power_of_two();
-    let cut = kernels.crop(&shown, slots, hw, &device.device).unwrap();
-    assert_eq!(cut.dims(), [slots, 3, hw[0], hw[1]]);
+    let cut = kernels.crop(&shown, slots, size, &device.device).unwrap();
+    let [height, width] = size.hw();
+    assert_eq!(cut.dims(), [slots, 3, height, width]);
     // What Burn computes from a crop comes after the crop.
     let doubled = values(cut.clone() * 2.0);
     let found = values(cut);
-    let size = 3 * hw[0] * hw[1];
+    let values = 3 * size.area();
     for slot in 0..slots {
         let (n, map) = &crops[slot.min(crops.len() - 1)];
-        let expected = twin(&pictures[*n], map, hw);
-        let found = &found[slot * size..][..size];
+        let expected = twin(&pictures[*n], map, size);
+        let found = &found[slot * values..][..values];
         assert!(found == expected, "slot {slot} of {crops:?} differs");
-        assert!(doubled[slot * size..].iter().zip(found).all(|(d, f)| *d == f * 2.0));
+        assert!(doubled[slot * values..].iter().zip(found).all(|(d, f)| *d == f * 2.0));
     }
 }
 
@@ -71,15 +72,15 @@ fn crops_equal_those_of_the_reference_to_the_bit() {
     for (k, case) in text["cases"].as_array().unwrap().iter().enumerate() {
         let m = tensors.f64(&format!("trans.{k}"));
         let map = Affine([[m[0], m[1], m[2]], [m[3], m[4], m[5]]]);
-        let [width, height] = [0, 1].map(|i: usize| case["size"][i].as_f64().unwrap() as usize);
-        check_crops(std::slice::from_ref(&img), &[(0, map)], [height, width]);
+        let [width, height] = [0, 1].map(|i: usize| case["size"][i].as_f64().unwrap() as u32);
+        check_crops(std::slice::from_ref(&img), &[(0, map)], Size::new(width, height));
     }
 }
 
 #[test]
 fn crops_of_several_pictures_of_odd_sizes_become_one_batch() {
     let pictures = [picture(1, 1, 1), picture(7, 3, 2), picture(64, 48, 3), RgbImage::new(0, 0)];
-    let crop = |x, y, s| Affine::from_crop(&CropBox { center: [x, y], scale: [s, s] }, 0.0, [9, 12]);
+    let crop = |x, y, s| Affine::from_crop(&CropBox { center: [x, y], scale: [s, s] }, 0.0, Size::new(9, 12));
     let crops = [
         (0, crop(0.0, 0.0, 0.02)),
         (1, crop(3.0, 1.0, 0.04)),
@@ -87,7 +88,7 @@ fn crops_of_several_pictures_of_odd_sizes_become_one_batch() {
         (2, crop(32.0, 24.0, 0.3)),
         (3, crop(0.0, 0.0, 0.1)),
     ];
-    check_crops(&pictures, &crops, [12, 9]);
+    check_crops(&pictures, &crops, Size::new(9, 12));
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn maps_that_no_box_gives_do_no_harm() {
     let away = [[1.0, 0.0, 1e6], [0.0, 1.0, 0.0]];
     let tiny = [[1e-9, 0.0, 1.0], [0.0, 1e-9, 2.0]];
     let crops: Vec<(usize, Affine)> = maps.into_iter().chain([away, tiny]).map(|m| (0, Affine(m))).collect();
-    check_crops(&pictures, &crops, [5, 4]);
+    check_crops(&pictures, &crops, Size::new(4, 5));
 }
 
 #[test]
@@ -108,11 +109,11 @@ fn a_buffer_serves_the_next_picture_of_its_size() {
     for seed in 0..3 {
         let img = picture(33, 17, seed);
         let uploaded = kernels.upload(&img).unwrap();
-        let cut = kernels.crop(&[(&uploaded, whole)], 1, [17, 33], &device.device).unwrap();
+        let cut = kernels.crop(&[(&uploaded, whole)], 1, Size::new(33, 17), &device.device).unwrap();
         drop(uploaded);
         // The next picture is on its way before this crop is looked at.
         let next = kernels.upload(&picture(33, 17, seed + 100)).unwrap();
-        assert!(values(cut) == twin(&img, &whole, [17, 33]));
+        assert!(values(cut) == twin(&img, &whole, Size::new(33, 17)));
         drop(next);
     }
 }
@@ -128,7 +129,8 @@ fn found(maps: &[Heatmaps], slots: usize, decoding: Decoding) -> Vec<Vec<Keypoin
 /// Heatmaps as a tensor `[slots,J,H,W]` that is the result of a computation.
 fn batch(maps: &[Heatmaps], slots: usize, device: &ComputeDevice) -> Tensor<4> {
     let mut all: Vec<f32> = maps.iter().flat_map(|m| m.values.iter().map(|v| v * 0.5)).collect();
-    let Heatmaps { joints, height, width, .. } = maps[0];
+    let joints = maps[0].joints;
+    let [height, width] = maps[0].size.hw();
     all.resize(slots * joints * height * width, f32::NAN);
     Tensor::<4>::from_data(TensorData::new(all, [slots, joints, height, width]), &device.device) * 2.0
 }
@@ -145,12 +147,12 @@ fn check_peaks(maps: &[Heatmaps], decoding: Decoding) {
 }
 
 /// A person's maps with a bell at each of `places` (x, y, height of the bell) over uneven ground.
-fn bells(places: &[[f32; 3]], hw: [usize; 2], sigma: f32, ground: f32) -> Heatmaps {
+fn bells(places: &[[f32; 3]], size: Size, sigma: f32, ground: f32) -> Heatmaps {
     let joints: Vec<[f32; 3]> = places.iter().map(|&[x, y, _]| [x, y, 1.0]).collect();
-    let mut maps = gaussian_targets(&joints, hw, sigma).maps;
-    let size = hw[0] * hw[1];
+    let mut maps = gaussian_targets(&joints, size, sigma).maps;
+    let cells = size.area();
     for (i, v) in maps.values.iter_mut().enumerate() {
-        *v = *v * places[i / size][2] + ground * (i as f32 * 0.37).sin();
+        *v = *v * places[i / cells][2] + ground * (i as f32 * 0.37).sin();
     }
     maps
 }
@@ -158,7 +160,7 @@ fn bells(places: &[[f32; 3]], hw: [usize; 2], sigma: f32, ground: f32) -> Heatma
 #[test]
 fn keypoints_agree_with_the_reference() {
     let tensors = Tensors::open("dark.safetensors");
-    let maps = Heatmaps { values: tensors.f32("heatmap"), joints: 17, height: 64, width: 48 };
+    let maps = Heatmaps { values: tensors.f32("heatmap"), joints: 17, size: Size::new(48, 64) };
     for (decoding, key) in [(Decoding::default(), "coords.dark"), (Decoding::Plain, "coords.quarter")] {
         let found = found(std::slice::from_ref(&maps), 1, decoding).remove(0);
         for (j, (k, e)) in found.iter().zip(tensors.f32(key).as_chunks::<2>().0).enumerate() {
@@ -177,10 +179,11 @@ fn peaks_at_the_border_and_in_small_maps_are_found() {
             [[i, 6.0, 1.0], [5.0, i, 0.6], [11.0 - i, 15.0 - i, 0.3]]
         })
         .collect();
-    check_peaks(&[bells(&places, [16, 12], 2.0, 0.01)], Decoding::default());
-    check_peaks(&[bells(&places, [16, 12], 2.0, 0.01)], Decoding::Plain);
+    check_peaks(&[bells(&places, Size::new(12, 16), 2.0, 0.01)], Decoding::default());
+    check_peaks(&[bells(&places, Size::new(12, 16), 2.0, 0.01)], Decoding::Plain);
     for hw in [[1, 1], [1, 9], [5, 5], [6, 5]] {
-        let maps = bells(&[[0.0, 0.0, 0.5], [2.0, 2.0, 0.9]], hw, 1.0, 0.0);
+        let size = Size::from_hw(hw);
+        let maps = bells(&[[0.0, 0.0, 0.5], [2.0, 2.0, 0.9]], size, 1.0, 0.0);
         check_peaks(std::slice::from_ref(&maps), Decoding::default());
         check_peaks(&[maps], Decoding::Plain);
     }
@@ -189,14 +192,14 @@ fn peaks_at_the_border_and_in_small_maps_are_found() {
 #[test]
 fn maps_that_smoothing_takes_below_the_floor_agree() {
     // A narrow bell in a hollow: two cells from the peak the smoothed values are negative.
-    let mut maps = bells(&[[20.3, 30.6, 0.3], [9.0, 50.4, 0.28]], [64, 48], 1.0, 0.0);
+    let mut maps = bells(&[[20.3, 30.6, 0.3], [9.0, 50.4, 0.28]], Size::new(48, 64), 1.0, 0.0);
     maps.values.iter_mut().for_each(|v| *v -= 0.05);
     check_peaks(&[maps], Decoding::default());
 }
 
 #[test]
 fn empty_flat_and_broken_maps_give_what_the_twin_gives() {
-    let mut maps = Heatmaps::zeros(6, 9, 8);
+    let mut maps = Heatmaps::zeros(6, Size::new(8, 9));
     let size = 72;
     maps.values[size..2 * size].fill(-1.0);
     maps.values[2 * size..3 * size].fill(f32::NAN);
@@ -254,8 +257,8 @@ fn the_heat_layer_has_the_colours_of_its_twin() {
     let colors: Vec<[u8; 3]> = (0..4).map(|j| [250 - 60 * j, 40 + 50 * j, 9 * j]).collect();
     let strong = [[3.0, 4.0, 1.0], [9.5, 11.0, 0.4], [6.0, 2.0, 0.05], [1.0, 14.0, 0.7]];
     let mut maps = vec![
-        bells(&strong, [17, 13], 2.0, 0.03),
-        bells(&strong.map(|[x, y, s]| [y, x, s]), [17, 13], 1.5, 0.1),
+        bells(&strong, Size::new(13, 17), 2.0, 0.03),
+        bells(&strong.map(|[x, y, s]| [y, x, s]), Size::new(13, 17), 1.5, 0.1),
     ];
     // Equals, and cells without a number.
     maps[1].values[..5].fill(0.3);
@@ -283,7 +286,7 @@ fn the_heat_layer_has_the_colours_of_its_twin() {
 fn heatmaps_outlive_their_tensor() {
     let device = gpu();
     let kernels = kernels(&device);
-    let maps = bells(&[[4.0, 5.0, 1.0]], [12, 10], 2.0, 0.0);
+    let maps = bells(&[[4.0, 5.0, 1.0]], Size::new(10, 12), 2.0, 0.0);
     let kept = kernels
         .peaks(batch(std::slice::from_ref(&maps), 1, &device), 1, Decoding::Plain)
         .unwrap()
@@ -312,14 +315,15 @@ proptest! {
         hw in (1usize..20, 1usize..20),
         upright: bool,
     ) {
+        let output = Size::from_hw([hw.0, hw.1]);
         let crops: Vec<(usize, Affine)> = boxes
             .iter()
             .map(|&(x, y, s, turn)| {
                 let crop = CropBox { center: [x, y], scale: [s, s] };
-                (0, Affine::from_crop(&crop, if upright { 0.0 } else { turn }, [hw.1, hw.0]))
+                (0, Affine::from_crop(&crop, if upright { 0.0 } else { turn }, output))
             })
             .collect();
-        check_crops(&[picture(size.0, size.1, 5)], &crops, [hw.0, hw.1]);
+        check_crops(&[picture(size.0, size.1, 5)], &crops, output);
     }
 
     #[test]
@@ -334,7 +338,7 @@ proptest! {
             .iter()
             .map(|places| {
                 let places: Vec<[f32; 3]> = places.iter().map(|&(x, y, s)| [x, y, s]).collect();
-                bells(&places, [32, 24], sigma, ground)
+                bells(&places, Size::new(24, 32), sigma, ground)
             })
             .collect();
         check_peaks(&maps, Decoding::Dark { blur });

@@ -1,6 +1,7 @@
 //! A picture's way to the GPU.
 
 use super::Kernels;
+use crate::pose::Size;
 use image::RgbImage;
 use std::num::NonZeroU64;
 use std::sync::{Arc, PoisonError};
@@ -15,8 +16,7 @@ pub struct UploadedImage {
     kernels: Arc<Kernels>,
     /// Always there until it is dropped.
     pub(super) buffer: Option<wgpu::Buffer>,
-    pub(super) width: u32,
-    pub(super) height: u32,
+    pub(super) size: Size,
 }
 
 impl Drop for UploadedImage {
@@ -33,16 +33,16 @@ impl Kernels {
     /// kernel see at once. [`DeviceImage`](crate::gpu::DeviceImage) does so once for all who look at a picture.
     pub fn upload(self: &Arc<Self>, img: &RgbImage) -> Option<UploadedImage> {
         let bytes = img.as_raw();
-        let size = (bytes.len() as u64).next_multiple_of(4).max(4);
+        let room = (bytes.len() as u64).next_multiple_of(4).max(4);
         let limits = self.device.limits();
-        if size > limits.max_storage_buffer_binding_size.min(u64::from(u32::MAX))
-            || size > limits.max_buffer_size
+        if room > limits.max_storage_buffer_binding_size.min(u64::from(u32::MAX))
+            || room > limits.max_buffer_size
         {
             return None;
         }
         let spare = {
             let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-            spare.iter().position(|buffer| buffer.size() == size).map(|at| spare.swap_remove(at)).or_else(
+            spare.iter().position(|buffer| buffer.size() == room).map(|at| spare.swap_remove(at)).or_else(
                 || {
                     // Pictures of another size do not come back, as a rule.
                     spare.clear();
@@ -53,19 +53,18 @@ impl Kernels {
         let buffer = spare.unwrap_or_else(|| {
             self.device.create_buffer(&BufferDescriptor {
                 label: Some("picture"),
-                size,
+                size: room,
                 usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             })
         });
-        let (width, height) = img.dimensions();
-        if let (false, Some(size)) = (bytes.is_empty(), NonZeroU64::new(size)) {
+        if let (false, Some(room)) = (bytes.is_empty(), NonZeroU64::new(room)) {
             // Goes into the queue in front of the next submission.
-            let mut view = self.queue.write_buffer_with(&buffer, 0, size)?;
+            let mut view = self.queue.write_buffer_with(&buffer, 0, room)?;
             view.slice(..bytes.len()).copy_from_slice(bytes);
         }
         #[cfg(test)]
         self.uploads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Some(UploadedImage { kernels: self.clone(), buffer: Some(buffer), width, height })
+        Some(UploadedImage { kernels: self.clone(), buffer: Some(buffer), size: img.dimensions().into() })
     }
 }

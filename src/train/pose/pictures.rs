@@ -49,7 +49,7 @@ fn batch(samples: &CropDataset, plan: BatchPlan) -> PictureBatch {
             (samples.pixels(index, &sample), samples.joints(index, &sample))
         })
         .collect();
-    let size = 3 * samples.input_wh[0] * samples.input_wh[1];
+    let size = 3 * samples.input.area();
     let mut batch = PictureBatch { pixels: Vec::new(), joints: Vec::new(), bad: Vec::new(), plan };
     for (pixels, mut joints) in made {
         match pixels {

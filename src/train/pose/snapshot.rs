@@ -13,10 +13,8 @@ use std::path::Path;
 /// Persons on the sheet, and in a row of it.
 const PERSONS: usize = 12;
 const COLUMNS: usize = 4;
-/// Enlargement of the network's input.
-const ZOOM: usize = 1;
 /// Pixels between truth and estimate.
-const GAP: usize = 4;
+const GAP: u32 = 4;
 /// Joints below this score are not drawn.
 const MIN_SCORE: f32 = 0.2;
 
@@ -29,8 +27,8 @@ pub fn write_samples(
     let shown = spread(samples.len().min(poses.len()), PERSONS);
     let tiles: Result<Vec<Tile>, TrainError> =
         shown.into_iter().map(|index| Ok(tile(samples, index, &poses[index])?)).collect();
-    let [w, h] = samples.input_wh.map(|side| side * ZOOM);
-    let sheet = contact_sheet(&tiles?, COLUMNS, Size::new((2 * w + GAP) as u32, h as u32));
+    let sheet =
+        contact_sheet(&tiles?, COLUMNS, Size::new(2 * samples.input.width + GAP, samples.input.height));
     write_png(&folder.join("samples.png"), &sheet)
 }
 
@@ -43,10 +41,10 @@ fn spread(all: usize, count: usize) -> Vec<usize> {
 /// A person's crop twice: annotated joints on the left, estimated ones on the right.
 fn tile(samples: &CropDataset, index: usize, estimate: &[Keypoint]) -> Result<Tile, crate::data::DataError> {
     let (_, person, picture) = samples.person(index);
-    let wh = samples.input_wh.map(|side| side * ZOOM);
+    let size = samples.input;
     let sample = samples.draw(index, 0);
-    let crop = sample.render(&read_image(picture)?, wh);
-    let map = sample.affine(picture.size.width, wh);
+    let crop = sample.render(&read_image(picture)?, size);
+    let map = sample.affine(picture.size.width, size);
     let drawn = |keypoints: &[Keypoint]| -> RgbImage {
         let place = |k: &Keypoint| {
             let [x, y] = map.apply([f64::from(k.x), f64::from(k.y)]);
@@ -57,9 +55,9 @@ fn tile(samples: &CropDataset, index: usize, estimate: &[Keypoint]) -> Result<Ti
         draw_pose(&mut picture, &pose, &samples.skeleton, MIN_SCORE);
         picture
     };
-    let mut both = RgbImage::new((2 * wh[0] + GAP) as u32, wh[1] as u32);
+    let mut both = RgbImage::new(2 * size.width + GAP, size.height);
     imageops::replace(&mut both, &drawn(&person.keypoints), 0, 0);
-    imageops::replace(&mut both, &drawn(estimate), (wh[0] + GAP) as i64, 0);
+    imageops::replace(&mut both, &drawn(estimate), i64::from(size.width + GAP), 0);
     let oks = oks(&ground_truth(person, picture), estimate, &samples.skeleton.sigmas);
     Ok(Tile { picture: both, caption: format!("true | estimated, OKS {oks:.2}") })
 }

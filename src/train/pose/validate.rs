@@ -20,7 +20,7 @@ pub fn poses_by_cpu_network(
     done: impl Fn() + Sync,
 ) -> Vec<Vec<Keypoint>> {
     let keep = TokenBudget::progressive(KeepRatio::new(ratio).unwrap_or_default()).kept_tokens(grid);
-    let [width, height] = samples.heatmap_wh;
+    let size = samples.heatmap;
     (0..samples.len())
         .into_par_iter()
         .map_init(
@@ -28,7 +28,7 @@ pub fn poses_by_cpu_network(
             |(workspace, input), index| {
                 input.read(network, set, index, &keep);
                 let values = network.maps(weights, &input.patches, &input.feature, &keep, workspace).to_vec();
-                let maps = Heatmaps { joints: values.len() / (width * height), values, height, width };
+                let maps = Heatmaps { joints: values.len() / size.area(), values, size };
                 done();
                 pose_of(samples, index, &maps, Decoding::default())
             },

@@ -2,8 +2,8 @@
 
 use super::memory;
 use super::on_demand::Permits;
-use super::report::{Counts, Row, Samples};
-use super::{Pace, Plan};
+use super::report::{FrameCounts, LiveRow, LiveSamples};
+use super::{MeasurementPlan, Pace};
 use crate::live::{DetectorStatus, LiveResult, ModelStatus, Notifier, Pipeline};
 use anyhow::bail;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ const TICK: Duration = Duration::from_millis(50);
 const TELL: u32 = 10;
 
 /// The pipeline, and how one hears that something is new in it.
-pub struct Bench {
+pub struct LiveBench {
     pub live: Pipeline,
     pub news: Arc<Notifier>,
     pub stop: Arc<AtomicBool>,
 }
 
-impl Bench {
+impl LiveBench {
     /// Waits until the model and the detector are loaded, as far as any were asked for.
     pub fn ready(&self) -> anyhow::Result<()> {
         let mut heard = 0;
@@ -43,11 +43,16 @@ impl Bench {
     }
 
     /// Measures the source of number `source`, which was just opened.
-    pub fn measure(&self, plan: &Plan, source: u64, permits: Option<&Permits>) -> anyhow::Result<Row> {
+    pub fn measure(
+        &self,
+        plan: &MeasurementPlan,
+        source: u64,
+        permits: Option<&Permits>,
+    ) -> anyhow::Result<LiveRow> {
         let first = self.warm_up(source, permits)?;
         memory::forget_peak();
-        let begin = counted(&self.live);
-        let mut samples = Samples::default();
+        let begin = frame_counts(&self.live);
+        let mut samples = LiveSamples::default();
         let (start, mut last) = (Instant::now(), Instant::now());
         let (mut number, mut heard, mut told) = (first, 0, 0);
         let every = plan.every();
@@ -76,14 +81,14 @@ impl Bench {
         if samples.is_empty() {
             bail!("not a single frame came out in {:.0} s: give --seconds more", plan.time.as_secs_f64());
         }
-        let end = counted(&self.live);
-        let counts = Counts {
+        let end = frame_counts(&self.live);
+        let counts = FrameCounts {
             source_frames: end.source_frames - begin.source_frames,
             dropped: end.dropped - begin.dropped,
             missed: end.missed - begin.missed,
             late: end.late - begin.late,
         };
-        Ok(Row::new(plan, start.elapsed(), &samples, counts, memory::peak()))
+        Ok(LiveRow::new(plan, start.elapsed(), &samples, counts, memory::peak()))
     }
 
     /// Lets the first results go by; the number of the last of them.
@@ -141,14 +146,14 @@ impl Bench {
     }
 }
 
-/// What the pipeline has counted of its source so far.
-fn counted(live: &Pipeline) -> Counts {
+/// What the pipeline has frame_counts of its source so far.
+fn frame_counts(live: &Pipeline) -> FrameCounts {
     let source = live.source().unwrap_or_default();
     let (source_frames, missed, late) = (source.frames, source.missed, source.late);
-    Counts { source_frames, dropped: live.dropped_frames(), missed, late }
+    FrameCounts { source_frames, dropped: live.dropped_frames(), missed, late }
 }
 
-impl Plan {
+impl MeasurementPlan {
     /// Time between two looks at the memory.
     fn every(&self) -> Duration {
         self.memory_every.max(Duration::from_millis(200))
@@ -168,7 +173,7 @@ impl Plan {
     }
 }
 
-impl Samples {
+impl LiveSamples {
     fn add(&mut self, result: &LiveResult) {
         // Seen by whoever waits for results, not only by the thread that made it.
         self.ages.push(result.frame.captured.elapsed());

@@ -1,6 +1,6 @@
 //! The numbers of `tmpose bench live` as tables, JSON and a curve of the memory.
 
-use super::Plan;
+use super::MeasurementPlan;
 use crate::cli::output::markdown_table;
 use crate::cli::train::command_line;
 use crate::gpu::ComputeDevice;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// What was seen of the results of one measurement.
 #[derive(Default)]
-pub struct Samples {
+pub struct LiveSamples {
     pub times: Vec<FrameTimes>,
     /// From the frame's capture to its result in the hands of the reader.
     pub ages: Vec<Duration>,
@@ -25,15 +25,15 @@ pub struct Samples {
     pub memory: Vec<[f64; 2]>,
 }
 
-impl Samples {
+impl LiveSamples {
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
     }
 }
 
-/// Milliseconds that a half, 95 % and 99 % of the frames did not exceed.
+/// TimePercentiles that a half, 95 % and 99 % of the frames did not exceed.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Milliseconds {
+struct TimePercentiles {
     p50: f64,
     p95: f64,
     p99: f64,
@@ -41,12 +41,12 @@ struct Milliseconds {
     frames: usize,
 }
 
-impl Milliseconds {
-    fn of(durations: impl IntoIterator<Item = Duration>) -> Option<Milliseconds> {
+impl TimePercentiles {
+    fn of(durations: impl IntoIterator<Item = Duration>) -> Option<TimePercentiles> {
         let durations: Vec<Duration> = durations.into_iter().collect();
         let frames = durations.len();
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
-        Percentiles::of(durations).map(|s| Milliseconds {
+        Percentiles::of(durations).map(|s| TimePercentiles {
             p50: ms(s.p50),
             p95: ms(s.p95),
             p99: ms(s.p99),
@@ -54,14 +54,14 @@ impl Milliseconds {
         })
     }
 
-    fn cell(times: Option<&Milliseconds>) -> String {
+    fn cell(times: Option<&TimePercentiles>) -> String {
         times.map_or("-".into(), |t| format!("{:.1} / {:.1} / {:.1}", t.p50, t.p95, t.p99))
     }
 }
 
-/// What the pipeline counted.
+/// What the pipeline frame_counts.
 #[derive(Clone, Copy, Serialize)]
-pub struct Counts {
+pub struct FrameCounts {
     /// Frames that the source handed on.
     pub source_frames: u64,
     /// Of these the ones that a newer one replaced before the network was free.
@@ -74,7 +74,7 @@ pub struct Counts {
 
 /// One measurement.
 #[derive(Serialize)]
-pub struct Row {
+pub struct LiveRow {
     pace: &'static str,
     /// People in the picture, or the most that were to be followed.
     people: u32,
@@ -85,37 +85,37 @@ pub struct Row {
     frames: usize,
     frames_per_second: f64,
     #[serde(flatten)]
-    counts: Counts,
+    counts: FrameCounts,
     /// Part of the source's frames that were dropped.
     dropped_share: f64,
     /// Of each stage.
-    stages_ms: BTreeMap<&'static str, Milliseconds>,
+    stages_ms: BTreeMap<&'static str, TimePercentiles>,
     /// All work on a frame together.
-    compute_ms: Option<Milliseconds>,
+    compute_ms: Option<TimePercentiles>,
     /// From the frame's capture to its result in the hands of the reader.
-    capture_to_result_ms: Option<Milliseconds>,
+    capture_to_result_ms: Option<TimePercentiles>,
     /// The most memory that was resident.
     peak_mib: Option<f64>,
     /// Seconds since the start and resident MiB.
     memory: Vec<[f64; 2]>,
 }
 
-impl Row {
+impl LiveRow {
     pub fn new(
-        plan: &Plan,
+        plan: &MeasurementPlan,
         elapsed: Duration,
-        samples: &Samples,
-        counts: Counts,
+        samples: &LiveSamples,
+        counts: FrameCounts,
         peak_mib: Option<f64>,
-    ) -> Row {
+    ) -> LiveRow {
         let frames = samples.times.len() + samples.missed_results as usize;
         let seconds = elapsed.as_secs_f64();
         let stage = |i: usize| {
             let stages = samples.times.iter().map(move |t| t.stages()[i]);
             let name = FrameTimes::default().stages()[i].0;
-            Some((name, Milliseconds::of(stages.filter_map(|(_, time)| time))?))
+            Some((name, TimePercentiles::of(stages.filter_map(|(_, time)| time))?))
         };
-        Row {
+        LiveRow {
             pace: plan.pace_name(),
             people: plan.people,
             followed: samples.people as f64 / samples.times.len().max(1) as f64,
@@ -125,8 +125,8 @@ impl Row {
             counts,
             dropped_share: counts.dropped as f64 / counts.source_frames.max(1) as f64,
             stages_ms: (0..FrameTimes::STAGES).filter_map(stage).collect(),
-            compute_ms: Milliseconds::of(samples.times.iter().map(|t| t.whole)),
-            capture_to_result_ms: Milliseconds::of(samples.ages.iter().copied()),
+            compute_ms: TimePercentiles::of(samples.times.iter().map(|t| t.whole)),
+            capture_to_result_ms: TimePercentiles::of(samples.ages.iter().copied()),
             peak_mib,
             memory: samples.memory.clone(),
         }
@@ -140,15 +140,15 @@ impl Row {
             format!("{:.1}", self.counts.source_frames as f64 / self.seconds.max(1e-9)),
             format!("{:.1}", self.frames_per_second),
             format!("{:.1} %", 100.0 * self.dropped_share),
-            Milliseconds::cell(self.compute_ms.as_ref()),
-            Milliseconds::cell(self.capture_to_result_ms.as_ref()),
+            TimePercentiles::cell(self.compute_ms.as_ref()),
+            TimePercentiles::cell(self.capture_to_result_ms.as_ref()),
             self.peak_mib.map_or("-".into(), |mib| format!("{mib:.0}")),
         ]
     }
 
     fn stage_cells(&self) -> Vec<String> {
         let stages = FrameTimes::default().stages();
-        let times = stages.iter().map(|(name, _)| Milliseconds::cell(self.stages_ms.get(name)));
+        let times = stages.iter().map(|(name, _)| TimePercentiles::cell(self.stages_ms.get(name)));
         [self.pace.into(), self.people.to_string()].into_iter().chain(times).collect()
     }
 
@@ -175,7 +175,7 @@ impl Row {
 
 /// All measurements.
 #[derive(Serialize)]
-pub struct Report {
+pub struct LiveReport {
     version: &'static str,
     command: String,
     /// Name of the weights file.
@@ -189,11 +189,11 @@ pub struct Report {
     detect_every: u32,
     /// The machine's load average before the first run, if it was busy.
     load: Option<f64>,
-    rows: Vec<Row>,
+    rows: Vec<LiveRow>,
 }
 
 /// What a report is about.
-pub struct Subject<'a> {
+pub struct LiveSubject<'a> {
     pub weights: String,
     pub detector: String,
     pub device: &'a ComputeDevice,
@@ -203,9 +203,9 @@ pub struct Subject<'a> {
     pub load: Option<f64>,
 }
 
-impl Report {
-    pub fn new(subject: Subject) -> Report {
-        Report {
+impl LiveReport {
+    pub fn new(subject: LiveSubject) -> LiveReport {
+        LiveReport {
             version: env!("CARGO_PKG_VERSION"),
             command: command_line(std::env::args()),
             weights: subject.weights,
@@ -220,7 +220,7 @@ impl Report {
         }
     }
 
-    pub fn add(&mut self, row: Row) {
+    pub fn add(&mut self, row: LiveRow) {
         self.rows.push(row);
     }
 
@@ -241,12 +241,13 @@ impl Report {
             "capture to result ms p50 / p95 / p99",
             "peak MiB",
         ];
-        text += &markdown_table(&names, &self.rows.iter().map(Row::cells).collect::<Vec<_>>());
+        text += &markdown_table(&names, &self.rows.iter().map(LiveRow::cells).collect::<Vec<_>>());
         text += "\nStages, ms p50 / p95 / p99, of the frames in which they ran:\n\n";
         let stages = FrameTimes::default().stages().map(|(name, _)| name);
         let names: Vec<&str> = ["pace", "people"].into_iter().chain(stages).collect();
-        text += &markdown_table(&names, &self.rows.iter().map(Row::stage_cells).collect::<Vec<_>>());
-        let lines: Vec<String> = self.rows.iter().map(Row::memory_line).filter(|l| !l.is_empty()).collect();
+        text += &markdown_table(&names, &self.rows.iter().map(LiveRow::stage_cells).collect::<Vec<_>>());
+        let lines: Vec<String> =
+            self.rows.iter().map(LiveRow::memory_line).filter(|l| !l.is_empty()).collect();
         if !lines.is_empty() {
             let _ = write!(text, "\n{}\n", lines.join("\n"));
         }
@@ -270,20 +271,20 @@ mod tests {
     use super::*;
     use crate::cli::bench::live::Pace;
 
-    fn row(memory: Vec<[f64; 2]>) -> Row {
+    fn row(memory: Vec<[f64; 2]>) -> LiveRow {
         let ms = Duration::from_millis;
         let times = FrameTimes { detect: Some(ms(20)), whole: ms(50), ..FrameTimes::default() };
         let other = FrameTimes { detect: None, whole: ms(30), ..times };
-        let samples = Samples {
+        let samples = LiveSamples {
             times: vec![times, other, other, other],
             ages: [60, 40, 40, 40].map(ms).into(),
             people: 8,
             missed_results: 1,
             memory,
         };
-        let plan = Plan { pace: Pace::Source, people: 2, time: ms(2000), memory_every: ms(100) };
-        let counts = Counts { source_frames: 60, dropped: 15, missed: 0, late: 0 };
-        Row::new(&plan, ms(2000), &samples, counts, Some(123.4))
+        let plan = MeasurementPlan { pace: Pace::Source, people: 2, time: ms(2000), memory_every: ms(100) };
+        let counts = FrameCounts { source_frames: 60, dropped: 15, missed: 0, late: 0 };
+        LiveRow::new(&plan, ms(2000), &samples, counts, Some(123.4))
     }
 
     #[test]
@@ -314,7 +315,7 @@ mod tests {
         let line = row.memory_line();
         assert!(line.contains("100 MiB on average") && line.contains("120 MiB in the last"), "{line}");
         assert!(line.contains("never above 130 MiB"), "{line}");
-        let subject = Subject {
+        let subject = LiveSubject {
             weights: "w".into(),
             detector: "none".into(),
             device: &ComputeDevice::cpu(),
@@ -323,7 +324,7 @@ mod tests {
             detect_every: 10,
             load: None,
         };
-        let mut report = Report::new(subject);
+        let mut report = LiveReport::new(subject);
         report.add(row);
         assert!(report.curve().ends_with("by time,2,2.0,120.0\n"), "{}", report.curve());
         assert!(report.markdown().contains("| by time | 2 | 2.0 |"), "{}", report.markdown());
