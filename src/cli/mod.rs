@@ -5,6 +5,7 @@
 //! plug it in.
 
 mod choices;
+mod command_line;
 mod errors;
 mod interrupt;
 mod mannequin_sets;
@@ -31,7 +32,7 @@ pub use interrupt::stop_flag;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Something the user asked for did not work out. Clap itself ends with 2 on a usage error.
+/// The exit code after an error. Clap itself ends with 2 on wrong usage.
 const FAILURE: u8 = 1;
 
 /// Real-time human pose with a token-masked pose transformer.
@@ -46,7 +47,7 @@ struct Cli {
     #[cfg(feature = "window")]
     #[command(flatten)]
     view: view::ViewArgs,
-    /// Say more on stderr: once for what is happening, twice for details
+    /// More messages on stderr; give it twice for details
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -83,24 +84,24 @@ subcommands! {
     Eval => eval::EvalArgs,
     /// Compare masks and keep ratios on an annotated set: accuracy, arithmetic and time
     Ablate => ablate::AblateArgs,
-    /// Look over a set of labelled people before training on it
+    /// Check or show a set of labelled people before training on it
     Data => data::DataArgs,
-    /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose, RTMDet-nano) into a weights file
+    /// Convert a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose, RTMDet-nano) to a weights file
     Import => import::ImportArgs,
-    /// Average the weights of networks that come from one start: often better than each of them
+    /// Average the weights of networks that started from the same weights: often better than each of them
     Average => average::AverageArgs,
     /// Measure how long each stage takes, for every variant, keep ratio and device
     Bench => bench::BenchArgs,
-    /// Count the arithmetic of every variant and keep ratio, honestly or as the paper does
+    /// Count the multiply-adds of every variant and keep ratio, as executed or as the paper counts
     Macs => macs::MacsArgs,
     /// List the cameras and their formats, or take test pictures with one
     Cameras => cameras::CamerasArgs,
-    /// Draw a training or test set of people whose joints are known
+    /// Render a training or test set of people whose joints are known
     Mannequin => mannequin::MannequinArgs,
 }
 
-/// Parses the arguments, runs the subcommand and turns its outcome into an exit code: 0 when all went
-/// well, 1 when something failed (one sentence on stderr), 2 for wrong usage.
+/// Parses the arguments and runs the subcommand. The exit code is 0 for success, 1 when something failed (one sentence
+/// on stderr says what), 2 for wrong usage.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
@@ -119,14 +120,14 @@ impl Cli {
         dispatch(self.command.unwrap_or(Command::View(self.view)))
     }
 
-    /// Without the window there is nothing to do without a command; clap has shown the help by then.
+    /// Without the window there is nothing to do without a command; clap has already shown the help.
     #[cfg(not(feature = "window"))]
     fn run(self) -> anyhow::Result<()> {
         self.command.map_or(Ok(()), dispatch)
     }
 }
 
-/// `RUST_LOG` wins over the flag; the graphics stack's own chatter stays out unless asked for.
+/// Starts logging to stderr. `RUST_LOG` wins over the flag; messages of other crates are left out unless asked for.
 fn start_log(verbose: u8) {
     let filter = match verbose {
         0 => "error,tmpose=warn",

@@ -25,9 +25,8 @@ pub struct PredictArgs {
     /// Pictures, folders of pictures, and videos
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Person boxes: a COCO instances or keypoints file (pictures are matched by file name), or a list of
-    /// detections (matched by the number in the file name). Without it, people are looked for with the person
-    /// detector
+    /// Boxes of people: a COCO instances or keypoints file (pictures are matched by file name), or a list of detections
+    /// (matched by the number in the file name) [default: the person detector finds people]
     #[arg(long, value_name = "FILE")]
     boxes: Option<PathBuf>,
     /// Folder for the annotated pictures and videos, keypoints.json and images.json
@@ -36,7 +35,7 @@ pub struct PredictArgs {
     /// Write keypoints.json and images.json only
     #[arg(long)]
     no_pictures: bool,
-    /// Draw joints with at least this score
+    /// Minimum score: joints with a lower score are not drawn
     #[arg(long, default_value_t = 0.2, value_name = "SCORE")]
     min_score: f32,
     #[command(flatten)]
@@ -88,7 +87,7 @@ pub fn run(args: PredictArgs) -> anyhow::Result<()> {
     finish(runner, &args.out, &failures)
 }
 
-/// Completes the files, says what was done, and turns what went wrong into one error.
+/// Completes the files, reports what was done, and makes one error of all failures.
 fn finish(runner: PredictRunner, out: &Path, failures: &[String]) -> anyhow::Result<()> {
     runner.progress.finish_and_clear();
     let stopped = runner.stopped();

@@ -1,4 +1,4 @@
-//! One measurement: the pipeline runs for a while, and what comes out of it is looked at.
+//! One measurement: the pipeline runs for a while, and its results are counted and timed.
 
 use super::memory;
 use super::on_demand::Permits;
@@ -10,26 +10,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Results that nobody counts: memory is claimed, kernels are compiled and tuned, people are found.
+/// Results before the first that is counted: meanwhile memory is allocated, kernels are compiled and tuned, and people
+/// are found.
 const WARM_UP: u64 = 5;
-/// And at least for so long.
+/// The shortest time before the first result that is counted.
 const WARM_UP_TIME: Duration = Duration::from_secs(1);
-/// Without a result for so long something is wrong.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How often a clock is looked at while nothing comes.
+/// Without a result for this long the measurement fails.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// The longest wait for news before the clock is read again.
 const TICK: Duration = Duration::from_millis(50);
-/// Lines about a long run, on stderr.
-const TELL: u32 = 10;
+/// Lines that a long measurement writes to stderr.
+const PROGRESS_LINES: u32 = 10;
 
-/// The pipeline, and how one hears that something is new in it.
+/// The pipeline that is measured.
 pub struct LiveBench {
+    /// The pipeline without a window.
     pub live: Pipeline,
+    /// Notified when the pipeline has something new.
     pub news: Arc<Notifier>,
+    /// Raised when the user asks to stop.
     pub stop: Arc<AtomicBool>,
 }
 
 impl LiveBench {
-    /// Waits until the model and the detector are loaded, as far as any were asked for.
+    /// Waits until the model and the detector, if there is one, are loaded.
+    ///
+    /// # Errors
+    /// One of them cannot be loaded, or the user stopped the measurement.
     pub fn ready(&self) -> anyhow::Result<()> {
         let mut heard = 0;
         loop {
@@ -42,7 +49,11 @@ impl LiveBench {
         }
     }
 
-    /// Measures the source of number `source`, which was just opened.
+    /// Measures the source of number `source`, which was just opened. `permits` are given to a source that waits for
+    /// them, one for each result.
+    ///
+    /// # Errors
+    /// The source or a network fails, or no frame comes out.
     pub fn measure(
         &self,
         plan: &MeasurementPlan,
@@ -54,7 +65,7 @@ impl LiveBench {
         let begin = frame_counts(&self.live);
         let mut samples = LiveSamples::default();
         let (start, mut last) = (Instant::now(), Instant::now());
-        let (mut number, mut heard, mut told) = (first, 0, 0);
+        let (mut number, mut heard, mut written) = (first, 0, 0);
         let every = plan.every();
         while start.elapsed() < plan.time && !self.stop.load(Ordering::SeqCst) {
             heard = self.wait(heard);
@@ -69,13 +80,13 @@ impl LiveBench {
             } else if self.live.source().is_some_and(|s| s.ended) {
                 break;
             }
-            self.look_for_trouble(last)?;
+            self.check(last)?;
             if start.elapsed() >= every * samples.memory.len() as u32 {
                 samples.memory.extend(memory::resident().map(|mib| [start.elapsed().as_secs_f64(), mib]));
             }
-            if plan.long() && start.elapsed() >= plan.time / TELL * (told + 1) {
-                told += 1;
-                self.tell(start.elapsed());
+            if plan.long() && start.elapsed() >= plan.time / PROGRESS_LINES * (written + 1) {
+                written += 1;
+                self.write_progress(start.elapsed());
             }
         }
         if samples.is_empty() {
@@ -91,7 +102,7 @@ impl LiveBench {
         Ok(LiveRow::new(plan, start.elapsed(), &samples, counts, memory::peak()))
     }
 
-    /// Lets the first results go by; the number of the last of them.
+    /// Discards the first results; returns the number of the last of them.
     fn warm_up(&self, source: u64, permits: Option<&Permits>) -> anyhow::Result<u64> {
         let (start, mut last) = (Instant::now(), Instant::now());
         let (mut seen, mut heard, mut number) = (0, 0, 0);
@@ -114,12 +125,13 @@ impl LiveBench {
                     None => bail!("the source ended before anything was measured: give --looped"),
                 }
             }
-            self.look_for_trouble(last)?;
+            self.check(last)?;
         }
         Ok(number)
     }
 
-    fn look_for_trouble(&self, last_result: Instant) -> anyhow::Result<()> {
+    /// Fails when the source or a network has failed, or when no result came for too long.
+    fn check(&self, last_result: Instant) -> anyhow::Result<()> {
         if let Some(error) = self.live.measured().error {
             bail!(error);
         }
@@ -129,24 +141,26 @@ impl LiveBench {
         {
             bail!(error);
         }
-        if last_result.elapsed() > PATIENCE {
-            bail!("no frame has come out for {} s: is the source still there?", PATIENCE.as_secs());
+        if last_result.elapsed() > TIMEOUT {
+            bail!("no frame has come out for {} s: is the source still there?", TIMEOUT.as_secs());
         }
         Ok(())
     }
 
-    fn tell(&self, elapsed: Duration) {
+    /// Writes memory and rate to stderr.
+    fn write_progress(&self, elapsed: Duration) {
         let held = memory::resident().map_or(String::new(), |mib| format!(", {mib:.0} MiB"));
         let rate = self.live.measured().rate;
         eprintln!("{:6.0} s: {rate:.1} frames/s{held}", elapsed.as_secs_f64());
     }
 
+    /// Waits for something newer than notification `heard`, at most a [`TICK`]; returns the newest one's number.
     fn wait(&self, heard: u64) -> u64 {
         self.news.wait(heard, Some(Instant::now() + TICK))
     }
 }
 
-/// What the pipeline has frame_counts of its source so far.
+/// What the pipeline has counted of its source so far.
 fn frame_counts(live: &Pipeline) -> FrameCounts {
     let source = live.source().unwrap_or_default();
     let (source_frames, missed, late) = (source.frames, source.missed, source.late);
@@ -154,28 +168,28 @@ fn frame_counts(live: &Pipeline) -> FrameCounts {
 }
 
 impl MeasurementPlan {
-    /// Time between two looks at the memory.
+    /// Time from one reading of the memory to the next.
     fn every(&self) -> Duration {
         self.memory_every.max(Duration::from_millis(200))
     }
 
-    /// Whether somebody who waits wants to hear of it meanwhile.
+    /// Whether it is long enough for progress on stderr.
     fn long(&self) -> bool {
         self.time > Duration::from_secs(60)
     }
 
-    /// As [`Pace`] is written in tables.
+    /// The name of the pace, as `--pace` takes it.
     pub fn pace_name(&self) -> &'static str {
         match self.pace {
-            Pace::Free => "as wanted",
-            Pace::Source => "by time",
+            Pace::Free => "free",
+            Pace::Source => "source",
         }
     }
 }
 
 impl LiveSamples {
     fn add(&mut self, result: &LiveResult) {
-        // Seen by whoever waits for results, not only by the thread that made it.
+        // Until the result is taken, not only until the inference thread has made it.
         self.ages.push(result.frame.captured.elapsed());
         self.times.push(result.times);
         self.people += result.people.len();

@@ -1,8 +1,8 @@
-//! The numbers of `tmpose bench live` as tables, JSON and a curve of the memory.
+//! The numbers of `tmpose bench live` as tables, as JSON, and the memory over time as CSV.
 
 use super::MeasurementPlan;
+use crate::cli::command_line::command_line;
 use crate::cli::output::markdown_table;
-use crate::cli::train::command_line;
 use crate::gpu::ComputeDevice;
 use crate::live::{FrameTimes, Percentiles};
 use crate::model::KeepRatio;
@@ -11,21 +11,23 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// What was seen of the results of one measurement.
+/// The results of one measurement.
 #[derive(Default)]
 pub struct LiveSamples {
+    /// Stage times of each result.
     pub times: Vec<FrameTimes>,
-    /// From the frame's capture to its result in the hands of the reader.
+    /// From each frame's capture until its result was taken.
     pub ages: Vec<Duration>,
     /// People of all results together.
     pub people: usize,
-    /// Results that were replaced before anyone read them.
+    /// Results that a newer one replaced before they were taken.
     pub missed_results: u64,
     /// Seconds since the start and resident MiB.
     pub memory: Vec<[f64; 2]>,
 }
 
 impl LiveSamples {
+    /// True without a single result.
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
     }
@@ -37,11 +39,12 @@ struct TimePercentiles {
     p50: f64,
     p95: f64,
     p99: f64,
-    /// Frames in which it happened.
+    /// Frames in which the stage ran.
     frames: usize,
 }
 
 impl TimePercentiles {
+    /// `None` of no times.
     fn of(durations: impl IntoIterator<Item = Duration>) -> Option<TimePercentiles> {
         let durations: Vec<Duration> = durations.into_iter().collect();
         let frames = durations.len();
@@ -54,53 +57,56 @@ impl TimePercentiles {
         })
     }
 
+    /// A cell of a table.
     fn cell(times: Option<&TimePercentiles>) -> String {
         times.map_or("-".into(), |t| format!("{:.1} / {:.1} / {:.1}", t.p50, t.p95, t.p99))
     }
 }
 
-/// What the pipeline frame_counts.
+/// Frames that the pipeline counted.
 #[derive(Clone, Copy, Serialize)]
 pub struct FrameCounts {
-    /// Frames that the source handed on.
+    /// Frames that the source delivered.
     pub source_frames: u64,
-    /// Of these the ones that a newer one replaced before the network was free.
+    /// Those of them that a newer one replaced before the network was free.
     pub dropped: u64,
-    /// Frames that a camera sent while nobody read.
+    /// Frames that a camera sent while none was read.
     pub missed: u64,
     /// Times that the source was too slow for its own timestamps.
     pub late: u64,
 }
 
-/// One measurement.
+/// What one measurement found.
 #[derive(Serialize)]
 pub struct LiveRow {
     pace: &'static str,
-    /// People in the picture, or the most that were to be followed.
+    /// Mannequins in the picture; of another source the most people to follow.
     people: u32,
-    /// People of a result, on average.
+    /// People in a result, on average.
     followed: f64,
     seconds: f64,
-    /// Frames whose people were found, in all and a second.
+    /// Results of the measurement.
     frames: usize,
+    /// Results a second.
     frames_per_second: f64,
     #[serde(flatten)]
     counts: FrameCounts,
-    /// Part of the source's frames that were dropped.
+    /// Share of the source's frames that were dropped, 0 to 1.
     dropped_share: f64,
-    /// Of each stage.
+    /// Times of each stage.
     stages_ms: BTreeMap<&'static str, TimePercentiles>,
-    /// All work on a frame together.
+    /// Time of all stages of a frame.
     compute_ms: Option<TimePercentiles>,
-    /// From the frame's capture to its result in the hands of the reader.
+    /// From a frame's capture until its result was taken.
     capture_to_result_ms: Option<TimePercentiles>,
-    /// The most memory that was resident.
+    /// The most resident memory, in MiB.
     peak_mib: Option<f64>,
     /// Seconds since the start and resident MiB.
     memory: Vec<[f64; 2]>,
 }
 
 impl LiveRow {
+    /// The numbers of a measurement that took `elapsed`.
     pub fn new(
         plan: &MeasurementPlan,
         elapsed: Duration,
@@ -132,6 +138,7 @@ impl LiveRow {
         }
     }
 
+    /// The cells of the first table.
     fn cells(&self) -> Vec<String> {
         vec![
             self.pace.into(),
@@ -146,13 +153,14 @@ impl LiveRow {
         ]
     }
 
+    /// The cells of the table of stages.
     fn stage_cells(&self) -> Vec<String> {
         let stages = FrameTimes::default().stages();
         let times = stages.iter().map(|(name, _)| TimePercentiles::cell(self.stages_ms.get(name)));
         [self.pace.into(), self.people.to_string()].into_iter().chain(times).collect()
     }
 
-    /// How the memory went, in words; empty where it is not known.
+    /// Memory at the beginning and at the end, as a sentence; empty where it is not known.
     fn memory_line(&self) -> String {
         let mib: Vec<f64> = self.memory.iter().map(|m| m[1]).collect();
         let third = mib.len() / 3;
@@ -180,7 +188,7 @@ pub struct LiveReport {
     command: String,
     /// Name of the weights file.
     weights: String,
-    /// Name of the detector's weights file, or what stands in its place.
+    /// Name of the detector's weights file, or "none".
     detector: String,
     device: String,
     backend: String,
@@ -194,16 +202,24 @@ pub struct LiveReport {
 
 /// What a report is about.
 pub struct LiveSubject<'a> {
+    /// Name of the weights file.
     pub weights: String,
+    /// Name of the detector's weights file, or "none".
     pub detector: String,
+    /// What computes.
     pub device: &'a ComputeDevice,
+    /// The source, as on the command line.
     pub source: String,
+    /// Share of the visual tokens that is kept.
     pub keep: KeepRatio,
+    /// Frames from one detection to the next.
     pub detect_every: u32,
+    /// The machine's load average before the first run, if it was busy.
     pub load: Option<f64>,
 }
 
 impl LiveReport {
+    /// A report without rows.
     pub fn new(subject: LiveSubject) -> LiveReport {
         LiveReport {
             version: env!("CARGO_PKG_VERSION"),
@@ -220,11 +236,12 @@ impl LiveReport {
         }
     }
 
+    /// Adds a measurement.
     pub fn add(&mut self, row: LiveRow) {
         self.rows.push(row);
     }
 
-    /// The tables.
+    /// The tables in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!(
             "{}, {} kept, detector: {}, every {} frames; {} ({}); {}\n\n",
@@ -295,7 +312,7 @@ mod tests {
         assert_eq!((row.stages_ms["detect"].p50, row.stages_ms["detect"].frames), (20.0, 1));
         let cells = row.cells();
         let wanted = [
-            "by time",
+            "source",
             "2",
             "2.0",
             "30.0",
@@ -326,7 +343,7 @@ mod tests {
         };
         let mut report = LiveReport::new(subject);
         report.add(row);
-        assert!(report.curve().ends_with("by time,2,2.0,120.0\n"), "{}", report.curve());
-        assert!(report.markdown().contains("| by time | 2 | 2.0 |"), "{}", report.markdown());
+        assert!(report.curve().ends_with("source,2,2.0,120.0\n"), "{}", report.curve());
+        assert!(report.markdown().contains("| source | 2 | 2.0 |"), "{}", report.markdown());
     }
 }
