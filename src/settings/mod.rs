@@ -17,6 +17,7 @@ pub(crate) use value::{choice_values, text_values};
 pub struct InvalidSetting {
     /// Its path in the file, e.g. `schedule.batch`.
     pub name: &'static str,
+    /// The value that was given, as text.
     pub value: String,
     /// What it must be, e.g. "1 or more".
     pub must: &'static str,
