@@ -6,7 +6,7 @@ use clap::Parser;
 #[derive(Parser)]
 struct Bench {
     #[command(flatten)]
-    args: tmpose::cli::bench::Args,
+    args: tmpose::cli::bench::BenchArgs,
     /// Added by cargo.
     #[arg(long, hide = true)]
     bench: bool,

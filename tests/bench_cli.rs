@@ -35,7 +35,7 @@ fn the_live_pipeline_is_measured_with_several_people_at_both_paces() {
     let rows = report["rows"].as_array().unwrap();
     let kinds: Vec<_> =
         rows.iter().map(|r| (r["pace"].as_str().unwrap(), r["people"].as_u64().unwrap())).collect();
-    assert_eq!(kinds, [("as wanted", 1), ("as wanted", 2), ("by time", 1), ("by time", 2)]);
+    assert_eq!(kinds, [("free", 1), ("free", 2), ("source", 1), ("source", 2)]);
     for row in rows {
         let number = |name: &str| row[name].as_f64().unwrap();
         assert!(number("frames") >= 1.0 && number("frames_per_second") > 0.0, "{row}");

@@ -14,30 +14,30 @@ use crate::eval::{EvalTask, PoseAccuracy, Suppression, estimate_crops, training_
 use crate::infer::{Estimator, Settings, Timing};
 use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, PositionMode};
 use crate::pose::Size;
-use report::{AblationReport, AblationRow, Arithmetic, Milliseconds};
+use report::{AblationReport, AblationRow, Arithmetic, MedianTimes};
 use std::path::{Path, PathBuf};
 
-/// Rounds of timing that nobody counts: memory is claimed, kernels are compiled and tuned.
+/// Runs before the first timed one, in which memory is allocated, and kernels are compiled and tuned.
 const WARM_UP: u32 = 2;
-/// Size of the chart in pixels.
+/// Size of the chart.
 const CHART: Size = Size::new(1440, 900);
 
 /// Arguments of `tmpose ablate`.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct AblateArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; `mannequin:N` draws N pictures of the
-    /// built-in figure into mannequin-val-N/ in the current folder, once
+    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; `mannequin:N` renders N pictures of
+    /// the mannequin into mannequin-val-N/ in the current folder, once
     #[arg(long, value_name = "FOLDER")]
     data: SetSource,
-    /// Use at most this many persons, evenly spread
+    /// Use at most this many persons, evenly spread; 0 for all
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
-    /// Keep ratios
+    /// Keep ratios: shares of the visual tokens that are kept, above 0 and at most 1
     #[arg(long, value_delimiter = ',', default_value = "1,0.8,0.6,0.4,0.25", value_name = "LIST")]
     keep: Vec<KeepRatio>,
-    /// Masks; every token kept is always among the lines
+    /// Masks; the row with all tokens kept is always there
     #[arg(
         long,
         value_delimiter = ',',
@@ -45,19 +45,19 @@ pub struct Args {
         value_name = "LIST"
     )]
     mask: Vec<MaskKind>,
-    /// Position modes
+    /// Positions of the kept tokens
     #[arg(long, value_delimiter = ',', default_value = "gathered", value_name = "LIST")]
     positions: Vec<PositionMode>,
-    /// Random masks that each line with the random mask is repeated with
+    /// Seeds of the random mask: each of its rows is measured with this many
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
-    /// Average with the mirrored picture
+    /// Average with the mirrored picture: twice the time, slightly more accurate
     #[arg(long)]
     flip_test: bool,
-    /// Timed runs of each line; the median counts
+    /// Timed runs of each row; the median is reported
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
-    /// A sentence about the machine, for the report
+    /// A line about the machine, for the report
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     /// Folder for ABLATION.md, ablation.csv, ablation.json and ablation.png
@@ -68,8 +68,8 @@ pub struct Args {
 /// Runs `tmpose ablate`.
 ///
 /// # Errors
-/// One sentence for the user.
-pub fn run(args: Args) -> anyhow::Result<()> {
+/// A file cannot be read, holds no people, or cannot be written; or the network fails.
+pub fn run(args: AblateArgs) -> anyhow::Result<()> {
     let mut estimator = args.model.estimator()?;
     let info = estimator.info().clone();
     let set = PoseSet::open(&path_to_evaluate_on(&args.data)?, "val", &info.skeleton)?;
@@ -116,12 +116,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     write_report(&report, &args.out)
 }
 
-/// A line of the table from the accuracy with each of its seeds and the times.
+/// A row of the table from the accuracy with each of its seeds and the times.
 fn row(
     config: &ModelConfig,
     cell: AblationSetting,
     scores: &[PoseAccuracy],
-    ms: Milliseconds,
+    ms: MedianTimes,
     flip_test: bool,
 ) -> AblationRow {
     let arithmetic = |counting: Counting| {
@@ -133,7 +133,7 @@ fn row(
     let over_seeds =
         |of: fn(&PoseAccuracy) -> Option<f64>| SeedStats::of(scores.iter().filter_map(of).collect());
     let executed = arithmetic(Counting::Executed);
-    // Both passes of the flip test are arithmetic that is executed.
+    // Both passes of the flip test are executed.
     let passes = if flip_test { 2.0 } else { 1.0 };
     AblationRow {
         executed: Arithmetic { transformer: passes * executed.transformer, total: passes * executed.total },
@@ -160,7 +160,7 @@ fn write_report(report: &AblationReport, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// For each line of the table the accuracy with each of its seeds; the backbone sees a person once for all of them.
+/// For each row of the table the accuracy with each of its seeds. The backbone runs once for each person.
 fn measure(
     estimator: &Estimator,
     samples: &CropDataset,
@@ -180,7 +180,7 @@ fn measure(
     Ok(ablation_settings.iter().map(|cell| scores.by_ref().take(cell.seeds.len()).collect()).collect())
 }
 
-/// Median times for one person on this device: of all settings in turns, so that a machine that slows down
+/// Median times for one person on this device. The settings' runs are interleaved, so that a machine that slows down
 /// slows all of them.
 fn time(
     estimator: &mut Estimator,
@@ -188,7 +188,7 @@ fn time(
     ablation_settings: &[AblationSetting],
     flip_test: bool,
     runs: u32,
-) -> anyhow::Result<Vec<Milliseconds>> {
+) -> anyhow::Result<Vec<MedianTimes>> {
     let (_, person, picture) = samples.person(0);
     let (img, boxes) = (read_image(picture)?, [person.bbox]);
     let mut parts = vec![Vec::new(); ablation_settings.len()];
@@ -210,9 +210,10 @@ fn time(
     }
     bar.finish_and_clear();
     let pairs = parts.iter_mut().zip(&mut wholes);
-    Ok(pairs.map(|(part, whole)| Milliseconds { transformer: median(part), whole: median(whole) }).collect())
+    Ok(pairs.map(|(part, whole)| MedianTimes { transformer: median(part), whole: median(whole) }).collect())
 }
 
+/// How the network is run for a row of the table.
 fn setting(cell: &AblationSetting, seed: u64, flip_test: bool) -> Settings {
     Settings { budget: cell.budget(seed), flip_test, ..Settings::default() }
 }

@@ -9,24 +9,24 @@ use burn::prelude::Device;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Average the weights of networks that come from one start.
+/// Average the weights of networks that started from the same weights.
 ///
-/// A network that was trained further, averaged with the one that it started from, is often better than both; so is
-/// the mean of several trainings from one start. Pose networks and person detectors are taken, RTMDet-nano's .onnx too.
+/// A network averaged with the one that it was fine-tuned from is often better than both; so is the mean of several
+/// trainings that started from the same weights. For pose networks and person detectors, RTMDet-nano's .onnx included.
 #[derive(clap::Args, Debug)]
-pub struct Args {
-    /// Weight files; a number after a colon is the file's share, relative to the others' (1 when left out)
+pub struct AverageArgs {
+    /// Weight files; a number after a colon is the file's share, relative to the others' [default: 1]
     #[arg(required = true, num_args = 2.., value_name = "FILE[:SHARE]")]
     files: Vec<WeightedFile>,
-    /// Where to write the mean
+    /// File to write the mean to
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
-    /// Keep full precision: twice the size
+    /// Store f32 instead of f16: full precision, twice the size
     #[arg(long)]
     f32: bool,
 }
 
-/// A file with its share.
+/// A file with its weight in the mean.
 #[derive(Clone, Debug, PartialEq)]
 struct WeightedFile {
     path: PathBuf,
@@ -50,7 +50,10 @@ impl FromStr for WeightedFile {
 }
 
 /// Runs `tmpose average`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// A file cannot be read, the files hold different networks, or the mean cannot be written.
+pub fn run(args: AverageArgs) -> anyhow::Result<()> {
     let precision = if args.f32 { Precision::F32 } else { Precision::F16 };
     let (device, out) = (Device::flex(), &args.out);
     if args.files.iter().any(|file| is_detector(&file.path)) {
@@ -74,7 +77,7 @@ fn is_detector(path: &Path) -> bool {
 
 /// The mean of the files' networks under the first one's header with the record of all.
 fn mean<M: Module, I>(
-    args: &Args,
+    args: &AverageArgs,
     open: impl Fn(&Path) -> Result<(M, I), WeightsError>,
     record: fn(&mut I) -> &mut TrainingRecord,
     alike: fn(&I, &I) -> bool,

@@ -1,5 +1,5 @@
-//! `tmpose bench`: how long each stage takes, for every variant, keep ratio and device, beside PyTorch
-//! and ONNX Runtime where they are installed; with `--train` how long a training step takes.
+//! `tmpose bench`: how long each stage takes, for every variant, keep ratio and device, compared with PyTorch
+//! and ONNX Runtime where they are installed; with `--train`, how long a training step takes.
 
 mod detector;
 mod live;
@@ -17,23 +17,23 @@ use crate::vision::BBox;
 use crate::weights::{TrainingRecord, WeightsInfo};
 use anyhow::Context;
 use image::{Rgb, RgbImage};
-use peers::{Peers, take_turns};
+use peers::{Peers, run_interleaved};
 use report::{StageReport, StageRow, StageSamples};
 use std::path::PathBuf;
 
 /// Arguments of `tmpose bench`. Weights are random: only the time counts.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Args {
+pub struct BenchArgs {
     #[command(subcommand)]
     command: Option<BenchCommand>,
-    /// Variants, e.g. tmpose-t,tmpose-b [default: all; with --train tmpose-t]
+    /// Variants, such as tmpose-t,tmpose-b [default: all; with --train: tmpose-t]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     variants: Vec<Variant>,
     /// Keep ratios
     #[arg(long, value_delimiter = ',', default_value = "1,0.6,0.4", value_name = "LIST")]
     keep: Vec<KeepRatio>,
-    /// Devices: auto, gpu, cpu or cuda
+    /// Devices to measure on: auto, gpu, cpu or cuda
     #[arg(long, value_delimiter = ',', default_value = "auto", value_name = "LIST")]
     devices: Vec<DeviceChoice>,
     /// Which visual tokens are kept
@@ -42,16 +42,16 @@ pub struct Args {
     /// Persons in the frame
     #[arg(long, default_value_t = 1, value_name = "N", conflicts_with = "train", value_parser = clap::value_parser!(u16).range(1..=16))]
     persons: u16,
-    /// StepTimes runs; the median counts
+    /// Timed runs; the median is reported
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Measure the person detector with these weights too
+    /// Also measure the person detector of this file
     #[arg(long, value_name = "FILE", conflicts_with = "train")]
     detector: Option<PathBuf>,
-    /// Do not look for PyTorch and ONNX Runtime
+    /// Do not compare with PyTorch and ONNX Runtime
     #[arg(long)]
     no_peers: bool,
-    /// Python with PyTorch, and with ONNX Runtime and onnx
+    /// Python that has PyTorch, and for ONNX Runtime also onnxruntime and onnx
     #[arg(long, default_value = "python3", value_name = "PROGRAM")]
     python: PathBuf,
     /// Also write the numbers to this JSON file
@@ -61,17 +61,20 @@ pub struct Args {
     training: train::TrainingArgs,
 }
 
-/// What else can be measured than the network by itself.
+/// What can be measured besides the networks alone.
 #[derive(clap::Subcommand)]
 // Parsed once, moved once: the size of the largest variant costs nothing.
 #[allow(clippy::large_enum_variant)]
 enum BenchCommand {
-    /// Run the live pipeline without a window: frames a second, age of what comes out, stages, drops and memory
-    Live(live::Args),
+    /// Run the live pipeline without a window: frame rate, latency, stage times, dropped frames and memory
+    Live(live::BenchLiveArgs),
 }
 
 /// Runs `tmpose bench`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// A device or a file cannot be used, the Python process ended, or the report cannot be written.
+pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     if let Some(BenchCommand::Live(args)) = &args.command {
         return live::run(args);
     }
@@ -106,7 +109,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     args.write_json(&report)
 }
 
-impl Args {
+impl BenchArgs {
     /// Writes the report to the file of `--json`, if one was asked for.
     fn write_json(&self, report: &impl serde::Serialize) -> anyhow::Result<()> {
         let Some(path) = &self.json else { return Ok(()) };
@@ -115,10 +118,10 @@ impl Args {
     }
 }
 
-/// One variant on one device at every ratio. Ours and the peers take turns run by run, so that whatever
-/// else the machine does falls on all of them alike.
+/// Times one variant on one device at every keep ratio. Our runs and the peers' alternate, so that other load on the
+/// machine slows all of them alike.
 fn measure(
-    args: &Args,
+    args: &BenchArgs,
     variant: Variant,
     device: &ComputeDevice,
     mut peers: Option<&mut Peers>,
@@ -144,16 +147,16 @@ fn measure(
             let (_, times, kept) = estimator.estimate(&img, &boxes, &settings, false)?;
             Ok((times, kept))
         };
-        let turns = take_turns(args.runs, peers.as_deref_mut(), names.len(), || {
+        let measured = run_interleaved(args.runs, peers.as_deref_mut(), names.len(), || {
             let (stages, kept) = estimate(Timing::Stages)?;
             let (unbroken, _) = estimate(Timing::WholeOnly)?;
             Ok(Some(((stages, unbroken), kept)))
         })?;
         let mut ours = StageSamples::default();
         let mut theirs = Vec::new();
-        if let Some(turns) = turns {
-            turns.ours.iter().for_each(|(stages, unbroken)| ours.add_ours(stages, unbroken));
-            theirs = names.iter().cloned().zip(turns.theirs.into_iter().map(StageSamples::of)).collect();
+        if let Some(measured) = measured {
+            measured.ours.iter().for_each(|(stages, unbroken)| ours.add_ours(stages, unbroken));
+            theirs = names.iter().cloned().zip(measured.theirs.into_iter().map(StageSamples::of)).collect();
         }
         let kept = estimate(Timing::WholeOnly)?.1.len();
         rows.push(StageRow::new(variant, device, ratio, kept, &ours, theirs));
@@ -161,14 +164,14 @@ fn measure(
     Ok(rows)
 }
 
-/// The load average of the last minute, where the system tells it and it is more than half a core's work.
+/// The load average of the last minute, where the system reports one and it is above 0.5.
 fn busy() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     let load: f64 = text.split_whitespace().next()?.parse().ok()?;
     (load > 0.5).then_some(load)
 }
 
-/// Something to look at that is not one colour.
+/// A frame of 640x480 pixels that is not one colour.
 fn picture() -> RgbImage {
     RgbImage::from_fn(640, 480, |x, y| Rgb([(x % 256) as u8, (y % 256) as u8, ((x * y) % 251) as u8]))
 }

@@ -12,14 +12,14 @@ use crate::source::{self, CameraFormat, CameraInfo, CameraSource, PixelFormat, S
 
 /// Arguments of `tmpose cameras`.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct CamerasArgs {
     /// Take this many test pictures instead of listing
     #[arg(long, value_name = "N")]
     grab: Option<u32>,
-    /// The camera's number, device or a piece of its name; the first one that works if left out
+    /// The camera's number, device or part of its name [default: the first that works]
     #[arg(long, value_name = "CAMERA", requires = "grab")]
     camera: Option<String>,
-    /// Size, rate and coding, like "640x480@30 MJPEG"; chosen for you if left out
+    /// Size, frame rate and pixel format, such as "640x480@30 MJPEG" [default: the one listed as "used unless you choose"]
     #[arg(long, value_name = "FORMAT", requires = "grab")]
     format: Option<CameraFormat>,
     /// Folder for the test pictures
@@ -28,7 +28,10 @@ pub struct Args {
 }
 
 /// Runs `tmpose cameras`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// There is no camera, it cannot be opened or stops sending, or a picture cannot be written.
+pub fn run(args: CamerasArgs) -> anyhow::Result<()> {
     match args.grab {
         None => list(),
         Some(count) => {
@@ -58,22 +61,22 @@ fn first_camera() -> anyhow::Result<String> {
     Ok(first.ok_or(SourceError::NoCamera)?.index.to_string())
 }
 
-/// A camera in a few lines: for each coding the sizes with their rates.
+/// A camera in a few lines: for each pixel format the sizes with their frame rates.
 fn describe(camera: &CameraInfo) -> String {
     let mut text = format!("{}  {} ({})\n", camera.index, camera.name, camera.device);
-    let mut codings: BTreeMap<PixelFormat, BTreeMap<(u32, u32), Vec<u32>>> = BTreeMap::new();
+    let mut formats: BTreeMap<PixelFormat, BTreeMap<(u32, u32), Vec<u32>>> = BTreeMap::new();
     for format in &camera.formats {
-        let sizes = codings.entry(format.pixels).or_default();
+        let sizes = formats.entry(format.pixels).or_default();
         sizes.entry((format.width, format.height)).or_default().push(format.fps);
     }
-    for (coding, sizes) in codings {
+    for (pixels, sizes) in formats {
         let sizes = sizes.into_iter().map(|((width, height), mut rates)| {
             rates.sort_unstable();
             let rates: Vec<String> = rates.iter().map(ToString::to_string).collect();
             format!("{width}x{height}@{}", rates.join("/"))
         });
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "     {coding}: {}", sizes.collect::<Vec<_>>().join(", "));
+        let _ = writeln!(text, "     {pixels}: {}", sizes.collect::<Vec<_>>().join(", "));
     }
     if let Some(best) = camera.formats.first() {
         let _ = writeln!(text, "     used unless you choose: {best}");
@@ -124,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_camera_is_described_by_its_codings_sizes_and_rates() {
+    fn a_camera_is_described_by_its_pixel_formats_sizes_and_rates() {
         let format = |text: &str| text.parse().unwrap();
         let camera = CameraInfo {
             index: 2,

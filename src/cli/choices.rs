@@ -33,7 +33,7 @@ impl<T: Copy + FromStr + Send + Sync + 'static> TypedValueParser for ChoiceParse
         if let Some(choice) = value.to_str().and_then(|text| text.parse().ok()) {
             return Ok(choice);
         }
-        // Of a wrong name clap's own parser says best what there is, and what may have been meant.
+        // clap's own parser lists the names that exist and suggests the most similar one.
         let name = PossibleValuesParser::new(self.values()).parse_ref(command, flag, value)?;
         name.parse().map_err(|_| clap::Error::new(clap::error::ErrorKind::InvalidValue).with_cmd(command))
     }
@@ -43,7 +43,7 @@ impl<T: Copy + FromStr + Send + Sync + 'static> TypedValueParser for ChoiceParse
     }
 }
 
-/// Makes clap take these types' tables wherever a flag has such a value.
+/// Makes clap use these types' tables for every flag that has such a value.
 macro_rules! choices {
     ($($type:ty),*) => {$(
         impl ValueParserFactory for $type {

@@ -1,4 +1,4 @@
-//! `tmpose data`: looks over sets of labelled people.
+//! `tmpose data`: checks and shows sets of labelled people.
 
 mod check;
 mod show;
@@ -8,31 +8,31 @@ use std::path::Path;
 
 /// Arguments of `tmpose data`.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct DataArgs {
     #[command(subcommand)]
-    command: Command,
+    command: DataCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Command {
-    /// Count what sets hold and name what looks wrong in them
-    Check(check::Args),
-    /// Draw augmented samples as the network sees them, with their targets
-    Show(show::Args),
+enum DataCommand {
+    /// Count what sets hold, and list what looks wrong in them
+    Check(check::DataCheckArgs),
+    /// Draw augmented crops as the network sees them, with their targets
+    Show(show::DataShowArgs),
 }
 
 /// Runs `tmpose data`.
 ///
 /// # Errors
-/// One sentence for the user.
-pub fn run(args: Args) -> anyhow::Result<()> {
+/// Those of the subcommand.
+pub fn run(args: DataArgs) -> anyhow::Result<()> {
     match args.command {
-        Command::Check(args) => check::run(args),
-        Command::Show(args) => show::run(args),
+        DataCommand::Check(args) => check::run(args),
+        DataCommand::Show(args) => show::run(args),
     }
 }
 
-/// Makes the folder that `file` goes to.
+/// Creates the folder of a file.
 fn make_folder_of(file: &Path) -> std::io::Result<()> {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => std::fs::create_dir_all(folder),

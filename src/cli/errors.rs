@@ -1,7 +1,7 @@
-//! How an error reaches the user: as one sentence.
+//! Errors as one sentence for the user.
 
-/// The error and its causes in one line, "what: why". Our typed errors already quote their cause; a
-/// cause that the text so far contains is not said twice.
+/// The error and its causes in one line, "what: why". Our typed errors already quote their cause; a cause that the text
+/// already contains is not repeated.
 pub(super) fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {

@@ -19,21 +19,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 use report::{EvalReport, EvalRow, EvaluatedSet};
 use std::path::{Path, PathBuf};
 
-/// Measures a pose network, or the network that a subcommand names.
+/// Arguments of `tmpose eval`: those of a pose network, or a subcommand for another network.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Args {
+pub struct EvalArgs {
     #[command(subcommand)]
-    other: Option<Other>,
+    command: Option<EvalCommand>,
     #[command(flatten)]
     poses: PoseArgs,
 }
 
-/// What else can be measured.
+/// The other networks that can be measured.
 #[derive(clap::Subcommand)]
-enum Other {
+enum EvalCommand {
     /// Measure the person detector on pictures with boxes around people
-    Detector(detector::Args),
+    Detector(detector::EvalDetectorArgs),
 }
 
 /// Arguments of `tmpose eval` for poses.
@@ -41,16 +41,16 @@ enum Other {
 struct PoseArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; `mannequin:N` draws N pictures of the
-    /// built-in figure into mannequin-val-N/ in the current folder, once. May be given several times
+    /// Annotated set: FOLDER (its val part), FOLDER/train, or an annotation file; `mannequin:N` renders N pictures of
+    /// the mannequin into mannequin-val-N/ in the current folder, once. May be given several times
     #[arg(long, value_name = "FOLDER", required = true)]
     data: Vec<SetSource>,
-    /// Use at most this many persons of each set, evenly spread; with --boxes or
-    /// --detector this many pictures
+    /// Use at most this many persons of each set, evenly spread; with --boxes or --detector this many pictures; 0 for
+    /// all
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
 
-    /// Keep ratios
+    /// Keep ratios: shares of the visual tokens that are kept, above 0 and at most 1
     #[arg(
         long,
         value_delimiter = ',',
@@ -68,20 +68,20 @@ struct PoseArgs {
     /// Positions of the kept tokens
     #[arg(long, default_value_t, value_name = "MODE", help_heading = "Network")]
     positions: PositionMode,
-    /// Average with the mirrored picture
+    /// Average with the mirrored picture: twice the time, slightly more accurate
     #[arg(long, help_heading = "Network")]
     flip_test: bool,
-    /// From heatmaps to keypoints
+    /// How keypoints are found in the heatmaps
     #[arg(long, default_value_t, value_name = "KIND", help_heading = "Network")]
     decoding: Decoding,
 
-    /// Boxes of a person detector in COCO's results format instead of the annotated boxes; needs one --data
+    /// Use the boxes of a person detector, in COCO's results format, in place of the annotated ones; needs one --data
     #[arg(long, value_name = "FILE", group = "detected", help_heading = "Boxes")]
     boxes: Option<PathBuf>,
-    /// Boxes of our own person detector with these weights; the same pictures with annotated boxes are measured beside
+    /// Use the boxes of our person detector with these weights; the same pictures are also measured with annotated boxes
     #[arg(long, value_name = "FILE", group = "detected", help_heading = "Boxes")]
     detector: Option<PathBuf>,
-    /// Leave out detected boxes below this score [default: 0 with --boxes, 0.1 with --detector]
+    /// Leave out detected boxes with a lower score [default: 0 with --boxes, 0.1 with --detector]
     #[arg(
         long,
         value_name = "SCORE",
@@ -90,29 +90,29 @@ struct PoseArgs {
         allow_negative_numbers = true
     )]
     box_score_min: Option<f64>,
-    /// Two poses of a picture with a larger OKS are one person
+    /// OKS-NMS: of two poses of a picture with a larger OKS the worse one is left out; 1 keeps all
     #[arg(long, default_value_t = NMS_THRESHOLD, value_name = "OKS", value_parser = oks_threshold, help_heading = "Boxes")]
     nms: f64,
-    /// Lower the score of the worse one instead of leaving it out
+    /// Soft OKS-NMS: lower the score of the worse pose instead of leaving it out
     #[arg(long, help_heading = "Boxes")]
     soft_nms: bool,
 
-    /// Show a table by joint too
+    /// Also show a table by joint
     #[arg(long, help_heading = "Output")]
     per_joint: bool,
-    /// Write all numbers as JSON
+    /// Also write all numbers to this JSON file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     json: Option<PathBuf>,
-    /// Write the tables, and what their numbers are, as Markdown
+    /// Also write the tables, with explanations, to this Markdown file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     markdown: Option<PathBuf>,
-    /// Write the poses in COCO's results format, one file for each set and ratio, into this folder
+    /// Also write the poses in COCO's results format into this folder, one file for each set and keep ratio
     #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     results: Option<PathBuf>,
 }
 
 impl PoseArgs {
-    /// What the network is asked for, one setting for each keep ratio.
+    /// How the network is run, once for each keep ratio.
     fn settings(&self) -> Vec<Settings> {
         let setting = |&keep_ratio: &KeepRatio| Settings {
             budget: TokenBudget { mask: self.mask, keep_ratio, seed: self.seed, positions: self.positions },
@@ -128,16 +128,16 @@ impl PoseArgs {
     }
 }
 
-/// Detections below this cost a pass of the network each and hardly move AP (docs/EVALUATION.md).
+/// Boxes with a lower score each cost a pass of the network and hardly change AP (docs/EVALUATION.md).
 const DETECTOR_SCORE_MIN: f64 = 0.1;
 
 /// Runs `tmpose eval`.
 ///
 /// # Errors
-/// One sentence for the user.
-pub fn run(args: Args) -> anyhow::Result<()> {
-    match args.other {
-        Some(Other::Detector(args)) => detector::run(args),
+/// A file cannot be read, holds no people, or cannot be written; or the network fails.
+pub fn run(args: EvalArgs) -> anyhow::Result<()> {
+    match args.command {
+        Some(EvalCommand::Detector(args)) => detector::run(args),
         None => run_poses(args.poses),
     }
 }
@@ -170,18 +170,19 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Notes on a set, each said on stderr as it is taken.
+/// Notes on a set. Each goes to stderr when it is added.
 pub(super) struct SetNotes {
     title: String,
     notes: Vec<String>,
 }
 
 impl SetNotes {
+    /// Without notes; `title` is the set's.
     pub(super) fn of(title: &str) -> SetNotes {
         SetNotes { title: title.to_owned(), notes: Vec::new() }
     }
 
-    /// Takes a note; an empty one is none.
+    /// Adds a note unless it is empty.
     pub(super) fn add(&mut self, note: String) {
         if !note.is_empty() {
             eprintln!("{}: {note}", self.title);
@@ -189,12 +190,13 @@ impl SetNotes {
         }
     }
 
+    /// The notes, for the report.
     pub(super) fn into_vec(self) -> Vec<String> {
         self.notes
     }
 }
 
-/// The poses of every person that was estimated, in picture pixels.
+/// The keypoints of every person that was estimated, in picture pixels.
 type Poses = Vec<Vec<Keypoint>>;
 
 /// How every set is measured.
@@ -202,12 +204,12 @@ struct Measurement<'a> {
     args: &'a PoseArgs,
     estimator: &'a Estimator,
     suppression: Suppression,
-    /// One for each keep ratio.
+    /// How the network is run, once for each keep ratio.
     settings: Vec<Settings>,
 }
 
 impl Measurement<'_> {
-    /// One set with all keep ratios; the backbone sees each person once.
+    /// Measures a set with all keep ratios. The backbone runs once for each person.
     fn of_set(&self, folder: &Path) -> anyhow::Result<EvaluatedSet> {
         let (args, info) = (self.args, self.estimator.info());
         let set = PoseSet::open(folder, "val", &info.skeleton)?;
@@ -266,7 +268,7 @@ impl Measurement<'_> {
         })
     }
 
-    /// The boxes that stand for the annotated ones, if the user wants any.
+    /// The boxes that take the place of the annotated ones, if there are any.
     fn boxes(&self, set: &PoseSet, score_min: f64) -> anyhow::Result<Option<DetectedBoxes>> {
         let args = self.args;
         Ok(match (&args.boxes, &args.detector) {
@@ -287,7 +289,7 @@ impl Measurement<'_> {
         Ok(poses)
     }
 
-    /// For each setting the numbers of its poses.
+    /// For each setting the accuracy of its poses.
     fn rows(&self, task: &EvalTask, poses: &[Poses]) -> Vec<EvalRow> {
         let tokens = self.estimator.info().config.tokens();
         let row = |(setting, poses): (&Settings, &Poses)| EvalRow {
@@ -301,7 +303,7 @@ impl Measurement<'_> {
         self.settings.iter().zip(poses).map(row).collect()
     }
 
-    /// Writes COCO's results files, if the user wants them.
+    /// Writes COCO's results files, if they were asked for.
     fn write_results(&self, task: &EvalTask, poses: &[Poses], title: &str) -> anyhow::Result<()> {
         let Some(folder) = &self.args.results else { return Ok(()) };
         for (setting, poses) in self.settings.iter().zip(poses) {
@@ -313,7 +315,7 @@ impl Measurement<'_> {
     }
 }
 
-/// A bar on stderr for `count` persons.
+/// A progress bar on stderr from 0 to `count`.
 pub(super) fn progress_bar(count: usize, title: &str) -> ProgressBar {
     let bar = ProgressBar::new(count as u64).with_prefix(title.to_owned());
     match ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {eta} left") {
@@ -323,6 +325,7 @@ pub(super) fn progress_bar(count: usize, title: &str) -> ProgressBar {
     }
 }
 
+/// Parses an OKS threshold, so that a wrong one is a usage error.
 fn oks_threshold(text: &str) -> Result<f64, String> {
     text.parse::<f64>()
         .ok()

@@ -10,33 +10,37 @@ use crate::model::Variant;
 use crate::pose::Skeleton;
 use crate::weights::{self, ImportOptions, ImportReport, Precision};
 
-/// Turn a published checkpoint into a weight file.
+/// Convert a published checkpoint to a weight file.
 ///
 /// Reads PyTorch checkpoints of TokenPose, TMPose and PPT, HRNet's ImageNet backbones (the rest of the network
 /// stays untrained), PP-TinyPose's .onnx file (the backbone of tmpose-t), and RTMDet-nano's .onnx file with one class
 /// (the person detector).
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub struct ImportArgs {
     /// The checkpoint: .pth or .onnx
     file: PathBuf,
-    /// Where to write the weights
+    /// File to write the weights to
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
-    /// tmpose-t, -s, -b, -l-d6, -l-d18 or -l-d24; guessed from the shapes when left out
+    /// The network's architecture [default: found by the shapes of the tensors]
     #[arg(long)]
     variant: Option<Variant>,
-    /// coco17, mpii16 or a skeleton file; guessed from the number of joints when left out
-    #[arg(long)]
+    /// coco17, mpii16 or a skeleton file [default: found by the number of joints]
+    #[arg(long, value_name = "NAME")]
     skeleton: Option<String>,
-    /// Keep full precision: twice the size
+    /// Store f32 instead of f16: full precision, twice the size
     #[arg(long)]
     f32: bool,
-    /// Name every tensor in the summary, not only the first few
+    /// Name every tensor in the summary, not only the first five
     #[arg(long)]
     all: bool,
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
+/// Runs `tmpose import`.
+///
+/// # Errors
+/// The checkpoint cannot be read or is of an unknown network, or the weights cannot be written.
+pub fn run(args: ImportArgs) -> anyhow::Result<()> {
     if is_detector(&args)? {
         return import_detector(&args);
     }
@@ -56,16 +60,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn precision(args: &Args) -> Precision {
+fn precision(args: &ImportArgs) -> Precision {
     if args.f32 { Precision::F32 } else { Precision::F16 }
 }
 
-fn is_detector(args: &Args) -> anyhow::Result<bool> {
+fn is_detector(args: &ImportArgs) -> anyhow::Result<bool> {
     let onnx = args.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
     Ok(onnx && detect::fits(&weights::convolutions(&args.file)?))
 }
 
-fn import_detector(args: &Args) -> anyhow::Result<()> {
+fn import_detector(args: &ImportArgs) -> anyhow::Result<()> {
     if args.variant.is_some() || args.skeleton.is_some() {
         bail!(
             "{} is a person detector, which has neither variant nor skeleton: leave out --variant and --skeleton",

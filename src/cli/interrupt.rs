@@ -1,4 +1,4 @@
-//! Ctrl-C as a polite request: the running command finishes its step, keeps what is done and ends.
+//! Ctrl-C as a request: the command finishes its current step, keeps what is done and ends.
 
 use anyhow::Context;
 use std::process;
@@ -11,6 +11,9 @@ static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 const INTERRUPTED: i32 = 130;
 
 /// A flag that Ctrl-C (or a termination signal) raises. A second Ctrl-C ends the program at once.
+///
+/// # Errors
+/// The system does not allow a handler for Ctrl-C.
 pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     if let Some(flag) = STOP.get() {
         return Ok(flag.clone());

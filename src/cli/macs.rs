@@ -1,27 +1,27 @@
-//! `tmpose macs`: how much arithmetic each variant and keep ratio costs, by an honest count and by the one
-//! behind the published tables.
+//! `tmpose macs`: the multiply-adds of each variant and keep ratio, as executed and by the count behind the
+//! published tables.
 
 use crate::detect::DetectorConfig;
 use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, Variant, keep_count};
 use crate::pose::Skeleton;
 
-/// How to count.
+/// How multiply-adds are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Count {
-    /// What this program really multiplies: dropped tokens are not embedded, the last layer computes the
-    /// keypoint queries only
+    /// What this program computes: dropped tokens are not embedded, and the last layer computes the keypoint queries
+    /// only
     #[default]
     Executed,
-    /// All tokens embedded, every layer complete: for comparing with other implementations
+    /// All tokens embedded, every layer complete: for comparison with other implementations
     Reference,
-    /// As the paper's repository counts: reproduces its tables, but does not measure work
+    /// As the paper's code counts: reproduces its tables, but does not measure work
     Paper,
 }
 
 /// Arguments of `tmpose macs`.
 #[derive(clap::Args)]
-pub struct Args {
-    /// Variants, e.g. tmpose-t,tmpose-b [default: all]
+pub struct MacsArgs {
+    /// Variants, such as tmpose-t,tmpose-b [default: all]
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     variants: Vec<Variant>,
     /// Keep ratios
@@ -33,13 +33,16 @@ pub struct Args {
     /// Count for the 16 joints of MPII at 256x256 instead of COCO's 17 at 256x192
     #[arg(long)]
     mpii: bool,
-    /// How to count
+    /// How multiply-adds are counted
     #[arg(long, value_enum, default_value_t)]
     count: Count,
 }
 
 /// Runs `tmpose macs`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Never; it returns a result because every subcommand does.
+pub fn run(args: MacsArgs) -> anyhow::Result<()> {
     let skeleton = if args.mpii { Skeleton::mpii16() } else { Skeleton::coco17() };
     let variants = if args.variants.is_empty() { Variant::ALL.to_vec() } else { args.variants };
     // The published tables divide by 2^30.

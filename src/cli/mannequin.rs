@@ -1,4 +1,4 @@
-//! `tmpose mannequin`: draws people whose joints are known, as a set in COCO's layout.
+//! `tmpose mannequin`: renders people whose joints are known, as a data set in COCO's layout.
 
 use crate::draw::{Tile, contact_sheet, draw_box, draw_pose, joint_color};
 use crate::pose::{Pose, Size, Skeleton};
@@ -7,33 +7,33 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 
-/// Pictures on a contact sheet.
+/// Pictures on the contact sheet.
 const SHEET: u64 = 24;
 
 /// Arguments of `tmpose mannequin`.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct MannequinArgs {
     /// Folder for images/SPLIT/ and annotations/person_keypoints_SPLIT.json
     out_dir: PathBuf,
     /// Number of pictures
     #[arg(long, default_value_t = 200, value_name = "N")]
     frames: u64,
-    /// Width and height of a picture
+    /// Width and height of a picture in pixels
     #[arg(long, default_value = "640x480", value_name = "WxH", value_parser = parse_size)]
     size: [u32; 2],
-    /// Other figures, places and moments for another number
-    #[arg(long, default_value_t = 1, value_name = "S")]
+    /// Seed of figures, backgrounds and poses
+    #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     /// Part of the set to write; training reads "train" and "val"
     #[arg(long, default_value = "train", value_parser = ["train", "val"])]
     split: String,
-    /// Write the people cut out as the network sees them (twice its size), not whole pictures
+    /// Write crops of the people at twice the network's input size, not whole pictures
     #[arg(long)]
     crops: bool,
-    /// Take one figure and frames that follow at 30 a second, not random moments of many figures
+    /// Write successive frames of one figure at 30 fps, not random poses of many figures
     #[arg(long)]
     consecutive: bool,
-    /// Also write a contact sheet of the first pictures with their joints
+    /// Also write a contact sheet of the first 24 pictures with their joints
     #[arg(long, value_name = "PNG")]
     sheet: Option<PathBuf>,
 }
@@ -47,13 +47,16 @@ fn parse_size(text: &str) -> Result<[u32; 2], String> {
 }
 
 /// Runs `tmpose mannequin`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// A file cannot be written, or the user stopped it.
+pub fn run(args: MannequinArgs) -> anyhow::Result<()> {
     if args.frames == 0 {
         bail!("--frames 0 draws nothing: give at least 1");
     }
     let stop = super::stop_flag()?;
     let bar = ProgressBar::new(args.frames);
-    if let Ok(style) = ProgressStyle::with_template("drawing {bar:30} {pos}/{len}  {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("rendering {bar:30} {pos}/{len}  {eta} left") {
         bar.set_style(style);
     }
     let plan = SetPlan {
@@ -96,8 +99,8 @@ mod tests {
     use crate::pose::Size;
     use std::path::Path;
 
-    fn args(out_dir: &Path) -> Args {
-        Args {
+    fn args(out_dir: &Path) -> MannequinArgs {
+        MannequinArgs {
             out_dir: out_dir.into(),
             frames: 5,
             size: [160, 120],
@@ -114,7 +117,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for crops in [false, true] {
             let out = dir.path().join(format!("crops_{crops}"));
-            run(Args { crops, ..args(&out) }).unwrap();
+            run(MannequinArgs { crops, ..args(&out) }).unwrap();
             let set = PoseSet::open(&out, "val", Skeleton::coco17()).unwrap();
             assert_eq!(set.report.summary(), "");
             assert_eq!((set.images.len(), set.persons.len()), (5, 5));

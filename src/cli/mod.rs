@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand, wired together here.
 //!
-//! A subcommand is a file `cli/<name>.rs` with `#[derive(clap::Args)] pub struct Args` and
-//! `pub fn run(args: Args) -> anyhow::Result<()>`; a `pub mod` line and a line in `subcommands!` below
+//! A subcommand is a file `cli/<name>.rs` with `#[derive(clap::Args)] pub struct NameArgs` and
+//! `pub fn run(args: NameArgs) -> anyhow::Result<()>`; a `pub mod` line and a line in `subcommands!` below
 //! plug it in.
 
 mod choices;
@@ -31,7 +31,7 @@ pub use interrupt::stop_flag;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Something the user asked for did not work out. Clap itself ends with 2 on a usage error.
+/// The exit code after an error. Clap itself ends with 2 on wrong usage.
 const FAILURE: u8 = 1;
 
 /// Real-time human pose with a token-masked pose transformer.
@@ -45,20 +45,20 @@ struct Cli {
     command: Option<Command>,
     #[cfg(feature = "window")]
     #[command(flatten)]
-    view: view::Args,
-    /// Say more on stderr: once for what is happening, twice for details
+    view: view::ViewArgs,
+    /// More messages on stderr; give it twice for details
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
 /// Declares the subcommands and their dispatch from one list, so that adding one is one line.
 macro_rules! subcommands {
-    ($($(#[$meta:meta])* $name:ident => $module:ident,)*) => {
+    ($($(#[$meta:meta])* $name:ident => $module:ident::$args:ident,)*) => {
         #[derive(clap::Subcommand)]
         // Parsed once, moved once: the size of the largest variant costs nothing.
         #[allow(clippy::large_enum_variant)]
         enum Command {
-            $($(#[$meta])* $name($module::Args),)*
+            $($(#[$meta])* $name($module::$args),)*
         }
 
         // The arms repeat each command's attributes, of which only `cfg` means anything there.
@@ -74,33 +74,33 @@ macro_rules! subcommands {
 subcommands! {
     /// Open the window (also without a command)
     #[cfg(feature = "window")]
-    View => view,
+    View => view::ViewArgs,
     /// Estimate poses in pictures, folders and videos without a window
-    Predict => predict,
+    Predict => predict::PredictArgs,
     /// Train a network on labelled pictures of people
-    Train => train,
+    Train => train::TrainArgs,
     /// Measure the accuracy of weights on labelled pictures
-    Eval => eval,
+    Eval => eval::EvalArgs,
     /// Compare masks and keep ratios on an annotated set: accuracy, arithmetic and time
-    Ablate => ablate,
-    /// Look over a set of labelled people before training on it
-    Data => data,
-    /// Turn a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose, RTMDet-nano) into a weights file
-    Import => import,
-    /// Average the weights of networks that come from one start: often better than each of them
-    Average => average,
+    Ablate => ablate::AblateArgs,
+    /// Check or show a set of labelled people before training on it
+    Data => data::DataArgs,
+    /// Convert a published checkpoint (TokenPose, TMPose, PPT, HRNet, PP-TinyPose, RTMDet-nano) to a weights file
+    Import => import::ImportArgs,
+    /// Average the weights of networks that started from the same weights: often better than each of them
+    Average => average::AverageArgs,
     /// Measure how long each stage takes, for every variant, keep ratio and device
-    Bench => bench,
-    /// Count the arithmetic of every variant and keep ratio, honestly or as the paper does
-    Macs => macs,
+    Bench => bench::BenchArgs,
+    /// Count the multiply-adds of every variant and keep ratio, as executed or as the paper counts
+    Macs => macs::MacsArgs,
     /// List the cameras and their formats, or take test pictures with one
-    Cameras => cameras,
-    /// Draw a training or test set of people whose joints are known
-    Mannequin => mannequin,
+    Cameras => cameras::CamerasArgs,
+    /// Render a training or test set of people whose joints are known
+    Mannequin => mannequin::MannequinArgs,
 }
 
-/// Parses the arguments, runs the subcommand and turns its outcome into an exit code: 0 when all went
-/// well, 1 when something failed (one sentence on stderr), 2 for wrong usage.
+/// Parses the arguments and runs the subcommand. The exit code is 0 for success, 1 when something failed (one sentence
+/// on stderr says what), 2 for wrong usage.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
@@ -119,14 +119,14 @@ impl Cli {
         dispatch(self.command.unwrap_or(Command::View(self.view)))
     }
 
-    /// Without the window there is nothing to do without a command; clap has shown the help by then.
+    /// Without the window there is nothing to do without a command; clap has already shown the help.
     #[cfg(not(feature = "window"))]
     fn run(self) -> anyhow::Result<()> {
         self.command.map_or(Ok(()), dispatch)
     }
 }
 
-/// `RUST_LOG` wins over the flag; the graphics stack's own chatter stays out unless asked for.
+/// Starts logging to stderr. `RUST_LOG` wins over the flag; messages of other crates are left out unless asked for.
 fn start_log(verbose: u8) {
     let filter = match verbose {
         0 => "error,tmpose=warn",

@@ -8,7 +8,7 @@ use crate::weights;
 use anyhow::Context;
 use std::path::PathBuf;
 
-/// Which model, and where it runs.
+/// Which weights, and which device runs them.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
@@ -17,20 +17,26 @@ pub struct ModelArgs {
     #[arg(short, long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Where the network runs: auto (a real GPU, else the CPU), gpu, cpu, or cuda (cuda:1 for the second
-    /// GPU) in a program built with it
+    /// GPU) in a program built with the feature cuda
     #[arg(long, default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
 }
 
 impl ModelArgs {
     /// The weights file that was asked for, else the one that comes with the program.
+    ///
+    /// # Errors
+    /// No file was asked for, and none is found.
     pub fn weights_file(&self) -> anyhow::Result<PathBuf> {
         self.weights.clone().or_else(weights::default_weights).context(
             "no weights were found: name a file with --weights, or put tmpose-t-coco17.safetensors into ./weights",
         )
     }
 
-    /// Loads the model; tells on stderr why the device is not the one to expect, if so.
+    /// Loads the pose network; a note about the device goes to stderr.
+    ///
+    /// # Errors
+    /// There are no weights, they cannot be read, or the device is not there.
     pub fn estimator(&self) -> anyhow::Result<Estimator> {
         let file = self.weights_file()?;
         let device = gpu::choose(self.device)?;
@@ -57,16 +63,16 @@ pub struct SettingsArgs {
     /// Positions of the kept tokens
     #[arg(long, default_value_t, value_name = "MODE")]
     pub positions: PositionMode,
-    /// Average with the mirrored picture: twice the time, a little more accurate
+    /// Average with the mirrored picture: twice the time, slightly more accurate
     #[arg(long)]
     pub flip_test: bool,
-    /// From heatmaps to keypoints
+    /// How keypoints are found in the heatmaps
     #[arg(long, default_value_t, value_name = "KIND")]
     pub decoding: Decoding,
 }
 
 impl SettingsArgs {
-    /// What was asked for.
+    /// The flags as settings of the estimator.
     pub fn settings(&self) -> Settings {
         let budget = TokenBudget {
             mask: self.mask,

@@ -1,9 +1,12 @@
-//! Writing what a command made.
+//! Files that commands write, and numbers in their tables.
 
 use anyhow::Context;
 use std::path::Path;
 
-/// Writes a whole file, with the folders it needs.
+/// Writes a whole file, and creates the folders that it needs.
+///
+/// # Errors
+/// The file or a folder cannot be written.
 pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let shown = || format!("cannot write {}", path.display());
     if let Some(folder) = path.parent() {
@@ -12,7 +15,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     std::fs::write(path, bytes).with_context(shown)
 }
 
-/// A table in Markdown: a line of names, then rows of as many cells.
+/// A table in Markdown: a row of column names, then rows of as many cells.
 pub fn markdown_table(names: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let cells: Vec<&str> = cells.collect();
@@ -26,12 +29,12 @@ pub fn markdown_table(names: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A fraction of 1 with four digits; a dash for none, and for COCO's -1, which says the same.
+/// A fraction of 1 with four decimals; a dash for none, and for COCO's -1, which means the same.
 pub fn fraction(value: impl Into<Option<f64>>) -> String {
     value.into().filter(|v| *v >= 0.0).map_or("-".into(), |v| format!("{v:.4}"))
 }
 
-/// A percentage with two digits; a dash for none.
+/// A percentage with two decimals; a dash for none.
 pub fn percent(value: Option<f64>) -> String {
     value.map_or("-".into(), |v| format!("{v:.2}"))
 }

@@ -11,23 +11,22 @@ use super::model_args::{ModelArgs, SettingsArgs};
 use crate::infer::Timing;
 use anyhow::{Context, bail};
 use boxes::BoxFile;
-use ids::Ids;
+use ids::ImageIds;
 use indicatif::{ProgressBar, ProgressStyle};
 use jobs::OutputNames;
 use people::PeopleArgs;
 use results::Results;
-use runner::{Runner, Who};
+use runner::{PeopleSource, PredictRunner};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `tmpose predict`.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct PredictArgs {
     /// Pictures, folders of pictures, and videos
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Person boxes: a COCO instances or keypoints file (pictures are matched by file name), or a list of
-    /// detections (matched by the number in the file name). Without it, people are looked for with the person
-    /// detector
+    /// Boxes of people: a COCO instances or keypoints file (pictures are matched by file name), or a list of detections
+    /// (matched by the number in the file name) [default: the person detector finds people]
     #[arg(long, value_name = "FILE")]
     boxes: Option<PathBuf>,
     /// Folder for the annotated pictures and videos, keypoints.json and images.json
@@ -36,7 +35,7 @@ pub struct Args {
     /// Write keypoints.json and images.json only
     #[arg(long)]
     no_pictures: bool,
-    /// Draw joints with at least this score
+    /// Minimum score: joints with a lower score are not drawn
     #[arg(long, default_value_t = 0.2, value_name = "SCORE")]
     min_score: f32,
     #[command(flatten)]
@@ -48,25 +47,29 @@ pub struct Args {
 }
 
 /// Runs `tmpose predict`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The model, the boxes or an input cannot be read, or a result cannot be written; also when the user stopped it. What
+/// was done by then is kept.
+pub fn run(args: PredictArgs) -> anyhow::Result<()> {
     let jobs = jobs::collect(&args.inputs)?;
     let stop = super::stop_flag()?;
     let mut estimator = args.model.estimator()?;
     estimator.set_timing(Timing::WholeOnly);
-    let who = match args.boxes.as_deref() {
-        Some(file) => Who::Boxes(BoxFile::read(file)?),
-        None => Who::Found(args.people.finder(estimator.device())?),
+    let people = match args.boxes.as_deref() {
+        Some(file) => PeopleSource::Boxes(BoxFile::read(file)?),
+        None => PeopleSource::Found(args.people.finder(estimator.device())?),
     };
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
-    let mut runner = Runner {
+    let mut runner = PredictRunner {
         estimator,
         settings: args.settings.settings(),
-        who,
+        people,
         outputs: (!args.no_pictures).then(|| OutputNames::new(args.out.clone())),
         min_score: args.min_score,
         results: Results::create(&args.out)?,
-        ids: Ids::new(jobs.iter().filter_map(jobs::Job::number)),
+        ids: ImageIds::new(jobs.iter().filter_map(jobs::Job::number)),
         stop,
         progress: progress_bar(jobs.len() as u64)?,
         without_boxes: 0,
@@ -84,8 +87,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     finish(runner, &args.out, &failures)
 }
 
-/// Completes the files, says what was done, and turns what went wrong into one error.
-fn finish(runner: Runner, out: &Path, failures: &[String]) -> anyhow::Result<()> {
+/// Completes the files, reports what was done, and makes one error of all failures.
+fn finish(runner: PredictRunner, out: &Path, failures: &[String]) -> anyhow::Result<()> {
     runner.progress.finish_and_clear();
     let stopped = runner.stopped();
     let (poses, images) = (runner.results.poses(), runner.results.images());
@@ -93,7 +96,7 @@ fn finish(runner: Runner, out: &Path, failures: &[String]) -> anyhow::Result<()>
     if images > 0 {
         println!("{}: {poses} poses in {images} pictures and frames", out.join("keypoints.json").display());
     }
-    if let (Who::Boxes(boxes), missing @ 1..) = (&runner.who, runner.without_boxes) {
+    if let (PeopleSource::Boxes(boxes), missing @ 1..) = (&runner.people, runner.without_boxes) {
         let shown = boxes.shown();
         if images == 0 && failures.is_empty() {
             bail!(

@@ -4,7 +4,11 @@ use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
 use crate::synth::MOST_FIGURES;
 use anyhow::{Context, bail};
 
-/// A file wins over a word: `./camera` opens a folder of that name, and so does `camera` where it exists.
+/// The source that an argument names: a word such as `camera` or `mannequin:7`, or a path. A file or folder that exists
+/// wins over a word.
+///
+/// # Errors
+/// The words after the colon are wrong, or there is no such file.
 pub(super) fn parse_source(text: &str) -> anyhow::Result<SourceSpec> {
     let (word, rest) = text.split_once(':').map_or((text, None), |(word, rest)| (word, Some(rest)));
     if !std::path::Path::new(text).exists() {
@@ -42,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sources_are_written_as_words_or_paths() {
+    fn sources_are_words_or_paths() {
         let camera = |name: &str| SourceSpec::Camera { camera: name.into(), format: None };
         assert_eq!(parse_source("camera").unwrap(), camera("0"));
         assert_eq!(parse_source("camera:Integrated").unwrap(), camera("Integrated"));

@@ -3,38 +3,42 @@
 mod bars;
 mod detector;
 mod flags;
-mod screen;
+mod terminal;
 
 use crate::cli::mannequin_sets::with_mannequin_sets;
 use crate::cli::stop_flag;
 use crate::train::{self, PoseEvent, PoseStep, TrainConfig, TrainSettings};
 use anyhow::Context;
 use flags::ConfigArgs;
-use screen::{Screen, still};
 use std::path::Path;
+use terminal::{TerminalReporter, remaining_text};
 
-/// Trains a pose network, or the network that a subcommand names.
+/// Arguments of `tmpose train`: those of a pose network, or a subcommand for another network.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Args {
+pub struct TrainArgs {
     #[command(subcommand)]
-    other: Option<Other>,
+    command: Option<TrainCommand>,
     #[command(flatten)]
     poses: ConfigArgs<TrainConfig>,
 }
 
-/// What else can be trained.
+/// The other networks that can be trained.
 #[derive(clap::Subcommand)]
 // Parsed once, moved once: the size of the largest variant costs nothing.
 #[allow(clippy::large_enum_variant)]
-enum Other {
+enum TrainCommand {
     /// Train the person detector on pictures with boxes around people
-    Detector(detector::Args),
+    Detector(detector::TrainDetectorArgs),
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
-    match args.other {
-        Some(Other::Detector(args)) => detector::run(args),
+/// Runs `tmpose train`.
+///
+/// # Errors
+/// The settings cannot work, a file cannot be read or written, or the user stopped the training.
+pub fn run(args: TrainArgs) -> anyhow::Result<()> {
+    match args.command {
+        Some(TrainCommand::Detector(args)) => detector::run(args),
         None => run_poses(args.poses),
     }
 }
@@ -51,15 +55,15 @@ fn run_poses(args: ConfigArgs<TrainConfig>) -> anyhow::Result<()> {
     with_mannequin_sets(&config.run.out, &stop, |sets| {
         sets.replace_in(&mut data.train, &mut data.val, &mut data.report)
     })?;
-    let screen = Screen::default();
+    let terminal = TerminalReporter::default();
     let command = command_line(std::env::args());
-    train::run(&config, args.resumes(), &command, &|event| show(&screen, event), &stop)
+    train::run(&config, args.resumes(), &command, &|event| show(&terminal, event), &stop)
         .with_context(|| format!("training in {}", config.run.out.display()))?;
-    screen.outcome("train", &config.run.out)
+    terminal.outcome("train", &config.run.out)
 }
 
-/// The command as it stands in the weights' training record. Weights are passed on to others, so what lies
-/// around a file or folder on this machine is left out. Words with spaces are quoted.
+/// The command as the weights' training record has it. Weights are passed on to others, so of absolute paths only the
+/// last part is kept. Words with spaces are quoted.
 pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
     let shorten = |text: &str| match Path::new(text).file_name() {
         Some(name) if Path::new(text).is_absolute() => name.to_string_lossy().into_owned(),
@@ -73,17 +77,17 @@ pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
     std::iter::once("tmpose".to_owned()).chain(shown).collect::<Vec<_>>().join(" ")
 }
 
-fn show(screen: &Screen, event: &PoseEvent) {
+fn show(terminal: &TerminalReporter, event: &PoseEvent) {
     match event {
-        PoseEvent::Run(event) => screen.show(event),
+        PoseEvent::Run(event) => terminal.show(event),
         PoseEvent::Features { set, done, total } => {
-            screen.advance(&format!("features of {set}"), *done as u64, *total as u64, "");
+            terminal.advance(&format!("features of {set}"), *done as u64, *total as u64, "");
         }
-        PoseEvent::Started { step, steps, samples, parameters, device } => screen.line(&format!(
+        PoseEvent::Started { step, steps, samples, parameters, device } => terminal.line(&format!(
             "step {step} of {steps}, {samples} samples an epoch, {parameters} parameters; {device}"
         )),
-        PoseEvent::Step(e) => screen.advance("training", e.position.step, e.position.steps, &step_text(e)),
-        PoseEvent::Validated { step, epoch, keep_ratio, score, best } => screen.line(&format!(
+        PoseEvent::Step(e) => terminal.advance("training", e.position.step, e.position.steps, &step_text(e)),
+        PoseEvent::Validated { step, epoch, keep_ratio, score, best } => terminal.line(&format!(
             "step {step}, epoch {epoch:.2}, kept {keep_ratio}: AP {:.4} AP50 {:.4} AP75 {:.4} AR {:.4} PCK@0.1 {:.4} @0.2 {:.4} ({} persons){}",
             score.ap, score.ap50, score.ap75, score.ar, score.pck01, score.pck02, score.persons,
             if *best { ", best so far" } else { "" }
@@ -92,18 +96,18 @@ fn show(screen: &Screen, event: &PoseEvent) {
 }
 
 fn step_text(e: &PoseStep) -> String {
-    let imitated: String = [("sandwich", e.sandwich), ("teacher", e.teacher)]
+    let distilled: String = [("sandwich", e.sandwich), ("teacher", e.teacher)]
         .into_iter()
         .filter(|(_, part)| *part > 0.0)
         .map(|(name, part)| format!(", {name} {part:.3}"))
         .collect();
     format!(
-        "loss {:.3} (mse {:.3}, ce {:.3}{imitated}), {:.0} persons/s, {}",
+        "loss {:.3} (mse {:.3}, ce {:.3}{distilled}), {:.0} persons/s, {}",
         e.loss,
         e.mse,
         e.cross_entropy,
         e.pace.samples_a_second,
-        still(e.pace.seconds_left, e.pace.waiting)
+        remaining_text(e.pace.seconds_left, e.pace.waiting)
     )
 }
 

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 /// Arguments of `tmpose view`.
 #[derive(clap::Args, Clone, Debug, Default)]
-pub struct Args {
-    /// A video, picture or folder; "camera" or "camera:NAME"; "mannequin", "mannequin:SEED" or, for
-    /// several of them, "mannequin:SEED*PEOPLE" [default: the mannequin]
+pub struct ViewArgs {
+    /// A video, picture or folder; "camera" or "camera:NAME"; "mannequin", "mannequin:SEED" or, for several mannequins,
+    /// "mannequin:SEED*PEOPLE" [default: mannequin]
     pub source: Option<String>,
-    /// Weights file [default: $TMPOSE_WEIGHTS, else the one that comes with tmpose]
+    /// Weights file [default: what was chosen last, at first tmpose-t-coco17.safetensors from $TMPOSE_WEIGHTS, beside the
+    /// program or in ./weights]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Where the network runs: auto, gpu, cpu or cuda [default: what was chosen last, at first auto]
@@ -28,20 +29,20 @@ pub struct Args {
     /// Share of the visual tokens that is kept, above 0 and at most 1
     #[arg(long, value_name = "RATIO")]
     pub keep: Option<KeepRatio>,
-    /// The person detector's file, or "none": one person is then looked for in the whole picture [default: the
-    /// one that comes with tmpose]
+    /// The person detector's weights, or "none": then one person is searched for in the whole picture [default:
+    /// tmpose-detect.safetensors, found where the weights are]
     #[arg(long, value_name = "FILE")]
     pub detector: Option<DetectorChoice>,
     /// Who is followed [default: what was chosen last, at first all]
     #[arg(long, value_name = "MODE")]
     pub people: Option<FollowMode>,
-    /// Follow at most this many people
+    /// The most people to follow
     #[arg(long, value_name = "N")]
     pub most: Option<usize>,
-    /// Look for people anew every N frames; in between, boxes follow the keypoints
+    /// Frames from one detection to the next; in between, boxes follow the keypoints
     #[arg(long, value_name = "N")]
     pub detect_every: Option<u32>,
-    /// Show the keypoints as the network finds them, without smoothing
+    /// Show the keypoints as the network estimates them, without smoothing
     #[arg(long)]
     pub no_smooth: bool,
     /// Show the heatmaps
@@ -59,19 +60,19 @@ pub struct Args {
     /// Open the training panel with the settings of this file (TOML, as for tmpose train)
     #[arg(long, value_name = "FILE")]
     pub train_config: Option<PathBuf>,
-    /// With --train-config: start the training at once
+    /// With --train-config: start the training immediately
     #[arg(long, requires = "train_config")]
     pub train_start: bool,
-    /// Start from the defaults, and remember nothing
+    /// Start with the default settings, and remember none
     #[arg(long)]
     pub fresh: bool,
     /// Close the window after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub exit_after: Option<f64>,
-    /// With --exit-after: save a picture of the window (png)
+    /// With --exit-after: save a screenshot of the window (PNG)
     #[arg(long, value_name = "FILE", requires = "exit_after")]
     pub screenshot: Option<PathBuf>,
-    /// With --exit-after: write versions, device, settings and timings (json), for a bug report
+    /// With --exit-after: write versions, device, settings and timings (JSON), for a bug report
     #[arg(long, value_name = "FILE", requires = "exit_after")]
     pub report: Option<PathBuf>,
 }
@@ -79,8 +80,8 @@ pub struct Args {
 /// Opens the window and returns when it is closed.
 ///
 /// # Errors
-/// Arguments that make no sense, and a machine without a display.
-pub fn run(args: Args) -> anyhow::Result<()> {
+/// An argument cannot work, or there is no display.
+pub fn run(args: ViewArgs) -> anyhow::Result<()> {
     if let Some(file) = args.weights.as_ref().filter(|f| !f.is_file()) {
         bail!("the weights file {} does not exist: check the path, or leave --weights out", file.display());
     }
@@ -129,14 +130,17 @@ mod tests {
 
     #[test]
     fn impossible_numbers_are_refused_with_the_way_out() {
-        let error = run(Args { detect_every: Some(0), ..Args::default() }).unwrap_err();
+        let error = run(ViewArgs { detect_every: Some(0), ..ViewArgs::default() }).unwrap_err();
         assert!(error.to_string().contains("--detect-every 0"), "{error}");
         let detector = Some(DetectorChoice::File("nobody.safetensors".into()));
-        let error = run(Args { detector, ..Args::default() }).unwrap_err();
+        let error = run(ViewArgs { detector, ..ViewArgs::default() }).unwrap_err();
         assert!(error.to_string().contains("nobody.safetensors"), "{error}");
         let weights = Some(PathBuf::from("nowhere.safetensors"));
         assert!(
-            run(Args { weights, ..Args::default() }).unwrap_err().to_string().contains("nowhere.safetensors")
+            run(ViewArgs { weights, ..ViewArgs::default() })
+                .unwrap_err()
+                .to_string()
+                .contains("nowhere.safetensors")
         );
     }
 }

@@ -17,7 +17,7 @@ pub(crate) use value::{choice_values, text_values};
 pub struct InvalidSetting {
     /// Its path in the file, e.g. `schedule.batch`.
     pub name: &'static str,
-    /// The value that was given, as text.
+    /// Its value, as it would stand in a file.
     pub value: String,
     /// What it must be, e.g. "1 or more".
     pub must: &'static str,
@@ -101,7 +101,6 @@ macro_rules! define_settings {
         }
         $(sections {
             $(
-                $(#[doc = $section_doc:literal])*
                 pub $section:ident: $section_kind:ty = $section_default:expr
             ),* $(,)?
         })?
@@ -116,7 +115,7 @@ macro_rules! define_settings {
                 pub $field: $kind,
             )*
             $($(
-                $(#[doc = $section_doc])*
+                #[doc = concat!("The settings under `", stringify!($section), "`.")]
                 pub $section: $section_kind,
             )*)?
         }

@@ -1,18 +1,12 @@
 //! Every setting of a pose network's training: what stands here is what settings files, the flags of `tmpose train`
 //! and the window's form show.
 
-use super::recipe::Recipe;
-use super::settings::TrainSettings;
 use crate::data::{Augmentation, SetSource, SetSpec, TeacherRules};
 use crate::gpu::DeviceChoice;
 use crate::model::{KeepRatio, MaskKind, Variant};
-use crate::settings::{
-    Catalogue, InvalidSetting, SettingValue, as_text, choice_values, define_settings, text_values, value_at,
-};
+use crate::settings::{SettingValue, as_text, choice_values, define_settings, text_values};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::sync::LazyLock;
-use toml::{Table, Value};
 
 define_settings! {
     /// A whole training. Every field has a default, so a file names only what differs.
@@ -248,6 +242,61 @@ define_settings! {
     }
 }
 
+/// A way to train, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Recipe {
+    /// What docs/TRAINING.md found good on a small budget; all defaults.
+    #[default]
+    Modern,
+    /// The TMPose paper's own way: long, plain and meant for a large GPU.
+    Tmpose,
+}
+
+/// A name that is no [`Recipe`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no recipe \"{0}\"; use modern or tmpose")]
+pub struct UnknownRecipe(pub String);
+
+impl Recipe {
+    /// Every recipe.
+    pub const ALL: [Recipe; 2] = [Recipe::Modern, Recipe::Tmpose];
+
+    /// The name used in flags and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Recipe::Modern => "modern",
+            Recipe::Tmpose => "tmpose",
+        }
+    }
+
+    /// One line for help texts and forms.
+    pub fn description(self) -> &'static str {
+        match self {
+            Recipe::Modern => {
+                "short trainings: AdamW, warm-up, cosine, averaged weights, two losses, any keep ratio"
+            }
+            Recipe::Tmpose => {
+                "the paper's: Adam, 300 epochs, squared error only, 60 % of the tokens at random"
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Recipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Recipe {
+    type Err = UnknownRecipe;
+
+    fn from_str(text: &str) -> Result<Recipe, UnknownRecipe> {
+        let lower = text.to_lowercase();
+        Recipe::ALL.into_iter().find(|r| r.name() == lower).ok_or_else(|| UnknownRecipe(text.to_owned()))
+    }
+}
+
 choice_values!(Recipe, Variant, MaskKind);
 text_values!(DeviceChoice, SetSource, SetSpec);
 impl SettingValue for Decay {}
@@ -279,90 +328,16 @@ impl RunSection {
     }
 }
 
-/// Why a settings file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("cannot read the settings {path}: {source}")]
-    Read { path: String, source: std::io::Error },
-    #[error("{path} is not a settings file of `{command}`: {reason}")]
-    Parse { path: String, command: &'static str, reason: String },
-    #[error("unknown setting {name} in {path}{hint}")]
-    Unknown { path: String, name: String, hint: String },
-}
-
-impl TrainSettings for TrainConfig {
-    fn catalogue() -> &'static Catalogue {
-        static ALL: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::of::<TrainConfig>("tmpose train"));
-        &ALL
-    }
-
-    /// The recipe that was chosen; what is chosen besides differs from it.
-    fn base(chosen: &Table) -> TrainConfig {
-        let name = value_at(chosen, "recipe").and_then(Value::as_str);
-        // A name that is no recipe is refused when the settings are read.
-        TrainConfig::recipe(name.and_then(|name| name.parse().ok()).unwrap_or_default())
-    }
-
-    fn bases() -> Vec<(&'static str, TrainConfig)> {
-        Recipe::ALL.into_iter().map(|recipe| (recipe.name(), TrainConfig::recipe(recipe))).collect()
-    }
-
-    fn check(&self) -> Result<(), InvalidSetting> {
-        super::checks::check(self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_file_names_only_what_differs_and_survives_a_round_trip() {
-        let text = r#"
-            [data]
-            train = ["data/people", "data/people_coco:2"]
-            [masks]
-            fixed_share = 0.25
-        "#;
-        let config: TrainConfig = toml::from_str(text).unwrap();
-        assert_eq!(config.data.train[1].repeat, 2);
-        assert_eq!(config.masks.fixed_share, 0.25);
-        assert_eq!(config.schedule, ScheduleSection::default());
-        config.check().unwrap();
-        assert_eq!(toml::from_str::<TrainConfig>(&config.to_toml()).unwrap(), config);
-    }
-
-    #[test]
-    fn a_file_names_a_recipe_and_what_differs() {
-        let read = |text, recipe: Option<Recipe>| {
-            let flags =
-                recipe.map(|recipe| ("recipe".to_owned(), recipe.name().into())).into_iter().collect();
-            TrainConfig::parse(text, "a.toml", flags).unwrap()
-        };
-        let text = "recipe = \"tmpose\"\n[schedule]\nbatch = 8\ndecay = \"constant\"";
-        let config = read(text, None);
-        assert_eq!((config.schedule.batch, config.schedule.accumulate), (8, 4));
-        assert_eq!(config.schedule.decay, Decay::Constant);
-        assert_eq!(config.augmentation, Augmentation::tmpose());
-        // A recipe that is asked for beside the file wins; what the file names stays.
-        let config = read(text, Some(Recipe::Modern));
-        assert_eq!((config.recipe, config.schedule.batch), (Recipe::Modern, 8));
-        assert_eq!(config.augmentation, Augmentation::default());
-        // What a run leaves in its folder is complete: it comes back unchanged.
-        let config = read("recipe = \"tmpose\"\n[masks]\nratio = [0.2, 1.0]", None);
-        assert_eq!(read(&config.to_toml(), None), config);
-    }
-
-    #[test]
-    fn an_unknown_setting_is_refused_and_the_nearest_one_named() {
-        let error = |text| TrainConfig::parse(text, "a.toml", Table::new()).unwrap_err().to_string();
-        assert_eq!(
-            error("[schedule]\nleraning_rate = 1"),
-            "unknown setting schedule.leraning_rate in a.toml; did you mean schedule.learning_rate?"
-        );
-        assert!(error("[xyzzy]").contains("--print-config"));
-        assert!(error("recipe = \"paper\"").contains("modern or tmpose"));
-        assert!(error("[schedule]\n\nbatch = \"many\"").contains("line 3"));
+    fn recipes_are_known_by_name() {
+        for recipe in Recipe::ALL {
+            assert_eq!(recipe.name().parse(), Ok(recipe));
+        }
+        assert!("paper".parse::<Recipe>().unwrap_err().to_string().contains("modern or tmpose"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Why a training cannot start or go on.
 
-use super::config::ConfigError;
+use super::settings::ConfigError;
 use crate::data::DataError;
 use crate::eval::EvalError;
 use crate::gpu::DeviceError;

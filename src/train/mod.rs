@@ -28,9 +28,8 @@ mod task;
 mod trainer;
 mod unreadable;
 
-pub use config::{ConfigError, TrainConfig};
+pub use config::{Recipe, TrainConfig, UnknownRecipe};
 pub use error::TrainError;
 pub use events::RunEvent;
 pub use pose::{PoseEvent, PoseStep, Stepper, TimedStep, run};
-pub use recipe::{Recipe, UnknownRecipe};
-pub use settings::{Defaults, TrainSettings};
+pub use settings::{ConfigError, Defaults, TrainSettings};

@@ -1,11 +1,43 @@
 //! Settings of a training: a starting point, a file and flags, laid over each other.
 
-use super::config::ConfigError;
 use crate::settings::{Catalogue, InvalidSetting, SettingsGroup, value_at};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 use toml::{Table, Value};
+
+/// Why a settings file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the settings {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The text is no TOML, or a setting holds something else than it should.
+    #[error("{path} is not a settings file of `{command}`: {reason}")]
+    Parse {
+        /// The file, or what else the text came from.
+        path: String,
+        /// The command whose settings were expected, e.g. `tmpose train`.
+        command: &'static str,
+        /// What the parser says, with the line's number where it knows it.
+        reason: String,
+    },
+    /// There is no such setting.
+    #[error("unknown setting {name} in {path}{hint}")]
+    Unknown {
+        /// The file, or what else the text came from.
+        path: String,
+        /// The path of the setting, e.g. `schedule.leraning_rate`.
+        name: String,
+        /// The end of the message: what may have been meant, or where all settings are listed.
+        hint: String,
+    },
+}
 
 /// All settings of a command that trains.
 pub trait TrainSettings: SettingsGroup + Default + Serialize + DeserializeOwned {

@@ -1,5 +1,5 @@
-//! What has been published about masks and ratios (docs/METHOD.md, "Published figures"), to stand beside what
-//! we measure.
+//! Published figures on masks and keep ratios (docs/METHOD.md, "Published figures"), for comparison with what we
+//! measure.
 
 use crate::cli::output::markdown_table;
 use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, Variant, keep_count};
@@ -33,12 +33,12 @@ const TABLE_2: [[&str; 6]; 9] = [
     ["TMPose-L/D24*", "27.5", "9.4", "1.00", "76.7", "79.2"],
 ];
 
-/// A ratio of the table, whose numbers are all possible.
+/// A keep ratio of the tables; all of them are valid.
 fn keep_ratio(share: f64) -> KeepRatio {
     KeepRatio::new(share).unwrap_or_default()
 }
 
-/// The published figures in Markdown with what to know about them. `set` is what ours were measured on.
+/// The published figures in Markdown with remarks. `set` is the title of the set that ours were measured on.
 pub fn markdown(set: &str) -> String {
     let config = ModelConfig::new(Variant::B, Skeleton::coco17());
     let row = |(mask, ratio, numbers): &(MaskKind, f64, [&str; 4])| {

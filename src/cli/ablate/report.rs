@@ -7,45 +7,59 @@ use crate::eval::ablation::{AblationSetting, SeedStats};
 use crate::model::{MaskKind, PositionMode};
 use serde::Serialize;
 
-/// Everything that was measured and how.
+/// What was measured, on what, and how.
 #[derive(Serialize)]
 pub struct AblationReport {
+    /// Version of this program.
     pub version: &'static str,
+    /// The command that made the report.
     pub command: String,
     /// Name of the weights file.
     pub weights: String,
+    /// E.g. "tmpose-t, 4 layers, coco17".
     pub network: String,
+    /// What computed, in words.
     pub device: String,
-    /// What the user says about the machine.
+    /// The user's line about the machine.
     pub note: Option<String>,
+    /// The set's title.
     pub set: String,
-    /// Persons measured, and how many the set has.
+    /// Persons measured.
     pub persons: usize,
+    /// Persons of the set.
     pub of: usize,
+    /// Whether the mirrored picture was averaged in.
     pub flip_test: bool,
+    /// Timed runs of each row.
     pub runs: u32,
     /// Set when the weights were trained on pictures of this set.
     pub warning: Option<String>,
+    /// One for each mask, keep ratio and position mode.
     pub rows: Vec<AblationRow>,
 }
 
-/// One mask at one keep ratio.
+/// One mask at one keep ratio with one position mode.
 #[derive(Serialize)]
 pub struct AblationRow {
+    /// Mask, keep ratio and positions.
     #[serde(flatten)]
     pub cell: AblationSetting,
+    /// OKS average precision, 0 to 1.
     pub ap: Option<SeedStats>,
+    /// OKS average recall, 0 to 1.
     pub ar: Option<SeedStats>,
+    /// PCK@0.1, 0 to 1.
     pub pck01: Option<SeedStats>,
     /// PCKh@0.5 in percent, where the set gives head sizes.
     pub pckh: Option<SeedStats>,
-    /// 1e9 multiply-accumulates: what is computed, both passes of a flip test.
+    /// GMAC that are computed, in both passes of a flip test.
     pub executed: Arithmetic,
-    /// 1e9 multiply-accumulates with every token embedded and every layer complete.
+    /// GMAC with every token embedded and every layer complete.
     pub reference: Arithmetic,
-    /// What the counter behind the published tables says, in its units of 2^30.
+    /// By the counter behind the published tables, in its units of 2^30.
     pub paper: Arithmetic,
-    pub ms: Milliseconds,
+    /// Median times.
+    pub ms: MedianTimes,
 }
 
 /// Arithmetic for one person.
@@ -53,12 +67,13 @@ pub struct AblationRow {
 pub struct Arithmetic {
     /// The transformer part: tokens, encoder layers and head.
     pub transformer: f64,
+    /// The whole network.
     pub total: f64,
 }
 
-/// Median time for one person.
+/// Median times for one person, in milliseconds.
 #[derive(Clone, Copy, Serialize)]
-pub struct Milliseconds {
+pub struct MedianTimes {
     /// Selecting and embedding tokens, encoder layers and head.
     pub transformer: f64,
     /// From the picture to keypoints.
@@ -74,7 +89,7 @@ impl AblationReport {
         self.rows.iter().any(|r| r.cell.positions == PositionMode::Prefix)
     }
 
-    /// The number that the chart shows.
+    /// The accuracy that the chart shows.
     fn main_number<'a>(&self, row: &'a AblationRow) -> Option<&'a SeedStats> {
         if self.has_pckh() { row.pckh.as_ref() } else { row.ap.as_ref() }
     }
@@ -110,7 +125,7 @@ impl AblationReport {
         markdown_table(&names, &self.rows.iter().map(row).collect::<Vec<_>>())
     }
 
-    /// The whole report.
+    /// The whole report in Markdown.
     pub fn markdown(&self) -> String {
         let persons = match self.persons == self.of {
             true => format!("all {} persons", self.of),
@@ -141,13 +156,13 @@ impl AblationReport {
              tokens are not embedded, and the last layer computes the keypoint queries only. \"reference\" is \
              the same with all tokens embedded and complete layers. \"paper's\" is what the counter behind the \
              published tables says, in its units of 2^30; it is no measure of work (`tmpose macs --count \
-             paper`). ms is the median of {} runs for one person, all lines in turns.",
+             paper`). ms is the median of {} runs for one person; the rows' runs are interleaved.",
             self.runs
         );
         if seeds > 1 {
             text += &format!(
                 "\n\nThe random mask was drawn {seeds} times, each time one mask for all persons: mean \u{b1} \
-                 standard deviation of the sample. The other masks have no chance in them."
+                 standard deviation of the sample. The other masks are not random."
             );
         }
         if self.has_prefix() {
@@ -157,7 +172,7 @@ impl AblationReport {
         text
     }
 
-    /// One line for each mask and position mode, each ending at all tokens.
+    /// A chart with one line for each mask and position mode, each ending at all tokens.
     pub fn chart(&self) -> Chart {
         let whole = self.rows.iter().find(|r| r.cell.mask == MaskKind::None);
         let mut lines: Vec<(MaskKind, PositionMode)> = Vec::new();
@@ -201,7 +216,7 @@ impl AblationReport {
         }
     }
 
-    /// One line for each row, numbers unrounded.
+    /// The rows as comma-separated values, unrounded.
     pub fn csv(&self) -> String {
         let mut text = String::from(
             "mask,keep_ratio,tokens,positions,seeds,ap,ap_deviation,ar,ar_deviation,pck01,pck01_deviation,pckh,\
@@ -233,6 +248,7 @@ impl AblationReport {
     }
 }
 
+/// Mean and standard deviation with so many digits; a dash for none.
 fn spread(value: Option<&SeedStats>, digits: usize) -> String {
     match value {
         None => "-".into(),

@@ -1,17 +1,21 @@
 //! `tmpose bench --detector`: how long the person detector takes on a frame.
 
-use super::peers::{Peers, take_turns};
+use super::peers::{Peers, run_interleaved};
 use super::report::{DetectorRow, StageSamples};
 use crate::detect::{DetectSettings, Detector};
 use crate::gpu::ComputeDevice;
 use crate::synth::Crowd;
 use std::path::Path;
 
-/// The frame: as many people as are often in view, so that boxes are made and sorted out as in use.
+/// Width and height of the frame in pixels.
 const SIZE: [u32; 2] = [640, 480];
+/// People in the frame, so that decoding and NMS have as much to do as in use.
 const PEOPLE: u32 = 2;
 
-/// Ours and the peers take turns run by run, as with the pose network.
+/// Times the detector of the file `weights` on a frame; our runs and the peers' alternate, as with the pose network.
+///
+/// # Errors
+/// The weights cannot be loaded, or the Python process ended.
 pub fn measure(
     weights: &Path,
     runs: u32,
@@ -26,14 +30,14 @@ pub fn measure(
     };
     let (frame, _) = Crowd::new(7, SIZE, PEOPLE).render(2.0);
     let settings = DetectSettings::default();
-    let turns = take_turns(runs, peers, names.len(), || {
+    let measured = run_interleaved(runs, peers, names.len(), || {
         let (_, times) = detector.detect(&frame, &settings)?;
         Ok(Some((times, Vec::new())))
     })?;
     let mut ours = StageSamples::default();
-    let theirs = turns.map_or_else(Vec::new, |turns| {
-        turns.ours.iter().for_each(|times| ours.add_detector(times));
-        turns.theirs.into_iter().map(StageSamples::of).collect()
+    let theirs = measured.map_or_else(Vec::new, |measured| {
+        measured.ours.iter().for_each(|times| ours.add_detector(times));
+        measured.theirs.into_iter().map(StageSamples::of).collect()
     });
     let name = weights.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(DetectorRow::new(name, config.input, device, &ours, names.into_iter().zip(theirs).collect()))

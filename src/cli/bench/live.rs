@@ -1,5 +1,5 @@
-//! `tmpose bench live`: a source through the whole live pipeline without a window: how many frames a second come out,
-//! how old they are, what each stage takes, and how much memory it needs.
+//! `tmpose bench live`: runs a source through the whole live pipeline without a window, and measures frame rate,
+//! latency, stage times, dropped frames and memory.
 
 mod known_boxes;
 mod measure;
@@ -24,55 +24,54 @@ use crate::synth::MOST_FIGURES;
 use crate::track::TrackSettings;
 use anyhow::{Context, bail};
 use known_boxes::KnownBoxes;
-use measure::Bench;
+use measure::LiveBench;
 use on_demand::{OnDemandSource, Permits, permits};
 use prerendered::Prerendered;
-use report::{Report, Subject};
+use report::{LiveReport, LiveSubject};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// People in the frame where nothing else is asked for.
+/// Numbers of people without `--people`.
 const PEOPLE: [u32; 4] = [1, 2, 5, 10];
 
 /// Arguments of `tmpose bench live`.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct BenchLiveArgs {
     /// A video or folder; "camera" or "camera:NAME"; "mannequin:SEED" or "mannequin:SEED*PEOPLE"
     #[arg(default_value = "mannequin:7")]
     source: String,
     #[command(flatten)]
     model: ModelArgs,
-    /// Share of the visual tokens that is kept
+    /// Share of the visual tokens that is kept, above 0 and at most 1
     #[arg(long, default_value_t, value_name = "RATIO")]
     keep: KeepRatio,
     /// Which visual tokens are kept
     #[arg(long, default_value_t, value_name = "KIND")]
     mask: MaskKind,
-    /// The person detector's file, or "none": then it is known where the mannequins stand, and of another source one
-    /// person is followed [default: the one that comes with tmpose, if it is there]
+    /// The person detector's weights, or "none": then the program is told where the mannequins are, and of another
+    /// source one person is followed [default: tmpose-detect.safetensors, found where the weights are]
     #[arg(long, value_name = "FILE")]
     detector: Option<DetectorChoice>,
-    /// Frames from one person detection to the next
+    /// Frames from one detection to the next; in between, boxes follow the keypoints
     #[arg(long, default_value_t = TrackSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     detect_every: u32,
-    /// Mannequins in the picture; of another source the most people that are followed [default: 1,2,5,10]
+    /// Mannequins in the picture; of another source the most people to follow [default: 1,2,5,10]
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FIGURES)))]
     people: Vec<u32>,
-    /// "free": a frame comes whenever the network is free; "source": at the source's own rate, dropped when nobody is
-    /// free
+    /// When frames come
     #[arg(long, value_enum, value_delimiter = ',', default_value = "free,source", value_name = "LIST")]
     pace: Vec<Pace>,
-    /// Length of each measurement
-    #[arg(long, default_value_t = 10.0, value_name = "S", value_parser = seconds)]
+    /// Length of each measurement in seconds
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS", value_parser = seconds)]
     seconds: f64,
-    /// Play a video again and again
+    /// Start a video again at its end
     #[arg(long)]
     looped: bool,
-    /// Seconds between two looks at the memory [default: a hundredth of --seconds]
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    /// Seconds from one reading of the memory to the next [default: a hundredth of --seconds]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     memory_every: Option<f64>,
-    /// Write the memory over time to this CSV file
+    /// Also write the memory over time to this CSV file
     #[arg(long, value_name = "FILE")]
     curve: Option<PathBuf>,
     /// Also write the numbers to this JSON file
@@ -83,23 +82,28 @@ pub struct Args {
     markdown: Option<PathBuf>,
 }
 
-/// When a frame comes.
+/// When frames come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Pace {
-    /// When the network is free.
+    /// Whenever the network is free
     Free,
-    /// When its timestamp, or the camera, says.
+    /// At the source's own rate; frames that come while the network is busy are dropped
     Source,
 }
 
-/// One measurement.
-pub struct Plan {
+/// How one measurement is made.
+pub struct MeasurementPlan {
+    /// When frames come.
     pub pace: Pace,
+    /// Mannequins in the picture; of another source the most people to follow.
     pub people: u32,
+    /// How long it lasts.
     pub time: Duration,
+    /// Time from one reading of the memory to the next.
     pub memory_every: Duration,
 }
 
+/// Parses a time in seconds, so that a wrong one is a usage error.
 fn seconds(text: &str) -> Result<f64, String> {
     text.parse::<f64>()
         .ok()
@@ -108,7 +112,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// Runs `tmpose bench live`.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The source, the weights or the device cannot be used, a network fails, or a report cannot be written.
+pub fn run(args: &BenchLiveArgs) -> anyhow::Result<()> {
     let load = super::busy();
     let spec = parse_source(&args.source)?;
     let detector = args.detector.clone().unwrap_or_default().file()?;
@@ -125,10 +132,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         move || news.notify()
     };
     let live = Pipeline::new(args.settings(1), Arc::new(wake)).context("cannot start the pipeline")?;
-    let mut bench = Bench { live, news, stop: crate::cli::stop_flag()? };
+    let mut bench = LiveBench { live, news, stop: crate::cli::stop_flag()? };
     bench.live.load(Some(loader(&pose_weights, &device)));
     bench.ready()?;
-    let mut report = Report::new(Subject {
+    let mut report = LiveReport::new(LiveSubject {
         weights: file_name(&pose_weights),
         detector: detector.map_or("none".into(), file_name),
         device: &device,
@@ -141,7 +148,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let memory_every = args.memory_every.map_or(time / 100, Duration::from_secs_f64);
     for &pace in &args.pace {
         for &people in &people {
-            let plan = Plan { pace, people, time, memory_every };
+            let plan = MeasurementPlan { pace, people, time, memory_every };
             eprintln!("{people} people, {}, {} s", plan.pace_name(), args.seconds);
             bench.live.set_settings(args.settings(people));
             bench.live.load_detector(finder(detector, args.model.device, &spec, people, &device));
@@ -163,7 +170,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Args {
+impl BenchLiveArgs {
     /// The numbers of people to measure with.
     fn people_counts(&self, spec: &SourceSpec, detector: bool) -> anyhow::Result<Vec<u32>> {
         if !is_drawn(spec) && !detector {
@@ -188,7 +195,7 @@ impl Args {
         let follow = TrackSettings {
             most_people: people as usize,
             detect_every: self.detect_every,
-            // Small mannequins are people too.
+            // Mannequins of any size are followed.
             min_size: 0.0,
             ..TrackSettings::default()
         };
@@ -196,8 +203,8 @@ impl Args {
     }
 }
 
-impl Bench {
-    /// Opens a source and plays it; its number, and what gives its frames their permits if they wait for them.
+impl LiveBench {
+    /// Opens a source and plays it; returns its number, and with [`Pace::Free`] the permits that its frames wait for.
     fn open(&mut self, spec: SourceSpec, pace: Pace, looping: bool) -> (u64, Option<Permits>) {
         let transport = Transport { playing: true, looping };
         let (permits, gate) = match pace {
@@ -226,7 +233,7 @@ fn is_drawn(spec: &SourceSpec) -> bool {
     matches!(spec, SourceSpec::Mannequin { .. } | SourceSpec::Crowd { .. })
 }
 
-/// As many mannequins as asked for; other sources show whom they show.
+/// The source with this many mannequins; another source stays as it is.
 fn with_people(spec: &SourceSpec, people: u32) -> SourceSpec {
     match *spec {
         SourceSpec::Mannequin { seed, size } | SourceSpec::Crowd { seed, size, .. } => {
@@ -246,7 +253,7 @@ fn loader(weights: &Path, device: &ComputeDevice) -> ModelLoader {
     })
 }
 
-/// Loads the detector, or what stands in its place, on the inference thread.
+/// Loads the detector on the inference thread; without one, [`KnownBoxes`] take its place for mannequins.
 fn finder(
     detector: Option<&Path>,
     choice: DeviceChoice,
@@ -274,13 +281,13 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Line {
+    struct LiveCommandLine {
         #[command(flatten)]
-        args: Args,
+        args: BenchLiveArgs,
     }
 
     fn counts(line: &str, detector: bool) -> anyhow::Result<Vec<u32>> {
-        let args = Line::try_parse_from(line.split(' '))?.args;
+        let args = LiveCommandLine::try_parse_from(line.split(' '))?.args;
         let spec = match args.source.as_str() {
             "walk.mp4" => SourceSpec::Video("walk.mp4".into()),
             other => parse_source(other)?,

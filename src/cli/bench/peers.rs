@@ -15,7 +15,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// Part of the program, so that an installed one has it too.
 const SCRIPT: &str = include_str!("../../../scripts/bench_peers.py");
 
-/// Runs that are not counted.
+/// Runs before the first that is counted.
 const WARM_UP: u32 = 2;
 
 /// The running Python process.
@@ -27,20 +27,22 @@ pub struct Peers {
 
 #[derive(Deserialize)]
 struct PeerNetwork {
+    /// Names of the peers that could build it.
     peers: Vec<String>,
-    /// Trained numbers of the network that was built.
+    /// Trained parameters of the network that was built.
     parameters: Option<u64>,
-    /// Multiply-accumulates of one person with all tokens, where it can count them.
+    /// Multiply-adds of one person with all tokens, where it can count them.
     macs: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct PeerRun {
+    /// Milliseconds by stage.
     ms: BTreeMap<String, f64>,
 }
 
 impl Peers {
-    /// None if there is no Python or it has no PyTorch.
+    /// Starts the process; `None` if there is no Python or it has no PyTorch.
     pub fn start(python: &Path) -> Option<Peers> {
         let has_torch = Command::new(python)
             .args(["-c", "import torch"])
@@ -63,26 +65,36 @@ impl Peers {
         Some(Peers { child, requests, answers })
     }
 
-    /// Builds the network in every peer that can; their names.
+    /// Builds the network in every peer that can, for `batch` persons at once; returns the peers' names.
+    ///
+    /// # Errors
+    /// The process ended, or it built another network than ours.
     pub fn load(&mut self, config: &ModelConfig, gpu: bool, batch: usize) -> anyhow::Result<Vec<String>> {
         let loaded: PeerNetwork = self.ask(&request(serde_json::json!({ "load": config }), gpu, batch))?;
-        same_network("parameters", trained_numbers(config), loaded.parameters)?;
+        same_network("parameters", trained_parameters(config), loaded.parameters)?;
         let macs = config.macs(config.tokens(), Counting::Executed).total();
-        same_network("multiply-accumulates", macs, loaded.macs)?;
+        same_network("multiply-adds", macs, loaded.macs)?;
         Ok(loaded.peers)
     }
 
-    /// Builds the person detector's network in every peer that can; their names.
+    /// Builds the person detector's network in every peer that can; returns the peers' names.
+    ///
+    /// # Errors
+    /// The process ended, or it built another network than ours.
     pub fn load_detector(&mut self, config: &DetectorConfig, gpu: bool) -> anyhow::Result<Vec<String>> {
         let loaded: PeerNetwork = self.ask(&request(serde_json::json!({ "detector": config }), gpu, 1))?;
         // The weights are lazy: only their shapes are made.
         let parameters = config.init(&Device::flex()).num_params();
         same_network("parameters", parameters as u64, loaded.parameters)?;
-        same_network("multiply-accumulates", config.macs(), loaded.macs)?;
+        same_network("multiply-adds", config.macs(), loaded.macs)?;
         Ok(loaded.peers)
     }
 
-    /// Prepares training steps as `train` has them, with `parameters` trained numbers: the peers that can.
+    /// Prepares training steps with the settings `train` and `parameters` trained parameters; returns the names of the
+    /// peers that can.
+    ///
+    /// # Errors
+    /// The process ended, or it trains another number of parameters.
     pub fn load_training(
         &mut self,
         config: &ModelConfig,
@@ -101,7 +113,11 @@ impl Peers {
         Ok(loaded.peers)
     }
 
-    /// One run of a peer: milliseconds of each stage that it can tell apart.
+    /// One run of the peer of number `peer` with the visual tokens `kept`: milliseconds of each stage that it can tell
+    /// apart.
+    ///
+    /// # Errors
+    /// The process ended.
     pub fn run(&mut self, peer: usize, kept: &[usize]) -> anyhow::Result<BTreeMap<String, f64>> {
         let ran: PeerRun = self.ask(&serde_json::json!({ "run": peer, "kept": kept }))?;
         Ok(ran.ms)
@@ -119,32 +135,34 @@ impl Peers {
     }
 }
 
-/// Milliseconds of each counted run, ours and each peer's.
-pub struct Turns<T> {
+/// What was measured in the counted runs, ours and each peer's.
+pub struct InterleavedRuns<T> {
+    /// What each of our runs measured.
     pub ours: Vec<T>,
-    /// For each peer, for each run: the stages that it can tell apart.
+    /// For each peer, for each run: milliseconds of the stages that it can tell apart.
     pub theirs: Vec<Vec<BTreeMap<String, f64>>>,
 }
 
-/// Runs `ours` and each of the first `count` peers in turn, so that whatever else the machine does falls on all of
-/// them alike. After runs that nobody counts, since memory is claimed, and kernels are compiled and tuned in them,
-/// `runs` are counted. `ours` returns what it measured and the visual tokens that it kept; `None` ends everything.
+/// Runs `ours` and each of the first `count` peers alternately, so that other load on the machine slows all of them
+/// alike. `runs` runs of each are counted. A few warm-up runs before them are not: in these, memory is allocated, and
+/// kernels are compiled and tuned. `ours` returns what it measured and the visual tokens that it kept; `None` ends the
+/// measurement.
 ///
 /// # Errors
 /// Those of `ours`, or the Python process ended.
-pub fn take_turns<T>(
+pub fn run_interleaved<T>(
     runs: u32,
     mut peers: Option<&mut Peers>,
     count: usize,
     mut ours: impl FnMut() -> anyhow::Result<Option<(T, Vec<usize>)>>,
-) -> anyhow::Result<Option<Turns<T>>> {
-    let mut turns = Turns { ours: Vec::new(), theirs: vec![Vec::new(); count] };
+) -> anyhow::Result<Option<InterleavedRuns<T>>> {
+    let mut interleaved = InterleavedRuns { ours: Vec::new(), theirs: vec![Vec::new(); count] };
     for run in 0..WARM_UP + runs {
         let Some((measured, kept)) = ours()? else { return Ok(None) };
         if run >= WARM_UP {
-            turns.ours.push(measured);
+            interleaved.ours.push(measured);
         }
-        for (peer, runs) in turns.theirs.iter_mut().enumerate() {
+        for (peer, runs) in interleaved.theirs.iter_mut().enumerate() {
             let Some(peers) = peers.as_deref_mut() else { continue };
             let ms = peers.run(peer, &kept)?;
             if run >= WARM_UP {
@@ -152,10 +170,10 @@ pub fn take_turns<T>(
             }
         }
     }
-    Ok(Some(turns))
+    Ok(Some(interleaved))
 }
 
-/// `what` with the device and what else every peer must know.
+/// The request `what`, with what every request needs: device, batch size and number of threads.
 fn request(mut what: serde_json::Value, gpu: bool, batch: usize) -> serde_json::Value {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     what["device"] = if gpu { "gpu" } else { "cpu" }.into();
@@ -164,8 +182,8 @@ fn request(mut what: serde_json::Value, gpu: bool, batch: usize) -> serde_json::
     what
 }
 
-/// Numbers that a training of the whole network moves.
-fn trained_numbers(config: &ModelConfig) -> u64 {
+/// Parameters that a training of the whole network changes.
+fn trained_parameters(config: &ModelConfig) -> u64 {
     // The weights are lazy: only their shapes are made.
     let params = list_params(&config.init(&Device::flex()));
     let trained = params.iter().filter(|p| !p.path.contains(".running_"));
@@ -207,12 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn trained_numbers_are_those_of_the_method() {
+    fn trained_parameters_are_those_of_the_method() {
         // As docs/METHOD.md, "Variants", without the frozen positions.
         for (variant, all) in [(Variant::S, 6_669_888), (Variant::B, 13_514_368), (Variant::LD24, 27_531_552)]
         {
             let config = ModelConfig::new(variant, Skeleton::coco17());
-            assert_eq!(trained_numbers(&config), all - 256 * 192, "{variant}");
+            assert_eq!(trained_parameters(&config), all - 256 * 192, "{variant}");
         }
     }
 }

@@ -20,7 +20,7 @@ const DETECTOR_COLUMNS: [&str; 4] = ["prepare", "network", "decode", "whole"];
 pub struct StageSamples(BTreeMap<String, Vec<f64>>);
 
 impl StageSamples {
-    /// A run with true stage times, and one without waiting between the stages.
+    /// Adds a run of ours: `stages` were timed with waiting for the device after each stage, `unbroken` without.
     pub fn add_ours(&mut self, stages: &StageTimes, unbroken: &StageTimes) {
         let whole = [("network", unbroken.network), ("whole", unbroken.whole)];
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
@@ -40,7 +40,7 @@ impl StageSamples {
         }
     }
 
-    /// A run of the person detector.
+    /// Adds a run of the person detector.
     pub fn add_detector(&mut self, times: &DetectTimes) {
         let columns =
             DETECTOR_COLUMNS.into_iter().zip([times.prepare, times.network, times.decode, times.whole]);
@@ -52,7 +52,7 @@ impl StageSamples {
     }
 }
 
-/// The middle one, or the mean of the two middle ones; none of nothing.
+/// The middle value, of an even number the mean of the two; `None` of no values.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -77,8 +77,8 @@ pub struct StageRow {
 struct PeerTimes {
     name: String,
     ms: BTreeMap<String, f64>,
-    /// Our time over the peer's: below 1 we are faster. Of `whole` it is our time from the picture to the outcome over
-    /// the peer's for the network's arithmetic alone.
+    /// Our time divided by the peer's: below 1 ours is shorter. The ratio of `whole` is our time from the picture to
+    /// the keypoints divided by the peer's for the network alone.
     ratio: BTreeMap<String, f64>,
 }
 
@@ -110,6 +110,7 @@ pub struct DetectorRow {
 }
 
 impl DetectorRow {
+    /// The medians of our runs and of the peers'.
     pub fn new(
         weights: String,
         input: usize,
@@ -132,6 +133,7 @@ impl DetectorRow {
 }
 
 impl StageRow {
+    /// The medians of our runs and of the peers', with `tokens` visual tokens kept.
     pub fn new(
         variant: Variant,
         device: &ComputeDevice,
@@ -163,6 +165,7 @@ pub struct StageReport {
 }
 
 impl StageReport {
+    /// A report without rows. `load` is the machine's load average, if it was busy.
     pub fn new(mask: MaskKind, persons: usize, runs: u32, load: Option<f64>) -> StageReport {
         StageReport {
             version: env!("CARGO_PKG_VERSION"),
@@ -175,6 +178,7 @@ impl StageReport {
         }
     }
 
+    /// Prints the heading of a device's table.
     pub fn start_device(&self, device: &ComputeDevice) {
         println!(
             "\n{} ({}), {} mask, batch of {}, medians of {} runs in ms; ratios are ours over theirs",
@@ -187,6 +191,7 @@ impl StageReport {
         println!();
     }
 
+    /// Prints and adds a row.
     pub fn add(&mut self, row: StageRow) {
         print!("{:<14}{:>5}{:>7}", row.variant.name(), row.keep, row.tokens);
         println!("{}", cells(&COLUMNS, &row.ms, ""));
@@ -194,6 +199,7 @@ impl StageReport {
         self.rows.push(row);
     }
 
+    /// Prints and adds the person detector's table.
     pub fn add_detector(&mut self, row: DetectorRow) {
         print!("\n{:<26}", format!("detector at {0}x{0}", row.input));
         DETECTOR_COLUMNS.iter().for_each(|column| print!("{column:>12}"));

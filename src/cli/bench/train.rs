@@ -1,8 +1,8 @@
 //! `tmpose bench --train`: how long a training step takes, beside PyTorch's.
 
-use super::Args;
+use super::BenchArgs;
 use super::noise_set;
-use super::peers::{Peers, take_turns};
+use super::peers::{Peers, run_interleaved};
 use super::train_report::{StepTimes, TrainReport, TrainRow};
 use crate::cli::stop_flag;
 use crate::data::Augmentation;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a training step begins with.
+/// Where a training step begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum TrainFrom {
     /// Cached features of a frozen backbone: the part behind it is trained
@@ -25,7 +25,7 @@ pub enum TrainFrom {
     Pictures,
 }
 
-/// The part of the arguments that belongs to training.
+/// The arguments of `tmpose bench --train`.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingArgs {
@@ -40,21 +40,24 @@ pub struct TrainingArgs {
     picture_batch: u16,
 }
 
-/// Everything that steps of one kind share.
+/// One kind of training step on one device.
 struct TrainCase<'a> {
-    args: &'a Args,
+    args: &'a BenchArgs,
     variant: Variant,
     from: TrainFrom,
     device: DeviceChoice,
-    /// Where the people lie, and where features may be kept.
+    /// The folder of the training set, where features may be cached too.
     folder: &'a Path,
 }
 
-/// Runs `tmpose bench --train`.
-pub fn run(args: &Args, mut peers: Option<&mut Peers>, load: Option<f64>) -> anyhow::Result<()> {
-    // Asked for so that the folder is removed after Ctrl-C too.
+/// Runs `tmpose bench --train`. `load` is the machine's load average, if it was busy.
+///
+/// # Errors
+/// The set cannot be written, a training cannot start, or the Python process ended.
+pub fn run(args: &BenchArgs, mut peers: Option<&mut Peers>, load: Option<f64>) -> anyhow::Result<()> {
+    // With a stop flag Ctrl-C does not end the program at once, so the folder is removed.
     let stop = stop_flag()?;
-    let folder = tempfile::tempdir().context("cannot make a folder for the people to train on")?;
+    let folder = tempfile::tempdir().context("cannot create a folder for the training set")?;
     let persons = usize::from(args.training.batch.max(args.training.picture_batch));
     noise_set::write(folder.path(), persons, Skeleton::coco17())?;
     let variants = if args.variants.is_empty() { vec![Variant::T] } else { args.variants.clone() };
@@ -72,13 +75,13 @@ pub fn run(args: &Args, mut peers: Option<&mut Peers>, load: Option<f64>) -> any
         }
     }
     args.write_json(&report)?;
-    // Ctrl-C ends PyTorch's process too, whose silence is then no error of its own.
+    // Ctrl-C ends the Python process too; that it then gives no answer is no error.
     if stop.load(Ordering::SeqCst) { Ok(()) } else { measured }
 }
 
 impl TrainCase<'_> {
-    /// Every keep ratio. Ours and PyTorch take turns step by step, so that whatever else the machine does
-    /// falls on both alike.
+    /// Measures every keep ratio. Our steps and PyTorch's alternate, so that other load on the machine slows both
+    /// alike.
     fn measure(
         &self,
         mut peers: Option<&mut Peers>,
@@ -101,32 +104,32 @@ impl TrainCase<'_> {
                 }
             };
             let kept = kept_tokens(self.args.mask, keep, shape.grid, 0);
-            let turns = take_turns(self.args.runs, peers.as_deref_mut(), names.len(), || {
+            let measured = run_interleaved(self.args.runs, peers.as_deref_mut(), names.len(), || {
                 if stop.load(Ordering::SeqCst) {
                     return Ok(None);
                 }
                 Ok(Some((ours.step()?.time.as_secs_f64() * 1e3, kept.clone())))
             })?;
-            let Some(turns) = turns else { return Ok(()) };
+            let Some(measured) = measured else { return Ok(()) };
             let batch = config.schedule.batch;
             let steps = |runs: &Vec<BTreeMap<String, f64>>| -> Vec<f64> {
                 runs.iter().filter_map(|ms| ms.get("step").copied()).collect()
             };
-            let peer = names.first().zip(turns.theirs.first().map(steps));
+            let peer = names.first().zip(measured.theirs.first().map(steps));
             report.add(TrainRow::new(
                 self.variant,
                 ours.device(),
                 ours.way(),
                 keep,
                 kept.len(),
-                StepTimes::new(batch, &turns.ours),
+                StepTimes::new(batch, &measured.ours),
                 peer.map(|(name, ms)| (name.clone(), StepTimes::new(batch, &ms))),
             ));
         }
         Ok(())
     }
 
-    /// The default recipe, with one batch and one mask.
+    /// The default recipe with one batch size and one mask.
     fn settings(&self, keep: KeepRatio) -> TrainConfig {
         let training = &self.args.training;
         let mut config = TrainConfig::default();
@@ -144,7 +147,7 @@ impl TrainCase<'_> {
             fixed: self.args.mask,
             ..config.masks
         };
-        // Both terms in every step, as PyTorch has them.
+        // Both terms of the loss in every step, as in PyTorch's step.
         config.loss.cross_entropy_until = 0.0;
         config.schedule.batch = usize::from(match self.from {
             TrainFrom::Features => training.batch,

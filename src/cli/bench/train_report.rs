@@ -29,7 +29,7 @@ pub struct TrainRow {
     variant: Variant,
     backend: String,
     device: String,
-    /// What steps begin with and how gradients are computed.
+    /// What steps begin with, and how gradients are computed.
     way: &'static str,
     keep: KeepRatio,
     tokens: usize,
@@ -42,11 +42,12 @@ struct PeerStepTimes {
     name: String,
     #[serde(flatten)]
     measured: StepTimes,
-    /// Our time over the peer's: below 1 we are faster.
+    /// Our time divided by the peer's: below 1 ours is shorter.
     ratio: f64,
 }
 
 impl TrainRow {
+    /// Our steps, and those of a peer by its name.
     pub fn new(
         variant: Variant,
         device: &ComputeDevice,
@@ -87,18 +88,19 @@ pub struct TrainReport {
     /// The machine's load average before the first run, if it was busy.
     load: Option<f64>,
     rows: Vec<TrainRow>,
-    /// What the table that is being printed is of.
+    /// The heading of the table that is being printed.
     #[serde(skip)]
     heading: String,
 }
 
 impl TrainReport {
+    /// A report without rows. `load` is the machine's load average, if it was busy.
     pub fn new(mask: MaskKind, runs: u32, load: Option<f64>) -> TrainReport {
         let version = env!("CARGO_PKG_VERSION");
         TrainReport { version, mask, runs, load, rows: Vec::new(), heading: String::new() }
     }
 
-    /// Begins a table where the device or its peers are others than before.
+    /// Prints a new table's heading when the device or its peers change.
     pub fn start(&mut self, device: &ComputeDevice, peers: &[String]) {
         let beside =
             if peers.is_empty() { String::new() } else { format!("; beside it {}", peers.join(", ")) };
@@ -115,6 +117,7 @@ impl TrainReport {
         }
     }
 
+    /// Prints and adds a row.
     pub fn add(&mut self, row: TrainRow) {
         println!("{}", row.markdown());
         self.rows.push(row);

@@ -1,4 +1,4 @@
-//! `tmpose data check`: what sets hold and what looks wrong in them.
+//! `tmpose data check`: what sets hold, and what looks wrong in them.
 
 use super::{make_folder_of, table};
 use crate::cli::errors::sentence;
@@ -16,26 +16,31 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// Size of a tile in pixels, and how much more than the box it shows.
+/// Size of a tile of the contact sheet in pixels.
 const TILE: Size = Size::new(240, 320);
-const AROUND: f64 = 1.4;
+/// Size of the part of the picture that a tile shows, relative to the person's box.
+const TILE_MARGIN: f64 = 1.4;
+/// Tiles side by side.
 const COLUMNS: usize = 8;
+/// Colour of the frame of a person with a finding.
 const FRAME: [u8; 3] = [255, 64, 64];
+/// Width of that frame in pixels.
 const FRAME_WIDTH: f32 = 6.0;
 
+/// Arguments of `tmpose data check`.
 #[derive(clap::Args)]
-pub struct Args {
-    /// Sets to look at: FOLDER (all its parts), FOLDER/train, or an annotation file; COCO or MPII layout. `mannequin:N`
-    /// draws the set that a training with it has, into mannequin-N/ in the current folder, once
+pub struct DataCheckArgs {
+    /// Sets to check: FOLDER (all its parts), FOLDER/train, or an annotation file; COCO or MPII layout. `mannequin:N`
+    /// renders the N pictures that a training with it uses into mannequin-N/ in the current folder, once
     #[arg(required = true, value_name = "FOLDER")]
     sets: Vec<SetSource>,
-    /// Draw persons with their joints, suspicious ones first and framed in red
+    /// Also draw a contact sheet of persons with their joints, those with findings first and framed in red
     #[arg(long, value_name = "PNG", num_args = 0..=1, default_missing_value = "contact-sheet.png")]
     sheet: Option<PathBuf>,
     /// Persons of each set on the sheet
     #[arg(long, default_value_t = 32, value_name = "N")]
     count: usize,
-    /// Write everything that was found as JSON
+    /// Also write the findings to this JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Do not decode the pictures
@@ -43,8 +48,11 @@ pub struct Args {
     quick: bool,
 }
 
-/// Runs `tmpose data check`: 0 whatever was found, 1 when a set cannot be used at all.
-pub fn run(args: Args) -> anyhow::Result<()> {
+/// Runs `tmpose data check`. Findings are no errors.
+///
+/// # Errors
+/// A set cannot be used at all, or a report cannot be written.
+pub fn run(args: DataCheckArgs) -> anyhow::Result<()> {
     if args.count == 0 {
         bail!("--count 0 draws nobody: give at least 1");
     }
@@ -56,7 +64,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        match look_at(&part, &args) {
+        match check_part(&part, &args) {
             Ok((health, of_set)) => {
                 if !reports.is_empty() {
                     println!();
@@ -91,7 +99,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn look_at(part: &Path, args: &Args) -> anyhow::Result<(Health, Vec<Tile>)> {
+/// The findings in a part of a set, and its tiles of the contact sheet.
+fn check_part(part: &Path, args: &DataCheckArgs) -> anyhow::Result<(Health, Vec<Tile>)> {
     let set = PoseSet::open_as_declared(part, "train", None)?;
     let teacher = TeacherLabels::beside(&set).map(|path| TeacherLabels::load(&path)).transpose()?;
     let mut health = Health::of(&set, teacher.as_ref());
@@ -114,7 +123,7 @@ fn look_at(part: &Path, args: &Args) -> anyhow::Result<(Health, Vec<Tile>)> {
 /// A person with joints and box; grey when the picture cannot be read.
 fn tile(set: &PoseSet, health: &Health, index: usize) -> Tile {
     let person = &set.persons[index];
-    let crop = CropBox::from_bbox(&person.bbox, TILE.aspect(), AROUND);
+    let crop = CropBox::from_bbox(&person.bbox, TILE.aspect(), TILE_MARGIN);
     let map = Affine::from_crop(&crop, 0.0, TILE);
     let place = |x: f32, y: f32| map.apply([f64::from(x), f64::from(y)]).map(|v| v as f32);
     let mut picture = match read_image(set.image_of(person)) {

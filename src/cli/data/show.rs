@@ -1,4 +1,4 @@
-//! `tmpose data show`: augmented samples as the network sees them.
+//! `tmpose data show`: augmented crops as the network sees them, with their targets.
 
 use super::make_folder_of;
 use crate::cli::mannequin_sets::path_to_train_on;
@@ -13,37 +13,42 @@ use image::{Rgb, RgbImage, imageops};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+/// Samples side by side.
 const COLUMNS: usize = 4;
-/// Space between a sample's two pictures.
+/// Space between a sample's two pictures in pixels.
 const GAP: u32 = 4;
-/// How bright the picture behind the targets is.
-const BEHIND: f32 = 0.35;
+/// Brightness of the picture under the targets, relative to the crop's.
+const DARKENED: f32 = 0.35;
 
+/// Arguments of `tmpose data show`.
 #[derive(clap::Args)]
-pub struct Args {
-    /// Set to draw from: FOLDER (its train part), FOLDER/val, or an annotation file; COCO or MPII layout. `mannequin:N`
-    /// draws the set that a training with it has, into mannequin-N/ in the current folder, once
+pub struct DataShowArgs {
+    /// Set to show: FOLDER (its train part), FOLDER/val, or an annotation file; COCO or MPII layout. `mannequin:N`
+    /// renders the N pictures that a training with it uses into mannequin-N/ in the current folder, once
     #[arg(value_name = "FOLDER")]
     set: SetSource,
-    /// The picture to write
+    /// File for the contact sheet
     #[arg(long, value_name = "PNG")]
     out: PathBuf,
-    /// Samples to draw, evenly spread over the set
+    /// Samples to show, evenly spread over the set
     #[arg(long, default_value_t = 24, value_name = "N")]
     count: usize,
-    /// Other crops for another number
-    #[arg(long, default_value_t = 1, value_name = "S")]
+    /// Seed of the augmentation
+    #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// Settings file of `tmpose train`: its augmentation, skeleton, network and teacher labels are used
+    /// Settings file of `tmpose train`, for augmentation, skeleton, network and teacher labels
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// coco17, mpii16 or a skeleton file
-    #[arg(long)]
+    /// coco17, mpii16 or a skeleton file [default: that of the settings]
+    #[arg(long, value_name = "NAME")]
     skeleton: Option<String>,
 }
 
 /// Runs `tmpose data show`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The settings or the set cannot be read, or the contact sheet cannot be written.
+pub fn run(args: DataShowArgs) -> anyhow::Result<()> {
     if args.count == 0 {
         bail!("--count 0 draws nobody: give at least 1");
     }
@@ -78,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The settings in a file, which need not name sets.
+/// The settings of a file, which need not name sets.
 fn settings(path: &Path) -> anyhow::Result<TrainConfig> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the settings {}", path.display()))?;
@@ -86,8 +91,8 @@ fn settings(path: &Path) -> anyhow::Result<TrainConfig> {
         .with_context(|| format!("{} is not a settings file of `tmpose train`", path.display()))
 }
 
-/// One sample: its crop with the joints, and the same darkened under its targets. Joints that count
-/// less in the loss are paler.
+/// One sample: its crop with the joints, and beside it the crop, darkened, under its targets. Joints with less weight in
+/// the loss are paler.
 fn tile(samples: &CropDataset, index: usize, sigma: f32) -> anyhow::Result<Tile> {
     let sample = samples.draw(index, 0);
     let seen = colours(&samples.pixels(index, &sample)?, samples.input);
@@ -100,7 +105,7 @@ fn tile(samples: &CropDataset, index: usize, sigma: f32) -> anyhow::Result<Tile>
     let zoom = [(width, samples.heatmap.width), (height, samples.heatmap.height)]
         .map(|(pixels, cells)| (pixels as f32 - 1.0) / (cells as f32 - 1.0));
     let joint = |&[x, y, weight]: &[f32; 3]| {
-        // Opacity falls faster than weight, so that a half weight shows.
+        // Opacity falls faster than weight, so that half a weight is visible.
         Keypoint { x: x * zoom[0], y: y * zoom[1], score: (weight * 1.4 - 0.4).max(weight * 0.2) }
     };
     let pose = Pose { keypoints: joints.iter().map(joint).collect(), score: 1.0 };
@@ -111,6 +116,7 @@ fn tile(samples: &CropDataset, index: usize, sigma: f32) -> anyhow::Result<Tile>
     Ok(Tile { picture, caption: caption(samples, index, &sample) })
 }
 
+/// The person's id, and how the crop was augmented.
 fn caption(samples: &CropDataset, index: usize, sample: &AugmentedCrop) -> String {
     let (_, person, _) = samples.person(index);
     let plain = CropBox::from_bbox(&person.bbox, samples.input.aspect(), BOX_PADDING);
@@ -124,7 +130,7 @@ fn caption(samples: &CropDataset, index: usize, sample: &AugmentedCrop) -> Strin
     text
 }
 
-/// The network's numbers as colours again.
+/// The picture that normalised pixels [3, H, W] were made from.
 fn colours(pixels: &[f32], size: Size) -> RgbImage {
     RgbImage::from_fn(size.width, size.height, |x, y| {
         let at = y as usize * size.width as usize + x as usize;
@@ -134,7 +140,7 @@ fn colours(pixels: &[f32], size: Size) -> RgbImage {
     })
 }
 
-/// The picture, darkened, with every target in its joint's colour, as strong as it counts.
+/// The picture, darkened, with every target in its joint's colour, as strong as its weight in the loss.
 fn overlaid(seen: &RgbImage, targets: &Targets, skeleton: &Skeleton) -> RgbImage {
     let (width, height) = seen.dimensions();
     let maps = &targets.maps;
@@ -144,7 +150,7 @@ fn overlaid(seen: &RgbImage, targets: &Targets, skeleton: &Skeleton) -> RgbImage
     ];
     RgbImage::from_fn(width, height, |x, y| {
         let [u, v] = [x as f32 * zoom[0], y as f32 * zoom[1]];
-        let mut color = seen.get_pixel(x, y).0.map(|c| f32::from(c) * BEHIND);
+        let mut color = seen.get_pixel(x, y).0.map(|c| f32::from(c) * DARKENED);
         for (j, &weight) in targets.weights.iter().enumerate() {
             let ink = weight * between(maps.map(j), maps.size, u, v);
             let joint = joint_color(skeleton, j);
@@ -180,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_shines_where_its_joint_lies_as_strong_as_it_counts() {
+    fn a_target_is_drawn_at_its_joint_as_strong_as_its_weight() {
         let skeleton = Skeleton::coco17();
         let mut joints = vec![[0.0; 3]; 17];
         joints[0] = [10.0, 20.0, 1.0];

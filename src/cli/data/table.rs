@@ -1,11 +1,11 @@
-//! The report of `tmpose data check` for people.
+//! The report of `tmpose data check` as text.
 
 use crate::data::health::SummaryStats;
 use crate::data::{FindingKind, Health};
 
-/// Findings named for each kind.
+/// Findings of each kind that are named; the others are only counted.
 const NAMED: usize = 3;
-/// Joints side by side.
+/// Joints in a row.
 const COLUMNS: usize = 3;
 
 /// A set's report as text.

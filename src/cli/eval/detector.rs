@@ -13,33 +13,33 @@ use std::path::PathBuf;
 
 /// Arguments of `tmpose eval detector`.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct EvalDetectorArgs {
     /// Annotated set in COCO's layout of boxes: FOLDER (its val part), FOLDER/train, or an annotation file
     data: PathBuf,
-    /// A detector's .safetensors, or RTMDet-nano's .onnx
+    /// The detector's .safetensors file, or RTMDet-nano's .onnx
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
-    /// Use at most this many pictures, evenly spread
+    /// Use at most this many pictures, evenly spread; 0 for all
     #[arg(long, value_name = "N", default_value_t = 0)]
     limit: usize,
     /// Where the network runs: auto, gpu, cpu or cuda
     #[arg(long, default_value_t, value_name = "DEVICE")]
     device: DeviceChoice,
-    /// Two boxes with a larger overlap (IoU) are one person
+    /// NMS: of two boxes with a larger IoU the worse one is left out; 1 keeps all
     #[arg(long, value_name = "IOU", default_value_t = DetectSettings::everything().nms_iou, value_parser = overlap)]
     nms: f32,
-    /// Write all numbers as JSON
+    /// Also write all numbers to this JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the tables, and what their numbers are, as Markdown
+    /// Also write the tables, with explanations, to this Markdown file
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Write the boxes in COCO's results format
+    /// Also write the boxes to this file in COCO's results format
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
 }
 
-/// Everything that was measured and how.
+/// What was measured, on what, and how.
 #[derive(Serialize)]
 struct DetectorReport {
     version: &'static str,
@@ -72,7 +72,10 @@ Large people are higher than a quarter of their picture; somebody is found by a 
 box on nobody overlaps no person and no crowd region that much, or is the second on a person.";
 
 /// Runs `tmpose eval detector`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// A file cannot be read, holds no people, or cannot be written; or the network fails.
+pub fn run(args: EvalDetectorArgs) -> anyhow::Result<()> {
     let device = gpu::choose(args.device)?;
     if let Some(note) = &device.note {
         eprintln!("{note}");
@@ -175,6 +178,7 @@ impl DetectorReport {
     }
 }
 
+/// Parses an IoU threshold, so that a wrong one is a usage error.
 fn overlap(text: &str) -> Result<f32, String> {
     text.parse::<f32>()
         .ok()

@@ -9,13 +9,17 @@ use image::RgbImage;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Boxes of a picture that are looked at, as COCO's evaluation of boxes does.
+/// The most boxes that a picture keeps, as in COCO's evaluation of boxes.
 const MOST_BOXES: usize = 100;
 
-/// Pictures read and looked at together.
-const TURN: usize = 16;
+/// Pictures that are read and searched together.
+const BATCH: usize = 16;
 
-/// Looks for people in every picture of `set`, or, with a `limit` above 0, in that many of them.
+/// Detects people in every picture of `set`, or, with a `limit` above 0, in that many of them, evenly spread. Boxes
+/// with a score below `score_min` are left out.
+///
+/// # Errors
+/// The weights or a picture cannot be read, or the network fails.
 pub fn detect(
     weights: &Path,
     device: &ComputeDevice,
@@ -29,12 +33,12 @@ pub fn detect(
     let pictures: Vec<usize> = spread(set.images.len(), limit).collect();
     let bar = progress_bar(pictures.len(), "looking for people");
     let mut found = Vec::with_capacity(pictures.len());
-    for turn in pictures.chunks(TURN) {
-        let seen: Vec<RgbImage> =
-            turn.par_iter().map(|&i| read_image(&set.images[i])).collect::<Result<_, _>>()?;
-        let (people, _) = detector.detect_all(&seen.iter().collect::<Vec<_>>(), &settings)?;
-        found.extend(turn.iter().copied().zip(people));
-        bar.inc(turn.len() as u64);
+    for batch in pictures.chunks(BATCH) {
+        let images: Vec<RgbImage> =
+            batch.par_iter().map(|&i| read_image(&set.images[i])).collect::<Result<_, _>>()?;
+        let (people, _) = detector.detect_all(&images.iter().collect::<Vec<_>>(), &settings)?;
+        found.extend(batch.iter().copied().zip(people));
+        bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
     Ok(DetectedBoxes::detected(found))

@@ -8,10 +8,11 @@ use crate::model::{KeepRatio, MaskKind, PositionMode};
 use serde::Serialize;
 use std::path::Path;
 
-/// Everything that was measured and how.
+/// What was measured, on what, and how.
 #[derive(Serialize)]
 pub struct EvalReport {
     version: &'static str,
+    /// The command that made the report.
     command: String,
     /// Name of the weights file.
     weights: String,
@@ -21,40 +22,50 @@ pub struct EvalReport {
     backend: String,
     decoding: &'static str,
     suppression: Suppression,
+    /// The sets in the order of the command line.
     pub sets: Vec<EvaluatedSet>,
 }
 
-/// One set.
+/// What was measured on one set.
 #[derive(Serialize)]
 pub struct EvaluatedSet {
+    /// The set's title.
     pub set: String,
     /// "ground truth", or the name of the file with detected boxes.
     pub boxes: String,
+    /// Detected boxes with a lower score were left out; `None` with annotated boxes.
     pub box_score_min: Option<f64>,
     /// Pictures of the whole set.
     pub pictures: usize,
-    /// Boxes that the network was shown.
+    /// Boxes whose poses were estimated.
     pub estimated: usize,
-    /// What was left out.
+    /// What was left out of the set, and why.
     pub notes: Vec<String>,
     /// Set when the weights were trained on pictures of this set.
     pub warning: Option<String>,
+    /// How many of the pictures the weights were trained on, if any.
     pub seen_in_training: Option<TrainingOverlap>,
+    /// One for each keep ratio.
     pub rows: Vec<EvalRow>,
-    /// The same pictures and settings with annotated boxes, where a detector of ours made the boxes.
+    /// The same pictures and settings with annotated boxes, where `rows` have our detector's boxes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with_annotated_boxes: Option<Vec<EvalRow>>,
 }
 
-/// One setting.
+/// The accuracy at one keep ratio.
 #[derive(Serialize)]
 pub struct EvalRow {
+    /// How the kept tokens were chosen.
     pub mask: MaskKind,
+    /// Share of the visual tokens that was kept.
     pub keep_ratio: KeepRatio,
-    /// Visual tokens kept.
+    /// Visual tokens that were kept.
     pub tokens: usize,
+    /// Which positions the kept tokens got.
     pub positions: PositionMode,
+    /// Whether the mirrored picture was averaged in.
     pub flip_test: bool,
+    /// The numbers.
     #[serde(flatten)]
     pub accuracy: PoseAccuracy,
 }
@@ -70,10 +81,11 @@ diagonal of the head box). Head, Sho .. Ank are means of left and right, Mean is
 thorax), weighted by how often each is labelled. Published tables' \"Mean@0.1\" is taken at 0.11 because of an index \
 that is one too high; both are given.";
 const JOINT_MEANING: &str = "\
-By joint: places is how often it is labelled; OKS is the mean of its own similarity exp(-d^2 / (2 area (2 sigma)^2)), \
+By joint: labels is how often the joint is labelled; OKS is the mean of its own similarity exp(-d^2 / (2 area (2 sigma)^2)), \
 0 where nobody was estimated; error is the mean distance as a part of the longer side of the annotated box.";
 
 impl EvalReport {
+    /// A report without sets, of the weights file `weights`; `decoding` is the decoding's name.
     pub fn new(
         estimator: &Estimator,
         weights: &Path,
@@ -96,7 +108,7 @@ impl EvalReport {
         }
     }
 
-    /// The whole report.
+    /// The whole report in Markdown, with tables by joint if `per_joint`.
     pub fn markdown(&self, per_joint: bool) -> String {
         let how = match (self.suppression.soft, self.suppression.threshold) {
             (true, t) => format!("soft, {t}"),
@@ -135,7 +147,7 @@ impl EvalReport {
 }
 
 impl EvaluatedSet {
-    /// The set's tables in Markdown.
+    /// The set's tables in Markdown, with those by joint if `per_joint`.
     pub fn tables(&self, per_joint: bool) -> String {
         let first = self.rows.first();
         let persons = first.map_or(0, |r| r.accuracy.persons);
@@ -166,7 +178,7 @@ impl EvaluatedSet {
         text
     }
 
-    /// The numbers that people compare, with the detector's boxes beside those with annotated boxes.
+    /// The most important numbers, with our detector's boxes and with annotated boxes side by side.
     fn beside(&self, annotated: &[EvalRow]) -> String {
         let mut names = vec!["kept".to_owned(), "tokens".to_owned()];
         for number in ["AP", "AP50", "AP75", "AR"] {
@@ -185,7 +197,7 @@ impl EvaluatedSet {
     }
 }
 
-/// All numbers of one kind of boxes.
+/// A table of all numbers.
 fn table(rows: &[EvalRow]) -> String {
     if rows.iter().any(|r| r.accuracy.pckh.is_some()) { pckh_table(rows) } else { coco_table(rows) }
 }
@@ -220,6 +232,7 @@ fn pckh_table(rows: &[EvalRow]) -> String {
 }
 
 impl EvalRow {
+    /// The cells that every table begins with.
     fn start(&self) -> [String; 2] {
         [self.keep_ratio.to_string(), self.tokens.to_string()]
     }
@@ -230,6 +243,6 @@ impl EvalRow {
             [j.joint.replace('_', " "), j.places.to_string()].into_iter().chain(numbers).collect()
         };
         let rows: Vec<Vec<String>> = self.accuracy.joints.iter().map(row).collect();
-        markdown_table(&["joint", "places", "OKS", "PCK@0.05", "PCK@0.1", "PCK@0.2", "error"], &rows)
+        markdown_table(&["joint", "labels", "OKS", "PCK@0.05", "PCK@0.1", "PCK@0.2", "error"], &rows)
     }
 }

@@ -9,9 +9,10 @@ use std::path::Path;
 /// COCO's id of the category "person".
 const PERSON: u64 = 1;
 
-/// A person to look at.
+/// The box of a person.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PersonBox {
+    /// In picture pixels.
     pub bbox: BBox,
     /// The detector's confidence; 1 for annotated boxes.
     pub score: f64,
@@ -21,17 +22,12 @@ pub struct PersonBox {
 
 /// The persons of a COCO instances, keypoints or detections file.
 pub struct BoxFile {
+    /// By image id.
     persons: HashMap<u64, Vec<PersonBox>>,
-    /// Images by base name; none in a detections file, which has only ids.
-    images: Option<HashMap<String, Vec<ImageEntry>>>,
+    /// Images by base name; `None` for a list of detections, which has only ids.
+    images: Option<HashMap<String, Vec<BoxFileImage>>>,
+    /// The path, for messages.
     shown: String,
-}
-
-struct ImageEntry {
-    id: u64,
-    /// As in the file, perhaps with folders.
-    file_name: String,
-    frame: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -43,15 +39,17 @@ enum Contents {
 
 #[derive(Deserialize)]
 struct Annotations {
-    images: Vec<Image>,
+    images: Vec<BoxFileImage>,
     annotations: Vec<Entry>,
     #[serde(default)]
     categories: Vec<Category>,
 }
 
+/// An image of the file; `frame` is the number of a frame of a video, from 0.
 #[derive(Deserialize)]
-struct Image {
+struct BoxFileImage {
     id: u64,
+    /// Perhaps with folders.
     file_name: String,
     frame: Option<u64>,
 }
@@ -73,7 +71,10 @@ struct Category {
 }
 
 impl BoxFile {
-    /// Reads the file. Crowds and other categories than persons are left out.
+    /// Reads the file. Crowd regions and other categories than persons are left out.
+    ///
+    /// # Errors
+    /// The file cannot be read, is none of COCO's formats, or a person has no box.
     pub fn read(path: &Path) -> anyhow::Result<BoxFile> {
         let shown = path.display().to_string();
         let bytes = std::fs::read(path).with_context(|| format!("cannot read the boxes in {shown}"))?;
@@ -109,7 +110,7 @@ impl BoxFile {
         Ok(BoxFile { persons, images, shown })
     }
 
-    /// True when pictures are matched by number because the file has no names.
+    /// True when pictures are matched by the number in their name, because the file has no names.
     pub fn is_detections(&self) -> bool {
         self.images.is_none()
     }
@@ -136,17 +137,18 @@ impl BoxFile {
         any.next().filter(|_| any.next().is_none()).map(|only| only.id)
     }
 
-    /// The persons of an image; none if the file names none.
+    /// The persons of an image; empty if the file has none.
     pub fn persons(&self, image_id: u64) -> &[PersonBox] {
         self.persons.get(&image_id).map_or(&[], Vec::as_slice)
     }
 }
 
-fn by_name(images: Vec<Image>) -> HashMap<String, Vec<ImageEntry>> {
-    let mut names: HashMap<String, Vec<ImageEntry>> = HashMap::new();
-    for Image { id, file_name, frame } in images {
-        let base = file_name.rsplit(['/', '\\']).next().unwrap_or(&file_name).to_owned();
-        names.entry(base).or_default().push(ImageEntry { id, file_name, frame });
+/// The images by the last part of their names.
+fn by_name(images: Vec<BoxFileImage>) -> HashMap<String, Vec<BoxFileImage>> {
+    let mut names: HashMap<String, Vec<BoxFileImage>> = HashMap::new();
+    for image in images {
+        let base = image.file_name.rsplit(['/', '\\']).next().unwrap_or(&image.file_name).to_owned();
+        names.entry(base).or_default().push(image);
     }
     names
 }

@@ -1,23 +1,24 @@
-//! Which number a picture gets in the results.
+//! The image ids of pictures and video frames in the results.
 
 use std::collections::HashMap;
 
-/// Gives each picture or video frame an image id that no other has. Its memory grows with the pictures
-/// that have a number in their name, not with the length of a video.
+/// Gives each picture or video frame an image id of its own. The memory grows with the pictures that have a number in
+/// their name, not with the length of a video.
 #[derive(Debug)]
-pub struct Ids {
-    /// The numbers in names, and whether they have been given.
+pub struct ImageIds {
+    /// The numbers in names, and whether each has been given away.
     named: HashMap<u64, bool>,
     next: u64,
 }
 
-impl Ids {
-    /// `named` are the numbers that pictures will ask for; running ids keep out of their way.
-    pub fn new(named: impl IntoIterator<Item = u64>) -> Ids {
-        Ids { named: named.into_iter().map(|id| (id, false)).collect(), next: 1 }
+impl ImageIds {
+    /// `named` are the numbers in the pictures' names; running ids skip them.
+    pub fn new(named: impl IntoIterator<Item = u64>) -> ImageIds {
+        ImageIds { named: named.into_iter().map(|id| (id, false)).collect(), next: 1 }
     }
 
-    /// The picture's own number if it is the first to ask for it, else the next running id.
+    /// The id of the next picture or frame: the `number` in its name if no other picture has it, else the next running
+    /// id.
     pub fn take(&mut self, number: Option<u64>) -> u64 {
         if let Some(id) = number
             && let Some(given @ false) = self.named.get_mut(&id)
@@ -63,7 +64,7 @@ mod tests {
     #[test]
     fn names_win_and_the_others_are_counted_around_them() {
         let wanted = [Some(2), None, None, Some(1), Some(0), Some(9), Some(9)];
-        let mut ids = Ids::new(wanted.into_iter().flatten());
+        let mut ids = ImageIds::new(wanted.into_iter().flatten());
         assert_eq!(wanted.map(|number| ids.take(number)), [2, 3, 4, 1, 0, 9, 5]);
     }
 
@@ -73,7 +74,7 @@ mod tests {
             named in proptest::collection::vec(0u64..20, 0..20),
             wanted in proptest::collection::vec(proptest::option::of(0u64..20), 0..60),
         ) {
-            let mut ids = Ids::new(named);
+            let mut ids = ImageIds::new(named);
             let given: Vec<u64> = wanted.iter().map(|w| ids.take(*w)).collect();
             let different: HashSet<&u64> = given.iter().collect();
             prop_assert_eq!(different.len(), given.len());

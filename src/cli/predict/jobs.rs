@@ -1,4 +1,4 @@
-//! The inputs one by one, and the names of what comes out of them.
+//! The list of inputs, and the names of the annotated files.
 
 use super::ids::number_in_name;
 use crate::source::{SourceSpec, pictures_in, spec_from_path};
@@ -6,10 +6,12 @@ use anyhow::bail;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// One file to do.
+/// One file whose poses are to be estimated.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Job {
+    /// A picture.
     Picture(PathBuf),
+    /// A video.
     Video(PathBuf),
 }
 
@@ -28,8 +30,11 @@ pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// All files behind the inputs, in their order; folders are opened. A wrong path is found here, before
-/// anything is done.
+/// All files that the inputs stand for, in their order: a folder stands for its pictures. Wrong paths are found here,
+/// before any work.
+///
+/// # Errors
+/// An input is not there, or is neither picture, folder nor video.
 pub fn collect(inputs: &[PathBuf]) -> anyhow::Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for input in inputs {
@@ -42,7 +47,7 @@ pub fn collect(inputs: &[PathBuf]) -> anyhow::Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// Gives each output the name of its input; a name that comes twice gets a number.
+/// Gives each output the name of its input; a name that occurs again gets a number.
 #[derive(Debug)]
 pub struct OutputNames {
     dir: PathBuf,
@@ -50,14 +55,15 @@ pub struct OutputNames {
 }
 
 impl OutputNames {
+    /// Names in the folder `dir`.
     pub fn new(dir: PathBuf) -> OutputNames {
         OutputNames { dir, used: HashSet::new() }
     }
 
-    /// Where the annotated version of `input` goes; its extension is replaced if `extension` says so.
+    /// The path of the annotated version of `input`, with `extension` in place of its own if given.
     ///
     /// # Errors
-    /// When that is the input itself.
+    /// That is the input itself.
     pub fn path_for(&mut self, input: &Path, extension: Option<&str>) -> anyhow::Result<PathBuf> {
         let mut name = PathBuf::from(input.file_name().unwrap_or(input.as_os_str()));
         if let Some(extension) = extension {

@@ -1,4 +1,4 @@
-//! Who is looked for, and with what: the flags, and a picture's people.
+//! How people are found and followed: the flags, and the people of a picture.
 
 use crate::detect::{DetectSettings, Detector, DetectorChoice};
 use crate::gpu::{ComputeDevice, DeviceImage};
@@ -9,43 +9,46 @@ use crate::weights;
 use image::RgbImage;
 use std::path::Path;
 
-/// Which people, without a box file.
+/// How people are found and followed where no file gives their boxes.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "People")]
 pub struct PeopleArgs {
-    /// The person detector's weights, or "none": one person is then looked for in the whole picture, and in a
-    /// video around where it was in the frame before [default: tmpose-detect.safetensors, looked for like the
-    /// weights]
+    /// The person detector's weights, or "none": then one person is searched for in the whole picture, and in a video
+    /// around its place in the frame before [default: tmpose-detect.safetensors, found where the weights are]
     #[arg(long, value_name = "FILE")]
     detector: Option<DetectorChoice>,
-    /// Who is estimated and, in videos, followed
+    /// Whose poses are estimated and, in videos, followed
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]
     people: FollowMode,
-    /// At most this many people at once
+    /// The most people at once
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
-    /// Leave out people who are lower than this share of the picture's height
+    /// Minimum size: people lower than this share of the picture's height are left out
     #[arg(long, default_value_t = TrackSettings::default().min_size, value_name = "SHARE", value_parser = share)]
     smallest: f32,
-    /// Videos: look for people anew every N frames; in between, boxes follow the keypoints
+    /// Videos: frames from one detection to the next; in between, boxes follow the keypoints
     #[arg(long, default_value_t = TrackSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     detect_every: u32,
-    /// Videos: steady keypoints (this is so unless --no-smooth is given)
+    /// Videos: smooth the keypoints [default: they are, unless --no-smooth is given]
     #[arg(long, overrides_with = "no_smooth")]
     smooth: bool,
-    /// Videos: keypoints as the network finds them
+    /// Videos: keypoints as the network estimates them, without smoothing
     #[arg(long)]
     no_smooth: bool,
 }
 
 impl PeopleArgs {
-    /// Loads the detector; none if that was asked for, or, which is said on stderr, if none is found.
-    pub fn finder(&self, device: &ComputeDevice) -> anyhow::Result<Finder> {
+    /// Loads the detector. There is none where that was asked for, or where no file is found; then a note on stderr says
+    /// so.
+    ///
+    /// # Errors
+    /// The detector's file is not there or cannot be read.
+    pub fn finder(&self, device: &ComputeDevice) -> anyhow::Result<PeopleFinder> {
         let choice = self.detector.clone().unwrap_or_default();
         let file = choice.file()?;
         if file.is_none() && choice == DetectorChoice::Default {
             eprintln!(
-                "note: no person detector was found, so one person is looked for in the whole picture; put {} into \
+                "note: no person detector was found, so one person is searched for in the whole picture; put {} into \
                  ./weights, or name a file with --detector",
                 weights::DETECTOR_FILE
             );
@@ -55,7 +58,7 @@ impl PeopleArgs {
         let follow = self.settings();
         let detect = DetectSettings::default();
         let most = detect.most.max(follow.most_people);
-        Ok(Finder { detector, detect: DetectSettings { most, ..detect }, follow })
+        Ok(PeopleFinder { detector, detect: DetectSettings { most, ..detect }, follow })
     }
 
     fn settings(&self) -> TrackSettings {
@@ -77,20 +80,23 @@ fn share(text: &str) -> Result<f32, String> {
         .ok_or_else(|| "it must be a number from 0 to 1".into())
 }
 
-/// Finds the people of pictures and videos.
-pub struct Finder {
+/// Finds and follows the people of pictures and videos.
+pub struct PeopleFinder {
     detector: Option<Detector>,
     detect: DetectSettings,
     follow: TrackSettings,
 }
 
-impl Finder {
-    /// True when there may be several people to tell apart.
+impl PeopleFinder {
+    /// True when there may be several people, who are told apart by colours.
     pub fn finds_several(&self) -> bool {
         self.detector.is_some() && self.follow.mode == FollowMode::All
     }
 
-    /// The people of the next frame of what `tracker` follows.
+    /// The people of the next frame of the input that `tracker` belongs to.
+    ///
+    /// # Errors
+    /// The detector or the pose network fails.
     pub fn people(
         &mut self,
         img: &RgbImage,
@@ -99,7 +105,7 @@ impl Finder {
         estimator: &mut Estimator,
         settings: &Settings,
     ) -> anyhow::Result<Vec<TrackedPerson>> {
-        // Both networks look at it.
+        // One upload serves both networks.
         let image = DeviceImage::new(img);
         if tracker.predict(img, frame_info, &self.follow) {
             match &mut self.detector {
@@ -126,17 +132,17 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Line {
+    struct PeopleCommandLine {
         #[command(flatten)]
         people: PeopleArgs,
     }
 
     fn parsed(line: &str) -> Result<PeopleArgs, clap::Error> {
-        Line::try_parse_from(["x"].into_iter().chain(line.split_whitespace())).map(|l| l.people)
+        PeopleCommandLine::try_parse_from(["x"].into_iter().chain(line.split_whitespace())).map(|l| l.people)
     }
 
     #[test]
-    fn the_flags_say_who_is_followed_and_how() {
+    fn the_flags_become_the_trackers_settings() {
         let plain = parsed("").unwrap().settings();
         assert_eq!(plain, TrackSettings { most_people: 20, ..TrackSettings::default() });
         let line = "--people center --most 3 --smallest 0.25 --detect-every 4 --no-smooth";

@@ -8,10 +8,10 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// The person category of COCO.
+/// COCO's id of the category "person".
 const CATEGORY: u64 = 1;
 
-/// A pose in COCO's results form.
+/// A pose in COCO's results format.
 #[derive(Serialize)]
 struct PoseEntry {
     image_id: u64,
@@ -19,22 +19,26 @@ struct PoseEntry {
     /// x, y and score of each joint.
     keypoints: Vec<f64>,
     score: f64,
-    /// Of a video: the same number for the same person.
+    /// Who it is in a video: the same number for the same person.
     #[serde(skip_serializing_if = "Option::is_none")]
     track_id: Option<u32>,
 }
 
-/// Says which file (and which frame of a video) an image id means, in the form of COCO's `images`.
+/// The file, and the frame of a video, that an image id stands for, as in COCO's `images`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageEntry<'a> {
+    /// The image id.
     pub id: u64,
+    /// Name of the picture or video, without folders.
     pub file_name: &'a str,
+    /// In pixels.
     pub width: u32,
+    /// In pixels.
     pub height: u32,
-    /// Of a video: counted from 0.
+    /// Number of the frame in a video, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame: Option<u64>,
-    /// Of a video: the frame's media time.
+    /// The frame's media time in a video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
@@ -47,7 +51,10 @@ pub struct Results {
 }
 
 impl Results {
-    /// Starts both files in a folder that exists.
+    /// Begins both files in a folder that exists.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
     pub fn create(dir: &Path) -> anyhow::Result<Results> {
         Ok(Results {
             keypoints: JsonList::create(dir.join("keypoints.json"), "[", "]")?,
@@ -55,8 +62,11 @@ impl Results {
         })
     }
 
-    /// Adds a person; `box_score` is the confidence of its box (docs/METHOD.md, "Rescoring and NMS"),
-    /// `track_id` who it is in a video.
+    /// Adds a person of the image `image_id`. `box_score` is the confidence of its box (docs/METHOD.md, "Rescoring and
+    /// NMS"), `track_id` who it is in a video.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn add_pose(
         &mut self,
         image_id: u64,
@@ -73,6 +83,10 @@ impl Results {
         self.keypoints.add(&PoseEntry { image_id, category_id: CATEGORY, keypoints, score, track_id })
     }
 
+    /// Adds a picture or frame.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn add_image(&mut self, image: &ImageEntry) -> anyhow::Result<()> {
         self.images.add(image)
     }
@@ -88,13 +102,16 @@ impl Results {
     }
 
     /// Closes both files and gives them their names.
+    ///
+    /// # Errors
+    /// A file cannot be written.
     pub fn finish(self) -> anyhow::Result<()> {
         self.keypoints.finish()?;
         self.images.finish()
     }
 }
 
-/// A thousandth of a pixel is enough, and keeps the file small.
+/// A number rounded to one part in `steps`, which keeps the file small.
 fn rounded(value: f32, steps: f64) -> f64 {
     (f64::from(value) * steps).round() / steps
 }
@@ -141,7 +158,7 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
 
-/// A temporary file that, unlike the crate's default, others may read once it has its name.
+/// A temporary file that other users may read, unlike that crate's default.
 fn temporary(dir: &Path) -> std::io::Result<NamedTempFile<File>> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tmpose-");

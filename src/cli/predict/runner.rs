@@ -1,9 +1,9 @@
-//! Does the jobs: reads, estimates, draws, writes.
+//! Handles the inputs one by one: reads, estimates, draws and writes.
 
 use super::boxes::{BoxFile, PersonBox};
-use super::ids::{Ids, number_in_name};
+use super::ids::{ImageIds, number_in_name};
 use super::jobs::{Job, OutputNames, file_name};
-use super::people::Finder;
+use super::people::PeopleFinder;
 use super::results::{ImageEntry, Results};
 use crate::draw::{PoseColors, draw_person};
 use crate::infer::{Estimator, Settings};
@@ -23,40 +23,50 @@ const JPEG_QUALITY: u8 = 92;
 /// Containers that videos are written in; the first one stands in for all others.
 const CONTAINERS: [&str; 4] = ["mp4", "m4v", "mov", "mkv"];
 
-/// Where the people are.
+/// Where the boxes of people come from.
 // One of these exists.
 #[allow(clippy::large_enum_variant)]
-pub enum Who {
-    /// A file says it.
+pub enum PeopleSource {
+    /// From a file (`--boxes`).
     Boxes(BoxFile),
-    /// They are looked for.
-    Found(Finder),
+    /// From the person detector and the tracker.
+    Found(PeopleFinder),
 }
 
-/// What stays the same from job to job.
-pub struct Runner {
+/// What stays the same from input to input.
+pub struct PredictRunner {
+    /// The pose network.
     pub estimator: Estimator,
+    /// How the network is run.
     pub settings: Settings,
-    pub who: Who,
-    /// None: no annotated pictures and videos, only the result files.
+    /// Where the boxes of people come from.
+    pub people: PeopleSource,
+    /// Paths of the annotated pictures and videos; `None` writes none.
     pub outputs: Option<OutputNames>,
     /// Joints below this score are not drawn.
     pub min_score: f32,
+    /// `keypoints.json` and `images.json`.
     pub results: Results,
-    pub ids: Ids,
+    /// The image ids of pictures and frames.
+    pub ids: ImageIds,
+    /// Raised when the user asks to stop.
     pub stop: Arc<AtomicBool>,
+    /// Counts pictures and frames.
     pub progress: ProgressBar,
     /// Pictures and frames that the box file does not name.
     pub without_boxes: u64,
 }
 
-impl Runner {
+impl PredictRunner {
     /// True when the user asked to stop.
     pub fn stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
 
-    /// Does one job; what was done before an error stays done.
+    /// Handles one input; what was written before an error stays.
+    ///
+    /// # Errors
+    /// The input cannot be read, a result cannot be written, or a network fails.
     pub fn run(&mut self, job: &Job) -> anyhow::Result<()> {
         match job {
             Job::Picture(path) => self.picture(path),
@@ -68,11 +78,11 @@ impl Runner {
         let mut img = load_picture(path)?;
         let mut tracker = self.tracker();
         let frame_info = FrameInfo { still: true, ..FrameInfo::default() };
-        let Some((id, seen)) = self.estimate(&img, path, None, &frame_info, &mut tracker)? else {
+        let Some((id, people)) = self.estimate(&img, path, None, &frame_info, &mut tracker)? else {
             return Ok(());
         };
-        for one in &seen {
-            self.results.add_pose(id, &one.pose, one.box_score, None)?;
+        for person in &people {
+            self.results.add_pose(id, &person.pose, person.box_score, None)?;
         }
         let name = file_name(path);
         let (width, height) = img.dimensions();
@@ -86,7 +96,7 @@ impl Runner {
         })?;
         if let Some(outputs) = &mut self.outputs {
             let out = outputs.path_for(path, None)?;
-            self.draw(&mut img, &seen);
+            self.draw(&mut img, &people);
             save(&img, &out)?;
         }
         Ok(())
@@ -95,7 +105,7 @@ impl Runner {
     fn video(&mut self, path: &Path) -> anyhow::Result<()> {
         let mut video = VideoSource::open(path)?;
         let info = video.info().clone();
-        // The job counts as one already.
+        // The bar counts the video as one already.
         self.progress.inc_length(info.frames.unwrap_or(1).saturating_sub(1));
         let mut writer = match &mut self.outputs {
             Some(outputs) => {
@@ -137,11 +147,11 @@ impl Runner {
     ) -> anyhow::Result<()> {
         let frame_info = FrameInfo { timestamp: frame.timestamp, ..FrameInfo::default() };
         let mut people = Vec::new();
-        if let Some((id, seen)) = self.estimate(&frame.pixels, path, Some(index), &frame_info, tracker)? {
-            for one in &seen {
-                self.results.add_pose(id, &one.pose, one.box_score, one.number)?;
+        if let Some((id, found)) = self.estimate(&frame.pixels, path, Some(index), &frame_info, tracker)? {
+            people = found;
+            for person in &people {
+                self.results.add_pose(id, &person.pose, person.box_score, person.track_id)?;
             }
-            people = seen;
             let (width, height) = frame.pixels.dimensions();
             self.results.add_image(&ImageEntry {
                 id,
@@ -160,7 +170,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Follows the people of one input.
+    /// A new tracker for one input.
     fn tracker(&self) -> Tracker {
         Tracker::new(self.estimator.info().skeleton.sigmas.clone())
     }
@@ -174,19 +184,19 @@ impl Runner {
         frame: Option<u64>,
         frame_info: &FrameInfo,
         tracker: &mut Tracker,
-    ) -> anyhow::Result<Option<(u64, Vec<Seen>)>> {
+    ) -> anyhow::Result<Option<(u64, Vec<PersonResult>)>> {
         let number = || number_in_name(&file_name(path)).filter(|_| frame.is_none());
-        match &mut self.who {
-            Who::Found(finder) => {
+        match &mut self.people {
+            PeopleSource::Found(finder) => {
                 let people = finder.people(img, frame_info, tracker, &mut self.estimator, &self.settings)?;
-                let seen = people.into_iter().map(|p| Seen {
+                let seen = people.into_iter().map(|p| PersonResult {
                     pose: p.pose,
                     box_score: f64::from(p.box_score),
-                    number: Some(p.id.0),
+                    track_id: Some(p.id.0),
                 });
                 Ok(Some((self.ids.take(number()), seen.collect())))
             }
-            Who::Boxes(boxes) => {
+            PeopleSource::Boxes(boxes) => {
                 let id = if boxes.is_detections() { number() } else { boxes.image_id(path, frame) };
                 let Some(id) = id else {
                     self.without_boxes += 1;
@@ -195,32 +205,32 @@ impl Runner {
                 let (at, scores) = usable(boxes.persons(id), img.dimensions().into());
                 let (estimates, ..) = self.estimator.estimate(img, &at, &self.settings, false)?;
                 let seen = estimates.into_iter().zip(scores);
-                let seen = seen.map(|(e, box_score)| Seen { pose: e.pose, box_score, number: None });
+                let seen =
+                    seen.map(|(e, box_score)| PersonResult { pose: e.pose, box_score, track_id: None });
                 Ok(Some((id, seen.collect())))
             }
         }
     }
 
     /// Draws the people, each in its own colour where several may be told apart.
-    fn draw(&self, img: &mut RgbImage, people: &[Seen]) {
-        let several = matches!(&self.who, Who::Found(finder) if finder.finds_several());
+    fn draw(&self, img: &mut RgbImage, people: &[PersonResult]) {
+        let several = matches!(&self.people, PeopleSource::Found(finder) if finder.finds_several());
         for one in people {
-            let colors = one.number.filter(|_| several).map_or(PoseColors::Sides, PoseColors::Person);
+            let colors = one.track_id.filter(|_| several).map_or(PoseColors::Sides, PoseColors::Person);
             draw_person(img, &one.pose, &self.estimator.info().skeleton, self.min_score, colors);
         }
     }
 }
 
 /// A person in a picture.
-struct Seen {
+struct PersonResult {
     pose: Pose,
     box_score: f64,
-    /// Who it is, if it was found and not given by a file.
-    number: Option<u32>,
+    /// The track's id; `None` for a box of a file.
+    track_id: Option<u32>,
 }
 
-/// The boxes of a file that can be looked at, and their scores. A box that annotation or detector left without
-/// area holds nobody.
+/// The boxes of a file that have an area, and their scores.
 fn usable(persons: &[PersonBox], picture: Size) -> (Vec<BBox>, Vec<f64>) {
     persons
         .iter()

@@ -2,21 +2,24 @@
 
 use super::command_line;
 use super::flags::ConfigArgs;
-use super::screen::{Screen, still};
+use super::terminal::{TerminalReporter, remaining_text};
 use crate::cli::stop_flag;
 use crate::train::TrainSettings;
 use crate::train::detector::{self, DetectorEvent, DetectorScore, DetectorStep, DetectorTrainConfig};
 use anyhow::Context;
 
-/// What the person detector is trained with.
+/// Arguments of `tmpose train detector`.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct TrainDetectorArgs {
     #[command(flatten)]
     config: ConfigArgs<DetectorTrainConfig>,
 }
 
 /// Runs `tmpose train detector`.
-pub fn run(args: Args) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The settings cannot work, a file cannot be read or written, or the user stopped the training.
+pub fn run(args: TrainDetectorArgs) -> anyhow::Result<()> {
     let config = args.config.settings()?;
     if args.config.print_config {
         print!("{}", config.to_toml());
@@ -25,31 +28,31 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let out = &config.run.out;
     args.config.check_folder(out)?;
     let stop = stop_flag()?;
-    let screen = Screen::default();
+    let terminal = TerminalReporter::default();
     let command = command_line(std::env::args());
-    detector::run(&config, args.config.resumes(), &command, &|event| show(&screen, event), &stop)
+    detector::run(&config, args.config.resumes(), &command, &|event| show(&terminal, event), &stop)
         .with_context(|| format!("training in {}", out.display()))?;
-    screen.outcome("train detector", out)
+    terminal.outcome("train detector", out)
 }
 
-fn show(screen: &Screen, event: &DetectorEvent) {
+fn show(terminal: &TerminalReporter, event: &DetectorEvent) {
     match event {
-        DetectorEvent::Run(event) => screen.show(event),
+        DetectorEvent::Run(event) => terminal.show(event),
         DetectorEvent::Started { step, steps, samples, trained, parameters, device } => {
-            screen.line(&format!(
+            terminal.line(&format!(
                 "step {step} of {steps}, {samples} pictures an epoch, {trained} of {parameters} parameters \
                  trained; {device}"
             ));
         }
         DetectorEvent::Step(e) => {
-            screen.advance("training", e.position.step, e.position.steps, &step_text(e))
+            terminal.advance("training", e.position.step, e.position.steps, &step_text(e))
         }
         DetectorEvent::Validated { step, epoch, score, best } => {
             let best = if *best { ", best so far" } else { "" };
-            screen.line(&format!("step {step}, epoch {epoch:.2}: {}{best}", score_text(score)));
+            terminal.line(&format!("step {step}, epoch {epoch:.2}: {}{best}", score_text(score)));
         }
         DetectorEvent::Kept { step, score } => {
-            screen.line(&format!("kept, from step {step}: {}", score_text(score)));
+            terminal.line(&format!("kept, from step {step}: {}", score_text(score)));
         }
     }
 }
@@ -71,6 +74,6 @@ fn step_text(e: &DetectorStep) -> String {
         e.score_loss,
         e.box_loss,
         e.pace.samples_a_second,
-        still(e.pace.seconds_left, e.pace.waiting)
+        remaining_text(e.pace.seconds_left, e.pace.waiting)
     )
 }

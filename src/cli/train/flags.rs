@@ -10,24 +10,27 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// Where the settings of a training come from. `C` are its settings.
+/// The flags of a training whose settings are a `C`.
 #[derive(clap::Args)]
 pub struct ConfigArgs<C: TrainSettings + Send + Sync> {
     #[command(flatten)]
     flags: SettingFlags<C>,
-    /// Settings file (TOML); what it does not name keeps its default
+    /// Settings file (TOML); settings that it does not name have their defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Go on with the training in this folder
+    /// Resume the training in this folder
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     resume: Option<PathBuf>,
-    /// Print the settings as a file for --config, each with what it means, and end
+    /// Print the settings as a file for --config, each with its explanation, and exit
     #[arg(long)]
     pub print_config: bool,
 }
 
 impl<C: TrainSettings + Send + Sync> ConfigArgs<C> {
-    /// The settings: those of the file, or the defaults, and in their place the flags that were given.
+    /// The settings of the file or the defaults, replaced by those whose flags were given.
+    ///
+    /// # Errors
+    /// The file cannot be read, names an unknown setting, or a value cannot work.
     pub fn settings(&self) -> anyhow::Result<C> {
         let mut flags = self.flags.values.clone();
         let mut file = self.config.clone();
@@ -44,21 +47,24 @@ impl<C: TrainSettings + Send + Sync> ConfigArgs<C> {
         })
     }
 
-    /// True when a training goes on.
+    /// True when a training is resumed.
     pub fn resumes(&self) -> bool {
         self.resume.is_some()
     }
 
-    /// Refuses to begin a training in `run` where another one lies, and to go on with one elsewhere.
+    /// Checks the run folder: a new training must not replace another one, and a resumed one stays where it is.
+    ///
+    /// # Errors
+    /// It would; the sentence says what to do.
     pub fn check_folder(&self, run: &Path) -> anyhow::Result<()> {
         if let Some(resume) = &self.resume {
             if self.flags.out().is_some_and(|out| out != resume) {
-                bail!("--resume {} goes on in that folder; leave --out away", resume.display());
+                bail!("--resume {} continues in that folder; leave --out away", resume.display());
             }
         } else if run.join("checkpoint.safetensors").exists() {
             let out = run.display();
             bail!(
-                "{out} holds a training already; go on with --resume {out}, or choose another folder with --out"
+                "{out} holds a training already: resume it with --resume {out}, or choose another folder with --out"
             );
         }
         Ok(())
@@ -152,7 +158,7 @@ impl<C: TrainSettings> clap::FromArgMatches for SettingFlags<C> {
 #[derive(Clone)]
 struct ValueParser(&'static Setting);
 
-/// A section has no value.
+/// Parses the value of a section, which has none.
 fn no_value(_: &str) -> Result<Value, String> {
     Err("a section has no value".to_owned())
 }
@@ -172,7 +178,7 @@ impl TypedValueParser for ValueParser {
         let parse = self.0.field.map_or(no_value as fn(&str) -> _, |field| field.parse);
         let listed = self.listed();
         if !listed.is_empty() && value.to_str().is_some_and(|text| parse(text).is_err()) {
-            // Of a wrong name clap's own parser says best what there is, and what may have been meant.
+            // clap's own parser lists the names that exist and suggests the most similar one.
             PossibleValuesParser::new(listed).parse_ref(command, flag, value)?;
         }
         parse.parse_ref(command, flag, value)
@@ -193,14 +199,14 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Line<C: TrainSettings + Send + Sync> {
+    struct TrainCommandLine<C: TrainSettings + Send + Sync> {
         #[command(flatten)]
         config: ConfigArgs<C>,
     }
 
     fn settings<C: TrainSettings + Send + Sync>(flags: &[&str]) -> C {
         let line = std::iter::once("train").chain(flags.iter().copied());
-        Line::<C>::try_parse_from(line).unwrap().config.settings().unwrap()
+        TrainCommandLine::<C>::try_parse_from(line).unwrap().config.settings().unwrap()
     }
 
     /// Flags with a value that is no default, and what it is in the file.
@@ -278,7 +284,7 @@ mod tests {
             let help = command.term_width(0).render_help().to_string();
             help.split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        let poses = help(<Line<TrainConfig> as clap::CommandFactory>::command());
+        let poses = help(<TrainCommandLine<TrainConfig> as clap::CommandFactory>::command());
         for (setting, name, _) in flagged(TrainConfig::catalogue()) {
             assert!(poses.contains(&format!("--{name} ")), "{name}: {poses}");
             assert!(poses.contains(setting.help.trim_end_matches('.')), "{}: {poses}", setting.path);
@@ -291,7 +297,7 @@ mod tests {
         ] {
             assert!(poses.contains(part), "{part} is not in {poses}");
         }
-        let detector = help(<Line<DetectorTrainConfig> as clap::CommandFactory>::command());
+        let detector = help(<TrainCommandLine<DetectorTrainConfig> as clap::CommandFactory>::command());
         assert!(detector.contains("Passes over all samples [default: 12]"), "{detector}");
         assert!(detector.contains("[possible values: none, backbone, neck]"), "{detector}");
     }
@@ -300,7 +306,10 @@ mod tests {
     fn a_wrong_value_is_refused_with_the_reason() {
         let error = |flags: [&str; 2]| {
             let line = std::iter::once("train").chain(flags);
-            Line::<TrainConfig>::try_parse_from(line).err().map(|e| e.to_string()).unwrap_or_default()
+            TrainCommandLine::<TrainConfig>::try_parse_from(line)
+                .err()
+                .map(|e| e.to_string())
+                .unwrap_or_default()
         };
         assert!(error(["--batch", "many"]).contains("'many' for '--batch <N>': invalid digit"));
         assert!(error(["--variant", "tmpose-x"]).contains("tmpose-l-d24"));

@@ -1,7 +1,6 @@
 //! Cached features of a training, and how a step reads them.
 
 use super::cpu::CpuNetwork;
-use super::features::is_bad;
 use super::loss::TargetBatch;
 use super::plan::BatchPlan;
 use crate::data::{ChannelScale, FeatureCache};
@@ -23,7 +22,7 @@ pub struct CachedSet {
 impl CachedSet {
     pub fn new(cache: FeatureCache, mut joints: Vec<Vec<[f32; 3]>>, scale: ChannelScale) -> CachedSet {
         for (index, joints) in joints.iter_mut().enumerate() {
-            if is_bad(&cache, index) {
+            if is_unreadable(&cache, index) {
                 joints.iter_mut().for_each(|j| j[2] = 0.0);
             }
         }
@@ -39,7 +38,7 @@ impl CachedSet {
     /// Patches of the kept tokens, [k, patch values].
     pub fn patches(&self, index: usize, keep: &[usize], out: &mut Vec<f32>) {
         out.resize(keep.len() * self.cache.key().patch_values, 0.0);
-        if is_bad(&self.cache, index) {
+        if is_unreadable(&self.cache, index) {
             out.fill(0.0);
         } else {
             self.cache.gather(index, keep, &self.scale, out);
@@ -63,7 +62,7 @@ impl TeacherTargetsCache {
     pub fn read(&self, index: usize, out: &mut Vec<f32>) {
         let row = self.cache.sample(index);
         out.resize(row.len(), 0.0);
-        if is_bad(&self.cache, index) {
+        if is_unreadable(&self.cache, index) {
             out.fill(0.0);
         } else {
             row.convert_to_f32_slice(out);
@@ -101,6 +100,11 @@ impl BatchPlan {
         }
         (values, shape.map(|shape| TeacherTargetsBatch::new(rows, shape.clone(), device)))
     }
+}
+
+/// Whether the picture of sample `index` could not be decoded: its record then starts with NaN.
+pub fn is_unreadable(cache: &FeatureCache, index: usize) -> bool {
+    cache.sample(index).first().is_some_and(|v| v.is_nan())
 }
 
 /// One person's input for the hand-written passes.

@@ -5,6 +5,7 @@ use super::cached::TeacherTargetsCache;
 use super::events::PoseEvent;
 use crate::data::features::{Fingerprint, to_patches};
 use crate::data::{CacheKey, CropDataset, DataError, FeatureCache};
+use crate::gpu::ComputeDevice;
 use crate::model::{ModelConfig, TmPose, list_params};
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
@@ -29,22 +30,33 @@ const TEACHER: &str = "teacher";
 /// Reads and fills the cache of features.
 pub struct FeatureBuilder<'a> {
     /// Computes the features; without autodiff.
-    pub device: Device,
-    pub on_gpu: bool,
+    device: Device,
+    on_gpu: bool,
     /// Height and width of a crop, in pixels.
-    pub input: [usize; 2],
+    input: [usize; 2],
     /// Folder of the cache.
-    pub folder: PathBuf,
+    folder: PathBuf,
     /// Gets the progress.
     pub emit: &'a mut dyn FnMut(PoseEvent),
     /// Ends the work when it is raised; the next run goes on from there.
-    pub stop: &'a AtomicBool,
+    stop: &'a AtomicBool,
 }
 
-impl FeatureBuilder<'_> {
+impl<'a> FeatureBuilder<'a> {
+    /// For crops of `input` = [height, width] pixels, with the network on `device`.
+    pub fn new(
+        config: &TrainConfig,
+        device: &ComputeDevice,
+        input: [usize; 2],
+        emit: &'a mut dyn FnMut(PoseEvent),
+        stop: &'a AtomicBool,
+    ) -> FeatureBuilder<'a> {
+        let (on_gpu, device) = (device.is_gpu(), device.device.clone());
+        FeatureBuilder { device, on_gpu, input, folder: cache_folder(config), emit, stop }
+    }
     /// Features of the training samples, drawn as in draw number `draw` of the crops; `None` when the work was stopped.
     ///
-    /// The record of a picture that cannot be decoded starts with NaN ([`is_bad`]).
+    /// The record of a picture that cannot be decoded starts with NaN ([`is_unreadable`](super::cached::is_unreadable)).
     ///
     /// # Errors
     /// The cache cannot be read or written.
@@ -182,7 +194,7 @@ impl FeatureBuilder<'_> {
 }
 
 /// The folder of the cache.
-pub fn cache_folder(config: &TrainConfig) -> PathBuf {
+fn cache_folder(config: &TrainConfig) -> PathBuf {
     config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"))
 }
 
@@ -211,11 +223,6 @@ pub fn cache_need(
 /// The folder in the cache of what belongs to one draw of the crops; that of the first draw has no number.
 fn draw_folder(part: &str, draw: u64) -> String {
     if draw == 0 { part.into() } else { format!("{part}-{draw}") }
-}
-
-/// True when the sample's picture could not be decoded.
-pub fn is_bad(cache: &FeatureCache, index: usize) -> bool {
-    cache.sample(index).first().is_some_and(|v| v.is_nan())
 }
 
 fn backbone_fingerprint(model: &TmPose) -> String {

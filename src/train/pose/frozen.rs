@@ -1,13 +1,14 @@
 //! What a training with a frozen backbone reads in place of pictures.
 
-use super::cached::CachedSet;
+use super::cached::{CachedSet, is_unreadable};
 use super::events::PoseEvent;
-use super::features::{FeatureBuilder, is_bad};
+use super::features::FeatureBuilder;
 use super::init::{calibrate, channel_scale};
 use crate::data::{CropDataset, FeatureCache};
 use crate::model::TmPose;
 use crate::pose::Skeleton;
 use crate::train::TrainError;
+use crate::train::config::DataSection;
 use crate::train::distill::Teacher;
 use crate::train::events::RunEvent;
 use crate::train::unreadable;
@@ -22,13 +23,12 @@ pub struct FrozenFeatures {
 
 /// What the features of a training are made of.
 pub struct FrozenInputs<'a> {
+    /// The training samples.
     pub samples: &'a CropDataset,
+    /// The validation samples.
     pub val: Option<&'a CropDataset>,
+    /// The network whose outputs for the training samples are kept too.
     pub teacher: Option<&'a Teacher>,
-    /// Draws of the crops.
-    pub draws: u64,
-    /// Pictures that cannot be decoded may be this part of all.
-    pub bad_limit: f64,
 }
 
 impl FrozenInputs<'_> {
@@ -39,16 +39,17 @@ impl FrozenInputs<'_> {
     /// The cache cannot be read or written, or too many pictures cannot be decoded.
     pub fn open(
         &self,
+        data: &DataSection,
         model: &mut TmPose,
         calibrate_for: Option<&Skeleton>,
         builder: &mut FeatureBuilder,
     ) -> Result<Option<FrozenFeatures>, TrainError> {
         let mut caches = Vec::new();
-        for draw in 0..self.draws.max(1) {
+        for draw in 0..data.draws.max(1) {
             let Some(cache) = builder.train_features(self.samples, draw, model)? else { return Ok(None) };
             caches.push(cache);
         }
-        self.check_bad(&caches[0], builder.emit)?;
+        self.check_unreadable(&caches[0], data.bad_limit, builder.emit)?;
         if let Some(skeleton) = calibrate_for {
             *model = calibrate(model.clone(), &caches[0], skeleton);
         }
@@ -72,15 +73,23 @@ impl FrozenInputs<'_> {
     }
 
     /// Notes the pictures that cannot be decoded.
-    fn check_bad(&self, cache: &FeatureCache, emit: &mut dyn FnMut(PoseEvent)) -> Result<(), TrainError> {
+    ///
+    /// # Errors
+    /// Their share of all pictures is above `limit`.
+    fn check_unreadable(
+        &self,
+        cache: &FeatureCache,
+        limit: f64,
+        emit: &mut dyn FnMut(PoseEvent),
+    ) -> Result<(), TrainError> {
         let samples = self.samples;
-        let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_bad(cache, i)).collect();
+        let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_unreadable(cache, i)).collect();
         if bad.is_empty() {
             return Ok(());
         }
         let paths = bad.iter().map(|&i| samples.person(i).2.path.display().to_string());
         let names = unreadable::first_names(paths);
-        unreadable::check_limit(bad.len(), samples.len(), self.bad_limit, &names)?;
+        unreadable::check_limit(bad.len(), samples.len(), limit, &names)?;
         let text = format!("{} pictures cannot be decoded and are left out: {names}", bad.len());
         emit(RunEvent::Note { text }.into());
         Ok(())

@@ -6,7 +6,7 @@ use super::cached::CachedSet;
 use super::cpu::CpuNetwork;
 use super::cpu_gradient::CpuGradient;
 use super::events::PoseEvent;
-use super::features::{FeatureBuilder, cache_folder, cache_need};
+use super::features::{FeatureBuilder, cache_need};
 use super::frozen::{FrozenFeatures, FrozenInputs};
 use super::init::{InitialModel, initial_model};
 use super::loss::{PoseLoss, TargetBatch};
@@ -21,7 +21,7 @@ use crate::infer::Settings;
 use crate::model::{KeepRatio, ModelConfig, TmPose, TokenBudget};
 use crate::pose::{Keypoint, Size, Skeleton};
 use crate::train::TrainError;
-use crate::train::config::TrainConfig;
+use crate::train::config::{RunSection, TrainConfig};
 use crate::train::distill::{DistillWeights, Teacher};
 use crate::train::events::RunEvent;
 use crate::train::loader::Loader;
@@ -42,6 +42,25 @@ enum PoseEngine {
     CachedAutodiff(Vec<CachedSet>),
     /// By autodiff over pictures, which a teacher sees too.
     PictureAutodiff(Option<Box<Teacher>>),
+}
+
+impl PoseEngine {
+    /// For cached features: the hand-written passes, where the network has them and is trained on the CPU.
+    fn of_features(
+        sets: Vec<CachedSet>,
+        layout: &ParamLayout,
+        shape: &ModelConfig,
+        device: &ComputeDevice,
+        run: &RunSection,
+    ) -> PoseEngine {
+        match CpuNetwork::new(layout.slots(), shape) {
+            Ok(network) if !device.is_gpu() => {
+                let gradient = CpuGradient::new(network, shard_count(run), shape.clone());
+                PoseEngine::Cpu(Box::new(gradient), sets)
+            }
+            _ => PoseEngine::CachedAutodiff(sets),
+        }
+    }
 }
 
 /// Outcome of a validation.
@@ -94,43 +113,17 @@ impl PoseSession {
         let val = val_samples(config, &shape, &skeleton)?;
         let teacher = open_teacher(config, &shape, &skeleton, &device, emit)?;
         let teacher_origin = teacher.as_ref().map(|t| t.origin.clone()).unwrap_or_default();
-
-        let mut needs = vec![SpaceNeed::of_weights(&config.run.out, &model)];
-        if config.model.freeze_backbone {
-            let counts = [samples.len(), val.as_ref().map_or(0, CropDataset::len)];
-            let teacher_values = teacher.as_ref().map_or(0, |t| t.shape.len());
-            needs.push(cache_need(config, &shape, counts, teacher_values));
-        }
-        check_space(&needs)?;
+        let inputs = FrozenInputs { samples: &samples, val: val.as_ref(), teacher: teacher.as_ref() };
+        check_space(&space_needs(config, &model, &inputs))?;
 
         let layout = ParamLayout::of(&model);
         let mut val_features = None;
         let engine = if config.model.freeze_backbone {
-            let mut builder = FeatureBuilder {
-                device: device.device.clone(),
-                on_gpu: device.is_gpu(),
-                input: shape.input,
-                folder: cache_folder(config),
-                emit,
-                stop,
-            };
-            let inputs = FrozenInputs {
-                samples: &samples,
-                val: val.as_ref(),
-                teacher: teacher.as_ref(),
-                draws: config.data.draws,
-                bad_limit: config.data.bad_limit,
-            };
-            let features = inputs.open(&mut model, fresh.then_some(&skeleton), &mut builder)?;
+            let mut builder = FeatureBuilder::new(config, &device, shape.input, emit, stop);
+            let features = inputs.open(&config.data, &mut model, fresh.then_some(&skeleton), &mut builder)?;
             let Some(FrozenFeatures { train, val }) = features else { return Ok(None) };
             val_features = val;
-            match CpuNetwork::new(layout.slots(), &shape) {
-                Ok(network) if !device.is_gpu() => {
-                    let shards = shard_count(&config.run);
-                    PoseEngine::Cpu(Box::new(CpuGradient::new(network, shards, shape.clone())), train)
-                }
-                _ => PoseEngine::CachedAutodiff(train),
-            }
+            PoseEngine::of_features(train, &layout, &shape, &device, &config.run)
         } else {
             PoseEngine::PictureAutodiff(teacher.map(Box::new))
         };
@@ -271,6 +264,17 @@ pub fn eval_settings(keep_ratio: f64) -> Settings {
     // Checked with the training's settings.
     let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
     Settings { budget: TokenBudget::progressive(keep_ratio), ..Settings::default() }
+}
+
+/// What the training will write: weights, and features where the backbone is frozen.
+fn space_needs(config: &TrainConfig, model: &TmPose, inputs: &FrozenInputs) -> Vec<SpaceNeed> {
+    let mut needs = vec![SpaceNeed::of_weights(&config.run.out, model)];
+    if config.model.freeze_backbone {
+        let counts = [inputs.samples.len(), inputs.val.map_or(0, CropDataset::len)];
+        let teacher_values = inputs.teacher.map_or(0, |teacher| teacher.shape.len());
+        needs.push(cache_need(config, model.config(), counts, teacher_values));
+    }
+    needs
 }
 
 fn planner(config: &TrainConfig, shape: &ModelConfig, samples: usize) -> BatchPlanner {

@@ -1,12 +1,12 @@
-//! In place of a person detector: it is known where the mannequins stand. So the cost of many people can be told
-//! from the cost of finding them.
+//! A person detector that knows where the mannequins stand. With it, the cost of many people is measured without the
+//! cost of detecting them.
 
 use crate::gpu::DeviceImage;
 use crate::live::{DetectorError, PersonDetector};
 use crate::synth::crowd_places;
 use crate::vision::Detection;
 
-/// Says where so many mannequins stand in a picture.
+/// The boxes of this many mannequins side by side.
 pub struct KnownBoxes(pub u32);
 
 impl PersonDetector for KnownBoxes {

@@ -1,35 +1,42 @@
-//! One measurement: the pipeline runs for a while, and what comes out of it is looked at.
+//! One measurement: the pipeline runs for a while, and its results are counted and timed.
 
 use super::memory;
 use super::on_demand::Permits;
-use super::report::{Counts, Row, Samples};
-use super::{Pace, Plan};
+use super::report::{FrameCounts, LiveRow, LiveSamples};
+use super::{MeasurementPlan, Pace};
 use crate::live::{DetectorStatus, LiveResult, ModelStatus, Notifier, Pipeline};
 use anyhow::bail;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Results that nobody counts: memory is claimed, kernels are compiled and tuned, people are found.
+/// Results before the first that is counted: meanwhile memory is allocated, kernels are compiled and tuned, and people
+/// are found.
 const WARM_UP: u64 = 5;
-/// And at least for so long.
+/// The shortest time before the first result that is counted.
 const WARM_UP_TIME: Duration = Duration::from_secs(1);
-/// Without a result for so long something is wrong.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How often a clock is looked at while nothing comes.
+/// Without a result for this long the measurement fails.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// The longest wait for news before the clock is read again.
 const TICK: Duration = Duration::from_millis(50);
-/// Lines about a long run, on stderr.
-const TELL: u32 = 10;
+/// Lines that a long measurement writes to stderr.
+const PROGRESS_LINES: u32 = 10;
 
-/// The pipeline, and how one hears that something is new in it.
-pub struct Bench {
+/// The pipeline that is measured.
+pub struct LiveBench {
+    /// The pipeline without a window.
     pub live: Pipeline,
+    /// Notified when the pipeline has something new.
     pub news: Arc<Notifier>,
+    /// Raised when the user asks to stop.
     pub stop: Arc<AtomicBool>,
 }
 
-impl Bench {
-    /// Waits until the model and the detector are loaded, as far as any were asked for.
+impl LiveBench {
+    /// Waits until the model and the detector, if there is one, are loaded.
+    ///
+    /// # Errors
+    /// One of them cannot be loaded, or the user stopped the measurement.
     pub fn ready(&self) -> anyhow::Result<()> {
         let mut heard = 0;
         loop {
@@ -42,14 +49,23 @@ impl Bench {
         }
     }
 
-    /// Measures the source of number `source`, which was just opened.
-    pub fn measure(&self, plan: &Plan, source: u64, permits: Option<&Permits>) -> anyhow::Result<Row> {
+    /// Measures the source of number `source`, which was just opened. `permits` are given to a source that waits for
+    /// them, one for each result.
+    ///
+    /// # Errors
+    /// The source or a network fails, or no frame comes out.
+    pub fn measure(
+        &self,
+        plan: &MeasurementPlan,
+        source: u64,
+        permits: Option<&Permits>,
+    ) -> anyhow::Result<LiveRow> {
         let first = self.warm_up(source, permits)?;
         memory::forget_peak();
-        let begin = counted(&self.live);
-        let mut samples = Samples::default();
+        let begin = frame_counts(&self.live);
+        let mut samples = LiveSamples::default();
         let (start, mut last) = (Instant::now(), Instant::now());
-        let (mut number, mut heard, mut told) = (first, 0, 0);
+        let (mut number, mut heard, mut written) = (first, 0, 0);
         let every = plan.every();
         while start.elapsed() < plan.time && !self.stop.load(Ordering::SeqCst) {
             heard = self.wait(heard);
@@ -64,29 +80,29 @@ impl Bench {
             } else if self.live.source().is_some_and(|s| s.ended) {
                 break;
             }
-            self.look_for_trouble(last)?;
+            self.check(last)?;
             if start.elapsed() >= every * samples.memory.len() as u32 {
                 samples.memory.extend(memory::resident().map(|mib| [start.elapsed().as_secs_f64(), mib]));
             }
-            if plan.long() && start.elapsed() >= plan.time / TELL * (told + 1) {
-                told += 1;
-                self.tell(start.elapsed());
+            if plan.long() && start.elapsed() >= plan.time / PROGRESS_LINES * (written + 1) {
+                written += 1;
+                self.write_progress(start.elapsed());
             }
         }
         if samples.is_empty() {
             bail!("not a single frame came out in {:.0} s: give --seconds more", plan.time.as_secs_f64());
         }
-        let end = counted(&self.live);
-        let counts = Counts {
+        let end = frame_counts(&self.live);
+        let counts = FrameCounts {
             source_frames: end.source_frames - begin.source_frames,
             dropped: end.dropped - begin.dropped,
             missed: end.missed - begin.missed,
             late: end.late - begin.late,
         };
-        Ok(Row::new(plan, start.elapsed(), &samples, counts, memory::peak()))
+        Ok(LiveRow::new(plan, start.elapsed(), &samples, counts, memory::peak()))
     }
 
-    /// Lets the first results go by; the number of the last of them.
+    /// Discards the first results; returns the number of the last of them.
     fn warm_up(&self, source: u64, permits: Option<&Permits>) -> anyhow::Result<u64> {
         let (start, mut last) = (Instant::now(), Instant::now());
         let (mut seen, mut heard, mut number) = (0, 0, 0);
@@ -109,12 +125,13 @@ impl Bench {
                     None => bail!("the source ended before anything was measured: give --looped"),
                 }
             }
-            self.look_for_trouble(last)?;
+            self.check(last)?;
         }
         Ok(number)
     }
 
-    fn look_for_trouble(&self, last_result: Instant) -> anyhow::Result<()> {
+    /// Fails when the source or a network has failed, or when no result came for too long.
+    fn check(&self, last_result: Instant) -> anyhow::Result<()> {
         if let Some(error) = self.live.measured().error {
             bail!(error);
         }
@@ -124,53 +141,55 @@ impl Bench {
         {
             bail!(error);
         }
-        if last_result.elapsed() > PATIENCE {
-            bail!("no frame has come out for {} s: is the source still there?", PATIENCE.as_secs());
+        if last_result.elapsed() > TIMEOUT {
+            bail!("no frame has come out for {} s: is the source still there?", TIMEOUT.as_secs());
         }
         Ok(())
     }
 
-    fn tell(&self, elapsed: Duration) {
+    /// Writes memory and rate to stderr.
+    fn write_progress(&self, elapsed: Duration) {
         let held = memory::resident().map_or(String::new(), |mib| format!(", {mib:.0} MiB"));
         let rate = self.live.measured().rate;
         eprintln!("{:6.0} s: {rate:.1} frames/s{held}", elapsed.as_secs_f64());
     }
 
+    /// Waits for something newer than notification `heard`, at most a [`TICK`]; returns the newest one's number.
     fn wait(&self, heard: u64) -> u64 {
         self.news.wait(heard, Some(Instant::now() + TICK))
     }
 }
 
 /// What the pipeline has counted of its source so far.
-fn counted(live: &Pipeline) -> Counts {
+fn frame_counts(live: &Pipeline) -> FrameCounts {
     let source = live.source().unwrap_or_default();
     let (source_frames, missed, late) = (source.frames, source.missed, source.late);
-    Counts { source_frames, dropped: live.dropped_frames(), missed, late }
+    FrameCounts { source_frames, dropped: live.dropped_frames(), missed, late }
 }
 
-impl Plan {
-    /// Time between two looks at the memory.
+impl MeasurementPlan {
+    /// Time from one reading of the memory to the next.
     fn every(&self) -> Duration {
         self.memory_every.max(Duration::from_millis(200))
     }
 
-    /// Whether somebody who waits wants to hear of it meanwhile.
+    /// Whether it is long enough for progress on stderr.
     fn long(&self) -> bool {
         self.time > Duration::from_secs(60)
     }
 
-    /// As [`Pace`] is written in tables.
+    /// The name of the pace, as `--pace` takes it.
     pub fn pace_name(&self) -> &'static str {
         match self.pace {
-            Pace::Free => "as wanted",
-            Pace::Source => "by time",
+            Pace::Free => "free",
+            Pace::Source => "source",
         }
     }
 }
 
-impl Samples {
+impl LiveSamples {
     fn add(&mut self, result: &LiveResult) {
-        // Seen by whoever waits for results, not only by the thread that made it.
+        // Until the result is taken, not only until the inference thread has made it.
         self.ages.push(result.frame.captured.elapsed());
         self.times.push(result.times);
         self.people += result.people.len();

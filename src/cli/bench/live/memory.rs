@@ -1,18 +1,18 @@
-//! How much memory the program holds, where the system tells it (Linux).
+//! The program's resident memory, where the system reports it (Linux).
 
 use std::fs;
 
-/// Resident memory now, in MiB.
+/// Resident memory now, in MiB; `None` where the system does not report it.
 pub fn resident() -> Option<f64> {
     status("VmRSS:")
 }
 
-/// The most that was resident since the last [`forget_peak`], in MiB.
+/// The most resident memory since the last [`forget_peak`], in MiB.
 pub fn peak() -> Option<f64> {
     status("VmHWM:")
 }
 
-/// Begins a new peak. Where the system does not allow it, the peak is that of the whole program so far.
+/// Resets the peak. Where the system does not allow it, the peak stays that of the whole program so far.
 pub fn forget_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }

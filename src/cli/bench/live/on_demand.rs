@@ -1,49 +1,50 @@
-//! A source that waits until its frames are wanted, to find out how fast the pipeline can be.
+//! A source that delivers a frame whenever the pipeline asks for one, to measure how fast the pipeline can be.
 
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::time::Duration;
 
-/// Frames under way at once: one in the network, and one that is ready when the network is.
-const UNDER_WAY: usize = 2;
+/// Frames in the pipeline at once: one in the network, and one that is ready when the network is.
+const IN_FLIGHT: usize = 2;
 
-/// Gives the next frame its turn; once dropped, the source is at its end.
+/// Permits the source's frames one by one; once dropped, the source is at its end.
 pub struct Permits(Sender<()>);
 
 impl Permits {
-    /// A frame has come out of the pipeline.
+    /// Permits the next frame, since one has come out of the pipeline.
     pub fn next(&self) {
-        // A full channel means that the source has permits enough; a closed one that it is gone.
+        // A full channel means that the source has enough permits; a closed one that it is gone.
         let _ = self.0.try_send(());
     }
 }
 
-/// What a source waits at.
+/// The source's end of [`Permits`].
 #[derive(Clone)]
 pub struct PermitReceiver(Receiver<()>);
 
 /// Both ends, with permits for the first frames.
 pub fn permits() -> (Permits, PermitReceiver) {
-    let (sender, receiver) = bounded(UNDER_WAY);
+    let (sender, receiver) = bounded(IN_FLIGHT);
     let permits = Permits(sender);
-    (0..UNDER_WAY).for_each(|_| permits.next());
+    (0..IN_FLIGHT).for_each(|_| permits.next());
     (permits, PermitReceiver(receiver))
 }
 
-/// A source whose frames come when they have a turn, whatever their timestamps say.
+/// A source whose frames come when they are permitted, whatever their timestamps say.
 pub struct OnDemandSource {
     source: Box<dyn Source>,
     info: SourceInfo,
     gate: PermitReceiver,
-    /// A turn that brought no frame (the source was at its end) is good for the next one.
-    has_turn: bool,
+    /// A permit that brought no frame, because the source was at its end, serves the next one.
+    has_permit: bool,
 }
 
 impl OnDemandSource {
+    /// The frames of `source`, as `gate` permits them.
     pub fn new(source: Box<dyn Source>, gate: PermitReceiver) -> OnDemandSource {
-        // What is live is shown at once, not when its timestamp is due.
+        // Frames of a live source are shown at once, not when their timestamps are due.
         let info = SourceInfo { live: true, ..source.info().clone() };
-        OnDemandSource { source, info, gate, has_turn: false }
+        OnDemandSource { source, info, gate, has_permit: false }
     }
 }
 
@@ -53,12 +54,12 @@ impl Source for OnDemandSource {
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
-        if !self.has_turn && self.gate.0.recv().is_err() {
+        if !self.has_permit && self.gate.0.recv().is_err() {
             return Ok(None);
         }
-        self.has_turn = true;
+        self.has_permit = true;
         let frame = self.source.next_frame()?;
-        self.has_turn = frame.is_none();
+        self.has_permit = frame.is_none();
         Ok(frame)
     }
 
@@ -115,7 +116,7 @@ mod tests {
         };
         assert_eq!((next(false), next(false)), (Some(1), Some(2)));
         permits.next();
-        // The turn that met the end serves the next round.
+        // The permit that met the end serves the next round.
         assert_eq!((next(false), next(true)), (None, Some(1)));
         permits.next();
         assert_eq!(next(false), Some(2));

@@ -1,12 +1,12 @@
-//! Mannequins drawn beforehand, so that drawing them does not take the processor from what is measured.
+//! Mannequins rendered beforehand, so that rendering them takes no processor time from what is measured.
 
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use std::time::Duration;
 
-/// Frames that are drawn: three seconds. They take 83 MB at 640x480.
+/// Frames that are rendered: three seconds at 30 fps. They take 83 MB at 640x480.
 const FRAMES: usize = 90;
 
-/// The first frames of a source, played forth and back without end.
+/// The first frames of a source, played forwards and backwards without end.
 pub struct Prerendered {
     frames: Vec<Frame>,
     info: SourceInfo,
@@ -17,7 +17,7 @@ pub struct Prerendered {
 }
 
 impl Prerendered {
-    /// Reads the frames of `source`, which must have some.
+    /// Reads the first frames of `source`, which must have some.
     ///
     /// # Errors
     /// The source's own.
@@ -67,7 +67,7 @@ mod tests {
     use crate::source::MannequinSource;
 
     #[test]
-    fn frames_come_forth_and_back_and_time_goes_on() {
+    fn frames_come_forwards_and_backwards_and_time_goes_on() {
         let mut source = Prerendered::new(Box::new(MannequinSource::new(1, [32, 24]))).unwrap();
         let all: Vec<Frame> = (0..2 * FRAMES).map(|_| source.next_frame().unwrap().unwrap()).collect();
         assert!(all.windows(2).all(|pair| pair[0].timestamp < pair[1].timestamp));

@@ -1,6 +1,6 @@
-//! The numbers of `tmpose bench live` as tables, JSON and a curve of the memory.
+//! The numbers of `tmpose bench live` as tables, as JSON, and the memory over time as CSV.
 
-use super::Plan;
+use super::MeasurementPlan;
 use crate::cli::output::markdown_table;
 use crate::cli::train::command_line;
 use crate::gpu::ComputeDevice;
@@ -11,42 +11,45 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// What was seen of the results of one measurement.
+/// The results of one measurement.
 #[derive(Default)]
-pub struct Samples {
+pub struct LiveSamples {
+    /// Stage times of each result.
     pub times: Vec<FrameTimes>,
-    /// From the frame's capture to its result in the hands of the reader.
+    /// From each frame's capture until its result was taken.
     pub ages: Vec<Duration>,
     /// People of all results together.
     pub people: usize,
-    /// Results that were replaced before anyone read them.
+    /// Results that a newer one replaced before they were taken.
     pub missed_results: u64,
     /// Seconds since the start and resident MiB.
     pub memory: Vec<[f64; 2]>,
 }
 
-impl Samples {
+impl LiveSamples {
+    /// True without a single result.
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
     }
 }
 
-/// Milliseconds that a half, 95 % and 99 % of the frames did not exceed.
+/// TimePercentiles that a half, 95 % and 99 % of the frames did not exceed.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Milliseconds {
+struct TimePercentiles {
     p50: f64,
     p95: f64,
     p99: f64,
-    /// Frames in which it happened.
+    /// Frames in which the stage ran.
     frames: usize,
 }
 
-impl Milliseconds {
-    fn of(durations: impl IntoIterator<Item = Duration>) -> Option<Milliseconds> {
+impl TimePercentiles {
+    /// `None` of no times.
+    fn of(durations: impl IntoIterator<Item = Duration>) -> Option<TimePercentiles> {
         let durations: Vec<Duration> = durations.into_iter().collect();
         let frames = durations.len();
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
-        Percentiles::of(durations).map(|s| Milliseconds {
+        Percentiles::of(durations).map(|s| TimePercentiles {
             p50: ms(s.p50),
             p95: ms(s.p95),
             p99: ms(s.p99),
@@ -54,68 +57,71 @@ impl Milliseconds {
         })
     }
 
-    fn cell(times: Option<&Milliseconds>) -> String {
+    /// A cell of a table.
+    fn cell(times: Option<&TimePercentiles>) -> String {
         times.map_or("-".into(), |t| format!("{:.1} / {:.1} / {:.1}", t.p50, t.p95, t.p99))
     }
 }
 
-/// What the pipeline counted.
+/// Frames that the pipeline counted.
 #[derive(Clone, Copy, Serialize)]
-pub struct Counts {
-    /// Frames that the source handed on.
+pub struct FrameCounts {
+    /// Frames that the source delivered.
     pub source_frames: u64,
-    /// Of these the ones that a newer one replaced before the network was free.
+    /// Those of them that a newer one replaced before the network was free.
     pub dropped: u64,
-    /// Frames that a camera sent while nobody read.
+    /// Frames that a camera sent while none was read.
     pub missed: u64,
     /// Times that the source was too slow for its own timestamps.
     pub late: u64,
 }
 
-/// One measurement.
+/// What one measurement found.
 #[derive(Serialize)]
-pub struct Row {
+pub struct LiveRow {
     pace: &'static str,
-    /// People in the picture, or the most that were to be followed.
+    /// Mannequins in the picture; of another source the most people to follow.
     people: u32,
-    /// People of a result, on average.
+    /// People in a result, on average.
     followed: f64,
     seconds: f64,
-    /// Frames whose people were found, in all and a second.
+    /// Results of the measurement.
     frames: usize,
+    /// Results a second.
     frames_per_second: f64,
     #[serde(flatten)]
-    counts: Counts,
-    /// Part of the source's frames that were dropped.
+    counts: FrameCounts,
+    /// Share of the source's frames that were dropped, 0 to 1.
     dropped_share: f64,
-    /// Of each stage.
-    stages_ms: BTreeMap<&'static str, Milliseconds>,
-    /// All work on a frame together.
-    compute_ms: Option<Milliseconds>,
-    /// From the frame's capture to its result in the hands of the reader.
-    capture_to_result_ms: Option<Milliseconds>,
-    /// The most memory that was resident.
+    /// Times of each stage.
+    stages_ms: BTreeMap<&'static str, TimePercentiles>,
+    /// Time of all stages of a frame.
+    compute_ms: Option<TimePercentiles>,
+    /// From a frame's capture until its result was taken.
+    capture_to_result_ms: Option<TimePercentiles>,
+    /// The most resident memory, in MiB.
     peak_mib: Option<f64>,
     /// Seconds since the start and resident MiB.
     memory: Vec<[f64; 2]>,
 }
 
-impl Row {
+impl LiveRow {
+    /// The numbers of a measurement that took `elapsed`.
     pub fn new(
-        plan: &Plan,
+        plan: &MeasurementPlan,
         elapsed: Duration,
-        samples: &Samples,
-        counts: Counts,
+        samples: &LiveSamples,
+        counts: FrameCounts,
         peak_mib: Option<f64>,
-    ) -> Row {
+    ) -> LiveRow {
         let frames = samples.times.len() + samples.missed_results as usize;
         let seconds = elapsed.as_secs_f64();
         let stage = |i: usize| {
             let stages = samples.times.iter().map(move |t| t.stages()[i]);
             let name = FrameTimes::default().stages()[i].0;
-            Some((name, Milliseconds::of(stages.filter_map(|(_, time)| time))?))
+            Some((name, TimePercentiles::of(stages.filter_map(|(_, time)| time))?))
         };
-        Row {
+        LiveRow {
             pace: plan.pace_name(),
             people: plan.people,
             followed: samples.people as f64 / samples.times.len().max(1) as f64,
@@ -125,13 +131,14 @@ impl Row {
             counts,
             dropped_share: counts.dropped as f64 / counts.source_frames.max(1) as f64,
             stages_ms: (0..FrameTimes::STAGES).filter_map(stage).collect(),
-            compute_ms: Milliseconds::of(samples.times.iter().map(|t| t.whole)),
-            capture_to_result_ms: Milliseconds::of(samples.ages.iter().copied()),
+            compute_ms: TimePercentiles::of(samples.times.iter().map(|t| t.whole)),
+            capture_to_result_ms: TimePercentiles::of(samples.ages.iter().copied()),
             peak_mib,
             memory: samples.memory.clone(),
         }
     }
 
+    /// The cells of the first table.
     fn cells(&self) -> Vec<String> {
         vec![
             self.pace.into(),
@@ -140,19 +147,20 @@ impl Row {
             format!("{:.1}", self.counts.source_frames as f64 / self.seconds.max(1e-9)),
             format!("{:.1}", self.frames_per_second),
             format!("{:.1} %", 100.0 * self.dropped_share),
-            Milliseconds::cell(self.compute_ms.as_ref()),
-            Milliseconds::cell(self.capture_to_result_ms.as_ref()),
+            TimePercentiles::cell(self.compute_ms.as_ref()),
+            TimePercentiles::cell(self.capture_to_result_ms.as_ref()),
             self.peak_mib.map_or("-".into(), |mib| format!("{mib:.0}")),
         ]
     }
 
+    /// The cells of the table of stages.
     fn stage_cells(&self) -> Vec<String> {
         let stages = FrameTimes::default().stages();
-        let times = stages.iter().map(|(name, _)| Milliseconds::cell(self.stages_ms.get(name)));
+        let times = stages.iter().map(|(name, _)| TimePercentiles::cell(self.stages_ms.get(name)));
         [self.pace.into(), self.people.to_string()].into_iter().chain(times).collect()
     }
 
-    /// How the memory went, in words; empty where it is not known.
+    /// Memory at the beginning and at the end, as a sentence; empty where it is not known.
     fn memory_line(&self) -> String {
         let mib: Vec<f64> = self.memory.iter().map(|m| m[1]).collect();
         let third = mib.len() / 3;
@@ -175,12 +183,12 @@ impl Row {
 
 /// All measurements.
 #[derive(Serialize)]
-pub struct Report {
+pub struct LiveReport {
     version: &'static str,
     command: String,
     /// Name of the weights file.
     weights: String,
-    /// Name of the detector's weights file, or what stands in its place.
+    /// Name of the detector's weights file, or "none".
     detector: String,
     device: String,
     backend: String,
@@ -189,23 +197,31 @@ pub struct Report {
     detect_every: u32,
     /// The machine's load average before the first run, if it was busy.
     load: Option<f64>,
-    rows: Vec<Row>,
+    rows: Vec<LiveRow>,
 }
 
 /// What a report is about.
-pub struct Subject<'a> {
+pub struct LiveSubject<'a> {
+    /// Name of the weights file.
     pub weights: String,
+    /// Name of the detector's weights file, or "none".
     pub detector: String,
+    /// What computes.
     pub device: &'a ComputeDevice,
+    /// The source, as on the command line.
     pub source: String,
+    /// Share of the visual tokens that is kept.
     pub keep: KeepRatio,
+    /// Frames from one detection to the next.
     pub detect_every: u32,
+    /// The machine's load average before the first run, if it was busy.
     pub load: Option<f64>,
 }
 
-impl Report {
-    pub fn new(subject: Subject) -> Report {
-        Report {
+impl LiveReport {
+    /// A report without rows.
+    pub fn new(subject: LiveSubject) -> LiveReport {
+        LiveReport {
             version: env!("CARGO_PKG_VERSION"),
             command: command_line(std::env::args()),
             weights: subject.weights,
@@ -220,11 +236,12 @@ impl Report {
         }
     }
 
-    pub fn add(&mut self, row: Row) {
+    /// Adds a measurement.
+    pub fn add(&mut self, row: LiveRow) {
         self.rows.push(row);
     }
 
-    /// The tables.
+    /// The tables in Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!(
             "{}, {} kept, detector: {}, every {} frames; {} ({}); {}\n\n",
@@ -241,12 +258,13 @@ impl Report {
             "capture to result ms p50 / p95 / p99",
             "peak MiB",
         ];
-        text += &markdown_table(&names, &self.rows.iter().map(Row::cells).collect::<Vec<_>>());
+        text += &markdown_table(&names, &self.rows.iter().map(LiveRow::cells).collect::<Vec<_>>());
         text += "\nStages, ms p50 / p95 / p99, of the frames in which they ran:\n\n";
         let stages = FrameTimes::default().stages().map(|(name, _)| name);
         let names: Vec<&str> = ["pace", "people"].into_iter().chain(stages).collect();
-        text += &markdown_table(&names, &self.rows.iter().map(Row::stage_cells).collect::<Vec<_>>());
-        let lines: Vec<String> = self.rows.iter().map(Row::memory_line).filter(|l| !l.is_empty()).collect();
+        text += &markdown_table(&names, &self.rows.iter().map(LiveRow::stage_cells).collect::<Vec<_>>());
+        let lines: Vec<String> =
+            self.rows.iter().map(LiveRow::memory_line).filter(|l| !l.is_empty()).collect();
         if !lines.is_empty() {
             let _ = write!(text, "\n{}\n", lines.join("\n"));
         }
@@ -270,20 +288,20 @@ mod tests {
     use super::*;
     use crate::cli::bench::live::Pace;
 
-    fn row(memory: Vec<[f64; 2]>) -> Row {
+    fn row(memory: Vec<[f64; 2]>) -> LiveRow {
         let ms = Duration::from_millis;
         let times = FrameTimes { detect: Some(ms(20)), whole: ms(50), ..FrameTimes::default() };
         let other = FrameTimes { detect: None, whole: ms(30), ..times };
-        let samples = Samples {
+        let samples = LiveSamples {
             times: vec![times, other, other, other],
             ages: [60, 40, 40, 40].map(ms).into(),
             people: 8,
             missed_results: 1,
             memory,
         };
-        let plan = Plan { pace: Pace::Source, people: 2, time: ms(2000), memory_every: ms(100) };
-        let counts = Counts { source_frames: 60, dropped: 15, missed: 0, late: 0 };
-        Row::new(&plan, ms(2000), &samples, counts, Some(123.4))
+        let plan = MeasurementPlan { pace: Pace::Source, people: 2, time: ms(2000), memory_every: ms(100) };
+        let counts = FrameCounts { source_frames: 60, dropped: 15, missed: 0, late: 0 };
+        LiveRow::new(&plan, ms(2000), &samples, counts, Some(123.4))
     }
 
     #[test]
@@ -294,7 +312,7 @@ mod tests {
         assert_eq!((row.stages_ms["detect"].p50, row.stages_ms["detect"].frames), (20.0, 1));
         let cells = row.cells();
         let wanted = [
-            "by time",
+            "source",
             "2",
             "2.0",
             "30.0",
@@ -314,7 +332,7 @@ mod tests {
         let line = row.memory_line();
         assert!(line.contains("100 MiB on average") && line.contains("120 MiB in the last"), "{line}");
         assert!(line.contains("never above 130 MiB"), "{line}");
-        let subject = Subject {
+        let subject = LiveSubject {
             weights: "w".into(),
             detector: "none".into(),
             device: &ComputeDevice::cpu(),
@@ -323,9 +341,9 @@ mod tests {
             detect_every: 10,
             load: None,
         };
-        let mut report = Report::new(subject);
+        let mut report = LiveReport::new(subject);
         report.add(row);
-        assert!(report.curve().ends_with("by time,2,2.0,120.0\n"), "{}", report.curve());
-        assert!(report.markdown().contains("| by time | 2 | 2.0 |"), "{}", report.markdown());
+        assert!(report.curve().ends_with("source,2,2.0,120.0\n"), "{}", report.curve());
+        assert!(report.markdown().contains("| source | 2 | 2.0 |"), "{}", report.markdown());
     }
 }

@@ -3,7 +3,7 @@
 use super::kernels;
 use super::layers::grow;
 use super::network::{CpuNetwork, LinearParams};
-use super::pass::{BlockRows, BlockTrace, GradientBuffers};
+use super::workspace::{BlockRows, BlockTrace, GradientBuffers};
 use crate::cpu::{Mat, OutputMode, multiply};
 
 impl CpuNetwork {

@@ -1,42 +1,11 @@
 //! The loss of one person's pass, against the truth and against what it is to come near to, and its gradient.
 
+use super::input::{DistillTargets, LossFactors, PassInput};
 use super::kernels;
 use super::layers::{grow, zeroed};
 use super::network::CpuNetwork;
-use super::pass::{BlockTrace, PassInput, Workspace};
+use super::workspace::{BlockTrace, Workspace};
 use crate::train::pose::loss::PoseLoss;
-
-/// What a pass is to come near to besides the truth; a part that is not asked for is empty.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DistillTargets<'a> {
-    /// The heatmaps that the same network makes of all tokens, [J, cells].
-    pub full: &'a [f32],
-    /// A teacher's heatmaps, [J, cells].
-    pub maps: &'a [f32],
-    /// Its keypoint tokens after the layer that each of our layers is compared with, [layers, J, dim].
-    pub keypoints: &'a [f32],
-    /// Attention of these to each visual token, up to a factor for each row, [layers, J, N].
-    pub attention: &'a [f32],
-}
-
-/// Factors of the terms of the loss, divided by the size of the batch.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LossFactors {
-    /// Of the halved squared error of the heatmaps.
-    pub mse: f32,
-    /// Of the softmax cross-entropy of the heatmaps.
-    pub cross_entropy: f32,
-    /// The heatmaps are multiplied by this before the softmax.
-    pub temperature: f32,
-    /// Of the halved squared error to [`DistillTargets::full`].
-    pub full: f32,
-    /// Of the halved squared error to [`DistillTargets::maps`].
-    pub maps: f32,
-    /// Of the squared error of the keypoint tokens.
-    pub keypoints: f32,
-    /// Of the divergence of each keypoint's attention.
-    pub attention: f32,
-}
 
 /// Guards logarithms and divisions of attention.
 const MIN_ATTENTION: f32 = 1e-12;

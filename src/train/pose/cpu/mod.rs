@@ -7,13 +7,15 @@
 //! `tests` compares all gradients with autodiff's.
 
 mod attention;
+mod input;
 #[allow(clippy::too_many_arguments)] // Kernels take plain slices; a struct would hide what they write.
 mod kernels;
 mod layers;
 mod loss;
 mod network;
 mod pass;
+mod workspace;
 
-pub use loss::{DistillTargets, LossFactors};
+pub use input::{DistillTargets, LossFactors, PassInput};
 pub use network::CpuNetwork;
-pub use pass::{PassInput, Workspace};
+pub use workspace::Workspace;

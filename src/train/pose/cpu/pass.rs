@@ -1,88 +1,12 @@
 //! One person's forward and backward pass.
 
+use super::input::{LossFactors, PassInput};
 use super::kernels;
-use super::layers::{NormTrace, grow, zeroed};
-use super::loss::{DistillTargets, LossFactors};
+use super::layers::{grow, zeroed};
 use super::network::{BlockParams, CpuNetwork, LinearParams};
+use super::workspace::{BlockRows, BlockTrace, GradientBuffers, Workspace};
 use crate::cpu::{Mat, OutputMode, multiply};
 use crate::train::pose::loss::PoseLoss;
-
-/// What one person's pass works on.
-pub struct PassInput<'a> {
-    /// Patches of the kept tokens, normalised, [k, patch values] row-major.
-    pub patches: &'a [f32],
-    /// The whole feature, normalised, [N, patch values]; read by a feature head only.
-    pub feature: &'a [f32],
-    /// Numbers of the kept tokens.
-    pub keep: &'a [usize],
-    /// Factors of the target heatmaps along x, [J, W].
-    pub target_x: &'a [f32],
-    /// Factors of the target heatmaps along y, [J, H].
-    pub target_y: &'a [f32],
-    /// Weights of the joints, [J].
-    pub weights: &'a [f32],
-    /// What the pass is to come near to besides the truth.
-    pub distill: DistillTargets<'a>,
-}
-
-/// How many rows of tokens a block works on: `all` of them, of which only the first `queries` are read afterwards.
-#[derive(Clone, Copy)]
-pub(super) struct BlockRows {
-    pub all: usize,
-    pub queries: usize,
-}
-
-/// What the backward pass needs from a block.
-#[derive(Default)]
-pub(super) struct BlockTrace {
-    pub norm1: NormTrace,
-    /// Queries, keys and values, [n, 3 dim]; of the last block, the queries are those of the keypoint rows.
-    pub qkv: Vec<f32>,
-    /// Attention [heads, queries, n].
-    pub attention: Vec<f32>,
-    /// Values mixed by attention, [queries, dim].
-    pub mixed: Vec<f32>,
-    norm2: NormTrace,
-    hidden: Vec<f32>,
-    /// Derivative of the GELU at each hidden number.
-    slope: Vec<f32>,
-    /// The keypoint tokens after the block, [J, dim].
-    pub keypoints: Vec<f32>,
-    /// Gradient of the distillation with respect to the keypoint tokens, [J, dim]; empty without one.
-    pub keypoint_gradient: Vec<f32>,
-    /// Gradient of the distillation with respect to each head's attention, [J, k]; empty without one.
-    pub attention_gradient: Vec<f32>,
-}
-
-/// Gradients on the way back, named after what they are gradients of.
-#[derive(Default)]
-pub(super) struct GradientBuffers {
-    /// Of the tokens.
-    dx: Vec<f32>,
-    /// Of what a layer made that is wider than a token.
-    dwide: Vec<f32>,
-    /// Of what a layer made that is as wide as a token.
-    pub dnarrow: Vec<f32>,
-    pub dqkv: Vec<f32>,
-    pub dattention: Vec<f32>,
-}
-
-/// Memory of one thread's passes, reused from person to person.
-#[derive(Default)]
-pub struct Workspace {
-    /// The tokens, keypoints first, [J + k, dim].
-    x: Vec<f32>,
-    pub(super) blocks: Vec<BlockTrace>,
-    head1: NormTrace,
-    head_hidden: Vec<f32>,
-    head2: NormTrace,
-    /// Heatmaps [J, cells], later their gradient.
-    pub(super) maps: Vec<f32>,
-    pub(super) scratch: Vec<f32>,
-    /// Gradient of the distillation with respect to one heatmap.
-    pub(super) map_gradient: Vec<f32>,
-    gradients: GradientBuffers,
-}
 
 impl CpuNetwork {
     /// Runs one person through the network and back: adds the gradient of the weights `w` to `g` and

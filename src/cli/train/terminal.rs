@@ -1,21 +1,21 @@
-//! What the terminal shows of every training.
+//! What every training shows on the terminal.
 
-use super::bars::Bars;
+use super::bars::ProgressBars;
 use crate::train::RunEvent;
 use anyhow::bail;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// A training's terminal.
+/// Shows a training on the terminal.
 #[derive(Default)]
-pub struct Screen {
-    bars: Bars,
-    /// The step after which the training ended early on request.
+pub struct TerminalReporter {
+    bars: ProgressBars,
+    /// The step after which the user stopped the training.
     stopped: OnceLock<u64>,
 }
 
-impl Screen {
-    /// Shows what every training tells.
+impl TerminalReporter {
+    /// Shows an event that every training has.
     pub fn show(&self, event: &RunEvent) {
         match event {
             RunEvent::Note { text } => self.line(text),
@@ -24,7 +24,7 @@ impl Screen {
             }
             RunEvent::Saved { .. } => {}
             RunEvent::Stopped { step } => {
-                // It can only be stopped once.
+                // A training stops only once.
                 let _ = self.stopped.set(*step);
                 self.bars.clear();
             }
@@ -39,29 +39,34 @@ impl Screen {
         self.bars.line(text);
     }
 
-    /// As [`Bars::advance`].
+    /// As [`ProgressBars::advance`].
     pub fn advance(&self, title: &str, done: u64, total: u64, text: &str) {
         self.bars.advance(title, done, total, text);
     }
 
-    /// The outcome of the training in `run` that was perhaps stopped after a step; `command` goes on with it.
+    /// Whether the training in the folder `run` was completed; `command` names the subcommand that resumes it.
+    ///
+    /// # Errors
+    /// The user stopped it; the sentence says how to resume.
     pub fn outcome(&self, command: &str, run: &Path) -> anyhow::Result<()> {
         let out = run.display();
         match self.stopped.get() {
             None => Ok(()),
             Some(0) => {
-                bail!("stopped before the first step; the same command goes on with what is computed so far")
+                bail!(
+                    "stopped before the first step; the same command continues with what is computed so far"
+                )
             }
             Some(step) => {
-                bail!("stopped after step {step}; `tmpose {command} --resume {out}` goes on from there")
+                bail!("stopped after step {step}; `tmpose {command} --resume {out}` continues from there")
             }
         }
     }
 }
 
-/// The end of a step's line: what is still to come, and the share of the time spent waiting for data when it is
-/// worth a word.
-pub fn still(seconds_left: f64, waiting: f64) -> String {
+/// The end of a step's line: the remaining time, and the share of the time spent waiting for data if it is above 5 %.
+/// `waiting` is that share, 0 to 1.
+pub fn remaining_text(seconds_left: f64, waiting: f64) -> String {
     let mut text = format!("{} left", remaining(seconds_left));
     if waiting > 0.05 {
         text += &format!(", {:.0}% waiting for data", waiting * 100.0);
@@ -69,7 +74,7 @@ pub fn still(seconds_left: f64, waiting: f64) -> String {
     text
 }
 
-/// Seconds in words.
+/// A time in seconds, or in minutes and hours.
 fn remaining(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match minutes {
