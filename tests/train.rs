@@ -96,7 +96,11 @@ fn a_stepper_makes_the_steps_that_a_training_makes() {
         let mut stepper = Stepper::open(&config, &AtomicBool::new(false)).unwrap().unwrap();
         for expected in losses {
             let loss = stepper.step().unwrap().loss;
-            assert!((loss - expected).abs() < 1e-4 * expected, "{}: {loss} {expected}", stepper.way());
+            assert!(
+                (loss - expected).abs() < 1e-4 * expected,
+                "{}: {loss} {expected}",
+                stepper.engine_name()
+            );
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::weights::TrainingRecord;
 
-/// How weights came about, line by line.
-pub fn history(record: &TrainingRecord) -> Vec<String> {
+/// Where weights come from, as lines of a Markdown list: starting point, data, command, duration and notes.
+pub fn provenance(record: &TrainingRecord) -> Vec<String> {
     let start = if record.start.is_empty() { "random weights" } else { &record.start };
     let mut lines = vec![
         format!("- Starting point: {start}"),

@@ -15,25 +15,40 @@ use std::path::Path;
 /// The file's name in a run's folder.
 pub const FILE: &str = "checkpoint.safetensors";
 
-/// Where a training stands. What a step uses follows from its number alone, so no generator's state
-/// is needed.
+/// How far a training has come. What a step uses follows from the seed and the step's number, so the state of no random
+/// generator is needed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainState {
     /// Steps made.
     pub step: u64,
     /// Wall-clock seconds of training so far.
     pub seconds: f64,
+    /// Best AP of a validation, 0 to 1; `None` before the first one and without a validation set.
     pub best_ap: Option<f64>,
+    /// Steps made when the best weights were written.
     pub best_step: u64,
     /// Validations since then.
     #[serde(default, rename = "without_better")]
     pub without_improvement: u64,
 }
 
-/// Writes the state of a training.
+/// What a checkpoint holds.
+pub struct Checkpoint<M> {
+    /// How far the training has come.
+    pub state: TrainState,
+    /// Weights and the state of their optimizer.
+    pub optimizer: Optimizer,
+    /// The network with the buffers that are not trained, such as the running statistics of batch norms.
+    pub model: M,
+}
+
+/// Writes a checkpoint into the run's folder.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn save(
     folder: &Path,
-    at: &TrainState,
+    state: &TrainState,
     optimizer: &Optimizer,
     model: &impl Module,
     layout: &ParamLayout,
@@ -41,8 +56,8 @@ pub fn save(
     let path = folder.join(FILE);
     let mut tensors: Vec<(String, Vec<f32>)> = vec![
         ("weights".into(), optimizer.weights.clone()),
-        ("first".into(), optimizer.first.clone()),
-        ("second".into(), optimizer.second.clone()),
+        ("first".into(), optimizer.first_moment.clone()),
+        ("second".into(), optimizer.second_moment.clone()),
         ("average".into(), optimizer.average.clone()),
     ];
     tensors.extend(buffers(model, layout).into_iter().map(|(name, v)| (format!("buffer.{name}"), v)));
@@ -54,7 +69,7 @@ pub fn save(
             TensorView::new(Dtype::F32, vec![values.len()], bytes).map(|view| (name.as_str(), view))
         })
         .collect();
-    let position = serde_json::to_string(at).map_err(|e| failed(e.into()))?;
+    let position = serde_json::to_string(state).map_err(|e| failed(e.into()))?;
     let about = HashMap::from([
         ("position".to_string(), position),
         ("updates".to_string(), optimizer.updates.to_string()),
@@ -65,12 +80,11 @@ pub fn save(
     write_whole(&path, &bytes)
 }
 
-/// Reads the state back; `model` gets what it holds besides the trained parameters.
-pub fn load<M: Module>(
-    folder: &Path,
-    model: M,
-    layout: &ParamLayout,
-) -> Result<(TrainState, Optimizer, M), TrainError> {
+/// Reads a checkpoint back; `model` gets the buffers that are not trained.
+///
+/// # Errors
+/// There is no checkpoint, or it belongs to another network.
+pub fn load<M: Module>(folder: &Path, model: M, layout: &ParamLayout) -> Result<Checkpoint<M>, TrainError> {
     let path = folder.join(FILE);
     let wrong = |reason: String| TrainError::Checkpoint { path: path.display().to_string(), reason };
     let bytes = std::fs::read(&path).map_err(|e| wrong(e.to_string()))?;
@@ -78,13 +92,13 @@ pub fn load<M: Module>(
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
     let about = header.metadata().clone().unwrap_or_default();
     let text = |key: &str| about.get(key).cloned().ok_or_else(|| wrong(format!("{key} is missing")));
-    let position = serde_json::from_str(&text("position")?).map_err(|e| wrong(e.to_string()))?;
+    let state = serde_json::from_str(&text("position")?).map_err(|e| wrong(e.to_string()))?;
     let updates = text("updates")?.parse().map_err(|_| wrong("updates is no number".into()))?;
     let numbers = |name: &str| -> Result<Vec<f32>, TrainError> {
         let view = tensors.tensor(name).map_err(|e| wrong(e.to_string()))?;
         Ok(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
     };
-    let state = |name: &str| -> Result<Vec<f32>, TrainError> {
+    let vector = |name: &str| -> Result<Vec<f32>, TrainError> {
         let values = numbers(name)?;
         if values.len() == layout.count() {
             Ok(values)
@@ -93,10 +107,10 @@ pub fn load<M: Module>(
         }
     };
     let optimizer = Optimizer {
-        weights: state("weights")?,
-        first: state("first")?,
-        second: state("second")?,
-        average: state("average")?,
+        weights: vector("weights")?,
+        first_moment: vector("first")?,
+        second_moment: vector("second")?,
+        average: vector("average")?,
         updates,
     };
     let mut kept = HashMap::new();
@@ -108,10 +122,13 @@ pub fn load<M: Module>(
         kept.insert(name, stored);
     }
     let model = fill_params(model, |info| kept.remove(&info.path));
-    Ok((position, optimizer, model))
+    Ok(Checkpoint { state, optimizer, model })
 }
 
-/// Writes beside the file and renames, so that a crash or a full disk leaves the old one.
+/// Writes a temporary file and renames it, so that a crash or a full disk leaves the old file.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let failed = |source: Error| {
         let shown = path.display().to_string();
@@ -130,7 +147,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Every float of the model that is not trained, by path.
+/// Every float tensor of the model that is not trained, with its path.
 fn buffers(model: &impl Module, layout: &ParamLayout) -> Vec<(String, Vec<f32>)> {
     struct BufferCollector<'a> {
         layout: &'a ParamLayout,
@@ -148,7 +165,7 @@ fn buffers(model: &impl Module, layout: &ParamLayout) -> Vec<(String, Vec<f32>)>
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let path = self.path.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(".");
-            if !self.layout.slots().iter().any(|s| s.path == path) {
+            if !self.layout.params().iter().any(|param| param.path == path) {
                 let values = param.val().inner().into_data().iter::<f32>().collect();
                 self.found.push((path, values));
             }

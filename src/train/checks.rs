@@ -1,9 +1,12 @@
-//! Which settings of a training can work. Each rule stands here once, or beside the struct that it is about.
+//! Refuses settings of a training that cannot work. Each rule stands here once, or beside the struct that it checks.
 
 use super::config::{DistillationSection, LossSection, MaskSection, ScheduleSection, TrainConfig};
 use crate::settings::{InvalidSetting, require, require_share};
 
 /// Refuses settings that cannot work, before anything is computed.
+///
+/// # Errors
+/// The first such setting.
 pub(super) fn check(config: &TrainConfig) -> Result<(), InvalidSetting> {
     let TrainConfig { data, masks, loss, distillation, .. } = config;
     let must = "a list of sets, e.g. [\"data/people:2\"]";
@@ -12,14 +15,17 @@ pub(super) fn check(config: &TrainConfig) -> Result<(), InvalidSetting> {
     masks.check()?;
     config.augmentation.check()?;
     distillation.check()?;
-    let teaches = distillation.teaches_heatmaps() || masks.sandwich && masks.sandwich_weight > 0.0;
+    let learns_maps = distillation.learns_heatmaps() || masks.sandwich && masks.sandwich_weight > 0.0;
     let must = "above 0 when heatmaps of a teacher or a sandwich are learnt";
-    require(!teaches || loss.mse > 0.0, "loss.mse", loss.mse, must)?;
+    require(!learns_maps || loss.mse > 0.0, "loss.mse", loss.mse, must)?;
     loss.check()
 }
 
 impl ScheduleSection {
-    /// Refuses a schedule that cannot work; `validated` says whether there is a set to validate on.
+    /// Refuses a schedule that cannot work; `validated` is whether there is a set to validate on.
+    ///
+    /// # Errors
+    /// The first setting that cannot work.
     pub(super) fn check(&self, validated: bool) -> Result<(), InvalidSetting> {
         let ScheduleSection { steps, epochs, batch, accumulate, patience, learning_rate, betas, ema, .. } =
             self;
@@ -54,8 +60,8 @@ impl MaskSection {
 }
 
 impl DistillationSection {
-    /// Whether the teacher's heatmaps are learnt.
-    fn teaches_heatmaps(&self) -> bool {
+    /// Whether the teacher's heatmaps are part of the loss.
+    fn learns_heatmaps(&self) -> bool {
         self.teacher.is_some() && self.heatmaps > 0.0
     }
 
@@ -63,15 +69,15 @@ impl DistillationSection {
         require_weight("distillation.heatmaps", self.heatmaps)?;
         require_weight("distillation.tokens", self.tokens)?;
         require_weight("distillation.attention", self.attention)?;
-        let inside = self.tokens.max(self.attention) > 0.0;
+        let learns_layers = self.tokens.max(self.attention) > 0.0;
         require(
-            self.teacher.is_none() || self.teaches_heatmaps() || inside,
+            self.teacher.is_none() || self.learns_heatmaps() || learns_layers,
             "distillation.heatmaps",
             0,
             "above 0 when nothing else is learnt from the teacher",
         )?;
         require(
-            self.teacher.is_some() || !inside,
+            self.teacher.is_some() || !learns_layers,
             "distillation.teacher",
             "missing",
             "a file when tokens or attention are learnt from it",
@@ -86,7 +92,7 @@ impl LossSection {
     }
 }
 
-/// A factor of a term of the loss.
+/// Requires the factor of a term of the loss: a finite number, 0 or more.
 fn require_weight(name: &'static str, value: f64) -> Result<(), InvalidSetting> {
     require(value.is_finite() && value >= 0.0, name, value, "0 or more")
 }

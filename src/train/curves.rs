@@ -12,46 +12,47 @@ use std::path::Path;
 
 /// Width and height of one chart; three lie above each other.
 const CHART: Size = Size::new(1200, 420);
-/// More points than this would only blacken a line.
+/// Points of a curve at most; more would only blacken the line.
 const POINTS: usize = 400;
 
-/// What of a log is drawn: names in the log and in the picture.
+/// Which numbers of a log are drawn. Each is [its name in the log, its name in the picture].
 pub struct CurveSpec {
-    /// The loss and its terms, in the log's step events.
+    /// The loss and its terms, from the step events. The loss comes first.
     pub losses: &'static [[&'static str; 2]],
-    /// Of the score of its validations.
+    /// Parts of the score, from the validation events.
     pub accuracy: &'static [[&'static str; 2]],
 }
 
-/// What a log tells about a run, by step.
+/// The numbers of a run that are drawn, by step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// In the order of [`CurveSpec::losses`].
+    /// The loss and its terms, in the order of [`CurveSpec::losses`].
     pub loss: BTreeMap<u64, Vec<f64>>,
+    /// The learning rate of the step.
     pub learning_rate: BTreeMap<u64, f64>,
-    /// In the order of [`CurveSpec::accuracy`], of the validations.
+    /// Scores of the validations, 0 to 1, in the order of [`CurveSpec::accuracy`].
     pub accuracy: BTreeMap<u64, Vec<f64>>,
 }
 
 impl History {
-    /// Reads the lines of `log.jsonl`. Steps that a resumed run repeated count once; a line that a
-    /// crash cut short is left out. `keep_ratio` is the one that validations use, if they have one: the table at a
-    /// run's end has others too.
-    pub fn read(log: &str, drawn: &CurveSpec, keep_ratio: Option<f64>) -> History {
+    /// Reads the lines of `log.jsonl`. Steps that a resumed run repeated count once; a line that a crash cut short is left
+    /// out. `keep_ratio` is that of the validations, `None` for networks without one; the events of the table at a run's
+    /// end have other ratios and are left out.
+    pub fn read(log: &str, spec: &CurveSpec, keep_ratio: Option<f64>) -> History {
         let mut history = History::default();
         for event in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             let Some(step) = event["step"].as_u64() else { continue };
             let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
             match event["event"].as_str() {
                 Some("step") => {
-                    let losses = drawn.losses.iter().map(|[name, _]| number(&event[name])).collect();
+                    let losses = spec.losses.iter().map(|[name, _]| number(&event[name])).collect();
                     history.loss.insert(step, losses);
                     history.learning_rate.insert(step, number(&event["learning_rate"]));
                 }
                 Some("validated") if event["keep_ratio"].as_f64() == keep_ratio => {
                     // The first of a step: the final table measures the best weights once more.
                     let score =
-                        || drawn.accuracy.iter().map(|[name, _]| number(&event["score"][name])).collect();
+                        || spec.accuracy.iter().map(|[name, _]| number(&event["score"][name])).collect();
                     history.accuracy.entry(step).or_insert_with(score);
                 }
                 _ => {}
@@ -60,15 +61,15 @@ impl History {
         history
     }
 
-    /// The three charts.
-    pub fn draw(&self, drawn: &CurveSpec) -> RgbImage {
+    /// The three charts, one above the other.
+    pub fn draw(&self, spec: &CurveSpec) -> RgbImage {
         let used = |i: &usize| self.loss.values().any(|l| l[*i] > 0.0);
-        let mut shown: Vec<usize> = (0..drawn.losses.len()).filter(used).collect();
+        let mut shown: Vec<usize> = (0..spec.losses.len()).filter(used).collect();
         if shown.len() == 2 {
             // A single term is the whole loss.
             shown.pop();
         }
-        let line = |&i: &usize| curve(drawn.losses[i][1], self.loss.iter().map(|(s, l)| (*s, l[i])));
+        let line = |&i: &usize| curve(spec.losses[i][1], self.loss.iter().map(|(s, l)| (*s, l[i])));
         let loss = chart("Loss", shown.iter().map(line).collect());
         let rate = chart(
             "Learning rate, in thousandths",
@@ -79,7 +80,7 @@ impl History {
             let points: Vec<[f64; 2]> = of(i).map(|(s, a)| [s as f64, a]).collect();
             Series { name: String::from(name[1]), points, spread: Vec::new(), dots: true }
         };
-        let accuracy = drawn.accuracy.iter().enumerate().map(dotted).collect();
+        let accuracy = spec.accuracy.iter().enumerate().map(dotted).collect();
         let accuracy = chart("Accuracy on the validation set", accuracy);
         let mut sheet = RgbImage::new(CHART.width, 3 * CHART.height);
         for (i, chart) in [loss, rate, accuracy].into_iter().enumerate() {
@@ -106,15 +107,21 @@ fn curve(name: &str, values: impl ExactSizeIterator<Item = (u64, f64)>) -> Serie
 }
 
 /// Draws `curves.png` in the run's folder anew.
-pub fn write_curves(folder: &Path, drawn: &CurveSpec, keep_ratio: Option<f64>) -> Result<(), TrainError> {
+///
+/// # Errors
+/// The log cannot be read, or the picture cannot be written.
+pub fn write_curves(folder: &Path, spec: &CurveSpec, keep_ratio: Option<f64>) -> Result<(), TrainError> {
     let log = folder.join("log.jsonl");
     let failed = |source| TrainError::Write { path: log.display().to_string(), source };
     let text = std::fs::read(&log).map_err(failed)?;
-    let history = History::read(&String::from_utf8_lossy(&text), drawn, keep_ratio);
-    write_png(&folder.join("curves.png"), &history.draw(drawn))
+    let history = History::read(&String::from_utf8_lossy(&text), spec, keep_ratio);
+    write_png(&folder.join("curves.png"), &history.draw(spec))
 }
 
-/// Writes a picture as a whole.
+/// Writes a PNG file that replaces an earlier one as a whole.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn write_png(path: &Path, picture: &RgbImage) -> Result<(), TrainError> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, ImageFormat::Png).map_err(|e| TrainError::Write {

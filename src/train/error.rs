@@ -11,7 +11,7 @@ use crate::weights::WeightsError;
 /// Why a training cannot start or go on. Each message ends with what helps.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The settings file cannot be read.
+    /// The settings file cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A setting has a value that cannot work.
@@ -109,13 +109,15 @@ pub enum TrainError {
         batch: String,
     },
     /// More pictures than `data.bad_limit` allows cannot be decoded.
-    #[error("{bad} of {all} pictures cannot be decoded ({names}); repair them or raise data.bad_limit")]
-    BadPictures {
-        /// Pictures that cannot be decoded.
-        bad: usize,
-        /// All pictures.
+    #[error(
+        "{unreadable} of {all} pictures cannot be decoded ({names}); repair them or raise data.bad_limit"
+    )]
+    UnreadablePictures {
+        /// Number of pictures that cannot be decoded.
+        unreadable: usize,
+        /// Number of all pictures.
         all: usize,
-        /// The first of the bad ones.
+        /// The first of the unreadable ones.
         names: String,
     },
 }

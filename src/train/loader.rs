@@ -1,20 +1,20 @@
-//! Batches made by threads of their own ahead of the training.
+//! Batches, made ahead of the training by threads of their own.
 
 use crossbeam_channel::{Receiver, bounded};
 use rayon::ThreadPoolBuilder;
 use std::sync::Arc;
 
-/// Makes batches in order. Several are under way at once, so that one slow picture holds up no other
-/// batch; their number bounds the memory.
+/// Makes batches in order. Several are made at once, so that one slow picture does not delay the others; their number
+/// bounds the memory.
 pub struct Loader<B> {
-    /// Each batch's own channel, in the order of the batches.
+    /// A channel for each batch, in the order of the batches.
     queue: Receiver<Receiver<B>>,
 }
 
 impl<B: Send + 'static> Loader<B> {
-    /// Starts with batch number `first`: `plan` says in order what is in a batch, `make` makes it. At most `ahead`
-    /// batches wait; `threads` read and crop, apart from the threads that compute, so that neither takes up the
-    /// other's work. All end when the loader is dropped.
+    /// Starts with batch number `first`. `plan` is called in order and returns what is in a batch, `make` makes it. At most
+    /// `ahead` batches wait. The `threads` that make them are not those that compute, so that neither takes the other's
+    /// work. All end when the loader is dropped.
     pub fn start<P: Send + 'static>(
         first: u64,
         ahead: usize,
@@ -22,7 +22,7 @@ impl<B: Send + 'static> Loader<B> {
         mut plan: impl FnMut(u64) -> P + Send + 'static,
         make: impl Fn(P) -> B + Send + Sync + 'static,
     ) -> Loader<B> {
-        let (line, queue) = bounded(ahead);
+        let (sender, queue) = bounded(ahead);
         let name = |i| format!("loader {i}");
         // Without threads of its own the loader shares those that compute.
         let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().ok();
@@ -31,10 +31,10 @@ impl<B: Send + 'static> Loader<B> {
             for number in first.. {
                 let (plan, make) = (plan(number), make.clone());
                 let (done, made) = bounded(1);
-                if line.send(made).is_err() {
+                if sender.send(made).is_err() {
                     return;
                 }
-                // Nobody waits for it any more when it cannot be sent.
+                // It cannot be sent when the loader was dropped meanwhile.
                 let job = move || drop(done.send(make(plan)));
                 match &pool {
                     Some(pool) => pool.spawn(job),
@@ -45,7 +45,7 @@ impl<B: Send + 'static> Loader<B> {
         Loader { queue }
     }
 
-    /// The next batch, when it is there. `None` when a thread of the loader has failed.
+    /// Waits for the next batch. `None` when a thread of the loader has panicked.
     pub fn next(&self) -> Option<B> {
         self.queue.recv().ok()?.recv().ok()
     }

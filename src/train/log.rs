@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
 
-/// Sends events to the listener and, except for the passing ones, to RUN/log.jsonl.
+/// Sends events to the listener and, except for those that only report progress, to RUN/log.jsonl.
 pub struct RunLog<'a, E> {
     file: Mutex<File>,
     on_event: &'a (dyn Fn(&E) + Sync),
@@ -35,7 +35,7 @@ impl<'a, E: LogEvent> RunLog<'a, E> {
         Ok(RunLog { file: Mutex::new(file), on_event })
     }
 
-    /// Tells an event to everybody.
+    /// Sends an event to the listener and to the log.
     pub fn emit(&self, event: impl Into<E>) {
         let event = event.into();
         (self.on_event)(&event);
@@ -48,12 +48,12 @@ impl<'a, E: LogEvent> RunLog<'a, E> {
         }
     }
 
-    /// Something to know once.
+    /// Sends a note: a sentence without a full stop.
     pub fn note(&self, text: String) {
         self.emit(RunEvent::Note { text });
     }
 
-    /// Tells why something failed that is for looking at: without it a training goes on.
+    /// Notes an error of something that a training can do without, such as a picture of its curves.
     pub fn log_error(&self, outcome: Result<(), TrainError>) {
         if let Err(error) = outcome {
             self.note(error.to_string());

@@ -22,7 +22,7 @@ pub struct StepMeter<L> {
     waited: Duration,
 }
 
-/// How far a training has come.
+/// Steps and epochs that a training has made.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepPosition {
     /// Steps made.
@@ -33,18 +33,20 @@ pub struct StepPosition {
     pub epoch: f64,
 }
 
-/// How a training's steps go: means over the steps since the last step event, unless a field says otherwise.
+/// Speed and learning rate of a training: means over the steps since the last step event, unless a field is about the
+/// last step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepPace {
     /// Learning rate of the last step.
     pub learning_rate: f64,
     /// Norm of the last step's gradient before clipping.
-    pub gradient: f64,
+    #[serde(rename = "gradient")]
+    pub gradient_norm: f64,
     /// Milliseconds that a step takes.
     pub milliseconds_a_step: f64,
-    /// Samples a second.
+    /// Samples that are learnt from in a second.
     pub samples_a_second: f64,
-    /// Share of the time spent waiting for data.
+    /// Share of the time spent waiting for data, 0 to 1.
     pub waiting: f64,
     /// Seconds until the last step at this pace.
     pub seconds_left: f64,
@@ -74,7 +76,7 @@ impl<L: LossTerms> StepMeter<L> {
         self.count() / self.seconds()
     }
 
-    /// Share of the time spent waiting for data.
+    /// Share of the time spent waiting for data, 0 to 1.
     pub fn waiting(&self) -> f64 {
         self.waited.as_secs_f64() / self.seconds()
     }
@@ -83,7 +85,7 @@ impl<L: LossTerms> StepMeter<L> {
         self.steps.max(1) as f64
     }
 
-    /// Seconds of all steps, above 0 although a clock may be too coarse for a step.
+    /// Seconds of all steps; above 0 even if the clock is too coarse to notice a step.
     fn seconds(&self) -> f64 {
         self.time.as_secs_f64().max(1e-9)
     }

@@ -1,13 +1,13 @@
 //! AdamW over all parameters as one long vector, with gradient clipping and an average of the weights.
 //!
-//! A flat vector instead of Burn's per-tensor optimizer: the update is three passes over memory
-//! instead of about fifteen, the state of a training is four vectors that resume bit for bit, and
-//! parts of a batch can be worked on at once and their gradients summed.
+//! A flat vector instead of Burn's optimizer of single tensors: an update is three passes over memory instead of about
+//! fifteen, the state of a training is four vectors that are restored bit for bit, and the gradients of a batch's shards
+//! can be computed at once and summed.
 
 use super::config::ScheduleSection;
 use rayon::prelude::*;
 
-/// Numbers handled by one task; small enough to share a step's update among the cores.
+/// Numbers that one task of the thread pool updates; small enough to share an update among the cores.
 const CHUNK: usize = 1 << 16;
 
 /// The state of a training besides its data position.
@@ -15,10 +15,10 @@ const CHUNK: usize = 1 << 16;
 pub struct Optimizer {
     /// The weights that are trained.
     pub weights: Vec<f32>,
-    /// Running mean of the gradient.
-    pub first: Vec<f32>,
-    /// Running mean of its square.
-    pub second: Vec<f32>,
+    /// Adam's first moment: running mean of the gradient.
+    pub first_moment: Vec<f32>,
+    /// Adam's second moment: running mean of its square.
+    pub second_moment: Vec<f32>,
     /// Running average of the weights: what is validated and saved.
     pub average: Vec<f32>,
     /// Updates made so far.
@@ -26,13 +26,20 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
+    /// The state before the first update of `weights`.
     pub fn new(weights: Vec<f32>) -> Optimizer {
         let zeros = vec![0.0; weights.len()];
-        Optimizer { average: weights.clone(), first: zeros.clone(), second: zeros, weights, updates: 0 }
+        Optimizer {
+            average: weights.clone(),
+            first_moment: zeros.clone(),
+            second_moment: zeros,
+            weights,
+            updates: 0,
+        }
     }
 
-    /// One update. `decays[i]` says whether weight decay pulls on number i. Returns the gradient's
-    /// length before clipping; when that is not finite, nothing was changed.
+    /// One update with the learning rate `rate`. Weight decay applies to number i where `decays[i]` is true. Returns the
+    /// norm of the gradient before clipping; when that is not finite, nothing was changed.
     pub fn step(&mut self, gradient: &[f32], decays: &[bool], rate: f64, s: &ScheduleSection) -> f64 {
         let norm = norm(gradient);
         if !norm.is_finite() {
@@ -53,8 +60,8 @@ impl Optimizer {
         let parts = self
             .weights
             .par_chunks_mut(CHUNK)
-            .zip(self.first.par_chunks_mut(CHUNK))
-            .zip(self.second.par_chunks_mut(CHUNK))
+            .zip(self.first_moment.par_chunks_mut(CHUNK))
+            .zip(self.second_moment.par_chunks_mut(CHUNK))
             .zip(self.average.par_chunks_mut(CHUNK))
             .zip(gradient.par_chunks(CHUNK))
             .zip(decays.par_chunks(CHUNK));
@@ -72,7 +79,7 @@ impl Optimizer {
     }
 }
 
-/// Euclidean length; summed in fixed parts so that it does not depend on the number of threads.
+/// Euclidean norm; summed in fixed parts so that it does not depend on the number of threads.
 fn norm(values: &[f32]) -> f64 {
     let parts: Vec<f64> = values
         .par_chunks(CHUNK)
@@ -109,7 +116,7 @@ mod tests {
         let mut o = Optimizer::new(vec![0.0, 0.0]);
         let s = ScheduleSection { gradient_norm: 1.0, ..plain() };
         assert_eq!(o.step(&[30.0, 40.0], &[false; 2], 0.01, &s), 50.0);
-        assert!((o.first[0] - 0.06).abs() < 1e-6 && (o.first[1] - 0.08).abs() < 1e-6);
+        assert!((o.first_moment[0] - 0.06).abs() < 1e-6 && (o.first_moment[1] - 0.08).abs() < 1e-6);
     }
 
     #[test]

@@ -7,21 +7,31 @@ use rand::seq::SliceRandom;
 /// Purpose of the generator; crops use 1, masks 3.
 const ORDER: u64 = 2;
 
-/// Which sample comes when: an epoch shows every sample once, each in an order of its own.
+/// In which order samples are learnt from: each epoch shows every sample once, in an order of its own.
 pub struct SampleOrder {
     seed: u64,
     samples: usize,
-    /// The order of the epoch that was asked for last.
+    /// Number and order of the epoch that was asked for last.
     epoch: (u64, Vec<usize>),
 }
 
+/// The samples of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchSamples {
+    /// Numbers of the samples.
+    pub samples: Vec<usize>,
+    /// The epoch, from 0, in which each is shown.
+    pub epochs: Vec<u64>,
+}
+
 impl SampleOrder {
+    /// The order that `seed` gives to this many samples.
     pub fn new(seed: u64, samples: usize) -> SampleOrder {
         SampleOrder { seed, samples, epoch: (u64::MAX, Vec::new()) }
     }
 
-    /// The sample at a position counted from the training's start, and how many passes over the data came before.
-    pub fn at(&mut self, position: u64) -> (usize, u64) {
+    /// The sample at a position counted from the training's start, and its epoch, from 0.
+    fn at(&mut self, position: u64) -> (usize, u64) {
         let epoch = position / self.samples as u64;
         if self.epoch.0 != epoch {
             let mut order: Vec<usize> = (0..self.samples).collect();
@@ -31,9 +41,10 @@ impl SampleOrder {
         (self.epoch.1[(position % self.samples as u64) as usize], epoch)
     }
 
-    /// Samples and rounds of batch number `step` of `batch` samples.
-    pub fn batch(&mut self, step: u64, batch: usize) -> (Vec<usize>, Vec<u64>) {
-        let first = step * batch as u64;
-        (first..first + batch as u64).map(|position| self.at(position)).unzip()
+    /// The samples of batch number `number`; each batch has `size`.
+    pub fn batch(&mut self, number: u64, size: usize) -> BatchSamples {
+        let first = number * size as u64;
+        let (samples, epochs) = (first..first + size as u64).map(|position| self.at(position)).unzip();
+        BatchSamples { samples, epochs }
     }
 }

@@ -5,22 +5,32 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::prelude::*;
 use burn::tensor::Gradients;
 use std::collections::HashMap;
+use std::ops::Range;
 
-/// One parameter of a model: where it lies in the flat vector.
+/// One trained parameter of a model, and where it lies in the flat vector.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ParamSlot {
+pub struct FlatParam {
     /// Path as `model::list_params` gives it.
     pub path: String,
+    /// Index of its first number in the flat vector.
     pub start: usize,
+    /// Its shape in the model.
     pub shape: Vec<usize>,
 }
 
 /// Where each trained parameter lies in the flat vector. Only parameters that require a gradient are
 /// in it.
 pub struct ParamLayout {
-    slots: Vec<ParamSlot>,
+    params: Vec<FlatParam>,
     index: HashMap<ParamId, usize>,
     decays: Vec<bool>,
+}
+
+impl FlatParam {
+    /// Its numbers in the flat vector.
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.start + self.shape.iter().product::<usize>()
+    }
 }
 
 impl ParamLayout {
@@ -28,17 +38,18 @@ impl ParamLayout {
     pub fn of(model: &impl Module) -> ParamLayout {
         let mut collector = Collector::default();
         model.visit(&mut collector);
-        let Collector { slots, index, .. } = collector;
-        // Weight decay holds matrices down; a bias or a norm's gain must be free.
-        let decays = slots.iter().flat_map(|s| vec![s.shape.len() > 1; s.shape.iter().product()]).collect();
-        ParamLayout { slots, index, decays }
+        let Collector { params, index, .. } = collector;
+        // Weight decay is for matrices; biases and the gammas of norms are left free.
+        let decays = params.iter().flat_map(|s| vec![s.shape.len() > 1; s.shape.iter().product()]).collect();
+        ParamLayout { params, index, decays }
     }
 
-    pub fn slots(&self) -> &[ParamSlot] {
-        &self.slots
+    /// The trained parameters, in the order of the flat vector.
+    pub fn params(&self) -> &[FlatParam] {
+        &self.params
     }
 
-    /// Numbers in the flat vector.
+    /// Length of the flat vector.
     pub fn count(&self) -> usize {
         self.decays.len()
     }
@@ -48,14 +59,14 @@ impl ParamLayout {
         &self.decays
     }
 
-    /// The model's parameters.
+    /// The model's trained parameters as a flat vector.
     pub fn read(&self, model: &impl Module) -> Vec<f32> {
         let mut reader = Reader { layout: self, out: vec![0.0; self.count()] };
         model.visit(&mut reader);
         reader.out
     }
 
-    /// The model with `values` for its parameters.
+    /// The model with the flat vector `values` for its trained parameters.
     pub fn write<M: Module>(&self, model: M, values: &[f32]) -> M {
         model.map(&mut Writer { layout: self, values })
     }
@@ -65,17 +76,16 @@ impl ParamLayout {
         model.visit(&mut Gatherer { layout: self, gradients, out });
     }
 
-    /// Where a parameter lies; none for one that is not trained.
-    pub fn place(&self, id: ParamId) -> Option<std::ops::Range<usize>> {
-        let slot = &self.slots[*self.index.get(&id)?];
-        Some(slot.start..slot.start + slot.shape.iter().product::<usize>())
+    /// The numbers of a parameter in the flat vector; `None` for one that is not trained.
+    pub fn range(&self, id: ParamId) -> Option<Range<usize>> {
+        Some(self.params[*self.index.get(&id)?].range())
     }
 }
 
 #[derive(Default)]
 struct Collector {
     path: Vec<Option<String>>,
-    slots: Vec<ParamSlot>,
+    params: Vec<FlatParam>,
     index: HashMap<ParamId, usize>,
     end: usize,
 }
@@ -96,9 +106,9 @@ impl ModuleVisitor for Collector {
         }
         let path = self.path.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(".");
         let shape: Vec<usize> = param.lazy_shape().iter().copied().collect();
-        self.index.insert(param.id, self.slots.len());
+        self.index.insert(param.id, self.params.len());
         let count: usize = shape.iter().product();
-        self.slots.push(ParamSlot { path, start: self.end, shape });
+        self.params.push(FlatParam { path, start: self.end, shape });
         self.end += count;
     }
 }
@@ -110,7 +120,7 @@ struct Reader<'a> {
 
 impl ModuleVisitor for Reader<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(range) = self.layout.place(param.id) {
+        if let Some(range) = self.layout.range(param.id) {
             copy_numbers(param.val().inner(), |i, v| self.out[range.start + i] = v);
         }
     }
@@ -124,7 +134,7 @@ struct Gatherer<'a> {
 
 impl ModuleVisitor for Gatherer<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(range) = self.layout.place(param.id)
+        if let Some(range) = self.layout.range(param.id)
             && let Some(gradient) = param.val().grad_remove(&mut self.gradients)
         {
             copy_numbers(gradient, |i, v| self.out[range.start + i] += v);
@@ -132,6 +142,7 @@ impl ModuleVisitor for Gatherer<'_> {
     }
 }
 
+/// Calls `put` with index and value of every number of a tensor.
 fn copy_numbers<const D: usize>(tensor: Tensor<D>, mut put: impl FnMut(usize, f32)) {
     for (i, v) in tensor.into_data().iter::<f32>().enumerate() {
         put(i, v);
@@ -145,9 +156,9 @@ struct Writer<'a> {
 
 impl ModuleMapper for Writer<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(range) = self.layout.place(param.id) else { return param };
+        let Some(range) = self.layout.range(param.id) else { return param };
         let values = self.values[range].to_vec();
-        // A new leaf, not an operation on the old one: each part of a batch records its own graph.
+        // A new leaf, not an operation on the old one: each shard of a batch has its own autodiff graph.
         param.map(|old| {
             let tensor = Tensor::from_data(TensorData::new(values, old.dims()), &old.device());
             tensor.set_require_grad(old.is_require_grad())
@@ -155,7 +166,7 @@ impl ModuleMapper for Writer<'_> {
     }
 }
 
-/// Adds every number of a network's parameters to a fingerprint.
+/// Adds every number of a network's float parameters to a fingerprint.
 pub fn hash_params(network: &impl Module, print: &mut Fingerprint) {
     struct ParamHasher<'a>(&'a mut Fingerprint);
     impl ModuleVisitor for ParamHasher<'_> {

@@ -1,4 +1,4 @@
-//! The run's folder: it can be written to, and its disk has space for what a training leaves there.
+//! Checks of the run's folder before a training: it can be written to, and its disk has enough space.
 
 use super::TrainError;
 use super::checkpoint;
@@ -24,7 +24,7 @@ pub fn prepare(folder: &Path) -> Result<(), TrainError> {
 pub struct SpaceNeed {
     /// The folder, which need not exist yet.
     pub folder: PathBuf,
-    /// Bytes that are still to be written.
+    /// Number of bytes that are still to be written.
     pub bytes: u64,
     /// What they are, in words.
     pub what: String,
@@ -33,7 +33,7 @@ pub struct SpaceNeed {
 }
 
 impl SpaceNeed {
-    /// The need of the checkpoints and weights of `model` in the folder `run`.
+    /// The space for checkpoints and weights of `model` in the folder `run`.
     pub fn of_weights(run: &Path, model: &impl Module) -> SpaceNeed {
         let numbers: u64 = list_params(model).iter().map(|p| p.shape.iter().product::<usize>() as u64).sum();
         let files = [checkpoint::FILE, "best.safetensors", "last.safetensors"];
@@ -46,8 +46,8 @@ impl SpaceNeed {
     }
 }
 
-/// Refuses a training whose files have no space, before anything is computed. Where the system does not tell how much
-/// space is free, it counts as enough.
+/// Refuses a training whose files do not fit on their disks, before anything is computed. A disk whose free space is
+/// unknown counts as large enough.
 ///
 /// # Errors
 /// A disk has too little free space.
@@ -60,7 +60,7 @@ pub fn file_size(path: &Path) -> u64 {
     path.metadata().map_or(0, |m| m.len())
 }
 
-/// A number of bytes in words.
+/// A number of bytes with a unit: MB or GB.
 pub fn size_text(bytes: u64) -> String {
     match bytes as f64 {
         b if b < 1e9 => format!("{:.0} MB", b / 1e6),
@@ -71,9 +71,9 @@ pub fn size_text(bytes: u64) -> String {
 /// A disk and its free space.
 #[derive(Clone, Copy)]
 struct Disk {
-    /// Tells it from other disks.
+    /// The device number, which is different for each disk.
     id: u64,
-    /// Free bytes.
+    /// Number of free bytes.
     free: u64,
 }
 
@@ -105,7 +105,7 @@ fn disk(folder: &Path) -> Option<Disk> {
     Some(Disk { id: existing.metadata().ok()?.dev(), free })
 }
 
-/// Elsewhere the standard library does not tell; writing then fails with a message of its own.
+/// The disk of a folder is unknown on other systems; a full one is reported when a file is written.
 #[cfg(not(unix))]
 fn disk(_: &Path) -> Option<Disk> {
     None

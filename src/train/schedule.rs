@@ -22,13 +22,13 @@ pub fn learning_rate(s: &ScheduleSection, step: u64, steps: u64) -> f64 {
     s.learning_rate * factor
 }
 
-/// Number of steps of the training over `samples` samples an epoch.
+/// Number of steps of a training with `samples` samples an epoch.
 pub fn total_steps(s: &ScheduleSection, samples: usize) -> u64 {
-    if s.steps > 0 { s.steps } else { (s.epochs * samples as f64 / persons_a_step(s) as f64).ceil() as u64 }
+    if s.steps > 0 { s.steps } else { (s.epochs * samples as f64 / samples_per_step(s) as f64).ceil() as u64 }
 }
 
-/// Persons that a step of the optimizer sees.
-pub fn persons_a_step(s: &ScheduleSection) -> u64 {
+/// Samples that a step of the optimizer learns from.
+pub fn samples_per_step(s: &ScheduleSection) -> u64 {
     (s.batch * s.accumulate) as u64
 }
 

@@ -1,23 +1,23 @@
 //! The training loop.
 
 use super::TrainError;
-use super::checkpoint::{self, TrainState, write_whole};
+use super::checkpoint::{self, Checkpoint, TrainState, write_whole};
 use super::config::RunSection;
 use super::events::{LogEvent, RunEvent};
 use super::log::RunLog;
 use super::meter::{LossTerms, StepMeter, StepPace, StepPosition};
 use super::optimizer::Optimizer;
 use super::run_folder;
-use super::schedule::{learning_rate, persons_a_step, total_steps};
+use super::schedule::{learning_rate, samples_per_step, total_steps};
 use super::task::{RunInfo, TrainTask};
 use super::unreadable::UnreadablePictures;
 use crate::weights::TrainingRecord;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// The weights that were best in a validation, in the run's folder.
+/// File in the run's folder: the weights with the best validation.
 const BEST: &str = "best.safetensors";
-/// The weights of the last step.
+/// File in the run's folder: the weights of the last step.
 const LAST: &str = "last.safetensors";
 
 /// What a training is given besides its settings.
@@ -56,7 +56,7 @@ impl<E: LogEvent> RunControl<'_, E> {
     }
 }
 
-/// A training on its way from the first step to the model card.
+/// A training from its first step to its model card.
 struct Trainer<'a, T: TrainTask> {
     task: T,
     info: RunInfo,
@@ -71,7 +71,7 @@ struct Trainer<'a, T: TrainTask> {
 }
 
 impl<'a, T: TrainTask> Trainer<'a, T> {
-    /// Begins, or goes on from the checkpoint in the run's folder.
+    /// Prepares the first step, or with `resume` the one after the checkpoint in the run's folder.
     fn new(
         mut task: T,
         resume: bool,
@@ -81,8 +81,9 @@ impl<'a, T: TrainTask> Trainer<'a, T> {
         let info = task.run_info();
         let (network, layout) = task.network();
         let (state, optimizer) = if resume {
-            let (state, optimizer, network) = checkpoint::load(&info.run.out, network.clone(), layout)?;
-            task.set_network(network);
+            let Checkpoint { state, optimizer, model } =
+                checkpoint::load(&info.run.out, network.clone(), layout)?;
+            task.set_network(model);
             (state, optimizer)
         } else {
             (TrainState::default(), Optimizer::new(layout.read(network)))
@@ -121,11 +122,11 @@ impl<'a, T: TrainTask> Trainer<'a, T> {
         let RunInfo { schedule, run, samples, bad_limit, .. } = &self.info;
         let rate = learning_rate(schedule, self.state.step, self.steps);
         let outcome = self.task.step(self.state.step, &self.optimizer.weights, gradient);
-        self.unreadable.take(outcome.bad, *samples, *bad_limit, |text| self.log.note(text))?;
+        self.unreadable.take(outcome.unreadable, *samples, *bad_limit, |text| self.log.note(text))?;
         let finite = |value: f64| match value.is_finite() {
             true => Ok(()),
             false => {
-                let batch = self.task.names(&outcome.samples);
+                let batch = self.task.picture_names(&outcome.samples);
                 Err(TrainError::NotFinite { step: self.state.step, loss: value, batch })
             }
         };
@@ -143,14 +144,14 @@ impl<'a, T: TrainTask> Trainer<'a, T> {
         Ok(())
     }
 
-    fn emit_step(&mut self, learning_rate: f64, gradient: f64) {
+    fn emit_step(&mut self, learning_rate: f64, gradient_norm: f64) {
         let meter = std::mem::take(&mut self.meter);
         let position = StepPosition { step: self.state.step, steps: self.steps, epoch: self.epoch() };
         let pace = StepPace {
             learning_rate,
-            gradient,
+            gradient_norm,
             milliseconds_a_step: 1e3 * meter.seconds_a_step(),
-            samples_a_second: meter.rate() * persons_a_step(&self.info.schedule) as f64,
+            samples_a_second: meter.rate() * samples_per_step(&self.info.schedule) as f64,
             waiting: meter.waiting(),
             seconds_left: meter.seconds_a_step() * (self.steps - self.state.step) as f64,
         };
@@ -160,7 +161,7 @@ impl<'a, T: TrainTask> Trainer<'a, T> {
     /// Whether the weights are to be validated after the step that was just made.
     fn validation_is_due(&self) -> bool {
         let (step, samples) = (self.state.step, self.info.samples as u64);
-        let seen = persons_a_step(&self.info.schedule);
+        let seen = samples_per_step(&self.info.schedule);
         let due = match self.info.run.val_steps {
             // An epoch has ended.
             0 => (step * seen) / samples != ((step - 1) * seen) / samples,
@@ -176,13 +177,13 @@ impl<'a, T: TrainTask> Trainer<'a, T> {
     }
 
     fn epoch(&self) -> f64 {
-        (persons_a_step(&self.info.schedule) * self.state.step) as f64 / self.info.samples as f64
+        (samples_per_step(&self.info.schedule) * self.state.step) as f64 / self.info.samples as f64
     }
 
     fn validate(&mut self) -> Result<(), TrainError> {
         let started = Instant::now();
-        let found = self.task.validate(&self.optimizer.average, self.log)?;
-        let ap = found.as_ref().map(T::ap);
+        let validation = self.task.validate(&self.optimizer.average, self.log)?;
+        let ap = validation.as_ref().map(T::ap);
         // Without a validation set the newest weights are the best known.
         let best = ap.is_none_or(|ap| self.state.best_ap.is_none_or(|before| ap > before));
         if best {
@@ -194,10 +195,10 @@ impl<'a, T: TrainTask> Trainer<'a, T> {
             self.state.without_improvement += 1;
         }
         self.state.seconds += started.elapsed().as_secs_f64();
-        if let Some(found) = &found {
-            self.log.emit(self.task.validated(self.state.step, self.epoch(), found, best));
+        if let Some(validation) = &validation {
+            self.log.emit(self.task.validation_event(self.state.step, self.epoch(), validation, best));
         }
-        self.log.log_error(self.task.write_pictures(found.as_ref()));
+        self.log.log_error(self.task.write_pictures(validation.as_ref()));
         if self.out_of_patience() && self.state.step < self.steps {
             let (n, best) = (self.state.without_improvement, self.state.best_step);
             self.log
@@ -228,7 +229,7 @@ impl<'a, T: TrainTask> Trainer<'a, T> {
 
     fn write_weights(&self, name: &str) -> Result<(), TrainError> {
         let path = self.info.run.out.join(name);
-        self.task.write(&path, &self.optimizer.average, self.record())
+        self.task.write_weights(&path, &self.optimizer.average, self.record())
     }
 
     /// Writes the last weights, measures the best ones on whole sets and writes their card.

@@ -3,18 +3,18 @@
 use super::TrainError;
 use std::collections::BTreeSet;
 
-/// Names in a message.
+/// Largest number of names in a message.
 const NAMED: usize = 5;
 
-/// Why pictures could not be decoded: each once, however often it was shown.
+/// The reasons why pictures could not be decoded: each once, however often the picture was used.
 #[derive(Default)]
 pub struct UnreadablePictures(BTreeSet<String>);
 
 impl UnreadablePictures {
-    /// Takes in the `reasons` of one step and passes the new ones to `note`.
+    /// Adds the `reasons` of one step and passes the new ones to `note`. `all` is the number of all pictures.
     ///
     /// # Errors
-    /// They are more than the part `limit` of `all`.
+    /// The share of unreadable pictures is above `limit`, 0 to 1.
     pub fn take(
         &mut self,
         reasons: Vec<String>,
@@ -31,18 +31,18 @@ impl UnreadablePictures {
     }
 }
 
-/// The first few of some names.
+/// The first few of some names, separated by semicolons.
 pub fn first_names(names: impl Iterator<Item = String>) -> String {
     names.take(NAMED).collect::<Vec<_>>().join("; ")
 }
 
-/// Refuses to go on when `bad` pictures, some of them in `names`, are more than the part `limit` of `all`.
+/// Checks how many of `all` pictures are unreadable; `names` are some of them.
 ///
 /// # Errors
-/// They are more.
-pub fn check_limit(bad: usize, all: usize, limit: f64, names: &str) -> Result<(), TrainError> {
-    if bad as f64 > limit * all as f64 {
-        return Err(TrainError::BadPictures { bad, all, names: names.into() });
+/// Their share is above `limit`, 0 to 1.
+pub fn check_limit(unreadable: usize, all: usize, limit: f64, names: &str) -> Result<(), TrainError> {
+    if unreadable as f64 > limit * all as f64 {
+        return Err(TrainError::UnreadablePictures { unreadable, all, names: names.into() });
     }
     Ok(())
 }

@@ -119,7 +119,7 @@ impl TrainCase<'_> {
             report.add(TrainRow::new(
                 self.variant,
                 ours.device(),
-                ours.way(),
+                ours.engine_name(),
                 keep,
                 kept.len(),
                 StepTimes::new(batch, &measured.ours),

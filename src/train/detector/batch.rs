@@ -3,7 +3,7 @@
 use super::config::DetectorTrainConfig;
 use crate::data::{BoxMixture, BoxSample};
 use crate::train::loader::Loader;
-use crate::train::order::SampleOrder;
+use crate::train::order::{BatchSamples, SampleOrder};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub fn batches(
     let mut order = SampleOrder::new(seed, mixture.len());
     let mixed = how.mixing_until * (steps * accumulate) as f64;
     let plan = move |number: u64| {
-        let (samples, rounds) = order.batch(number, size);
+        let BatchSamples { samples, epochs: rounds } = order.batch(number, size);
         BoxBatchPlan { samples, rounds, mixing: (number as f64) < mixed }
     };
     let make = move |plan: BoxBatchPlan| {

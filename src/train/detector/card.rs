@@ -2,7 +2,7 @@
 
 use super::events::DetectorScore;
 use crate::detect::DetectorConfig;
-use crate::train::card::history;
+use crate::train::card::provenance;
 use crate::weights::TrainingRecord;
 use std::fmt::Write;
 
@@ -18,7 +18,7 @@ pub fn model_card(
     // Writing to a String cannot fail.
     let mut line = |s: String| writeln!(text, "{s}").unwrap_or_default();
     line(format!("- Parameters: {parameters}; {:.2} GMAC at {side}x{side}", config.macs() as f64 / 1e9));
-    history(record).into_iter().for_each(&mut line);
+    provenance(record).into_iter().for_each(&mut line);
     let Some((set, score)) = measured else { return text };
     line(format!("\n## Accuracy on {set}\n"));
     line(

@@ -289,7 +289,7 @@ mod tests {
             assert!((a - b).abs() < 1e-4 * b.abs().max(1e-3), "{:?} {:?}", hand.0, recorded.0);
         }
         assert_eq!(hand.0.positives, recorded.0.positives);
-        for slot in layout.slots() {
+        for slot in layout.params() {
             let range = slot.start..slot.start + slot.shape.iter().product::<usize>();
             let (a, b) = (&hand.1[range.clone()], &recorded.1[range]);
             let size = b.iter().fold(0f32, |m, v| m.max(v.abs()));

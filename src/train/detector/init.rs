@@ -3,7 +3,7 @@
 use super::config::{DetectorModelSection, Frozen};
 use crate::detect::{self, DetectorConfig, DetectorNet};
 use crate::train::TrainError;
-use crate::train::init::{drawn, origin_of};
+use crate::train::init::{init_with_seed, origin_of};
 use burn::module::Module;
 use burn::prelude::*;
 
@@ -29,7 +29,7 @@ pub fn start(
     let (mut net, config, origin) = match &section.init {
         None => {
             let config = DetectorConfig::default();
-            (drawn(seed, device, || config.init(device)), config, String::new())
+            (init_with_seed(seed, device, || config.init(device)), config, String::new())
         }
         Some(path) => {
             let (net, info) = detect::open(path, device)?;

@@ -14,7 +14,7 @@ use crate::train::curves::{CurveSpec, write_curves};
 use crate::train::log::RunLog;
 use crate::train::meter::{StepPace, StepPosition};
 use crate::train::parameters::ParamLayout;
-use crate::train::schedule::persons_a_step;
+use crate::train::schedule::samples_per_step;
 use crate::train::task::{RunInfo, StepOutcome, TrainTask, repeated};
 use crate::train::trainer::RunControl;
 use crate::weights::{Precision, TrainingRecord};
@@ -92,7 +92,7 @@ impl TrainTask for DetectorSession {
     }
 
     fn step_event(&self, position: StepPosition, loss: DetectorLoss, pace: StepPace) -> DetectorEvent {
-        DetectorEvent::Step(DetectorStep::new(position, loss, pace, persons_a_step(&self.config.schedule)))
+        DetectorEvent::Step(DetectorStep::new(position, loss, pace, samples_per_step(&self.config.schedule)))
     }
 
     fn picture(&self, sample: usize) -> &Path {
@@ -112,7 +112,7 @@ impl TrainTask for DetectorSession {
         validation.boxes.ap
     }
 
-    fn validated(&self, step: u64, epoch: f64, found: &DetectorScore, best: bool) -> DetectorEvent {
+    fn validation_event(&self, step: u64, epoch: f64, found: &DetectorScore, best: bool) -> DetectorEvent {
         DetectorEvent::Validated { step, epoch, score: found.clone(), best }
     }
 
@@ -125,12 +125,12 @@ impl TrainTask for DetectorSession {
         vec![
             ("frozen", config.model.freeze.to_string()),
             ("learning rate", config.schedule.learning_rate.to_string()),
-            ("batch", persons_a_step(&config.schedule).to_string()),
+            ("batch", samples_per_step(&config.schedule).to_string()),
             ("seed", config.run.seed.to_string()),
         ]
     }
 
-    fn write(&self, path: &Path, weights: &[f32], record: TrainingRecord) -> Result<(), TrainError> {
+    fn write_weights(&self, path: &Path, weights: &[f32], record: TrainingRecord) -> Result<(), TrainError> {
         let info = DetectorInfo::new(self.start.config.clone(), record);
         Ok(detect::save(path, &self.trained(weights), &info, Precision::F16)?)
     }

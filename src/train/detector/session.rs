@@ -120,7 +120,7 @@ impl DetectorSession {
         for batch in given {
             outcome.loss += work.gradient(weights, &batch.shown, out);
             outcome.samples.extend(batch.samples);
-            outcome.bad.extend(batch.shown.into_iter().flat_map(|sample| sample.bad));
+            outcome.unreadable.extend(batch.shown.into_iter().flat_map(|sample| sample.bad));
         }
         self.loader = Some(loader);
         outcome

@@ -24,17 +24,17 @@ pub struct DistillWeights {
 impl DistillWeights {
     pub fn new(config: &TrainConfig) -> DistillWeights {
         let (mse, d) = (config.loss.mse, &config.distillation);
-        let taught = |weight| if d.teacher.is_some() { weight } else { 0.0 };
+        let person_weights = |weight| if d.teacher.is_some() { weight } else { 0.0 };
         DistillWeights {
             sandwich: if config.masks.sandwich { mse * config.masks.sandwich_weight } else { 0.0 },
-            heatmaps: taught(mse * d.heatmaps),
-            tokens: taught(d.tokens),
-            attention: taught(d.attention),
+            heatmaps: person_weights(mse * d.heatmaps),
+            tokens: person_weights(d.tokens),
+            attention: person_weights(d.attention),
         }
     }
 
     /// Whether a teacher's layers are looked at.
-    pub fn looks_inside(&self) -> bool {
+    pub fn needs_trace(&self) -> bool {
         self.tokens > 0.0 || self.attention > 0.0
     }
 
@@ -52,27 +52,32 @@ impl DistillWeights {
     }
 }
 
-/// `factor` times the halved squared error of `maps` to `goal`, of the persons with 1 in `taught`
+/// `factor` times the halved squared error of `maps` to `goal`, of the persons with 1 in `person_weights`
 /// [B, 1, 1, 1], and its gradient.
-pub fn squared_error(maps: &Tensor<4>, goal: Tensor<4>, taught: &Tensor<4>, factor: f64) -> (f64, Tensor<4>) {
-    let error = (maps.clone() - goal) * taught.clone();
+pub fn squared_error(
+    maps: &Tensor<4>,
+    goal: Tensor<4>,
+    person_weights: &Tensor<4>,
+    factor: f64,
+) -> (f64, Tensor<4>) {
+    let error = (maps.clone() - goal) * person_weights.clone();
     let value = f64::from(error.clone().square().sum().into_scalar::<f32>()) * 0.5 * factor;
     (value, error.mul_scalar(factor))
 }
 
 /// The terms inside the network, recorded: those of the keypoint tokens and of their attention. `trace` is
-/// the student's, `by` from [`DistillWeights::factors`], `taught` [B, 1, 1].
+/// the student's, `by` from [`DistillWeights::factors`], `person_weights` [B, 1, 1].
 pub fn autodiff_terms(
     trace: &EncoderTrace,
     lesson: &TeacherTargetsBatch,
     keep: &KeptTokens,
-    taught: &Tensor<3>,
+    person_weights: &Tensor<3>,
     by: &DistillWeights,
 ) -> Option<Tensor<1>> {
     let mut terms = Vec::new();
     for (layer, ours) in trace.keypoints.iter().enumerate() {
         if let Some(goal) = lesson.keypoints(layer) {
-            let error = (ours.clone() - goal.autodiff()) * taught.clone().autodiff();
+            let error = (ours.clone() - goal.autodiff()) * person_weights.clone().autodiff();
             terms.push(error.square().sum().mul_scalar(by.tokens));
         }
     }
@@ -81,7 +86,7 @@ pub fn autodiff_terms(
             let goal = normalised(kept(goal, keep));
             let ours = normalised(ours.clone().clamp_min(SMALLEST_SHARE));
             let ratio = goal.clone().clamp_min(SMALLEST_SHARE).log().autodiff() - ours.log();
-            let divergence = ratio * (goal * taught.clone()).autodiff();
+            let divergence = ratio * (goal * person_weights.clone()).autodiff();
             terms.push(divergence.sum().mul_scalar(by.attention));
         }
     }
@@ -125,8 +130,8 @@ mod tests {
         trace.attention.push(ours.autodiff());
         let keep = KeptTokens::per_person(&[vec![0, 3]], &device);
         let by = DistillWeights { attention: 1.0, ..DistillWeights::default() };
-        let taught = Tensor::ones([1, 1, 1], &device);
-        let terms = autodiff_terms(&trace, &lesson, &keep, &taught, &by).unwrap();
+        let person_weights = Tensor::ones([1, 1, 1], &device);
+        let terms = autodiff_terms(&trace, &lesson, &keep, &person_weights, &by).unwrap();
         f64::from(terms.inner().into_scalar::<f32>())
     }
 
@@ -146,8 +151,9 @@ mod tests {
     fn a_person_of_whom_nothing_is_known_pulls_at_nothing() {
         let device = Device::flex();
         let maps = Tensor::<4>::random([2, 3, 4, 5], Distribution::Default, &device);
-        let taught = Tensor::from_data(TensorData::new(vec![0f32, 1.0], [2, 1, 1, 1]), &device);
-        let (value, gradient) = squared_error(&maps, Tensor::zeros([2, 3, 4, 5], &device), &taught, 2.0);
+        let person_weights = Tensor::from_data(TensorData::new(vec![0f32, 1.0], [2, 1, 1, 1]), &device);
+        let (value, gradient) =
+            squared_error(&maps, Tensor::zeros([2, 3, 4, 5], &device), &person_weights, 2.0);
         let maps: Vec<f32> = maps.into_data().iter::<f32>().collect();
         let gradient: Vec<f32> = gradient.into_data().iter::<f32>().collect();
         assert!(gradient[..60].iter().all(|g| *g == 0.0));

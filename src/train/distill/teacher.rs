@@ -171,7 +171,7 @@ fn layers_of(
     student: &ModelConfig,
     by: DistillWeights,
 ) -> Result<Vec<usize>, String> {
-    if !by.looks_inside() {
+    if !by.needs_trace() {
         return Ok(Vec::new());
     }
     let off = "set distillation.tokens and distillation.attention to 0";

@@ -96,7 +96,7 @@ impl AutodiffStep<'_> {
             loss_spec: self.loss_spec,
             patches,
             targets,
-            taught: taught(targets, keep.len(), &device),
+            person_weights: person_weights(targets, keep.len(), &device),
             teacher_targets: teacher_targets.as_ref(),
             normalizer,
             distill: self.loss_spec.distill.factors(normalizer.persons, config),
@@ -132,9 +132,9 @@ impl AutodiffStep<'_> {
 }
 
 /// 1 for each person who teaches something, 0 for the others, [B, 1, 1, 1].
-fn taught(targets: &TargetBatch, batch: usize, device: &Device) -> Tensor<4> {
-    let taught: Vec<f32> = (0..batch).map(|p| f32::from(u8::from(targets.teaches(p)))).collect();
-    Tensor::<4>::from_data(TensorData::new(taught, [batch, 1, 1, 1]), device)
+fn person_weights(targets: &TargetBatch, batch: usize, device: &Device) -> Tensor<4> {
+    let person_weights: Vec<f32> = (0..batch).map(|p| f32::from(u8::from(targets.has_targets(p)))).collect();
+    Tensor::<4>::from_data(TensorData::new(person_weights, [batch, 1, 1, 1]), device)
 }
 
 /// What the passes of a batch share.
@@ -143,7 +143,7 @@ struct AutodiffPass<'a> {
     loss_spec: &'a LossSpec,
     patches: Tensor<3>,
     targets: &'a TargetBatch,
-    taught: Tensor<4>,
+    person_weights: Tensor<4>,
     teacher_targets: Option<&'a TeacherTargetsBatch>,
     normalizer: LossNormalizer,
     /// Factors of the distillation's sums.
@@ -159,9 +159,9 @@ impl AutodiffPass<'_> {
         full: Option<&Tensor<4>>,
         loss: &mut PoseLoss,
     ) -> (Tensor<1>, Tensor<4>) {
-        let AutodiffPass { model, taught, distill, .. } = self;
+        let AutodiffPass { model, person_weights, distill, .. } = self;
         let mut trace = EncoderTrace::new(model.config().joints, distill.attention > 0.0);
-        let maps = if distill.looks_inside() {
+        let maps = if distill.needs_trace() {
             model.forward_patches_traced(self.patches.clone(), kept, &mut trace)
         } else {
             model.forward_patches(self.patches.clone(), kept)
@@ -171,20 +171,21 @@ impl AutodiffPass<'_> {
             loss_and_gradient(drawn.clone(), self.targets, self.normalizer, &self.loss_spec.loss);
         *loss += truth;
         if let Some(full) = full {
-            let (value, more) = squared_error(&drawn, full.clone(), taught, distill.sandwich);
+            let (value, more) = squared_error(&drawn, full.clone(), person_weights, distill.sandwich);
             loss.sandwich += value;
             gradient = gradient + more;
         }
         if let Some(goal) = self.teacher_targets.and_then(TeacherTargetsBatch::maps) {
-            let (value, more) = squared_error(&drawn, goal, taught, distill.heatmaps);
+            let (value, more) = squared_error(&drawn, goal, person_weights, distill.heatmaps);
             loss.teacher += value;
             gradient = gradient + more;
         }
         // The sum of maps x gradient has exactly that gradient with respect to the maps.
         let mut sum = (maps * gradient.autodiff()).sum();
-        let batch = taught.dims()[0];
-        let taught = taught.clone().reshape([batch, 1, 1]);
-        let inside = self.teacher_targets.and_then(|t| autodiff_terms(&trace, t, kept, &taught, distill));
+        let batch = person_weights.dims()[0];
+        let person_weights = person_weights.clone().reshape([batch, 1, 1]);
+        let inside =
+            self.teacher_targets.and_then(|t| autodiff_terms(&trace, t, kept, &person_weights, distill));
         if let Some(inside) = inside {
             loss.teacher += f64::from(inside.clone().inner().into_scalar::<f32>());
             sum = sum + inside;

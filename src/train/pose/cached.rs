@@ -74,7 +74,7 @@ impl BatchPlan {
     /// Of one set for each draw of the crops, the one that sample `p` of the batch takes: every pass over the
     /// data takes the next.
     pub fn set<'a>(&self, sets: &'a [CachedSet], p: usize) -> &'a CachedSet {
-        &sets[self.rounds[p] as usize % sets.len()]
+        &sets[self.epochs[p] as usize % sets.len()]
     }
 
     /// Targets of the batch, for heatmaps of `hw` cells (height, width).

@@ -1,7 +1,7 @@
 //! The model card: what weights are made of and how good they are, in Markdown.
 
 use crate::eval::set::SetScore;
-use crate::train::card::history;
+use crate::train::card::provenance;
 use crate::weights::TrainingRecord;
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ pub fn model_card(network: &str, parameters: usize, record: &TrainingRecord, row
     // Writing to a String cannot fail.
     let mut line = |s: String| writeln!(text, "{s}").unwrap_or_default();
     line(format!("- Parameters: {parameters}"));
-    history(record).into_iter().for_each(&mut line);
+    provenance(record).into_iter().for_each(&mut line);
     line("\n## Accuracy\n".into());
     line("Ground-truth boxes, progressive mask, no flip test, DARK decoding. OKS AP as pycocotools computes it; PCK at a part of the box's longer side.\n".into());
     line("| set | persons | kept | AP | AP50 | AP75 | AR | PCK@0.1 | PCK@0.2 |".into());

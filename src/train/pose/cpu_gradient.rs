@@ -60,7 +60,7 @@ impl CpuGradient {
                 shard.gradient.resize(weights.len(), 0.0);
                 let mut sum = PoseLoss::default();
                 for p in (s * part..(s + 1) * part).take_while(|p| *p < plan.samples.len()) {
-                    if targets.teaches(p) {
+                    if targets.has_targets(p) {
                         sum += context.person(p, shard);
                     }
                 }
@@ -248,14 +248,14 @@ mod tests {
             CachedSet { teacher_targets: Some(TeacherTargetsCache::new(teacher_targets, shape)), ..set };
         let keep = [[0, 7, 33, 100, 255], [1, 2, 3, 4, 5], [9, 80, 90, 99, 200], [10, 20, 30, 40, 50]];
         let keep = keep.map(|k| k.to_vec()).to_vec();
-        let plan = BatchPlan { step: 0, samples: vec![2, 0, 3, 1], rounds: vec![0; PERSONS], keep };
+        let plan = BatchPlan { step: 0, samples: vec![2, 0, 3, 1], epochs: vec![0; PERSONS], keep };
         Scene { model, layout, weights, sets: vec![set], plan, _folder: folder }
     }
 
     impl Scene {
         fn by_hand(&self, config: &TrainConfig) -> (PoseLoss, Vec<f32>) {
             let shape = self.model.config();
-            let network = CpuNetwork::new(self.layout.slots(), shape).unwrap();
+            let network = CpuNetwork::new(self.layout.params(), shape).unwrap();
             let loss_spec = LossSpec::new(config, shape.grid);
             let mut gradient = vec![0.0; self.layout.count()];
             let mut steps = CpuGradient::new(network, 2, shape.clone());
@@ -281,12 +281,16 @@ mod tests {
             for (a, b) in terms(hand).into_iter().zip(terms(autodiff)) {
                 assert!((a - b).abs() <= 1e-4 * b.abs(), "{hand:?} {autodiff:?}");
             }
-            for slot in self.layout.slots().iter().filter(|s| !s.path.starts_with("backbone.")) {
-                let range = slot.start..slot.start + slot.shape.iter().product::<usize>();
+            for param in self.layout.params().iter().filter(|s| !s.path.starts_with("backbone.")) {
+                let range = param.range();
                 let (a, b) = (&by_hand[range.clone()], &recorded[range]);
                 let size = b.iter().fold(0f32, |m, v| m.max(v.abs()));
                 let off = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
-                assert!(off <= 2e-3 * size + 1e-6, "{}: off by {off} where the largest is {size}", slot.path);
+                assert!(
+                    off <= 2e-3 * size + 1e-6,
+                    "{}: off by {off} where the largest is {size}",
+                    param.path
+                );
             }
             hand
         }

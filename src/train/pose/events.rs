@@ -130,7 +130,7 @@ mod tests {
         let loss = PoseLoss { mse: 1.0, cross_entropy: 2.5, sandwich: 0.0, teacher: 0.25 };
         let pace = StepPace {
             learning_rate: 0.001,
-            gradient: 0.5,
+            gradient_norm: 0.5,
             milliseconds_a_step: 100.0,
             samples_a_second: 320.0,
             waiting: 0.0,

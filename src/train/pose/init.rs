@@ -6,7 +6,7 @@ use crate::model::{BackboneKind, ModelConfig, TmPose, fill_params, scale_and_shi
 use crate::pose::Skeleton;
 use crate::train::TrainError;
 use crate::train::config::ModelSection;
-use crate::train::init::{PP_TINYPOSE, drawn, origin_of};
+use crate::train::init::{PP_TINYPOSE, init_with_seed, origin_of};
 use crate::weights::{self, ImportOptions};
 use burn::module::Module;
 use burn::prelude::*;
@@ -34,7 +34,7 @@ pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Resu
     if section.depth > 0 {
         config.depth = section.depth;
     }
-    let fresh = drawn(seed, device, || config.init(device));
+    let fresh = init_with_seed(seed, device, || config.init(device));
     let (mut model, origin, fresh) = match &section.init {
         None => (fresh, String::new(), true),
         Some(path) => from_file(path, section, &config, &skeleton, fresh, device)?,

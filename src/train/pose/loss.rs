@@ -55,7 +55,7 @@ impl TargetBatch {
 
     /// Whether anything is to be learnt from person `p`: a picture that cannot be decoded has no joint
     /// with a weight, nor has a crop that shows none.
-    pub fn teaches(&self, p: usize) -> bool {
+    pub fn has_targets(&self, p: usize) -> bool {
         self.weights[p * self.joints..(p + 1) * self.joints].iter().any(|w| *w > 0.0)
     }
 

@@ -14,7 +14,7 @@ pub struct PictureBatch {
     pub pixels: Vec<f32>,
     pub joints: Vec<Vec<[f32; 3]>>,
     /// Why pictures could not be decoded.
-    pub bad: Vec<String>,
+    pub unreadable: Vec<String>,
 }
 
 impl Loader<PictureBatch> {
@@ -43,21 +43,21 @@ fn batch(samples: &CropDataset, plan: BatchPlan) -> PictureBatch {
     let made: Vec<One> = plan
         .samples
         .par_iter()
-        .zip(&plan.rounds)
-        .map(|(&index, &round)| {
-            let sample = samples.draw(index, round);
+        .zip(&plan.epochs)
+        .map(|(&index, &epoch)| {
+            let sample = samples.draw(index, epoch);
             (samples.pixels(index, &sample), samples.joints(index, &sample))
         })
         .collect();
     let size = 3 * samples.input.area();
-    let mut batch = PictureBatch { pixels: Vec::new(), joints: Vec::new(), bad: Vec::new(), plan };
+    let mut batch = PictureBatch { pixels: Vec::new(), joints: Vec::new(), unreadable: Vec::new(), plan };
     for (pixels, mut joints) in made {
         match pixels {
             Ok(pixels) => batch.pixels.extend(pixels),
             Err(error) => {
                 batch.pixels.resize(batch.pixels.len() + size, 0.0);
                 joints.iter_mut().for_each(|j| j[2] = 0.0);
-                batch.bad.push(error.to_string());
+                batch.unreadable.push(error.to_string());
             }
         }
         batch.joints.push(joints);

@@ -4,7 +4,7 @@
 use crate::data::generator;
 use crate::model::{KeepRatio, MaskKind, keep_count, kept_tokens};
 use crate::train::config::MaskSection;
-use crate::train::order::SampleOrder;
+use crate::train::order::{BatchSamples, SampleOrder};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
@@ -19,7 +19,7 @@ pub struct BatchPlan {
     /// Numbers of the samples.
     pub samples: Vec<usize>,
     /// For each sample how many passes over the data came before; a fresh crop is drawn for each.
-    pub rounds: Vec<u64>,
+    pub epochs: Vec<u64>,
     /// Kept tokens of each sample, ascending; all of one length.
     pub keep: Vec<Vec<usize>>,
 }
@@ -27,11 +27,11 @@ pub struct BatchPlan {
 impl BatchPlan {
     /// Several batches as one.
     pub fn joined(plans: Vec<BatchPlan>) -> BatchPlan {
-        let mut all = BatchPlan { step: 0, samples: Vec::new(), rounds: Vec::new(), keep: Vec::new() };
+        let mut all = BatchPlan { step: 0, samples: Vec::new(), epochs: Vec::new(), keep: Vec::new() };
         all.step = plans.first().map_or(0, |plan| plan.step);
         for plan in plans {
             all.samples.extend(plan.samples);
-            all.rounds.extend(plan.rounds);
+            all.epochs.extend(plan.epochs);
             all.keep.extend(plan.keep);
         }
         all
@@ -66,8 +66,8 @@ impl BatchPlanner {
 
     /// Batch number `step`.
     pub fn plan(&mut self, step: u64) -> BatchPlan {
-        let (samples, rounds) = self.order.batch(step, self.batch);
-        BatchPlan { step, keep: self.masks(step), samples, rounds }
+        let BatchSamples { samples, epochs } = self.order.batch(step, self.batch);
+        BatchPlan { step, keep: self.masks(step), samples, epochs }
     }
 
     fn masks(&self, step: u64) -> Vec<Vec<usize>> {
@@ -121,7 +121,7 @@ mod tests {
         let mut seen: Vec<usize> = (0..5).flat_map(|s| p.plan(s).samples).take(25).collect();
         seen.sort_unstable();
         assert_eq!(seen, (0..25).collect::<Vec<_>>());
-        assert_eq!(p.plan(2).rounds, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
+        assert_eq!(p.plan(2).epochs, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl TrainTask for PoseSession {
         validation.score.ap
     }
 
-    fn validated(&self, step: u64, epoch: f64, found: &PoseValidation, best: bool) -> PoseEvent {
+    fn validation_event(&self, step: u64, epoch: f64, found: &PoseValidation, best: bool) -> PoseEvent {
         let keep_ratio = self.config.masks.validation.get();
         PoseEvent::Validated { step, epoch, keep_ratio, score: found.score.clone(), best }
     }
@@ -154,7 +154,7 @@ impl TrainTask for PoseSession {
         notes
     }
 
-    fn write(&self, path: &Path, weights: &[f32], record: TrainingRecord) -> Result<(), TrainError> {
+    fn write_weights(&self, path: &Path, weights: &[f32], record: TrainingRecord) -> Result<(), TrainError> {
         let model = self.trained(weights);
         let info = WeightsInfo::new(model.config().clone(), self.samples.skeleton.clone(), record);
         Ok(weights::save(path, &model, &info, Precision::F16)?)

@@ -53,7 +53,7 @@ impl PoseEngine {
         device: &ComputeDevice,
         run: &RunSection,
     ) -> PoseEngine {
-        match CpuNetwork::new(layout.slots(), shape) {
+        match CpuNetwork::new(layout.params(), shape) {
             Ok(network) if !device.is_gpu() => {
                 let gradient = CpuGradient::new(network, shard_count(run), shape.clone());
                 PoseEngine::Cpu(Box::new(gradient), sets)
@@ -193,7 +193,7 @@ impl PoseSession {
                 let targets: Vec<TargetBatch> = batches.iter().map(|b| b.targets(hw, sigma)).collect();
                 for batch in &mut batches {
                     outcome.samples.extend(&batch.plan.samples);
-                    outcome.bad.append(&mut batch.bad);
+                    outcome.unreadable.append(&mut batch.unreadable);
                 }
                 self.model = self.layout.write(self.model.clone(), weights);
                 outcome.loss = self.picture_gradient(batches, &targets, gradient);

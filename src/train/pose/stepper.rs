@@ -58,14 +58,14 @@ impl Stepper {
         let time = begun.elapsed().saturating_sub(outcome.waited);
         let loss = outcome.loss.sum();
         if !(loss.is_finite() && length.is_finite()) {
-            let batch = session.names(&outcome.samples);
+            let batch = session.picture_names(&outcome.samples);
             return Err(TrainError::NotFinite { step: number, loss, batch });
         }
         Ok(TimedStep { loss, time })
     }
 
     /// How gradients are computed, in words.
-    pub fn way(&self) -> &'static str {
+    pub fn engine_name(&self) -> &'static str {
         self.session.engine_name()
     }
 

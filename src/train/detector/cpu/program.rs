@@ -230,7 +230,7 @@ impl Builder<'_> {
         let weight = self.program.size..self.program.size + outputs * inputs * kernel * kernel;
         let bias = weight.end..weight.end + outputs;
         self.program.size = bias.end;
-        let place = |id| self.layout.place(id).map(|range| range.start);
+        let place = |id| self.layout.range(id).map(|range| range.start);
         let trained = place(layer.weight.id).zip(layer.bias.as_ref().and_then(|b| place(b.id)));
         let inputs = if depthwise { outputs } else { inputs };
         let stride = layer.stride[0];

@@ -1,7 +1,7 @@
 //! Where the numbers of each layer lie in the flat vector of weights.
 
 use crate::model::{ModelConfig, sine_positions};
-use crate::train::parameters::ParamSlot;
+use crate::train::parameters::FlatParam;
 use std::ops::Range;
 
 /// Why a model cannot be trained by hand-written passes; autodiff can.
@@ -64,17 +64,17 @@ pub struct CpuNetwork {
 }
 
 impl CpuNetwork {
-    /// Finds every layer of a network of form `config` among `slots`.
+    /// Finds every layer of a network of form `config` among `params`.
     ///
     /// # Errors
     /// For a network of another form: several chained transformers, or a single-layer head.
-    pub fn new(slots: &[ParamSlot], config: &ModelConfig) -> Result<CpuNetwork, CpuNetworkError> {
-        let find = |path: String| slots.iter().find(|s| s.path == path).ok_or(CpuNetworkError::Missing(path));
-        let range = |s: &ParamSlot| s.start..s.start + s.shape.iter().product::<usize>();
+    pub fn new(params: &[FlatParam], config: &ModelConfig) -> Result<CpuNetwork, CpuNetworkError> {
+        let find =
+            |path: String| params.iter().find(|s| s.path == path).ok_or(CpuNetworkError::Missing(path));
         let norm = |path: &str| -> Result<NormParams, CpuNetworkError> {
             Ok(NormParams {
-                gamma: range(find(format!("{path}.gamma"))?),
-                beta: range(find(format!("{path}.beta"))?),
+                gamma: find(format!("{path}.gamma"))?.range(),
+                beta: find(format!("{path}.beta"))?.range(),
             })
         };
         let line = |path: &str| -> Result<LinearParams, CpuNetworkError> {
@@ -82,14 +82,14 @@ impl CpuNetwork {
             let &[inputs, outputs] = weight.shape.as_slice() else {
                 return Err(CpuNetworkError::Unsupported("a linear layer's weight has split_two dimensions"));
             };
-            let bias = find(format!("{path}.bias")).map(range).unwrap_or(0..0);
-            Ok(LinearParams { weight: range(weight), bias, inputs, outputs })
+            let bias = find(format!("{path}.bias")).map(FlatParam::range).unwrap_or(0..0);
+            Ok(LinearParams { weight: weight.range(), bias, inputs, outputs })
         };
-        if slots.iter().any(|s| s.path.starts_with("encoders.1.")) {
+        if params.iter().any(|s| s.path.starts_with("encoders.1.")) {
             return Err(CpuNetworkError::Unsupported("chained transformers are trained through autodiff"));
         }
         let mut blocks = Vec::new();
-        while slots.iter().any(|s| s.path == format!("encoders.0.layers.{}.qkv.weight", blocks.len())) {
+        while params.iter().any(|s| s.path == format!("encoders.0.layers.{}.qkv.weight", blocks.len())) {
             let at = |part: &str| format!("encoders.0.layers.{}.{part}", blocks.len());
             let block = BlockParams {
                 norm1: norm(&at("norm1"))?,
@@ -112,7 +112,7 @@ impl CpuNetwork {
             patch: line("patch")?,
             feature_head: if config.feature_head { Some(line("feature_head")?) } else { None },
             cells: cells(config),
-            keypoint_token: range(token),
+            keypoint_token: token.range(),
             blocks,
             head_norm1: norm("head.norm1")?,
             head_fc1: line("head.fc1")?,
