@@ -17,21 +17,13 @@ define_settings! {
         pub recipe: Recipe = Recipe::Modern,
     }
     sections {
-        /// Which network, and where it starts.
         pub model: ModelSection = ModelSection::default(),
-        /// What is trained and validated on.
         pub data: DataSection = DataSection::default(),
-        /// How much the crops vary.
         pub augmentation: Augmentation = Augmentation::default(),
-        /// What is minimised.
         pub loss: LossSection = LossSection::default(),
-        /// What is learned from a teacher.
         pub distillation: DistillationSection = DistillationSection::default(),
-        /// Which visual tokens a step keeps.
         pub masks: MaskSection = MaskSection::default(),
-        /// Steps, learning rate, averages.
         pub schedule: ScheduleSection = ScheduleSection::default(),
-        /// Where it is written, and how often.
         pub run: RunSection = RunSection::default(),
     }
 }
@@ -94,7 +86,6 @@ define_settings! {
         pub cache: Option<PathBuf> = None,
     }
     sections {
-        /// Which teacher labels are used.
         pub teacher: TeacherRules = TeacherRules::default(),
     }
 }

@@ -12,15 +12,10 @@ define_settings! {
     /// A whole training of a detector. Every field has a default, so a file names only what differs.
     pub struct DetectorTrainConfig {}
     sections {
-        /// Where the network starts.
         pub model: DetectorModelSection = DetectorModelSection::default(),
-        /// What is trained and validated on.
         pub data: DetectorDataSection = DetectorDataSection::default(),
-        /// How much the pictures vary.
         pub augmentation: BoxAugmentation = BoxAugmentation::default(),
-        /// What is minimised.
         pub loss: DetectorLossSection = DetectorLossSection::default(),
-        /// Steps, learning rate, averages.
         pub schedule: ScheduleSection = ScheduleSection {
             epochs: 12.0,
             batch: 16,
@@ -33,7 +28,6 @@ define_settings! {
             ema: 0.999,
             ..ScheduleSection::default()
         },
-        /// Where it is written, and how often.
         pub run: RunSection = RunSection { out: "runs/detector".into(), ..RunSection::default() },
     }
 }
