@@ -1,4 +1,4 @@
-//! What a bug report needs to say, as JSON: versions, device, source, settings and measurements.
+//! The report for a bug report, as JSON: versions, device, source, settings and measurements.
 
 use super::state::State;
 use crate::live::{

@@ -3,10 +3,10 @@
 mod published;
 mod report;
 
-use super::eval::progress_bar;
+use super::command_line::command_line;
 use super::mannequin_sets::path_to_evaluate_on;
 use super::model_args::ModelArgs;
-use super::output::write_file;
+use super::output::{progress_bar, write_file};
 use crate::data::{CropDataset, PoseSet, SetSource, read_image};
 use crate::eval::ablation::{AblationSetting, SeedStats, ablation_settings};
 use crate::eval::set::plain_samples;
@@ -94,7 +94,7 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
     let rows = rows.map(|((cell, scores), ms)| row(&info.config, cell, &scores, ms, args.flip_test));
     let report = AblationReport {
         version: env!("CARGO_PKG_VERSION"),
-        command: super::train::command_line(std::env::args()),
+        command: command_line(std::env::args()),
         weights: args.model.weights_file()?.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         network: format!(
             "{}, {} layers, {}",

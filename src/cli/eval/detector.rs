@@ -1,8 +1,8 @@
 //! `tmpose eval detector`: how good a person detector's boxes are on an annotated set.
 
-use super::{SetNotes, progress_bar};
-use crate::cli::output::{fraction, markdown_table, write_file};
-use crate::cli::train::command_line;
+use super::SetNotes;
+use crate::cli::command_line::command_line;
+use crate::cli::output::{fraction, markdown_table, progress_bar, write_file};
 use crate::data::BoxSet;
 use crate::detect::{self, DetectSettings, Detector, DetectorConfig, DetectorNet};
 use crate::eval::detector::{find_people, score};
