@@ -20,13 +20,13 @@ impl CpuNetwork {
         maps: Option<&mut Vec<f32>>,
         workspace: &mut Workspace,
     ) -> PoseLoss {
-        self.forward(w, input.patches, input.feature, input.keep, workspace);
+        self.forward(w, input.patches, input.feature, input.kept, workspace);
         if let Some(maps) = maps {
             maps.clear();
             maps.extend_from_slice(&workspace.maps);
         }
         let mut loss = self.map_losses(input, factors, workspace);
-        loss.teacher += self.distill_inside(input, factors, workspace);
+        loss.teacher += self.distill_layers(input, factors, workspace);
         self.backward(w, g, input, workspace);
         loss
     }
@@ -38,10 +38,10 @@ impl CpuNetwork {
         w: &[f32],
         patches: &[f32],
         feature: &[f32],
-        keep: &[usize],
+        kept: &[usize],
         workspace: &'r mut Workspace,
     ) -> &'r [f32] {
-        self.forward(w, patches, feature, keep, workspace);
+        self.forward(w, patches, feature, kept, workspace);
         &workspace.maps
     }
 
@@ -50,17 +50,17 @@ impl CpuNetwork {
         w: &[f32],
         patches: &[f32],
         feature: &[f32],
-        keep: &[usize],
+        kept: &[usize],
         workspace: &mut Workspace,
     ) {
-        let (joints, all) = (self.joints, self.joints + keep.len());
+        let (joints, all) = (self.joints, self.joints + kept.len());
         let Workspace { x, blocks, scratch, .. } = workspace;
-        self.embed(w, patches, keep, x);
+        self.embed(w, patches, kept, x);
         blocks.resize_with(self.blocks.len(), BlockTrace::default);
         let last = self.blocks.len() - 1;
         for (i, (block, trace)) in self.blocks.iter().zip(blocks).enumerate() {
             if i > 0 {
-                self.add_positions(keep, x);
+                self.add_positions(kept, x);
             }
             // Nothing reads the visual rows of the last block.
             let rows = BlockRows { all, queries: if i == last { joints } else { all } };
@@ -73,20 +73,20 @@ impl CpuNetwork {
     }
 
     /// The tokens in front of the first block, keypoints first.
-    fn embed(&self, w: &[f32], patches: &[f32], keep: &[usize], x: &mut Vec<f32>) {
-        let (d, joints, kept) = (self.dim, self.joints, keep.len());
-        grow(x, (joints + kept) * d);
+    fn embed(&self, w: &[f32], patches: &[f32], kept: &[usize], x: &mut Vec<f32>) {
+        let (d, joints, count) = (self.dim, self.joints, kept.len());
+        grow(x, (joints + count) * d);
         x[..joints * d].copy_from_slice(&w[self.keypoint_token.clone()]);
-        let patches = Mat::new(patches, kept, self.patch.inputs, self.patch.inputs);
+        let patches = Mat::new(patches, count, self.patch.inputs, self.patch.inputs);
         multiply(patches, self.patch.matrix(w), &mut x[joints * d..], d, OutputMode::Replace);
         kernels::add_bias(&mut x[joints * d..], &w[self.patch.bias.clone()]);
-        self.add_positions(keep, x);
+        self.add_positions(kept, x);
     }
 
-    /// Adds the position of each kept token to its row.
-    fn add_positions(&self, keep: &[usize], x: &mut [f32]) {
+    /// Adds the position of each count token to its row.
+    fn add_positions(&self, kept: &[usize], x: &mut [f32]) {
         let d = self.dim;
-        for (row, &token) in x[self.joints * d..].chunks_exact_mut(d).zip(keep) {
+        for (row, &token) in x[self.joints * d..].chunks_exact_mut(d).zip(kept) {
             kernels::add(row, &self.positions[token * d..(token + 1) * d]);
         }
     }
@@ -164,7 +164,7 @@ impl CpuNetwork {
 
     fn backward(&self, w: &[f32], g: &mut [f32], input: &PassInput, workspace: &mut Workspace) {
         let (d, joints) = (self.dim, self.joints);
-        let all = joints + input.keep.len();
+        let all = joints + input.kept.len();
         if let Some(head) = &self.feature_head {
             self.feature_head_backward(g, head, input.feature, workspace);
         }
