@@ -9,7 +9,7 @@ use crate::train::distill::MIN_ATTENTION;
 use crate::train::pose::loss::PoseLoss;
 
 impl CpuNetwork {
-    /// The terms on the heatmaps; replaces these by the gradient of the loss.
+    /// The terms of the heatmaps; replaces the heatmaps by the gradient of the loss.
     pub(super) fn map_losses(
         &self,
         input: &PassInput,
@@ -56,7 +56,7 @@ impl CpuNetwork {
         sums
     }
 
-    /// The terms on keypoint tokens and their attention; leaves the gradients in the traces.
+    /// The sum of the terms of keypoint tokens and their attention; their gradients are kept in the traces of the blocks.
     pub(super) fn distill_layers(
         &self,
         input: &PassInput,
@@ -88,8 +88,8 @@ impl CpuNetwork {
         sum
     }
 
-    /// `factor` times KL(target || ours) of each keypoint's attention to the kept tokens, both made to sum
-    /// to 1 over these. `target` is [J, N].
+    /// `factor` times the Kullback-Leibler divergence KL(target || ours) of each keypoint token's attention to the kept
+    /// tokens, both divided by their sums over these. `target` is [J, N].
     fn distill_attention(&self, target: &[f32], kept: &[usize], factor: f32, trace: &mut BlockTrace) -> f64 {
         let (joints, count) = (self.joints, kept.len());
         let n = joints + count;
@@ -102,16 +102,16 @@ impl CpuNetwork {
             for attention in trace.attention.chunks_exact(head) {
                 kernels::add(&mut ours, &attention[row..row + count]);
             }
-            let sum_of_ours = ours.iter().sum::<f32>().max(MIN_ATTENTION);
+            let our_sum = ours.iter().sum::<f32>().max(MIN_ATTENTION);
             let target_sum = kept.iter().map(|&t| target[t]).sum::<f32>().max(MIN_ATTENTION);
             for (a, &token) in ours.iter().zip(kept) {
-                let (a, wanted) = (a.max(MIN_ATTENTION), target[token] / target_sum);
-                if wanted > 0.0 {
-                    sum += f64::from(factor * wanted) * f64::from((wanted * sum_of_ours / a).ln());
+                let (a, share) = (a.max(MIN_ATTENTION), target[token] / target_sum);
+                if share > 0.0 {
+                    sum += f64::from(factor * share) * f64::from((share * our_sum / a).ln());
                 }
-                // With respect to one head's share: the sum over the heads takes the place of their mean,
-                // which a ratio of sums does not notice.
-                trace.attention_gradient.push(factor * (1.0 / sum_of_ours - wanted / a));
+                // With respect to the attention of one head. `ours` is the sum over the heads, not their mean, which
+                // is the same once it is divided by its own sum.
+                trace.attention_gradient.push(factor * (1.0 / our_sum - share / a));
             }
         }
         sum

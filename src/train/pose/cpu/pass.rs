@@ -1,4 +1,4 @@
-//! One person's forward and backward pass.
+//! The forward and backward pass of one person.
 
 use super::input::{LossFactors, PassInput};
 use super::kernels;
@@ -45,6 +45,7 @@ impl CpuNetwork {
         &workspace.maps
     }
 
+    /// Computes the heatmaps of a person; everything that the backward pass reads stays in `workspace`.
     fn forward(
         &self,
         w: &[f32],
@@ -91,6 +92,7 @@ impl CpuNetwork {
         }
     }
 
+    /// One block: replaces the rows `x` by those behind it; `trace` keeps what the backward pass reads.
     fn block_forward(
         &self,
         w: &[f32],
@@ -120,6 +122,7 @@ impl CpuNetwork {
         trace.keypoints.extend_from_slice(&x[..self.joints * d]);
     }
 
+    /// The heatmaps of the keypoint rows.
     fn head_forward(&self, w: &[f32], workspace: &mut Workspace) {
         let Workspace { x, head1, head_hidden, head2, maps, .. } = workspace;
         head1.forward(w, &self.head_norm1, x);
@@ -130,12 +133,12 @@ impl CpuNetwork {
         kernels::add_bias(maps, &w[self.head_fc2.bias.clone()]);
     }
 
-    /// Adds the maps that the feature itself draws.
+    /// Adds the heatmaps of the feature head.
     fn add_feature_maps(&self, w: &[f32], head: &LinearParams, feature: &[f32], workspace: &mut Workspace) {
         head.forward(w, feature, &mut workspace.scratch);
         let (joints, cells) = (self.joints, self.cells.len());
-        for (drawn, &cell) in workspace.scratch.chunks_exact(joints).zip(&self.cells) {
-            for (j, v) in drawn.iter().enumerate() {
+        for (cell_maps, &cell) in workspace.scratch.chunks_exact(joints).zip(&self.cells) {
+            for (j, v) in cell_maps.iter().enumerate() {
                 workspace.maps[j * cells + cell] += v;
             }
         }
@@ -144,7 +147,7 @@ impl CpuNetwork {
         }
     }
 
-    /// Gradient of [`CpuNetwork::add_feature_maps`]; the feature's own is not needed.
+    /// Gradient of [`CpuNetwork::add_feature_maps`]; that of the feature is not needed, since the backbone is frozen.
     fn feature_head_backward(
         &self,
         g: &mut [f32],
@@ -154,14 +157,15 @@ impl CpuNetwork {
     ) {
         let (joints, cells) = (self.joints, self.cells.len());
         grow(&mut workspace.scratch, joints * cells);
-        for (drawn, &cell) in workspace.scratch.chunks_exact_mut(joints).zip(&self.cells) {
-            for (j, v) in drawn.iter_mut().enumerate() {
+        for (cell_maps, &cell) in workspace.scratch.chunks_exact_mut(joints).zip(&self.cells) {
+            for (j, v) in cell_maps.iter_mut().enumerate() {
                 *v = workspace.maps[j * cells + cell];
             }
         }
         head.gather(g, feature, &workspace.scratch);
     }
 
+    /// Adds the gradient of the weights to `g`, from that of the heatmaps and the distillation in `workspace`.
     fn backward(&self, w: &[f32], g: &mut [f32], input: &PassInput, workspace: &mut Workspace) {
         let (d, joints) = (self.dim, self.joints);
         let all = joints + input.kept.len();
@@ -179,7 +183,7 @@ impl CpuNetwork {
         self.patch.gather(g, input.patches, &gradients.dx[joints * d..]);
     }
 
-    /// From the gradient of the heatmaps to that of the keypoint rows behind the last block.
+    /// From the gradient of the heatmaps computes that of the keypoint rows behind the last block.
     fn head_backward(&self, w: &[f32], g: &mut [f32], workspace: &mut Workspace) {
         let Workspace { head1, head_hidden, head2, maps, gradients, .. } = workspace;
         let GradientBuffers { dx, dwide, dnarrow, .. } = gradients;
@@ -193,7 +197,7 @@ impl CpuNetwork {
         head1.backward(w, g, &self.head_norm1, dwide, dx);
     }
 
-    /// From the gradient of the rows behind a block to that of the rows in front of it.
+    /// From the gradient of the rows behind a block computes that of the rows in front of it.
     fn block_backward(
         &self,
         w: &[f32],
