@@ -106,7 +106,7 @@ impl TrainTask for PoseSession {
     }
 
     fn picture(&self, sample: usize) -> &Path {
-        &self.samples.person(sample).2.path
+        &self.samples.image(sample).path
     }
 
     fn validate(
