@@ -1,4 +1,4 @@
-//! Carries actions out: the one place that changes pipeline, dialogs, threads and state on behalf of a panel, a
+//! Carries out actions: the only place that changes pipeline, dialogs, threads and state on behalf of a panel, a
 //! command or a file dialog.
 
 use super::actions::{AppAction, DialogPurpose};

@@ -17,6 +17,7 @@ mod launch;
 mod overlay;
 mod panels;
 mod report;
+mod sentence;
 mod services;
 mod state;
 mod theme;

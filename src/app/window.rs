@@ -12,7 +12,7 @@ use egui::{Context, Ui, ViewportCommand};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The window looks this often at a source that is to play.
+/// Time from one repaint to the next while a source plays but sends nothing.
 const IDLE_REPAINT: Duration = Duration::from_millis(500);
 
 /// Shown when the system has no file dialog.

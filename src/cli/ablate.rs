@@ -3,10 +3,10 @@
 mod published;
 mod report;
 
-use super::eval::progress_bar;
+use super::command_line::command_line;
 use super::mannequin_sets::path_to_evaluate_on;
 use super::model_args::ModelArgs;
-use super::output::write_file;
+use super::output::{progress_bar, write_file};
 use crate::data::{CropDataset, PoseSet, SetSource, read_image};
 use crate::eval::ablation::{AblationSetting, SeedStats, ablation_settings};
 use crate::eval::set::plain_samples;
@@ -73,7 +73,7 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
     let mut estimator = args.model.estimator()?;
     let info = estimator.info().clone();
     let set = PoseSet::open(&path_to_evaluate_on(&args.data)?, "val", &info.skeleton)?;
-    let title = set.title();
+    let title = set.title.clone();
     let left_out = set.report.summary();
     if !left_out.is_empty() {
         eprintln!("{title}: {left_out}");
@@ -94,7 +94,7 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
     let rows = rows.map(|((cell, scores), ms)| row(&info.config, cell, &scores, ms, args.flip_test));
     let report = AblationReport {
         version: env!("CARGO_PKG_VERSION"),
-        command: super::train::command_line(std::env::args()),
+        command: command_line(std::env::args()),
         weights: args.model.weights_file()?.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         network: format!(
             "{}, {} layers, {}",
@@ -189,8 +189,7 @@ fn time(
     flip_test: bool,
     runs: u32,
 ) -> anyhow::Result<Vec<MedianTimes>> {
-    let (_, person, picture) = samples.person(0);
-    let (img, boxes) = (read_image(picture)?, [person.bbox]);
+    let (img, boxes) = (read_image(samples.image(0))?, [samples.person(0).bbox]);
     let mut parts = vec![Vec::new(); ablation_settings.len()];
     let mut wholes = vec![Vec::new(); ablation_settings.len()];
     let bar = progress_bar(ablation_settings.len() * (WARM_UP + runs) as usize, "timing");

@@ -1,6 +1,6 @@
 //! `tmpose average`: the mean of several weight files.
 
-use super::train::command_line;
+use super::command_line::command_line;
 use crate::detect::{self, DetectorInfo};
 use crate::weights::{self, AverageInput, Precision, TrainingRecord, WeightsError, WeightsInfo};
 use anyhow::bail;

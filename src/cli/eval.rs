@@ -6,7 +6,7 @@ mod report;
 
 use super::mannequin_sets::path_to_evaluate_on;
 use super::model_args::ModelArgs;
-use super::output::write_file;
+use super::output::{progress_bar, write_file};
 use crate::data::{PoseSet, SetSource};
 use crate::eval::set::plain_samples;
 use crate::eval::{DetectedBoxes, EvalTask, NMS_THRESHOLD, Suppression, estimate_crops, training_overlap};
@@ -15,7 +15,6 @@ use crate::model::{KeepRatio, MaskKind, PositionMode, TokenBudget};
 use crate::pose::Keypoint;
 use crate::vision::Decoding;
 use anyhow::bail;
-use indicatif::{ProgressBar, ProgressStyle};
 use report::{EvalReport, EvalRow, EvaluatedSet};
 use std::path::{Path, PathBuf};
 
@@ -213,7 +212,7 @@ impl Measurement<'_> {
     fn of_set(&self, folder: &Path) -> anyhow::Result<EvaluatedSet> {
         let (args, info) = (self.args, self.estimator.info());
         let set = PoseSet::open(folder, "val", &info.skeleton)?;
-        let title = set.title();
+        let title = set.title.clone();
         let mut notes = SetNotes::of(&title);
         notes.add(set.report.summary());
         let seen = training_overlap(&set, &info.record.trained_on(), &info.skeleton);
@@ -312,16 +311,6 @@ impl Measurement<'_> {
             write_file(&folder.join(name), &serde_json::to_vec(&results)?)?;
         }
         Ok(())
-    }
-}
-
-/// A progress bar on stderr from 0 to `count`.
-pub(super) fn progress_bar(count: usize, title: &str) -> ProgressBar {
-    let bar = ProgressBar::new(count as u64).with_prefix(title.to_owned());
-    match ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {eta} left") {
-        Ok(style) => bar.with_style(style),
-        // The template is fixed; a plain bar would do as well.
-        Err(_) => bar,
     }
 }
 

@@ -5,6 +5,7 @@
 //! plug it in.
 
 mod choices;
+mod command_line;
 mod errors;
 mod interrupt;
 mod mannequin_sets;

@@ -1,6 +1,7 @@
-//! Files that commands write, and numbers in their tables.
+//! Files and progress bars of commands, and numbers in their tables.
 
 use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 
 /// Writes a whole file, and creates the folders that it needs.
@@ -13,6 +14,16 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder).with_context(shown)?;
     }
     std::fs::write(path, bytes).with_context(shown)
+}
+
+/// A progress bar on stderr from 0 to `count`.
+pub fn progress_bar(count: usize, title: &str) -> ProgressBar {
+    let bar = ProgressBar::new(count as u64).with_prefix(title.to_owned());
+    match ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {eta} left") {
+        Ok(style) => bar.with_style(style),
+        // The template is fixed; a plain bar would do as well.
+        Err(_) => bar,
+    }
 }
 
 /// A table in Markdown: a row of column names, then rows of as many cells.

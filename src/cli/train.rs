@@ -5,12 +5,12 @@ mod detector;
 mod flags;
 mod terminal;
 
+use crate::cli::command_line::command_line;
 use crate::cli::mannequin_sets::with_mannequin_sets;
 use crate::cli::stop_flag;
 use crate::train::{self, PoseEvent, PoseStep, TrainConfig, TrainSettings};
 use anyhow::Context;
 use flags::ConfigArgs;
-use std::path::Path;
 use terminal::{TerminalReporter, remaining_text};
 
 /// Arguments of `tmpose train`: those of a pose network, or a subcommand for another network.
@@ -62,21 +62,6 @@ fn run_poses(args: ConfigArgs<TrainConfig>) -> anyhow::Result<()> {
     terminal.outcome("train", &config.run.out)
 }
 
-/// The command as the weights' training record has it. Weights are passed on to others, so of absolute paths only the
-/// last part is kept. Words with spaces are quoted.
-pub(super) fn command_line(args: impl Iterator<Item = String>) -> String {
-    let shorten = |text: &str| match Path::new(text).file_name() {
-        Some(name) if Path::new(text).is_absolute() => name.to_string_lossy().into_owned(),
-        _ => text.to_owned(),
-    };
-    let quoted = |text: String| if text.contains(char::is_whitespace) { format!("{text:?}") } else { text };
-    let shown = args.skip(1).map(|arg| match arg.split_once('=') {
-        Some((flag, value)) if flag.starts_with("--") => format!("{flag}={}", quoted(shorten(value))),
-        _ => quoted(shorten(&arg)),
-    });
-    std::iter::once("tmpose".to_owned()).chain(shown).collect::<Vec<_>>().join(" ")
-}
-
 fn show(terminal: &TerminalReporter, event: &PoseEvent) {
     match event {
         PoseEvent::Run(event) => terminal.show(event),
@@ -109,21 +94,4 @@ fn step_text(e: &PoseStep) -> String {
         e.pace.samples_a_second,
         remaining_text(e.pace.seconds_left, e.pace.waiting)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[cfg(unix)]
-    fn the_recorded_command_does_not_tell_where_things_lie_on_this_machine() {
-        let args =
-            ["/opt/bin/tmpose", "train", "--data", "/home/me/people:2", "--out=/tmp/run", "--val", "a/b"];
-        let command = command_line(args.into_iter().map(str::to_owned));
-        assert_eq!(command, "tmpose train --data people:2 --out=run --val a/b");
-
-        let spaced = ["tmpose", "ablate", "--note", "two cores", "--out=my run"].map(str::to_owned);
-        assert_eq!(command_line(spaced.into_iter()), r#"tmpose ablate --note "two cores" --out="my run""#);
-    }
 }

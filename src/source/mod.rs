@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use image::RgbImage;
 
+use crate::pose::Size;
+
 pub use crate::synth::TruePerson;
 pub use camera::{CameraInfo, CameraSource, list_cameras};
 pub use error::SourceError;
@@ -51,20 +53,24 @@ pub struct Frame {
 pub struct SourceInfo {
     /// A file name, a camera's name, ...: for a window's title.
     pub title: String,
-    /// Width and height of its frames (of the first one where they differ: a folder of pictures).
-    pub size: [u32; 2],
+    /// Size of its frames in pixels (of the first one where they differ: a folder of pictures).
+    pub size: Size,
     /// Frames a second: average of a video, agreed rate of a camera; `None` for pictures.
     pub fps: Option<f64>,
     /// Number of frames where the container tells it; an estimate for some video containers.
     pub frames: Option<u64>,
+    /// Length in media time; `None` where the container does not tell it, and for cameras and the mannequin, which
+    /// have no end.
     pub duration: Option<Duration>,
     /// Frames appear in real time and are lost when nobody takes them (a camera).
     pub live: bool,
+    /// [`Source::seek`] works.
     pub seekable: bool,
 }
 
 /// A stream of frames.
 pub trait Source: Send {
+    /// What was known when the source was opened; it does not change.
     fn info(&self) -> &SourceInfo;
 
     /// The next frame, `None` at the end. Cameras wait for the newest frame.

@@ -7,46 +7,59 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::SourceError;
+use crate::pose::Size;
 
 /// A source by description: small, comparable, and cheap to send to another thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceSpec {
+    /// A camera of this machine.
     Camera {
         /// The camera's number in [`super::list_cameras`], its device path, or a piece of its name.
         camera: String,
         /// `None`: chosen for us (about 640x480 at the best rate).
         format: Option<CameraFormat>,
     },
+    /// A video file.
     Video(PathBuf),
     /// Pictures and folders of pictures, in this order; a folder's in natural order.
     Pictures(Vec<PathBuf>),
+    /// The drawn figure whose true keypoints are known.
     Mannequin {
+        /// Fixes build, clothes, actions and scenes.
         seed: u64,
-        /// Width and height of its frames.
-        size: [u32; 2],
+        /// Size of its frames in pixels.
+        size: Size,
     },
-    /// Several mannequins in one picture.
+    /// Several mannequins side by side in one picture.
     Crowd {
         /// Of the first one; the others follow.
         seed: u64,
+        /// How many, 1 to [`MOST_FIGURES`](crate::synth::MOST_FIGURES).
         people: u32,
-        /// Width and height of the frames.
-        size: [u32; 2],
+        /// Size of the frames in pixels.
+        size: Size,
     },
 }
 
 /// How a camera codes its pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PixelFormat {
+    /// Each picture is a JPEG of its own.
     Mjpeg,
+    /// YCbCr 4:2:2, packed as Y0 Cb Y1 Cr: 16 bits a pixel.
     Yuyv,
+    /// YCbCr 4:2:0, a plane of Y and one of Cb and Cr: 12 bits a pixel.
     Nv12,
+    /// Brightness alone: 8 bits a pixel.
     Gray,
+    /// Red, green, blue: 24 bits a pixel.
     Rgb,
+    /// Blue, green, red: 24 bits a pixel.
     Bgr,
 }
 
 impl PixelFormat {
+    /// Every format, for lists and for reading a name.
     pub const ALL: [PixelFormat; 6] = [
         PixelFormat::Mjpeg,
         PixelFormat::Yuyv,
@@ -71,18 +84,19 @@ impl fmt::Display for PixelFormat {
 }
 
 /// One way in which a camera can send pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CameraFormat {
-    pub width: u32,
-    pub height: u32,
+    /// Size of its pictures in pixels.
+    pub size: Size,
     /// Frames a second.
     pub fps: u32,
+    /// How each picture is coded.
     pub pixels: PixelFormat,
 }
 
 impl fmt::Display for CameraFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}@{} {}", self.width, self.height, self.fps, self.pixels)
+        write!(f, "{}@{} {}", self.size, self.fps, self.pixels)
     }
 }
 
@@ -99,11 +113,9 @@ impl FromStr for CameraFormat {
         let read = || {
             let (numbers, pixels) = text.trim().split_once(' ')?;
             let (size, fps) = numbers.split_once('@')?;
-            let (width, height) = size.split_once('x')?;
             let name = pixels.trim().to_uppercase();
             let pixels = PixelFormat::ALL.into_iter().find(|p| p.to_string() == name)?;
-            let (width, height, fps) = (width.parse().ok()?, height.parse().ok()?, fps.parse().ok()?);
-            Some(CameraFormat { width, height, fps, pixels })
+            Some(CameraFormat { size: size.parse().ok()?, fps: fps.parse().ok()?, pixels })
         };
         read().ok_or_else(|| FormatError(text.to_owned()))
     }
@@ -197,7 +209,7 @@ mod tests {
     #[test]
     fn a_camera_format_is_read_as_it_is_written() {
         for pixels in PixelFormat::ALL {
-            let format = CameraFormat { width: 640, height: 480, fps: 30, pixels };
+            let format = CameraFormat { size: Size::new(640, 480), fps: 30, pixels };
             assert_eq!(format.to_string().to_lowercase().parse(), Ok(format));
         }
         let error = "640x480 MJPEG".parse::<CameraFormat>().unwrap_err().to_string();

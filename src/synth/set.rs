@@ -29,9 +29,11 @@ pub struct SetPlan {
     pub folder: PathBuf,
     /// `train` or `val`.
     pub split: String,
+    /// Number of pictures, before those without anybody are left out of a set of crops.
     pub frames: u64,
-    /// Width and height of a picture before people are cut out.
-    pub size: [u32; 2],
+    /// Size of a picture in pixels, before people are cut out.
+    pub size: Size,
+    /// Fixes all figures, scenes and times: the same plan writes the same files.
     pub seed: u64,
     /// Write the people cut out as the network sees them (twice its size), not whole pictures.
     pub crops: bool,
@@ -44,8 +46,11 @@ pub struct SetPlan {
 /// A picture of the set that was kept in memory.
 #[derive(Clone, Debug)]
 pub struct KeptPicture {
+    /// File name, without its folder.
     pub name: String,
+    /// As it was written, before JPEG compression.
     pub picture: RgbImage,
+    /// `None` when nobody is in it; positions in pixels of this picture.
     pub person: Option<TruePerson>,
 }
 
@@ -54,8 +59,11 @@ pub struct KeptPicture {
 pub struct DrawnSet {
     /// The annotation file.
     pub file: PathBuf,
+    /// Number of pictures written.
     pub pictures: usize,
+    /// Number of pictures that show the figure, and so of annotations.
     pub people: usize,
+    /// The first pictures, at most [`SetPlan::keep`].
     pub kept: Vec<KeptPicture>,
 }
 
@@ -138,10 +146,10 @@ fn draw_figure(
         let Some(shot) = shot else { continue };
         let name = format!("{index:06}.jpg");
         write_picture(&images.join(&name), &shot.picture)?;
-        let [width, height] = [shot.picture.width(), shot.picture.height()];
+        let size = Size::from(shot.picture.dimensions());
         let annotation = shot.person.as_ref().map(|(p, area)| annotation(index, p, *area));
         records.push(Record {
-            image: json!({"id": index, "file_name": name, "width": width, "height": height}),
+            image: json!({"id": index, "file_name": name, "width": size.width, "height": size.height}),
             annotation,
             kept: (index < plan.keep).then(|| KeptPicture {
                 name,

@@ -33,17 +33,16 @@ impl PictureTransform {
 
     /// A point of the picture on the screen.
     pub fn at(&self, x: f32, y: f32) -> Pos2 {
-        let across = (x + 0.5) / self.size.x.max(1.0);
-        let across = if self.mirror { 1.0 - across } else { across };
-        let down = (y + 0.5) / self.size.y.max(1.0);
-        pos2(self.rect.left() + across * self.rect.width(), self.rect.top() + down * self.rect.height())
+        let (u, v) = ((x + 0.5) / self.size.x.max(1.0), (y + 0.5) / self.size.y.max(1.0));
+        let u = if self.mirror { 1.0 - u } else { u };
+        pos2(self.rect.left() + u * self.rect.width(), self.rect.top() + v * self.rect.height())
     }
 
     /// The point of the picture at a point of the screen.
     pub fn picture(&self, at: Pos2) -> [f32; 2] {
         let part = (at - self.rect.min) / self.rect.size().max(Vec2::splat(1e-3));
-        let across = if self.mirror { 1.0 - part.x } else { part.x };
-        [across * self.size.x - 0.5, part.y * self.size.y - 0.5]
+        let u = if self.mirror { 1.0 - part.x } else { part.x };
+        [u * self.size.x - 0.5, part.y * self.size.y - 0.5]
     }
 
     /// The texture coordinates of the whole picture, left and right swapped in a mirror.

@@ -78,8 +78,7 @@ pub fn draw_pose(
     }
 }
 
-/// Draws the known joints of the mannequin: rings where they are visible, dots where something hides
-/// them.
+/// Draws the true joints of the mannequin: rings where they are visible, dots where something hides them.
 pub fn draw_truth(painter: &Painter, transform: &PictureTransform, people: &[TruePerson]) {
     for person in people {
         for joint in person.keypoints.iter().filter(|k| k.score > 0.0) {

@@ -1,4 +1,4 @@
-//! How near the estimates are to the mannequin's true joints.
+//! The accuracy of the estimates, measured against the mannequin's true joints.
 
 use crate::app::actions::ActionQueue;
 use crate::app::state::{PersonAccuracy, State};

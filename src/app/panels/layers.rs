@@ -66,7 +66,7 @@ pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
     );
 }
 
-/// A slider that fills its row and leaves room for the widest value, "100 %": a row wider than its panel would widen
+/// A slider that fills its row and leaves space for the widest value, "100 %": a row wider than its panel would widen
 /// the panel with every frame.
 pub(super) fn slider(ui: &mut Ui, slider: Slider<'_>) -> egui::Response {
     ui.spacing_mut().slider_width = (ui.available_width() - 68.0).max(40.0);

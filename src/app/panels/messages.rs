@@ -88,7 +88,7 @@ fn pointer(ui: &mut Ui, width: f32, state: &State) {
     let text = match state.selection.pointer {
         PointerMode::Free => return,
         PointerMode::Click => "Click on the person to follow. Esc follows everybody.",
-        PointerMode::Draw => "Drag a box around the person to follow. Esc gives up.",
+        PointerMode::Draw => "Drag a box around the person to follow. Esc cancels.",
     };
     card(ui, width, theme::ACCENT, |ui| ui.label(text));
 }
@@ -145,8 +145,8 @@ fn no_weights(ui: &mut Ui, width: f32, state: &State, actions: &mut ActionQueue)
         ui.label(RichText::new("No model is loaded").font(theme::strong_font(14.0)).color(theme::BRIGHT));
         ui.label(format!(
             "The picture is shown without one; skeletons need a weights file. {} comes with tmpose in its weights \
-             folder: put it beside the program or into ./weights, name it in the variable TMPOSE_WEIGHTS, or choose \
-             a file here. tmpose train makes your own, and tmpose import reads published TokenPose, TMPose and PPT \
+             folder: put it beside the program or into ./weights, name it in the environment variable TMPOSE_WEIGHTS, or choose \
+             a file here. tmpose train makes new ones, and tmpose import reads published TokenPose, TMPose and PPT \
              checkpoints.",
             weights::DEFAULT_FILE
         ));

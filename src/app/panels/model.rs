@@ -37,7 +37,7 @@ fn describe(ui: &mut Ui, summary: &ModelSummary) {
     value_row(ui, "File", file, &summary.path.display().to_string());
     value_row(ui, "Variant", config.variant.to_string(), "Which network the weights are for.");
     let skeleton = format!("{}, {} joints", summary.info.skeleton.title, config.joints);
-    value_row(ui, "Skeleton", skeleton, "The joints that the network finds.");
+    value_row(ui, "Skeleton", skeleton, "The joints that the network estimates.");
     let size = |[height, width]: [usize; 2]| format!("{width} × {height}");
     value_row(
         ui,
@@ -49,7 +49,7 @@ fn describe(ui: &mut Ui, summary: &ModelSummary) {
     let record = &summary.info.record;
     if !record.command.is_empty() {
         let sets = record.sets.join(", ");
-        let help = format!("{}\nData: {sets}\nStart: {}", record.command, record.start);
+        let help = format!("{}\nData: {sets}\nStarted from: {}", record.command, record.start);
         let text = format!("{} steps, {:.0} min", record.steps, record.seconds / 60.0);
         value_row(ui, "Training", text, &help);
     }

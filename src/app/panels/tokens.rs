@@ -3,6 +3,7 @@
 use super::layers::slider;
 use crate::app::actions::ActionQueue;
 use crate::app::commands::AppCommand;
+use crate::app::sentence::sentence;
 use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{check, choice, hint, row};
@@ -37,7 +38,7 @@ pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
         grid(ui, config.grid, config.patch, &kept);
     });
     ui.add_space(2.0);
-    let help = "The share of visual tokens that enters the transformer: fewer are faster and less accurate.";
+    let help = "Keep ratio: the share of visual tokens that enters the transformer. Fewer are faster and less accurate.";
     ui.add_enabled_ui(masked, |ui| {
         let mut shown = percent;
         let kept = row(ui, "Keep", help, |ui| {
@@ -47,21 +48,22 @@ pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
             preferences.keep_ratio = KeepRatio::new(shown / 100.0).unwrap_or_default();
         }
     });
-    row(ui, "Mask", help_for(preferences.mask), |ui| {
+    row(ui, "Mask", &sentence(preferences.mask.description()), |ui| {
         choice(ui, "mask", &mut preferences.mask, &MaskKind::ALL, |m| m.to_string())
     });
     if preferences.mask == MaskKind::Random {
-        row(ui, "Seed", "Another seed keeps another random set of tokens.", |ui| {
+        row(ui, "Seed", "Seed of the random mask.", |ui| {
             ui.add(DragValue::new(&mut preferences.seed).speed(0.1))
         });
     }
-    let help = "Gathered: a kept token has its own position. Prefix: the k-th kept token gets the k-th position, \
-                as TMPose's reference code does; for weights trained by it.";
-    row(ui, "Positions", help, |ui| {
+    let [gathered, prefix] = [PositionMode::Gathered, PositionMode::Prefix]
+        .map(|mode| sentence(&format!("{mode}: {}", mode.description())));
+    row(ui, "Positions", &format!("{gathered} {prefix}"), |ui| {
         choice(ui, "positions", &mut preferences.positions, &PositionMode::ALL, |p| p.to_string())
     });
-    let help = "DARK finds a joint between the heatmap's cells; plain is faster and a little less accurate.";
-    row(ui, "Decoding", help, |ui| {
+    let help =
+        sentence(&format!("How keypoints are found in the heatmaps: {}", preferences.decoding.description()));
+    row(ui, "Decoding", &help, |ui| {
         choice(ui, "decoding", &mut preferences.decoding, &[Decoding::DARK, Decoding::Plain], |d| {
             d.to_string()
         })
@@ -70,23 +72,11 @@ pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
     check(ui, &mut preferences.flip_test, AppCommand::ToggleFlipTest.name(), &tip);
 }
 
-/// The network's multiply-accumulate operations, of those with all tokens.
+/// The network's multiply-adds, and those with all tokens.
 fn cost(config: &ModelConfig, kept: usize) -> String {
     let giga = |count: usize| config.macs(count, Counting::default()).total() as f64 / 1e9;
     let (now, all) = (giga(kept), giga(config.tokens()));
     format!("{now:.2} of {all:.2} GMAC ({:.0} %)", now / all * 100.0)
-}
-
-fn help_for(mask: MaskKind) -> &'static str {
-    match mask {
-        MaskKind::None => "All tokens.",
-        MaskKind::Random => "A random set of tokens.",
-        MaskKind::Uniform => "Every n-th token of the rows laid end to end.",
-        MaskKind::Block => "The first tokens: the top of the crop.",
-        MaskKind::Progressive => {
-            "A fixed, well spread, mirror-symmetric order; more tokens only add to fewer."
-        }
-    }
 }
 
 /// A small picture of the crop's grid: kept tokens are lit, the others dark.

@@ -18,8 +18,11 @@ const MEDIA: &[&str] = &[
 
 /// What a dialog lets the user choose.
 enum DialogKind {
+    /// A file to read.
     File,
+    /// Files to read.
     Files,
+    /// A folder.
     Folder,
     /// A file to write, with a proposed name.
     Save(&'static str),
@@ -49,7 +52,7 @@ impl DialogContent {
                 }
                 TrainDialog::Validation => ("Choose the folder of the validation set", &[], Folder),
                 TrainDialog::InitWeights => {
-                    ("Choose starting weights", &[("Weights", &["safetensors", "pth", "onnx"])], File)
+                    ("Choose start weights", &[("Weights", &["safetensors", "pth", "onnx"])], File)
                 }
                 TrainDialog::RunFolder => ("Choose a folder for the run", &[], Folder),
                 TrainDialog::Resume => ("Choose the folder of the run to resume", &[], Folder),
@@ -91,11 +94,12 @@ fn show(content: DialogContent) -> ChosenPaths {
     }
 }
 
-/// What became of a file dialog.
+/// How a file dialog ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum DialogResult {
     /// At least one path.
     Chosen(DialogPurpose, Vec<PathBuf>),
+    /// The user chose nothing.
     Cancelled,
     /// The system has no file dialog. It does not report that; it only answers at once.
     NoDialog,
@@ -131,7 +135,7 @@ impl Dialogs {
         });
     }
 
-    /// What became of the dialog, once.
+    /// How the dialog ended; `None` while it is open, and after that was said once.
     pub fn poll(&mut self) -> Option<DialogResult> {
         let result = match self.open.as_ref()?.poll() {
             TaskState::Running => return None,

@@ -1,4 +1,4 @@
-//! What works beside the window, on threads of its own: the pipeline, a training, file dialogs, the list of cameras.
+//! What works beside the window, on threads of their own: the pipeline, a training, file dialogs, the list of cameras.
 
 mod cameras;
 mod dialogs;

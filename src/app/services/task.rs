@@ -7,7 +7,9 @@ pub(super) struct BackgroundTask<T>(Receiver<T>);
 
 /// How far a task is.
 pub(super) enum TaskState<T> {
+    /// It runs.
     Running,
+    /// It ended with this answer.
     Done(T),
     /// The thread ended without an answer.
     Lost,

@@ -1,4 +1,4 @@
-//! How near the estimate is to the mannequin's true joints.
+//! The accuracy of the estimates, measured against the mannequin's true joints.
 
 use crate::live::{LiveResult, RecentValues};
 use crate::pose::Skeleton;

@@ -101,7 +101,7 @@ pub struct State {
     pub view: PictureView,
     /// Whom the pointer selected.
     pub selection: PersonSelection,
-    /// How near the estimates are to the mannequin's true joints.
+    /// The accuracy against the mannequin's true joints.
     pub accuracy: LiveAccuracy,
     /// The cameras of this machine.
     pub cameras: CameraList,

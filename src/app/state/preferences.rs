@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 /// Rises when a stored value changes its meaning; older files then start from the defaults.
 const VERSION: u32 = 1;
+/// The name under which preferences are stored.
 const KEY: &str = "tmpose-preferences";
 /// Entries of the menu of recent files at most.
 const MAX_RECENT: usize = 8;
@@ -41,7 +42,7 @@ pub enum KeypointDisplay {
     /// The filtered ones, where the filter is on.
     #[default]
     Smoothed,
-    /// As the network found them.
+    /// As the network estimated them.
     Raw,
     /// The raw ones pale behind the smoothed ones.
     Both,
@@ -198,7 +199,7 @@ pub struct Preferences {
     pub positions: PositionMode,
     /// Average with the mirrored picture.
     pub flip_test: bool,
-    /// From heatmaps to keypoints; stored as whether it is DARK.
+    /// How keypoints are found in the heatmaps; stored as whether it is DARK.
     #[serde(rename = "dark", with = "stored_decoding")]
     pub decoding: Decoding,
     /// What is drawn over the picture.

@@ -1,7 +1,7 @@
 //! The settings of the next training. One [`TrainConfig`] stands behind the fields and the text.
 
 use super::problems::{FormField, Problem, holds_training, problems};
-use super::words::sentence;
+use crate::app::sentence::sentence;
 use crate::train::{ConfigError, Recipe, TrainConfig, TrainSettings};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ impl TrainForm {
         }
     }
 
-    /// Takes a recipe's settings; data, starting weights, folders and device stay.
+    /// Takes a recipe's settings; data, start weights, folders and device stay.
     pub fn apply_recipe(&mut self, recipe: Recipe) {
         let before = &self.config;
         let mut config = TrainConfig::recipe(recipe);

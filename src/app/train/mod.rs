@@ -5,15 +5,14 @@ mod loss_curve;
 mod problems;
 mod progress;
 mod thread;
-mod words;
 
 pub use form::TrainForm;
 pub use loss_curve::CurvePoint;
 pub use problems::{FormField, Problem, holds_training};
 pub use progress::{ApMeasurement, TrainPhase, TrainProgress};
 pub use thread::TrainThread;
-pub use words::sentence;
 
+use super::sentence::sentence;
 use crate::train::{TrainConfig, TrainSettings};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -142,7 +141,7 @@ impl TrainingState {
     pub fn settings_of(folder: &Path) -> Result<TrainConfig, String> {
         let settings = folder.join("config.toml");
         if !settings.is_file() {
-            let text = "holds no training: choose a run's folder, which has a config.toml";
+            let text = "holds no training: choose a run folder, which has a config.toml";
             return Err(format!("{} {text}.", folder.display()));
         }
         let mut config =

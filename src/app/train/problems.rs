@@ -1,6 +1,6 @@
 //! What keeps a training from starting, found before it starts and shown at the field that is wrong.
 
-use super::words::sentence;
+use crate::app::sentence::sentence;
 use crate::data::{SetSource, find_poses};
 use crate::pose::Skeleton;
 use crate::settings::InvalidSetting;
@@ -10,7 +10,7 @@ use std::path::Path;
 /// A part of the form, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FormField {
-    /// The starting weights.
+    /// The start weights.
     Init,
     /// Whether the backbone is frozen.
     Backbone,
@@ -113,7 +113,8 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
         say(FormField::Folder, text);
     }
     if config.model.freeze_backbone && config.model.init.is_none() {
-        let text = "A frozen backbone without starting weights stays random and finds little.".into();
+        let text =
+            "A frozen backbone without start weights stays random, and the network learns little.".into();
         found.push(Problem { field: FormField::Backbone, text, fatal: false });
     }
     found.sort_by_key(|problem| problem.field);
@@ -125,7 +126,7 @@ fn of_setting(error: &InvalidSetting) -> (FormField, String) {
     let InvalidSetting { name, value, must } = error;
     let field = FormField::of(name);
     let text = match field {
-        FormField::Data => "Choose people to learn from: add a folder, or the mannequin.".to_owned(),
+        FormField::Data => "Choose training data: add a folder, or the mannequin.".to_owned(),
         FormField::Other => sentence(&error.to_string()),
         _ => format!("This is {value}; it must be {must}."),
     };
@@ -153,7 +154,7 @@ fn folder(out: &Path) -> Option<String> {
     holds_training(out).then(|| "This folder holds a training already: resume it, or choose another.".into())
 }
 
-/// True for a run's folder that can be gone on with.
+/// True for the folder of a run that can be resumed.
 pub fn holds_training(folder: &Path) -> bool {
     folder.join("checkpoint.safetensors").is_file()
 }

@@ -57,7 +57,7 @@ fn the_panel_opens_from_the_menu_and_says_what_is_missing() {
     harness.step();
     assert!(state(&mut harness).state.training.open);
     // Said at the field and beside the button, which cannot be pressed yet.
-    let missing = "Choose people to learn from: add a folder, or the mannequin.";
+    let missing = "Choose training data: add a folder, or the mannequin.";
     assert_eq!(harness.get_all_by_label(missing).count(), 2);
     assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
     // The right panel has given its place, and comes back.

@@ -1,7 +1,7 @@
 //! A training on a thread of its own, beside the viewer.
 
 use super::progress::{TrainPhase, TrainProgress};
-use super::words::sentence;
+use crate::app::sentence::sentence;
 use crate::data::{DataError, MannequinSets};
 use crate::train::{self, PoseEvent, TrainConfig};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -176,7 +176,7 @@ fn logged_events(run: &Path) -> Vec<PoseEvent> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// Turns a panic into a sentence: a bug in the training must not take the window with it.
+/// Makes a sentence of a panic: a bug in the training must not end the window.
 fn guarded(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -6,13 +6,21 @@ use egui::{Color32, Response, Sense, Ui, Vec2};
 /// What an [`icon_button`] shows; drawn, so that no font decides how it looks.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Icon {
+    /// Starts playing.
     Play,
+    /// Pauses.
     Pause,
+    /// Goes to the previous frame.
     StepBack,
+    /// Goes to the next frame.
     StepForward,
+    /// Goes to the first frame.
     ToStart,
+    /// Starts again at the end.
     Loop,
+    /// Closes or removes something.
     Close,
+    /// Chooses a file or folder.
     Folder,
 }
 

@@ -1,6 +1,6 @@
 //! Boxes of our own person detector for the pictures of a set.
 
-use super::progress_bar;
+use crate::cli::output::progress_bar;
 use crate::data::{PoseSet, read_image};
 use crate::detect::{DetectSettings, Detector};
 use crate::eval::{DetectedBoxes, spread};

@@ -1,7 +1,7 @@
 //! The numbers of `tmpose eval` as tables and as JSON.
 
+use crate::cli::command_line::command_line;
 use crate::cli::output::{fraction, markdown_table, percent};
-use crate::cli::train::command_line;
 use crate::eval::{PCKH_COLUMNS, Pckh, PoseAccuracy, Suppression, TrainingOverlap};
 use crate::infer::Estimator;
 use crate::model::{KeepRatio, MaskKind, PositionMode};

@@ -10,6 +10,7 @@ use crate::source::{CameraFormat, SourceError};
 pub struct CameraInfo {
     /// Its number, by which [`crate::source::SourceSpec::Camera`] finds it. Numbers may have gaps.
     pub index: u32,
+    /// The name that people know it by ("HD Pro Webcam C920"). Two cameras may share one.
     pub name: String,
     /// The system's name for it ("/dev/video0").
     pub device: String,
@@ -86,10 +87,11 @@ pub(super) fn find(wanted: &str, cameras: &[CameraInfo]) -> Result<(u32, String)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Size;
     use crate::source::PixelFormat;
 
     fn camera(index: u32, name: &str, formats: usize) -> CameraInfo {
-        let format = CameraFormat { width: 640, height: 480, fps: 30, pixels: PixelFormat::Yuyv };
+        let format = CameraFormat { size: Size::new(640, 480), fps: 30, pixels: PixelFormat::Yuyv };
         CameraInfo {
             index,
             name: name.to_owned(),

@@ -2,12 +2,13 @@
 
 use super::card::model_card;
 use super::config::DetectorTrainConfig;
-use super::events::{DetectorEvent, DetectorScore, DetectorStep};
+use super::events::{DetectorEvent, DetectorStep};
 use super::gradient::DetectorLoss;
 use super::session::DetectorSession;
 use super::sheet::write_samples;
 use crate::data::BoxSet;
 use crate::detect::{self, DetectorInfo, DetectorNet};
+use crate::eval::detector::DetectorScore;
 use crate::train::TrainError;
 use crate::train::TrainSettings;
 use crate::train::curves::{CurveSpec, write_curves};
@@ -62,7 +63,7 @@ impl TrainTask for DetectorSession {
             run: config.run.clone(),
             samples: self.mixture.len(),
             bad_limit: config.data.bad_limit,
-            sets: repeated(&config.data.train, sets.iter().map(BoxSet::title)),
+            sets: repeated(&config.data.train, sets.iter().map(|set| set.title.clone())),
             origin: self.start.origin.clone(),
         }
     }
@@ -146,9 +147,9 @@ impl TrainTask for DetectorSession {
         if let Some(set) = &self.config.data.val {
             let set = BoxSet::open(set.path()?, "val")?;
             let score = self.measure(&net, &set, log)?;
-            record.notes.insert(format!("AP {}", set.title()), format!("{:.4}", score.boxes.ap));
+            record.notes.insert(format!("AP {}", set.title), format!("{:.4}", score.boxes.ap));
             log.emit(DetectorEvent::Kept { step: record.steps, score: score.clone() });
-            measured = Some((set.title(), score));
+            measured = Some((set.title, score));
         }
         let card = model_card(&info.config, net.num_params(), &record, measured.as_ref());
         info.record = record;

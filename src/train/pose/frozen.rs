@@ -87,7 +87,7 @@ impl FrozenInputs<'_> {
         if indices.is_empty() {
             return Ok(());
         }
-        let paths = indices.iter().map(|&i| samples.person(i).2.path.display().to_string());
+        let paths = indices.iter().map(|&i| samples.image(i).path.display().to_string());
         let names = unreadable::first_names(paths);
         unreadable::check_limit(indices.len(), samples.len(), limit, &names)?;
         let text = format!("{} pictures cannot be decoded and are left out: {names}", indices.len());

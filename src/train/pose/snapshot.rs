@@ -44,7 +44,7 @@ fn spread(all: usize, count: usize) -> Vec<usize> {
 
 /// The crop of a person twice: annotated joints on the left, estimated ones on the right.
 fn tile(samples: &CropDataset, index: usize, estimate: &[Keypoint]) -> Result<Tile, crate::data::DataError> {
-    let (_, person, picture) = samples.person(index);
+    let (person, picture) = (samples.person(index), samples.image(index));
     let size = samples.input;
     let sample = samples.draw(index, 0);
     let crop = sample.render(&read_image(picture)?, size);

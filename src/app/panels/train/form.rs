@@ -1,8 +1,9 @@
 //! The settings of the next training, field by field and as one text.
 
 use crate::app::actions::{ActionQueue, AppAction, DialogPurpose};
+use crate::app::sentence::sentence;
 use crate::app::theme;
-use crate::app::train::{FormField, Problem, TrainDialog, TrainForm, TrainingState, sentence};
+use crate::app::train::{FormField, Problem, TrainDialog, TrainForm, TrainingState};
 use crate::app::widgets::{
     Icon, check, choice, closed_section, device_choice, hint, row, row_icon_button, section,
 };
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 /// Width of a field with a number.
 const NUMBER: f32 = 96.0;
 /// Width of a set's repeat count.
-const COUNT: f32 = 92.0;
+const COUNT: f32 = 100.0;
 /// Pictures of the mannequin that a new line asks for.
 const PICTURES: usize = 200;
 
@@ -89,7 +90,7 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
         if ui.add_sized(half, Button::new("Add a folder…")).clicked() {
             *pick = Some(TrainDialog::AddSet);
         }
-        let tip = "People that are drawn here, with known joints: enough to see a training work.";
+        let tip = "Rendered people whose joints are known: enough to try a training.";
         if ui.add_sized(half, Button::new("Add mannequin")).on_hover_text(tip).clicked() {
             let data = &mut form.config.data;
             data.train.push(SetSource::Mannequin(Some(PICTURES)).into());
@@ -109,7 +110,8 @@ fn data(ui: &mut Ui, form: &mut TrainForm, pick: &mut Option<TrainDialog>) {
     problem(ui, form, FormField::Validation);
 }
 
-/// The row of set `n`: its path, how often or how many, and a button that removes it. True when that is pressed.
+/// The row of set `n`: its path, its repeats or its number of pictures, and a button that removes it. True when that
+/// button is pressed.
 fn training_set(ui: &mut Ui, form: &mut TrainForm, n: usize, pick: &mut Option<TrainDialog>) -> bool {
     let wrong = is_wrong(form, FormField::Set(n));
     let spec = &mut form.config.data.train[n];
@@ -133,7 +135,7 @@ fn training_set(ui: &mut Ui, form: &mut TrainForm, n: usize, pick: &mut Option<T
                 path => path,
             };
         }
-        // "people:2", as one writes it on the command line.
+        // "people:2", as on the command line.
         if let (true, Ok(written)) = (field.lost_focus(), text.parse::<SetSpec>())
             && written.source != spec.source
             && matches!(written.source, SetSource::Path(_))
@@ -142,8 +144,8 @@ fn training_set(ui: &mut Ui, form: &mut TrainForm, n: usize, pick: &mut Option<T
         }
         let (number, unit, tip) = match &mut spec.source {
             SetSource::Mannequin(pictures) => {
-                let tip = "Pictures of the mannequin that are drawn before the training.";
-                (pictures.get_or_insert(1), " drawn", tip)
+                let tip = "Pictures of the mannequin that are rendered before the training.";
+                (pictures.get_or_insert(1), " pictures", tip)
             }
             SetSource::Path(_) => {
                 let unit = if spec.repeat == 1 { " time" } else { " times" };
@@ -159,7 +161,7 @@ fn training_set(ui: &mut Ui, form: &mut TrainForm, n: usize, pick: &mut Option<T
     removed
 }
 
-/// What the text of a field names; a path until it is something else.
+/// The set that the text of a field names; a path unless it names the mannequin.
 fn set_source(text: &str) -> SetSource {
     text.parse().unwrap_or_else(|_| SetSource::Path(text.into()))
 }

@@ -1,4 +1,4 @@
-//! How the training goes: what it does, how long it still takes, its curves and its notes.
+//! The progress of the training: its phase, the remaining time, its curves and its notes.
 
 use super::curves;
 use crate::app::theme;
@@ -12,7 +12,7 @@ pub fn show(ui: &mut Ui, training: &TrainingState) {
     if training.run.is_none() {
         Frame::new().inner_margin(Margin::symmetric(12, 12)).show(ui, |ui| {
             ui.label(RichText::new("No training has run yet").font(theme::strong_font(14.0)).color(theme::BRIGHT));
-            hint(ui, "Choose people to learn from in the settings and start, or resume a run from its folder. The viewer keeps running meanwhile.");
+            hint(ui, "Choose training data in the settings and start, or resume a run from its folder. The viewer keeps running meanwhile.");
         });
         return;
     }
@@ -87,7 +87,7 @@ fn state(ui: &mut Ui, training: &TrainingState) {
     bar(ui, part.or(counted).unwrap_or_default(), color);
 }
 
-/// How it ended.
+/// How the run ended.
 fn outcome(ui: &mut Ui, training: &TrainingState) {
     let said = |ui: &mut Ui, color: Color32, text: String| {
         card(ui, ui.available_width(), color, |ui| ui.add(Label::new(text).wrap()));
@@ -100,7 +100,7 @@ fn outcome(ui: &mut Ui, training: &TrainingState) {
             said(
                 ui,
                 theme::ACCENT,
-                "Stopped before the first step. Resuming continues; what was computed is kept.".into(),
+                "Stopped before the first step. What was computed is kept, and resuming continues from there.".into(),
             );
         }
         TrainPhase::Stopped { step } => {
@@ -153,7 +153,7 @@ fn numbers(ui: &mut Ui, training: &TrainingState) {
             thousands(overview.samples as u64),
             thousands(overview.parameters as u64)
         );
-        value_row(ui, "Samples", text, "Samples in an epoch, and numbers that are trained.");
+        value_row(ui, "Samples", text, "Samples in an epoch, and trained parameters.");
         value_row(ui, "Device", overview.device.clone(), &overview.device);
     }
     if let Some(run) = training.run.as_ref() {
@@ -162,13 +162,13 @@ fn numbers(ui: &mut Ui, training: &TrainingState) {
     }
 }
 
-/// The finished weights at each keep ratio.
+/// The best weights at each keep ratio.
 fn table(ui: &mut Ui, table: &[ApMeasurement]) {
     if table.is_empty() {
         return;
     }
     ui.add_space(4.0);
-    hint(ui, "The best weights on whole sets, by the share of tokens kept:");
+    hint(ui, "The best weights on whole sets, by keep ratio:");
     let cells = |ui: &mut Ui, cells: [(String, Color32); 3]| {
         low_row(ui, |ui| {
             for (text, color) in cells {
@@ -180,7 +180,7 @@ fn table(ui: &mut Ui, table: &[ApMeasurement]) {
             }
         });
     };
-    cells(ui, ["kept", "AP", "people"].map(|text| (text.to_owned(), theme::MUTED)));
+    cells(ui, ["keep", "AP", "people"].map(|text| (text.to_owned(), theme::MUTED)));
     for m in table {
         let kept = (format!("{:.0} %", m.keep_ratio * 100.0), theme::MUTED);
         cells(ui, [kept, (format!("{:.3}", m.ap), theme::TEXT), (thousands(m.people as u64), theme::TEXT)]);

@@ -1,8 +1,8 @@
 //! The numbers of `tmpose bench live` as tables, as JSON, and the memory over time as CSV.
 
 use super::MeasurementPlan;
+use crate::cli::command_line::command_line;
 use crate::cli::output::markdown_table;
-use crate::cli::train::command_line;
 use crate::gpu::ComputeDevice;
 use crate::live::{FrameTimes, Percentiles};
 use crate::model::KeepRatio;

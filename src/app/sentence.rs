@@ -1,7 +1,7 @@
 //! Messages as sentences.
 
 /// A message in one line.
-pub fn one_line(text: &str) -> String {
+fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
