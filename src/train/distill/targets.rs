@@ -1,5 +1,6 @@
 //! What a teacher says about crops: one row of numbers for each, on disk where the backbone is frozen.
 
+use crate::pose::Size;
 use burn::prelude::*;
 use std::ops::Range;
 
@@ -8,7 +9,7 @@ use std::ops::Range;
 pub struct TeacherTargetsShape {
     pub joints: usize,
     /// Height and width of a map.
-    pub hw: [usize; 2],
+    pub heatmap: Size,
     /// Layers of the student.
     pub layers: usize,
     /// Width of a token.
@@ -21,7 +22,7 @@ pub struct TeacherTargetsShape {
 
 impl TeacherTargetsShape {
     fn lengths(&self) -> [usize; 3] {
-        let maps = self.joints * self.hw[0] * self.hw[1];
+        let maps = self.joints * self.heatmap.area();
         let rows = self.layers * self.joints;
         let lengths = [maps, rows * self.dim, rows * self.tokens];
         std::array::from_fn(|i| if self.parts[i] { lengths[i] } else { 0 })
@@ -29,7 +30,8 @@ impl TeacherTargetsShape {
 
     /// The shape as text, for the key of a cache; caches of earlier versions hold the same words.
     pub fn cache_key(&self) -> String {
-        let TeacherTargetsShape { joints, hw, layers, dim, tokens, parts } = self;
+        let TeacherTargetsShape { joints, heatmap, layers, dim, tokens, parts } = self;
+        let hw = heatmap.hw();
         format!(
             "LessonShape {{ joints: {joints}, hw: {hw:?}, layers: {layers}, dim: {dim}, tokens: {tokens}, \
              parts: {parts:?} }}"
@@ -76,7 +78,7 @@ impl TeacherTargetsBatch {
 
     /// [B, J, H, W].
     pub fn maps(&self) -> Option<Tensor<4>> {
-        let [height, width] = self.shape.hw;
+        let [height, width] = self.shape.heatmap.hw();
         let maps = self.part(self.shape.maps())?;
         Some(maps.reshape([-1, self.shape.joints as i32, height as i32, width as i32]))
     }
@@ -109,8 +111,14 @@ mod tests {
 
     #[test]
     fn a_row_is_cut_into_its_parts() {
-        let mut shape =
-            TeacherTargetsShape { joints: 2, hw: [1, 3], layers: 2, dim: 4, tokens: 5, parts: [true; 3] };
+        let mut shape = TeacherTargetsShape {
+            joints: 2,
+            heatmap: Size::new(3, 1),
+            layers: 2,
+            dim: 4,
+            tokens: 5,
+            parts: [true; 3],
+        };
         assert_eq!((shape.maps(), shape.keypoints(), shape.attention()), (0..6, 6..22, 22..42));
         let rows: Vec<f32> = (0..84).map(|i| i as f32).collect();
         let batch = TeacherTargetsBatch::new(rows.clone(), shape.clone(), &Device::flex());

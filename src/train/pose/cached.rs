@@ -4,6 +4,7 @@ use super::cpu::CpuNetwork;
 use super::loss::TargetBatch;
 use super::plan::BatchPlan;
 use crate::data::{ChannelScale, FeatureCache};
+use crate::pose::Size;
 use crate::train::distill::{TeacherTargetsBatch, TeacherTargetsShape};
 use burn::prelude::*;
 use half::slice::HalfFloatSliceExt;
@@ -77,11 +78,11 @@ impl BatchPlan {
         &sets[self.epochs[p] as usize % sets.len()]
     }
 
-    /// Targets of the batch, for heatmaps of `hw` cells (height, width).
-    pub fn targets(&self, sets: &[CachedSet], hw: [usize; 2], sigma: f32) -> TargetBatch {
+    /// Targets of the batch, for heatmaps of size `heatmap`.
+    pub fn targets(&self, sets: &[CachedSet], heatmap: Size, sigma: f32) -> TargetBatch {
         let joints = self.samples.iter().enumerate();
         let joints = joints.map(|(p, &index)| self.set(sets, p).joints[index].as_slice());
-        TargetBatch::new(joints, hw, sigma)
+        TargetBatch::new(joints, heatmap, sigma)
     }
 
     /// The whole features of the batch one after the other, and what a teacher says about it.

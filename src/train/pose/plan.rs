@@ -3,6 +3,7 @@
 
 use crate::data::generator;
 use crate::model::{KeepRatio, MaskKind, keep_count, kept_tokens};
+use crate::pose::Size;
 use crate::train::config::MaskSection;
 use crate::train::order::{BatchSamples, SampleOrder};
 use rand::RngExt;
@@ -42,19 +43,13 @@ impl BatchPlan {
 pub struct BatchPlanner {
     seed: u64,
     batch: usize,
-    grid: [usize; 2],
+    grid: Size,
     masks: MaskSection,
     order: SampleOrder,
 }
 
 impl BatchPlanner {
-    pub fn new(
-        seed: u64,
-        batch: usize,
-        grid: [usize; 2],
-        masks: MaskSection,
-        samples: usize,
-    ) -> BatchPlanner {
+    pub fn new(seed: u64, batch: usize, grid: Size, masks: MaskSection, samples: usize) -> BatchPlanner {
         BatchPlanner { seed, batch, grid, masks, order: SampleOrder::new(seed, samples) }
     }
 
@@ -71,7 +66,7 @@ impl BatchPlanner {
     }
 
     fn masks(&self, step: u64) -> Vec<Vec<usize>> {
-        let tokens = self.grid[0] * self.grid[1];
+        let tokens = self.grid.area();
         let mut rng = generator(self.seed, MASK, step, 0);
         let [full, fixed, ratio]: [f64; 3] = std::array::from_fn(|_| rng.random());
         if full < self.masks.full {
@@ -102,7 +97,7 @@ mod tests {
     use crate::train::{Recipe, TrainConfig};
 
     fn planner() -> BatchPlanner {
-        BatchPlanner::new(4, 10, [16, 16], MaskSection::default(), 25)
+        BatchPlanner::new(4, 10, Size::square(16), MaskSection::default(), 25)
     }
 
     #[test]
@@ -127,7 +122,7 @@ mod tests {
     #[test]
     fn the_papers_masks_keep_60_percent_at_random_the_same_for_a_whole_batch() {
         let masks = TrainConfig::recipe(Recipe::Tmpose).masks;
-        let mut p = BatchPlanner::new(4, 10, [16, 16], masks, 25);
+        let mut p = BatchPlanner::new(4, 10, Size::square(16), masks, 25);
         let (a, b) = (p.plan(0).keep, p.plan(1).keep);
         assert!(a.iter().chain(&b).all(|k| k.len() == 153));
         assert!(a.iter().all(|k| *k == a[0]) && a[0] != b[0]);

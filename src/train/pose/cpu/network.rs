@@ -135,7 +135,7 @@ impl CpuNetwork {
 /// Row-major place of each cell in the order of the tokens: token rows, token columns, rows and columns
 /// in the token.
 fn cells(config: &ModelConfig) -> Vec<usize> {
-    let ([rows, columns], [height, width]) = (config.grid, config.patch);
+    let ([rows, columns], [height, width]) = (config.grid.hw(), config.patch.hw());
     let mut cells = Vec::with_capacity(rows * columns * height * width);
     for token in 0..rows * columns {
         for y in 0..height {
