@@ -189,8 +189,7 @@ fn time(
     flip_test: bool,
     runs: u32,
 ) -> anyhow::Result<Vec<MedianTimes>> {
-    let (_, person, picture) = samples.person(0);
-    let (img, boxes) = (read_image(picture)?, [person.bbox]);
+    let (img, boxes) = (read_image(samples.image(0))?, [samples.person(0).bbox]);
     let mut parts = vec![Vec::new(); ablation_settings.len()];
     let mut wholes = vec![Vec::new(); ablation_settings.len()];
     let bar = progress_bar(ablation_settings.len() * (WARM_UP + runs) as usize, "timing");

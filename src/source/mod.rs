@@ -59,14 +59,18 @@ pub struct SourceInfo {
     pub fps: Option<f64>,
     /// Number of frames where the container tells it; an estimate for some video containers.
     pub frames: Option<u64>,
+    /// Length in media time; `None` where the container does not tell it, and for cameras and the mannequin, which
+    /// have no end.
     pub duration: Option<Duration>,
     /// Frames appear in real time and are lost when nobody takes them (a camera).
     pub live: bool,
+    /// [`Source::seek`] works.
     pub seekable: bool,
 }
 
 /// A stream of frames.
 pub trait Source: Send {
+    /// What was known when the source was opened; it does not change.
     fn info(&self) -> &SourceInfo;
 
     /// The next frame, `None` at the end. Cameras wait for the newest frame.

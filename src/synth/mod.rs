@@ -59,7 +59,9 @@ pub struct Mannequin {
 
 /// A picture with everything that is known about it.
 pub struct Drawn {
+    /// The picture, in sRGB.
     pub pixels: RgbImage,
+    /// What the picture shows of the figure.
     pub person: TrueFigure,
 }
 

@@ -29,9 +29,11 @@ pub struct SetPlan {
     pub folder: PathBuf,
     /// `train` or `val`.
     pub split: String,
+    /// Number of pictures, before those without anybody are left out of a set of crops.
     pub frames: u64,
     /// Size of a picture in pixels, before people are cut out.
     pub size: Size,
+    /// Fixes all figures, scenes and times: the same plan writes the same files.
     pub seed: u64,
     /// Write the people cut out as the network sees them (twice its size), not whole pictures.
     pub crops: bool,
@@ -44,8 +46,11 @@ pub struct SetPlan {
 /// A picture of the set that was kept in memory.
 #[derive(Clone, Debug)]
 pub struct KeptPicture {
+    /// File name, without its folder.
     pub name: String,
+    /// As it was written, before JPEG compression.
     pub picture: RgbImage,
+    /// `None` when nobody is in it; positions in pixels of this picture.
     pub person: Option<TruePerson>,
 }
 
@@ -54,8 +59,11 @@ pub struct KeptPicture {
 pub struct DrawnSet {
     /// The annotation file.
     pub file: PathBuf,
+    /// Number of pictures written.
     pub pictures: usize,
+    /// Number of pictures that show the figure, and so of annotations.
     pub people: usize,
+    /// The first pictures, at most [`SetPlan::keep`].
     pub kept: Vec<KeptPicture>,
 }
 

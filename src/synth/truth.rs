@@ -9,6 +9,7 @@ use glam::{Vec3, Vec3A};
 /// A person whose joints are known exactly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TruePerson {
+    /// Around the visible pixels and all joints inside the picture, in pixels, cut at the picture's edge.
     pub bbox: BBox,
     /// COCO-17 in pixels; score 2 visible, 1 occluded, 0 outside the picture.
     pub keypoints: Vec<Keypoint>,

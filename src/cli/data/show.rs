@@ -118,7 +118,7 @@ fn tile(samples: &CropDataset, index: usize, sigma: f32) -> anyhow::Result<Tile>
 
 /// The person's id, and how the crop was augmented.
 fn caption(samples: &CropDataset, index: usize, sample: &AugmentedCrop) -> String {
-    let (_, person, _) = samples.person(index);
+    let person = samples.person(index);
     let plain = CropBox::from_bbox(&person.bbox, samples.input.aspect(), BOX_PADDING);
     let mut text = format!("{} x{:.2}", person.id, sample.crop.scale[0] / plain.scale[0]);
     if sample.rotation != 0.0 {

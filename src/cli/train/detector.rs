@@ -4,8 +4,9 @@ use super::flags::ConfigArgs;
 use super::terminal::{TerminalReporter, remaining_text};
 use crate::cli::command_line::command_line;
 use crate::cli::stop_flag;
+use crate::eval::detector::DetectorScore;
 use crate::train::TrainSettings;
-use crate::train::detector::{self, DetectorEvent, DetectorScore, DetectorStep, DetectorTrainConfig};
+use crate::train::detector::{self, DetectorEvent, DetectorStep, DetectorTrainConfig};
 use anyhow::Context;
 
 /// Arguments of `tmpose train detector`.

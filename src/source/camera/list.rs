@@ -10,6 +10,7 @@ use crate::source::{CameraFormat, SourceError};
 pub struct CameraInfo {
     /// Its number, by which [`crate::source::SourceSpec::Camera`] finds it. Numbers may have gaps.
     pub index: u32,
+    /// The name that people know it by ("HD Pro Webcam C920"). Two cameras may share one.
     pub name: String,
     /// The system's name for it ("/dev/video0").
     pub device: String,

@@ -2,12 +2,13 @@
 
 use super::card::model_card;
 use super::config::DetectorTrainConfig;
-use super::events::{DetectorEvent, DetectorScore, DetectorStep};
+use super::events::{DetectorEvent, DetectorStep};
 use super::gradient::DetectorLoss;
 use super::session::DetectorSession;
 use super::sheet::write_samples;
 use crate::data::BoxSet;
 use crate::detect::{self, DetectorInfo, DetectorNet};
+use crate::eval::detector::DetectorScore;
 use crate::train::TrainError;
 use crate::train::TrainSettings;
 use crate::train::curves::{CurveSpec, write_curves};
