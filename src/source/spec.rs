@@ -34,7 +34,7 @@ pub enum SourceSpec {
     Crowd {
         /// Of the first one; the others follow.
         seed: u64,
-        /// How many, 1 to [`MOST_FIGURES`](crate::synth::MOST_FIGURES).
+        /// How many, 1 to [`MAX_FIGURES`](crate::synth::MAX_FIGURES).
         people: u32,
         /// Size of the frames in pixels.
         size: Size,

@@ -3,7 +3,7 @@
 //! Metres; x to the figure's own left, y up, z the way it faces. Every bone's frame is parallel to
 //! the body in the neutral stance (arms hanging), with its origin at the joint it turns about.
 
-use super::look::Look;
+use super::appearance::Appearance;
 use glam::{Affine3A, Quat, Vec3, vec3};
 
 pub(super) const BONES: usize = 19;
@@ -91,7 +91,7 @@ impl Arm {
         self.shrug + 0.22 * (raised - 0.6).clamp(0.0, 2.0)
     }
 
-    fn mix(&self, o: &Arm, w: f32) -> Arm {
+    fn lerp(&self, o: &Arm, w: f32) -> Arm {
         let m = |a: f32, b: f32| a + (b - a) * w;
         Arm {
             flex: m(self.flex, o.flex),
@@ -106,7 +106,7 @@ impl Arm {
 }
 
 impl Leg {
-    fn mix(&self, o: &Leg, w: f32) -> Leg {
+    fn lerp(&self, o: &Leg, w: f32) -> Leg {
         let m = |a: f32, b: f32| a + (b - a) * w;
         Leg {
             flex: m(self.flex, o.flex),
@@ -120,7 +120,7 @@ impl Leg {
 
 impl Stance {
     /// From `self` (w = 0) to `o` (w = 1).
-    pub(super) fn mix(&self, o: &Stance, w: f32) -> Stance {
+    pub(super) fn lerp(&self, o: &Stance, w: f32) -> Stance {
         Stance {
             shift: self.shift.lerp(o.shift, w),
             plant: self.plant + (o.plant - self.plant) * w,
@@ -129,8 +129,8 @@ impl Stance {
             chest: self.chest.lerp(o.chest, w),
             neck: self.neck.lerp(o.neck, w),
             head: self.head.lerp(o.head, w),
-            arms: std::array::from_fn(|s| self.arms[s].mix(&o.arms[s], w)),
-            legs: std::array::from_fn(|s| self.legs[s].mix(&o.legs[s], w)),
+            arms: std::array::from_fn(|s| self.arms[s].lerp(&o.arms[s], w)),
+            legs: std::array::from_fn(|s| self.legs[s].lerp(&o.legs[s], w)),
         }
     }
 
@@ -169,9 +169,9 @@ fn turn(v: Vec3) -> Quat {
 }
 
 impl Rig {
-    pub(super) fn new(look: &Look) -> Rig {
-        let k = look.scale;
-        let (thigh_length, shin_length) = (0.43 * look.legs, 0.41 * look.legs);
+    pub(super) fn new(appearance: &Appearance) -> Rig {
+        let k = appearance.scale;
+        let (thigh_length, shin_length) = (0.43 * appearance.legs, 0.41 * appearance.legs);
         let mut offsets = [Vec3::ZERO; BONES];
         offsets[SPINE] = vec3(0.0, 0.10, -0.012);
         offsets[CHEST] = vec3(0.0, 0.14, 0.0);
@@ -180,17 +180,17 @@ impl Rig {
         for side in 0..2 {
             let s = sign(side);
             offsets[clavicle(side)] = vec3(s * 0.03, 0.255, 0.01);
-            offsets[upper_arm(side)] = vec3(s * (0.166 * look.shoulders - 0.03), 0.0, -0.015);
+            offsets[upper_arm(side)] = vec3(s * (0.166 * appearance.shoulders - 0.03), 0.0, -0.015);
             offsets[forearm(side)] = vec3(0.0, -0.285, 0.0);
             offsets[hand(side)] = vec3(0.0, -0.25, 0.0);
-            offsets[thigh(side)] = vec3(s * 0.092 * look.hips, 0.0, 0.0);
+            offsets[thigh(side)] = vec3(s * 0.092 * appearance.hips, 0.0, 0.0);
             offsets[shin(side)] = vec3(0.0, -thigh_length, 0.0);
             offsets[foot(side)] = vec3(0.0, -shin_length, 0.0);
         }
         for o in &mut offsets {
             *o *= k;
         }
-        Rig { offsets, scale: k, head_size: look.head }
+        Rig { offsets, scale: k, head_size: appearance.head }
     }
 
     fn local_turn(stance: &Stance, bone: usize) -> Quat {
@@ -224,7 +224,7 @@ impl Rig {
     }
 
     /// The bones' frames with the pelvis at the origin.
-    pub(super) fn hang(&self, stance: &Stance) -> [Affine3A; BONES] {
+    pub(super) fn forward_kinematics(&self, stance: &Stance) -> [Affine3A; BONES] {
         let mut frames = [Affine3A::IDENTITY; BONES];
         for bone in 0..BONES {
             let local =
@@ -236,8 +236,8 @@ impl Rig {
 
     /// The bones' frames with the lower sole on the ground (y = 0) plus the stance's lift, turned by
     /// `heading` about the vertical and moved to `place` on the ground.
-    pub(super) fn stand(&self, stance: &Stance, heading: f32, place: Vec3) -> [Affine3A; BONES] {
-        let mut frames = self.hang(stance);
+    pub(super) fn grounded(&self, stance: &Stance, heading: f32, place: Vec3) -> [Affine3A; BONES] {
+        let mut frames = self.forward_kinematics(stance);
         let k = self.scale;
         // A soft minimum over heels and toes: a hard one would kick the body when support changes.
         const SHARPNESS: f32 = 140.0;

@@ -1,7 +1,7 @@
 //! Where the joints truly are in the picture, and which of them can be seen.
 
 use super::camera::Camera;
-use super::raster::{EMPTY, Visible};
+use super::visibility::{EMPTY, VisibilityBuffer};
 use crate::pose::{Keypoint, Size};
 use crate::vision::BBox;
 use glam::{Vec3, Vec3A};
@@ -17,7 +17,7 @@ pub struct TruePerson {
 
 /// The person with what a data set also wants to know.
 #[derive(Clone, Debug)]
-pub struct TrueFigure {
+pub struct GroundTruth {
     /// `None` when nothing of the figure is in the picture.
     pub person: Option<TruePerson>,
     /// Pixels that the figure covers.
@@ -28,7 +28,7 @@ pub struct TrueFigure {
     pub size: Size,
 }
 
-impl TrueFigure {
+impl GroundTruth {
     /// Whether the figure covers the pixel at a place.
     pub fn covers(&self, x: f32, y: f32) -> bool {
         let (x, y) = (x.round(), y.round());
@@ -46,10 +46,10 @@ const DEPTH: [f32; 17] = [
 pub(super) fn measure(
     joints: &[Vec3; 17],
     camera: &Camera,
-    drawn: &Visible,
+    drawn: &VisibilityBuffer,
     size: Size,
     scale: f32,
-) -> TrueFigure {
+) -> GroundTruth {
     let [w, h] = [size.width, size.height].map(|side| side as f32);
     let keypoints: Vec<Keypoint> = joints
         .iter()
@@ -85,7 +85,7 @@ pub(super) fn measure(
         }
     }
     if right < left {
-        return TrueFigure { person: None, area: 0.0, silhouette, size };
+        return GroundTruth { person: None, area: 0.0, silhouette, size };
     }
     for k in keypoints.iter().filter(|k| k.score > 0.0) {
         (left, right) = (left.min(k.x), right.max(k.x));
@@ -93,5 +93,5 @@ pub(super) fn measure(
     }
     let (left, top) = (left.max(0.0), top.max(0.0));
     let bbox = BBox { x: left, y: top, w: right.min(w) - left, h: bottom.min(h) - top };
-    TrueFigure { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0, silhouette, size }
+    GroundTruth { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0, silhouette, size }
 }

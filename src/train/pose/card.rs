@@ -8,8 +8,11 @@ use std::fmt::Write;
 /// Accuracy on one set at one keep ratio.
 #[derive(Clone, Debug)]
 pub struct CardRow {
+    /// Title of the set.
     pub set: String,
+    /// Share of the visual tokens that are kept, 0 to 1.
     pub keep_ratio: f64,
+    /// The measurements.
     pub score: SetScore,
 }
 

@@ -1,4 +1,4 @@
-//! The model that a training begins with.
+//! The model that a training starts with.
 
 use crate::data::{ChannelScale, FeatureCache};
 use crate::model::backbone::TinyPose;
@@ -12,22 +12,30 @@ use burn::module::Module;
 use burn::prelude::*;
 use std::path::Path;
 
-/// A model on the device and what it started from.
+/// The model that a training starts with.
 pub struct InitialModel {
+    /// The model, on the device.
     pub model: TmPose,
+    /// The joints that it draws heatmaps of.
     pub skeleton: Skeleton,
-    /// The part behind the backbone is new: no file had it.
+    /// Whether the part behind the backbone is random, since it is in no file.
     pub fresh: bool,
     /// For the model card: starting point with its source and licence; empty for random weights.
     pub origin: String,
 }
 
-/// The skeleton that a name or file stands for.
+/// The skeleton of a name or file.
+///
+/// # Errors
+/// There is no such skeleton.
 pub fn skeleton(name: &str) -> Result<Skeleton, TrainError> {
     Ok(Skeleton::named(name)?)
 }
 
-/// Builds the model; random parts depend on `seed` alone. `device` has autodiff.
+/// Makes the model; random parts depend on `seed` alone. `device` has autodiff.
+///
+/// # Errors
+/// There is no such skeleton, or the file with the starting weights cannot be used.
 pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Result<InitialModel, TrainError> {
     let skeleton = skeleton(&section.skeleton)?;
     let mut config = ModelConfig::new(section.variant, &skeleton);
@@ -41,12 +49,13 @@ pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Resu
     };
     if section.freeze_backbone {
         model.backbone = model.backbone.freeze();
-        // What follows the norm is a linear layer, which can learn any gain and shift by itself.
+        // The norm is followed by a linear layer, which can learn any gamma and beta itself.
         model.feature_norm = model.feature_norm.map(Module::freeze);
     }
     Ok(InitialModel { model, skeleton, fresh, origin })
 }
 
+/// Starting weights from a file, put into the model `fresh` where the file has the backbone alone.
 fn from_file(
     path: &Path,
     section: &ModelSection,
@@ -56,9 +65,9 @@ fn from_file(
     device: &Device,
 ) -> Result<(TmPose, String, bool), TrainError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if extension == "onnx" {
-        let origin = format!("backbone: {shown} ({PP_TINYPOSE}); the rest random");
+        let origin = format!("backbone: {file} ({PP_TINYPOSE}); the rest random");
         return Ok((weights::load_tinypose_backbone(path, fresh)?, origin, true));
     }
     let fits = |found: &ModelConfig| -> Result<(), TrainError> {
@@ -66,12 +75,12 @@ fn from_file(
             return Ok(());
         }
         let text = |c: &ModelConfig| format!("{} with {} layers for {}", c.variant, c.depth, c.skeleton);
-        Err(TrainError::InitMismatch { init: shown.clone(), found: text(found), wanted: text(config) })
+        Err(TrainError::InitMismatch { init: file.clone(), found: text(found), wanted: text(config) })
     };
     if extension == "safetensors" {
         let (model, info) = weights::load(path, device)?;
         fits(&info.config)?;
-        return Ok((model, origin_of(&shown, &info.record), false));
+        return Ok((model, origin_of(&file, &info.record), false));
     }
     let options = ImportOptions { variant: Some(section.variant), skeleton: Some(skeleton.clone()) };
     let (model, info, report) = weights::import_checkpoint(path, &options, device)?;
@@ -79,7 +88,7 @@ fn from_file(
     Ok((
         model,
         format!(
-            "{shown}: {} of {} tensors",
+            "{file}: {} of {} tensors",
             report.mapped.len(),
             report.mapped.len() + report.untrained.len()
         ),
@@ -87,19 +96,19 @@ fn from_file(
     ))
 }
 
-/// Samples over which the feature's statistics are taken.
+/// Number of samples from which the feature's statistics are computed.
 const STATISTICS_SAMPLES: usize = 1000;
 
-/// Fits a new model to the feature that its backbone makes: the norm in front of the tokenizer gets the
-/// statistics of the `cache`, and a feature head above PP-TinyPose begins with the heatmaps that the
-/// published network draws, joint by joint of the same name.
+/// Fits a new model to the features of its backbone: the norm in front of the tokenizer gets the statistics of the
+/// `cache`, and the feature head of a PP-TinyPose backbone starts with the heatmaps of the published network, for the
+/// joints with the same names.
 pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> TmPose {
     let Some(norm) = &model.feature_norm else { return model };
     let epsilon = norm.epsilon as f32;
     let statistics = cache.statistics(STATISTICS_SAMPLES);
-    let drawn = model.config().backbone == BackboneKind::TinyPose;
+    let has_heatmaps = model.config().backbone == BackboneKind::TinyPose;
     let first = TinyPose::CHANNELS - TinyPose::HEATMAPS;
-    // Channel and joint of each heatmap that the backbone has.
+    // The channel of each heatmap that the backbone draws, and the model's joint of that name.
     let pairs: Vec<(usize, usize)> = Skeleton::coco17()
         .joints
         .iter()
@@ -109,14 +118,14 @@ pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> Tm
     fill_params(model, |info| match info.path.as_str() {
         "feature_norm.running_mean" => Some(statistics.mean.clone()),
         "feature_norm.running_var" => Some(statistics.var.clone()),
-        "feature_head.weight" if drawn => {
+        "feature_head.weight" if has_heatmaps => {
             let mut weight = vec![0.0; info.shape.iter().product()];
             for &(channel, joint) in &pairs {
                 weight[channel * info.shape[1] + joint] = (statistics.var[channel] + epsilon).sqrt();
             }
             Some(weight)
         }
-        "feature_head.bias" if drawn => {
+        "feature_head.bias" if has_heatmaps => {
             let mut bias = vec![0.0; info.shape[0]];
             pairs.iter().for_each(|&(channel, joint)| bias[joint] = statistics.mean[channel]);
             Some(bias)
@@ -125,7 +134,7 @@ pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> Tm
     })
 }
 
-/// The norm in front of the tokenizer as what is applied while cached features are read.
+/// The norm in front of the tokenizer, in the form in which it is applied while cached features are read.
 pub fn channel_scale(model: &TmPose) -> ChannelScale {
     let Some(norm) = &model.feature_norm else {
         return ChannelScale::identity(model.config().feature_channels);

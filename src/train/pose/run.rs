@@ -1,4 +1,4 @@
-//! The training of poses.
+//! The training of a pose network.
 
 use super::card::{CardRow, model_card};
 use super::events::{PoseEvent, PoseStep};
@@ -23,7 +23,7 @@ use burn::module::Module;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// What `curves.png` shows.
+/// The numbers that `curves.png` shows.
 const CURVES: CurveSpec = CurveSpec {
     losses: &[
         ["loss", "loss"],
@@ -35,7 +35,7 @@ const CURVES: CurveSpec = CurveSpec {
     accuracy: &[["ap", "AP"], ["pck01", "PCK@0.1"]],
 };
 
-/// Keep ratios of the final table.
+/// Keep ratios of the accuracy table in the model card.
 const TABLE_RATIOS: [f64; 4] = [1.0, 0.6, 0.4, 0.25];
 
 /// Trains. With `resume`, goes on from the checkpoint in the run's folder.
@@ -121,16 +121,16 @@ impl TrainTask for PoseSession {
         validation.score.ap
     }
 
-    fn validation_event(&self, step: u64, epoch: f64, found: &PoseValidation, best: bool) -> PoseEvent {
+    fn validation_event(&self, step: u64, epoch: f64, validation: &PoseValidation, best: bool) -> PoseEvent {
         let keep_ratio = self.config.masks.validation.get();
-        PoseEvent::Validated { step, epoch, keep_ratio, score: found.score.clone(), best }
+        PoseEvent::Validated { step, epoch, keep_ratio, score: validation.score.clone(), best }
     }
 
-    fn write_pictures(&self, found: Option<&PoseValidation>) -> Result<(), TrainError> {
+    fn write_pictures(&self, validation: Option<&PoseValidation>) -> Result<(), TrainError> {
         let out = &self.config.run.out;
         let curves = write_curves(out, &CURVES, Some(self.config.masks.validation.get()));
-        match (&self.val, found) {
-            (Some(samples), Some(found)) => curves.and(write_samples(out, samples, &found.poses)),
+        match (&self.val, validation) {
+            (Some(samples), Some(validation)) => curves.and(write_samples(out, samples, &validation.poses)),
             _ => curves,
         }
     }
@@ -139,10 +139,10 @@ impl TrainTask for PoseSession {
         let config = &self.config;
         let backbone = if config.model.freeze_backbone { "frozen, features cached" } else { "trained" };
         let mut notes = vec![("backbone", backbone.to_owned())];
-        if !self.teacher.is_empty() {
+        if !self.teacher_origin.is_empty() {
             let d = &config.distillation;
             let weights = format!("heatmaps {}, tokens {}, attention {}", d.heatmaps, d.tokens, d.attention);
-            notes.push(("teacher", format!("{} ({weights})", self.teacher)));
+            notes.push(("teacher", format!("{} ({weights})", self.teacher_origin)));
         }
         if config.masks.sandwich {
             let weight = config.masks.sandwich_weight;
@@ -181,7 +181,10 @@ impl TrainTask for PoseSession {
 }
 
 impl PoseSession {
-    /// Accuracy of `model` on whole sets at the table's keep ratios.
+    /// Accuracy of `model` on the whole validation and report sets at each of [`TABLE_RATIOS`].
+    ///
+    /// # Errors
+    /// A set cannot be read.
     fn table(
         &self,
         model: &TmPose,

@@ -1,5 +1,4 @@
-//! Everything that the training of the pose network holds while it runs: model, data and the way its gradients are
-//! computed.
+//! The state of a pose network's training while it runs: model, data, and how gradients are computed.
 
 use super::autodiff::{AutodiffBatch, AutodiffStep};
 use super::cached::CachedSet;
@@ -19,7 +18,7 @@ use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
 use crate::model::{KeepRatio, ModelConfig, TmPose, TokenBudget};
-use crate::pose::{Keypoint, Size, Skeleton};
+use crate::pose::{Keypoint, Skeleton};
 use crate::train::TrainError;
 use crate::train::config::{RunSection, TrainConfig};
 use crate::train::distill::{DistillWeights, Teacher};
@@ -65,6 +64,7 @@ impl PoseEngine {
 
 /// Outcome of a validation.
 pub struct PoseValidation {
+    /// Accuracy on the set.
     pub score: SetScore,
     /// Pose of each person of the set, in picture pixels.
     pub poses: Vec<Vec<Keypoint>>,
@@ -72,18 +72,25 @@ pub struct PoseValidation {
 
 /// The pose network, its data and its loss, ready to be trained.
 pub struct PoseSession {
+    /// The settings of the training.
     pub config: TrainConfig,
+    /// Where the network is trained.
     pub device: ComputeDevice,
+    /// The network, with autodiff.
     pub model: TmPose,
+    /// Where its trained parameters lie in the flat vector.
     pub layout: ParamLayout,
     /// Starting point with its source and licence; empty for random weights.
     pub origin: String,
-    /// What the teacher is, its source and licence; empty without one.
-    pub teacher: String,
+    /// The teacher's file with its source and licence; empty without one.
+    pub teacher_origin: String,
+    /// The training samples.
     pub samples: Arc<CropDataset>,
     /// The part of the validation set that is used between epochs.
     pub val: Option<CropDataset>,
+    /// Cached features of `val`, where the backbone is frozen.
     val_features: Option<CachedSet>,
+    /// What the current step minimises.
     loss_spec: LossSpec,
     engine: PoseEngine,
     planner: BatchPlanner,
@@ -135,7 +142,7 @@ impl PoseSession {
             model,
             layout,
             origin,
-            teacher: teacher_origin,
+            teacher_origin,
             samples: Arc::new(samples),
             val,
             val_features,
@@ -153,24 +160,25 @@ impl PoseSession {
         }
     }
 
-    /// Loss of step `step` and its gradient at `weights`, written to `gradient`. The gradients of
-    /// `schedule.accumulate` batches are added, each divided by what all of them hold together.
+    /// Loss of step `step` and its gradient at `weights`, which is written to `gradient`. The gradients of
+    /// `schedule.accumulate` batches are added; the sum is that of one batch with all their samples.
     pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<PoseLoss> {
         let steps = total_steps(&self.config.schedule, self.samples.len());
         self.loss_spec.loss = self.config.loss.at(step as f64 / steps.max(1) as f64);
-        let (hw, sigma) = (self.model.config().heatmap, self.loss_spec.loss.sigma);
+        let (heatmap, sigma) = (self.model.config().heatmap, self.loss_spec.loss.sigma);
         let accumulate = self.config.schedule.accumulate;
         let mut outcome = StepOutcome::<PoseLoss>::default();
         match &mut self.engine {
             PoseEngine::Cpu(cpu, sets) => {
-                // Persons pass one by one, so that several batches need no more memory than one.
+                // Persons are computed one by one, so that several batches need no more memory than one.
                 let plan = BatchPlan::joined(self.planner.batches(step, accumulate));
                 outcome.loss = cpu.gradient(sets, weights, &plan, &self.loss_spec, gradient);
                 outcome.samples = plan.samples;
             }
             PoseEngine::CachedAutodiff(sets) => {
                 let plans = self.planner.batches(step, accumulate);
-                let targets: Vec<TargetBatch> = plans.iter().map(|p| p.targets(sets, hw, sigma)).collect();
+                let targets: Vec<TargetBatch> =
+                    plans.iter().map(|p| p.targets(sets, heatmap, sigma)).collect();
                 outcome.samples = plans.iter().flat_map(|plan| plan.samples.clone()).collect();
                 let (sets, device) = (&*sets, self.device.device.clone());
                 let batches = plans.into_iter().map(|plan| AutodiffBatch::of_features(plan, sets, &device));
@@ -190,7 +198,7 @@ impl PoseSession {
                     return outcome;
                 }
                 self.loader = Some(loader);
-                let targets: Vec<TargetBatch> = batches.iter().map(|b| b.targets(hw, sigma)).collect();
+                let targets: Vec<TargetBatch> = batches.iter().map(|b| b.targets(heatmap, sigma)).collect();
                 for batch in &mut batches {
                     outcome.samples.extend(&batch.plan.samples);
                     outcome.unreadable.append(&mut batch.unreadable);
@@ -202,6 +210,7 @@ impl PoseSession {
         outcome
     }
 
+    /// Loss and gradient of batches of pictures, by autodiff.
     fn picture_gradient(
         &self,
         batches: Vec<PictureBatch>,
@@ -259,7 +268,7 @@ impl PoseSession {
     }
 }
 
-/// Settings of inference at a keep ratio: those of every accuracy that a training reports.
+/// The inference settings, at a keep ratio, with which a training measures accuracy.
 pub fn eval_settings(keep_ratio: f64) -> Settings {
     // Checked with the training's settings.
     let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
@@ -277,11 +286,13 @@ fn space_needs(config: &TrainConfig, model: &TmPose, inputs: &FrozenInputs) -> V
     needs
 }
 
+/// Plans the batches of the training.
 fn planner(config: &TrainConfig, shape: &ModelConfig, samples: usize) -> BatchPlanner {
     let (seed, batch) = (config.run.seed, config.schedule.batch);
     BatchPlanner::new(seed, batch, shape.grid, config.masks.clone(), samples)
 }
 
+/// The training samples.
 fn train_samples(
     config: &TrainConfig,
     shape: &ModelConfig,
@@ -310,6 +321,7 @@ fn val_samples(
     Ok(Some(samples(mixture, skeleton, Augmentation::none(), 0, shape)))
 }
 
+/// The crops of `mixture` for a network with the architecture `shape`.
 fn samples(
     mixture: Mixture,
     skeleton: &Skeleton,
@@ -317,10 +329,11 @@ fn samples(
     seed: u64,
     shape: &ModelConfig,
 ) -> CropDataset {
-    let [input, heatmap] = [shape.input, shape.heatmap].map(Size::from_hw);
+    let (input, heatmap) = (shape.input, shape.heatmap);
     CropDataset { mixture, skeleton: skeleton.clone(), augmentation, seed, input, heatmap }
 }
 
+/// The teacher, where the settings name one.
 fn open_teacher(
     config: &TrainConfig,
     shape: &ModelConfig,

@@ -1,13 +1,13 @@
 //! The figure's shadow: how near each part is to the lamp, splatted from the surface's points.
 
-use super::dice::lerp;
+use super::interpolate::lerp;
 use glam::Vec3A;
 
 const SIDE: usize = 224;
 /// Metres a cell.
 const CELL: f32 = 0.0125;
 
-pub(super) struct Shadow {
+pub(super) struct ShadowMap {
     across: Vec3A,
     along: Vec3A,
     toward: Vec3A,
@@ -17,12 +17,12 @@ pub(super) struct Shadow {
     soft: Vec<f32>,
 }
 
-impl Shadow {
-    pub(super) fn new(points: &[Vec3A], toward: Vec3A, centre: Vec3A, softness: f32) -> Shadow {
+impl ShadowMap {
+    pub(super) fn new(points: &[Vec3A], toward: Vec3A, centre: Vec3A, softness: f32) -> ShadowMap {
         let across = toward.cross(Vec3A::X).normalize();
         let along = toward.cross(across);
         let mut shadow =
-            Shadow { across, along, toward, centre, near: vec![f32::MIN; SIDE * SIDE], soft: Vec::new() };
+            ShadowMap { across, along, toward, centre, near: vec![f32::MIN; SIDE * SIDE], soft: Vec::new() };
         for &p in points {
             let [x, y] = shadow.cell(p);
             let (x, y) = (x as usize, y as usize);

@@ -1,6 +1,6 @@
 //! From linear light to the picture's bytes: exposure, tone curve, sensor noise.
 
-use super::dice::{Dice, hash};
+use super::random::{SeededRng, hash};
 use glam::Vec3A;
 use std::sync::LazyLock;
 
@@ -17,12 +17,12 @@ static TONE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 
 /// Bell-shaped sensor noise, of which every frame reads another part.
 static GRAIN: LazyLock<Vec<i8>> = LazyLock::new(|| {
-    let mut dice = Dice::new(11, 11);
-    (0..1 << 16).map(|_| ((0..4).map(|_| dice.unit() - 0.5).sum::<f32>() * 27.0) as i8).collect()
+    let mut rng = SeededRng::new(11, 11);
+    (0..1 << 16).map(|_| ((0..4).map(|_| rng.unit() - 0.5).sum::<f32>() * 27.0) as i8).collect()
 });
 
 /// Film and lens of one frame.
-pub(super) struct Developer {
+pub(super) struct CameraResponse {
     exposure: f32,
     strength: i32,
     frame: u64,
@@ -30,10 +30,10 @@ pub(super) struct Developer {
     noise: &'static [i8],
 }
 
-impl Developer {
+impl CameraResponse {
     /// `grain` is the noise's standard deviation in about a byte's steps; `frame` numbers its pattern.
-    pub(super) fn new(exposure: f32, grain: f32, frame: u64) -> Developer {
-        Developer {
+    pub(super) fn new(exposure: f32, grain: f32, frame: u64) -> CameraResponse {
+        CameraResponse {
             exposure: exposure * 1024.0,
             strength: (grain * 16.0) as i32,
             frame,

@@ -7,7 +7,7 @@ use glam::Vec3A;
 pub(super) const EMPTY: u32 = u32::MAX;
 
 /// Samples of a rectangle of the picture, two by two a pixel.
-pub(super) struct Visible {
+pub(super) struct VisibilityBuffer {
     /// First pixel column and row.
     pub left: i32,
     pub top: i32,
@@ -19,9 +19,9 @@ pub(super) struct Visible {
     pub ids: Vec<u32>,
 }
 
-impl Visible {
+impl VisibilityBuffer {
     /// For projected points (column, row, depth) in a picture of `size`.
-    pub(super) fn around(points: &[Vec3A], size: Size) -> Visible {
+    pub(super) fn around(points: &[Vec3A], size: Size) -> VisibilityBuffer {
         let low = points.iter().copied().fold(Vec3A::INFINITY, Vec3A::min);
         let high = points.iter().copied().fold(Vec3A::NEG_INFINITY, Vec3A::max);
         let clip = |v: f32, end: u32| (v as i32).clamp(0, end as i32);
@@ -29,7 +29,7 @@ impl Visible {
         let (right, bottom) = (clip(high.x.ceil() + 2.0, size.width), clip(high.y.ceil() + 2.0, size.height));
         let (width, height) = ((right - left).max(0) as usize, (bottom - top).max(0) as usize);
         let count = width * height * 4;
-        Visible { left, top, width, height, near: vec![0.0; count], ids: vec![EMPTY; count] }
+        VisibilityBuffer { left, top, width, height, near: vec![0.0; count], ids: vec![EMPTY; count] }
     }
 
     /// Draws the front side of one triangle.
