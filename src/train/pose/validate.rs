@@ -5,7 +5,7 @@ use super::cpu::{CpuNetwork, Workspace};
 use crate::data::CropDataset;
 use crate::eval::set::pose_of;
 use crate::model::{KeepRatio, TokenBudget};
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, Size};
 use crate::vision::{Decoding, Heatmaps};
 use rayon::prelude::*;
 
@@ -16,7 +16,7 @@ pub fn poses_by_cpu_network(
     weights: &[f32],
     set: &CachedSet,
     samples: &CropDataset,
-    grid: [usize; 2],
+    grid: Size,
     ratio: f64,
     done: impl Fn() + Sync,
 ) -> Vec<Vec<Keypoint>> {
