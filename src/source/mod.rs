@@ -28,7 +28,7 @@ pub use error::SourceError;
 pub use mannequin::{MANNEQUIN_SIZE, MannequinSource};
 pub use open::open;
 pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
-pub use spec::{CameraFormat, FormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
+pub use spec::{CameraFormat, CameraFormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
 pub use video::VideoSource;
 pub use video_writer::VideoWriter;
 

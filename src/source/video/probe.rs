@@ -65,9 +65,9 @@ pub(super) fn probe(path: &Path, programs: &Programs) -> Result<Probe, SourceErr
         .map_err(|e| ffmpeg::start_error(path, "ffprobe", &e))?;
     let failed = |reason: String| SourceError::Video { path: path.to_owned(), reason };
     if !output.status.success() {
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        // The first complaint names the cause; the last one repeats that the file is invalid.
-        let reason = complaints.lines().map(|l| ffmpeg::plain_reason(l, path)).find(|l| !l.is_empty());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        // The first line names the cause; the last one repeats that the file is invalid.
+        let reason = errors.lines().map(|l| ffmpeg::plain_reason(l, path)).find(|l| !l.is_empty());
         return Err(failed(reason.unwrap_or_else(|| "ffprobe does not understand it".to_owned())));
     }
     let parsed: Output = serde_json::from_slice(&output.stdout)
