@@ -24,7 +24,7 @@ enum FloorCovering {
     Smooth,
 }
 
-/// A place with its colours and what is in it; fixed by the seed.
+/// A place with its colours, fixtures and props.
 pub(super) struct Environment {
     kind: EnvironmentKind,
     /// Things that stand about on the floor.
@@ -39,14 +39,14 @@ pub(super) struct Environment {
     fixtures: Vec<WallFixture>,
     /// Unit vector towards the sun or lamp.
     sun: Vec3A,
-    /// Where the patterns' noise is read, 0 to 30, so that no two places have the same.
+    /// Where the patterns' noise is read, 0 to 30, so that no two environments have the same.
     shift: f32,
     /// Strength of the stains on walls, 0.5 to 1.
     grain: f32,
 }
 
 impl Environment {
-    /// Draws everything about a place of this kind; `sun` is the unit vector towards the lamp.
+    /// Draws the random numbers of an environment of this kind; `sun` is the unit vector towards the lamp.
     pub(super) fn new(kind: EnvironmentKind, rng: &mut SeededRng, sun: Vec3A) -> Environment {
         let (floor, colors) = floor_and_colors(kind, rng);
         let half = match kind {
@@ -182,7 +182,7 @@ impl Environment {
         }
     }
 
-    /// Distance takes the ground into kind lies behind it.
+    /// Mixes the floor into what lies behind it, more with the distance.
     fn fade(&self, c: Vec3A, ray: Vec3A, away: f32) -> Vec3A {
         match self.kind {
             EnvironmentKind::Studio => {
