@@ -2,7 +2,7 @@
 
 use super::backbone::{Backbone, HrNet, StemNet, TinyPose};
 use super::{Encoder, HeatmapHead, TmPose, positions};
-use crate::pose::{Size, Skeleton, UnknownName, find_by_name};
+use crate::pose::{BuiltinSkeleton, Size, Skeleton, UnknownName, find_by_name};
 use burn::module::Param;
 use burn::nn::{BatchNormConfig, Initializer, LinearConfig};
 use burn::prelude::*;
@@ -144,7 +144,7 @@ impl ModelConfig {
     /// The variant's dimensions for a skeleton: MPII's 16 joints take a square 256x256 crop, every
     /// other skeleton the 256x192 crop of COCO.
     pub fn new(variant: Variant, skeleton: &Skeleton) -> ModelConfig {
-        let square = skeleton.name == "mpii16";
+        let square = skeleton.builtin() == Some(BuiltinSkeleton::Mpii16);
         let (input, heatmap, patch) = if square {
             (Size::square(256), Size::square(64), Size::square(4))
         } else {

@@ -138,7 +138,7 @@ impl<'a> FeatureBuilder<'a> {
             let maps: Vec<f32> = model.backbone(images).into_data().iter::<f32>().collect();
             let mut out = Vec::with_capacity(maps.len());
             let crops = maps.chunks_exact(channels * map.area());
-            crops.for_each(|values| to_patches(values, channels, map.hw(), config.patch.hw(), &mut out));
+            crops.for_each(|values| to_patches(values, channels, map, config.patch, &mut out));
             out
         };
         self.records(part, part, samples, draw, key, network)
