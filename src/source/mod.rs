@@ -1,6 +1,6 @@
 //! Where frames come from: cameras, video files, pictures, and the drawn mannequin, behind one trait.
 //!
-//! A source hands out RGB frames with their media time, so that nothing above this room needs to know
+//! A source hands out RGB frames with their media time, so that nothing above this folder needs to know
 //! whether a frame was decoded, captured or drawn.
 
 mod camera;

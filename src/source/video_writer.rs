@@ -17,20 +17,20 @@ use crate::pose::Size;
 const KEPT_LINES: usize = 8;
 /// An H.264 encoder that ffmpeg may have.
 #[derive(Clone, Copy)]
-struct Encoder {
+struct VideoEncoder {
     name: &'static str,
     /// For a clear picture.
     options: &'static [&'static str],
 }
 
 /// The encoders, the best first.
-const ENCODERS: [Encoder; 6] = [
-    Encoder { name: "libx264", options: &["-preset", "veryfast", "-crf", "20"] },
-    Encoder { name: "h264_videotoolbox", options: &["-q:v", "65"] },
-    Encoder { name: "h264_mf", options: &["-quality", "80"] },
-    Encoder { name: "libopenh264", options: &["-b:v", "6M"] },
-    Encoder { name: "h264_nvenc", options: &["-cq", "22"] },
-    Encoder { name: "h264_qsv", options: &["-global_quality", "22"] },
+const ENCODERS: [VideoEncoder; 6] = [
+    VideoEncoder { name: "libx264", options: &["-preset", "veryfast", "-crf", "20"] },
+    VideoEncoder { name: "h264_videotoolbox", options: &["-q:v", "65"] },
+    VideoEncoder { name: "h264_mf", options: &["-quality", "80"] },
+    VideoEncoder { name: "libopenh264", options: &["-b:v", "6M"] },
+    VideoEncoder { name: "h264_nvenc", options: &["-cq", "22"] },
+    VideoEncoder { name: "h264_qsv", options: &["-global_quality", "22"] },
 ];
 
 /// A video that is being written. [`VideoWriter::finish`] makes it appear under its name; a writer that is
@@ -206,7 +206,7 @@ fn unfinished_name(path: &Path) -> PathBuf {
 }
 
 /// The best encoder that this ffmpeg has.
-fn find_encoder(path: &Path, programs: &Programs) -> Result<Encoder, SourceError> {
+fn find_encoder(path: &Path, programs: &Programs) -> Result<VideoEncoder, SourceError> {
     let output = programs.ffmpeg().args(["-hide_banner", "-encoders"]).output();
     let output = output.map_err(|e| ffmpeg::start_error(path, "ffmpeg", &e))?;
     let list = String::from_utf8_lossy(&output.stdout);

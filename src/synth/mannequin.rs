@@ -7,7 +7,7 @@ use super::random::hash;
 use super::scene::{self, Scene};
 use super::shade::FigureShader;
 use super::shadow_map::ShadowMap;
-use super::truth::{self, GroundTruth, TruePerson};
+use super::truth::{self, FigureTruth, TruePerson};
 use super::visibility::VisibilityBuffer;
 use super::{background, motion, skinning};
 use crate::pose::Size;
@@ -29,7 +29,7 @@ pub struct RenderedPicture {
     /// The picture, in sRGB.
     pub pixels: RgbImage,
     /// What it shows of the figure.
-    pub truth: GroundTruth,
+    pub truth: FigureTruth,
 }
 
 impl Mannequin {

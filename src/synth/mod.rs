@@ -48,4 +48,4 @@ mod tests;
 pub use crowd::{Crowd, MAX_FIGURES, crowd_boxes};
 pub use mannequin::{Mannequin, RenderedPicture};
 pub use set::{KeptPicture, RenderedSet, SetError, SetPlan, render_set};
-pub use truth::{GroundTruth, TruePerson};
+pub use truth::{FigureTruth, TruePerson};

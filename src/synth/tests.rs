@@ -129,7 +129,7 @@ fn one_walk_leads_back_to_where_it_began() {
 }
 
 /// From a place to the nearest pixel of the figure, in pixels; 10 if none is so near.
-fn distance_to(figure: &GroundTruth, x: f32, y: f32) -> f32 {
+fn distance_to(figure: &FigureTruth, x: f32, y: f32) -> f32 {
     let steps = || (-9..=9).map(|d| d as f32);
     let covered = steps().flat_map(|dy| steps().map(move |dx| (dx, dy)));
     let distances = covered.filter(|(dx, dy)| figure.covers(x + dx, y + dy)).map(|(dx, dy)| dx.hypot(dy));

@@ -17,7 +17,7 @@ pub struct TruePerson {
 
 /// What is known exactly about the figure in a picture.
 #[derive(Clone, Debug)]
-pub struct GroundTruth {
+pub struct FigureTruth {
     /// `None` when nothing of the figure is in the picture.
     pub person: Option<TruePerson>,
     /// Pixels that the figure covers.
@@ -28,7 +28,7 @@ pub struct GroundTruth {
     pub size: Size,
 }
 
-impl GroundTruth {
+impl FigureTruth {
     /// Whether the figure covers the pixel at a place.
     pub fn covers(&self, x: f32, y: f32) -> bool {
         let (x, y) = (x.round(), y.round());
@@ -50,7 +50,7 @@ pub(super) fn measure(
     visible: &VisibilityBuffer,
     size: Size,
     scale: f32,
-) -> GroundTruth {
+) -> FigureTruth {
     let [w, h] = [size.width, size.height].map(|side| side as f32);
     let keypoints: Vec<Keypoint> = joints
         .iter()
@@ -86,7 +86,7 @@ pub(super) fn measure(
         }
     }
     if right < left {
-        return GroundTruth { person: None, area: 0.0, silhouette, size };
+        return FigureTruth { person: None, area: 0.0, silhouette, size };
     }
     for k in keypoints.iter().filter(|k| k.score > 0.0) {
         (left, right) = (left.min(k.x), right.max(k.x));
@@ -94,5 +94,5 @@ pub(super) fn measure(
     }
     let (left, top) = (left.max(0.0), top.max(0.0));
     let bbox = BBox { x: left, y: top, w: right.min(w) - left, h: bottom.min(h) - top };
-    GroundTruth { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0, silhouette, size }
+    FigureTruth { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0, silhouette, size }
 }
