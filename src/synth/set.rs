@@ -81,14 +81,14 @@ impl SetError {
     }
 }
 
-/// Renders a set. `drawn` is told of each picture; raising `stop` ends early, and what was drawn until
+/// Renders a set. `progress` is called for each picture; raising `stop` ends early, and what was drawn until
 /// then is a set of its own.
 ///
 /// # Errors
 /// The folder cannot be written to.
 pub fn render_set(
     plan: &SetPlan,
-    drawn: &(dyn Fn() + Sync),
+    progress: &(dyn Fn() + Sync),
     stop: &AtomicBool,
 ) -> Result<RenderedSet, SetError> {
     let images = plan.folder.join("images").join(&plan.split);
@@ -100,7 +100,7 @@ pub fn render_set(
     let figures: Vec<u64> = (0..plan.frames.div_ceil(each)).collect();
     let records: Vec<PictureRecord> = figures
         .par_iter()
-        .map(|&figure| render_figure(plan, figure, each, &images, drawn, stop))
+        .map(|&figure| render_figure(plan, figure, each, &images, progress, stop))
         .collect::<Result<Vec<_>, SetError>>()?
         .into_iter()
         .flatten()
@@ -131,7 +131,7 @@ fn render_figure(
     figure: u64,
     each: u64,
     images: &Path,
-    drawn: &(dyn Fn() + Sync),
+    progress: &(dyn Fn() + Sync),
     stop: &AtomicBool,
 ) -> Result<Vec<PictureRecord>, SetError> {
     // The seed's figures do not meet the next seed's.
@@ -148,7 +148,7 @@ fn render_figure(
             person: found.truth.person.map(|p| (p, found.truth.area)),
         };
         let labelled = if plan.crops { crop(&whole) } else { Some(whole) };
-        drawn();
+        progress();
         let Some(labelled) = labelled else { continue };
         let name = format!("{index:06}.jpg");
         write_picture(&images.join(&name), &labelled.picture)?;
