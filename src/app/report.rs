@@ -65,7 +65,7 @@ fn result(result: &LiveResult) -> Value {
         "ids": result.people.iter().map(|p| p.id).collect::<Vec<_>>(),
         "scores": result.people.iter().map(|p| p.pose.score).collect::<Vec<_>>(),
         "looked_at": result.estimates.len(),
-        "detected": result.found.len(),
+        "detected": result.detections.len(),
         "kept_tokens": result.kept.len(),
         "frame_time_s": result.frame.frame.timestamp.as_secs_f64(),
     })
