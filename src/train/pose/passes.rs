@@ -43,11 +43,10 @@ impl SandwichPasses {
 mod tests {
     use super::*;
     use crate::model::KeepRatio;
-    use crate::train::config::keep_ratio;
 
     fn sandwich(sandwich: bool) -> SandwichPasses {
         SandwichPasses::new(
-            &MaskSection { sandwich, ratio: [0.25, 0.8].map(keep_ratio), ..MaskSection::default() },
+            &MaskSection { sandwich, ratio: [0.25, 0.8].map(KeepRatio::constant), ..MaskSection::default() },
             [4, 4],
         )
     }

@@ -17,10 +17,10 @@ pub fn poses_by_cpu_network(
     set: &CachedSet,
     samples: &CropDataset,
     grid: [usize; 2],
-    ratio: f64,
+    ratio: KeepRatio,
     done: impl Fn() + Sync,
 ) -> Vec<Vec<Keypoint>> {
-    let kept = TokenBudget::progressive(KeepRatio::new(ratio).unwrap_or_default()).kept_tokens(grid);
+    let kept = TokenBudget::progressive(ratio).kept_tokens(grid);
     let size = samples.heatmap;
     (0..samples.len())
         .into_par_iter()
