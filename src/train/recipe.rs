@@ -64,13 +64,13 @@ impl TrainSettings for TrainConfig {
     }
 
     /// The settings of the recipe that `chosen` names.
-    fn base(chosen: &Table) -> TrainConfig {
+    fn defaults_for(chosen: &Table) -> TrainConfig {
         let name = value_at(chosen, "recipe").and_then(Value::as_str);
         // A name that is no recipe is refused when the settings are read.
         TrainConfig::recipe(name.and_then(|name| name.parse().ok()).unwrap_or_default())
     }
 
-    fn bases() -> Vec<(&'static str, TrainConfig)> {
+    fn named_defaults() -> Vec<(&'static str, TrainConfig)> {
         Recipe::ALL.into_iter().map(|recipe| (recipe.name(), TrainConfig::recipe(recipe))).collect()
     }
 
