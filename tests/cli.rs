@@ -28,7 +28,7 @@ impl Bench {
         device.seed(7);
         let mut model = config.init(&device);
         // Every joint is surely somewhere, each elsewhere: where the random maps are highest.
-        let [height, width] = config.heatmap;
+        let [height, width] = config.heatmap.hw();
         let bias: Tensor<1> = Tensor::from_floats(vec![0.5f32; height * width].as_slice(), &device);
         model.head.fc2.as_mut().unwrap().bias = Some(Param::from_tensor(bias));
         let info = WeightsInfo::new(config, skeleton, TrainingRecord::default());

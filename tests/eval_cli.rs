@@ -38,7 +38,7 @@ fn write_weights(folder: &Path, skeleton: &Skeleton, sets: &[&str]) {
     // Without the head that draws from the feature itself, only the bias below draws.
     let config = ModelConfig { depth: 1, feature_head: false, ..ModelConfig::new(Variant::T, skeleton) };
     let mut model = config.init(&device);
-    let [height, width] = config.heatmap;
+    let [height, width] = config.heatmap.hw();
     let mut middle = vec![0.0f32; height * width];
     middle[height / 2 * width + width / 2] = 10.0;
     let bias: Tensor<1> = Tensor::from_floats(middle.as_slice(), &device);

@@ -4,7 +4,7 @@ use super::EvalError;
 use crate::data::{DatasetImage, read_image};
 use crate::gpu::DeviceImage;
 use crate::infer::{HeatmapRequest, Network, Settings, StageTimes};
-use crate::pose::{Keypoint, Size};
+use crate::pose::Keypoint;
 use crate::vision::{CropBox, keypoints_to_image};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -82,7 +82,7 @@ fn estimate_batch(
     let mut times = StageTimes::default();
     let flip_test = settings.iter().any(|(setting, _)| setting.flip_test);
     let features = network.features(network.crops(shown)?, shown.len(), flip_test, &mut times)?;
-    let heatmap = Size::from_hw(network.model.config().heatmap);
+    let heatmap = network.model.config().heatmap;
     let of = |(setting, kept): &(&Settings, Vec<usize>)| {
         let mut times = StageTimes::default();
         let found = network.keypoints(&features, kept, setting, HeatmapRequest::None, &mut times)?;
@@ -98,7 +98,7 @@ mod tests {
     use crate::gpu::ComputeDevice;
     use crate::infer::Estimator;
     use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant};
-    use crate::pose::Skeleton;
+    use crate::pose::{Size, Skeleton};
     use crate::vision::{BBox, BOX_PADDING};
     use crate::weights::{TrainingRecord, WeightsInfo};
     use std::sync::atomic::{AtomicUsize, Ordering};

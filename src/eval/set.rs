@@ -5,7 +5,7 @@ use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::gpu::ComputeDevice;
 use crate::infer::{CpuEncoder, Network, Settings, Timing};
 use crate::model::{ModelConfig, TmPose};
-use crate::pose::{Keypoint, Size, Skeleton};
+use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,7 @@ pub fn plain_samples(set: PoseSet, model: &ModelConfig, skeleton: &Skeleton) -> 
         skeleton: skeleton.clone(),
         augmentation: Augmentation::none(),
         seed: 0,
-        input: Size::from_hw(model.input),
-        heatmap: Size::from_hw(model.heatmap),
+        input: model.input,
+        heatmap: model.heatmap,
     }
 }

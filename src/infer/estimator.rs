@@ -6,7 +6,7 @@ use super::{
 };
 use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::model::{TmPose, TokenBudget};
-use crate::pose::{Keypoint, Pose, Size};
+use crate::pose::{Keypoint, Pose};
 use crate::vision::{BBox, BOX_PADDING, CropBox, keypoints_to_image};
 use crate::weights::{self, WeightsInfo};
 use image::RgbImage;
@@ -107,7 +107,7 @@ impl Estimator {
         let one_size = !self.device.is_gpu() || self.device.software;
         let sizes: Vec<usize> =
             (0..).map(|n| 1 << n).take_while(|&n| n == 1 || (n <= MAX_BATCH && !one_size)).collect();
-        let input = Size::from_hw(self.info.config.input);
+        let input = self.info.config.input;
         let blank = RgbImage::new(input.width, input.height);
         progress(0, sizes.len());
         for (done, &persons) in sizes.iter().enumerate() {
@@ -150,7 +150,7 @@ impl Estimator {
         }
         let kept = self.kept(settings);
         let config = &self.info.config;
-        let aspect = config.input[1] as f64 / config.input[0] as f64;
+        let aspect = config.input.aspect();
         let crops: Vec<CropBox> = boxes.iter().map(|b| CropBox::from_bbox(b, aspect, BOX_PADDING)).collect();
         let mut times = StageTimes::default();
         let mut estimates = Vec::with_capacity(boxes.len());
@@ -201,7 +201,7 @@ impl Estimator {
 
     /// Brings keypoints from a crop's heatmaps into the picture.
     fn place(&self, found: DecodedHeatmaps, crop: &CropBox) -> PoseEstimate {
-        let heatmap = Size::from_hw(self.info.config.heatmap);
+        let heatmap = self.info.config.heatmap;
         let keypoints = keypoints_to_image(&found.keypoints, crop, heatmap);
         let score = pose_score(&keypoints);
         PoseEstimate { pose: Pose { keypoints, score }, crop: *crop, heatmaps: found.maps }

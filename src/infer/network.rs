@@ -56,7 +56,7 @@ impl Network<'_> {
     /// # Errors
     /// The device fails.
     pub fn crops(&self, crops: &[(&DeviceImage, CropBox)]) -> Result<Tensor<4>, InferError> {
-        let input = Size::from_hw(self.model.config().input);
+        let input = self.model.config().input;
         let [height, width] = input.hw();
         let slots = if self.device.is_gpu() { crops.len().next_power_of_two() } else { crops.len() };
         let to_crop = |crop: &CropBox| Affine::from_crop(crop, 0.0, input);

@@ -2,7 +2,7 @@
 
 use super::backbone::{Backbone, HrNet, StemNet, TinyPose};
 use super::{Encoder, HeatmapHead, TmPose, positions};
-use crate::pose::{Skeleton, UnknownName, find_by_name};
+use crate::pose::{BuiltinSkeleton, Size, Skeleton, UnknownName, find_by_name};
 use burn::module::Param;
 use burn::nn::{BatchNormConfig, Initializer, LinearConfig};
 use burn::prelude::*;
@@ -94,7 +94,7 @@ pub enum BackboneKind {
     TinyPose,
 }
 
-/// Everything that decides the shapes of a [`TmPose`]. Sizes are `[height, width]`.
+/// Everything that decides the shapes of a [`TmPose`]. Files hold sizes as `[height, width]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
     pub variant: Variant,
@@ -103,13 +103,17 @@ pub struct ModelConfig {
     /// Number of joints J, and of keypoint tokens.
     pub joints: usize,
     /// Input picture in pixels.
-    pub input: [usize; 2],
+    #[serde(with = "crate::pose::size::hw")]
+    pub input: Size,
     /// Heatmap in cells.
-    pub heatmap: [usize; 2],
-    /// Visual tokens in the picture; row-major.
-    pub grid: [usize; 2],
-    /// Feature cells in one token.
-    pub patch: [usize; 2],
+    #[serde(with = "crate::pose::size::hw")]
+    pub heatmap: Size,
+    /// Grid of the visual tokens, which are numbered row by row.
+    #[serde(with = "crate::pose::size::hw")]
+    pub grid: Size,
+    /// Cells of the feature map in one token.
+    #[serde(with = "crate::pose::size::hw")]
+    pub patch: Size,
     pub backbone: BackboneKind,
     /// Channels of the backbone's feature map.
     pub feature_channels: usize,
@@ -140,9 +144,12 @@ impl ModelConfig {
     /// The variant's dimensions for a skeleton: MPII's 16 joints take a square 256x256 crop, every
     /// other skeleton the 256x192 crop of COCO.
     pub fn new(variant: Variant, skeleton: &Skeleton) -> ModelConfig {
-        let square = skeleton.name == "mpii16";
-        let (input, heatmap, patch) =
-            if square { ([256, 256], [64, 64], [4, 4]) } else { ([256, 192], [64, 48], [4, 3]) };
+        let square = skeleton.builtin() == Some(BuiltinSkeleton::Mpii16);
+        let (input, heatmap, patch) = if square {
+            (Size::square(256), Size::square(64), Size::square(4))
+        } else {
+            (Size::new(192, 256), Size::new(48, 64), Size::new(3, 4))
+        };
         let (backbone, feature_channels) = match variant {
             Variant::T => (BackboneKind::TinyPose, TinyPose::CHANNELS),
             Variant::S => (BackboneKind::Stem, 256),
@@ -167,7 +174,7 @@ impl ModelConfig {
             joints: skeleton.len(),
             input,
             heatmap,
-            grid: [16, 16],
+            grid: Size::square(16),
             patch,
             backbone,
             feature_channels,
@@ -179,18 +186,23 @@ impl ModelConfig {
             transformers,
             mlp_ratio: 3,
             attention_scale,
-            head_hidden: (transformers == 1).then_some(heatmap[0] * heatmap[1] / 8),
+            head_hidden: (transformers == 1).then_some(heatmap.area() / 8),
         }
+    }
+
+    /// Size of the backbone's feature map: a quarter of the input's.
+    pub fn feature_size(&self) -> Size {
+        Size::new(self.input.width / 4, self.input.height / 4)
     }
 
     /// Number of visual tokens N before masking.
     pub fn tokens(&self) -> usize {
-        self.grid[0] * self.grid[1]
+        self.grid.area()
     }
 
     /// Values in one visual token before the embedding.
     pub fn patch_values(&self) -> usize {
-        self.patch[0] * self.patch[1] * self.feature_channels
+        self.patch.area() * self.feature_channels
     }
 
     /// A model with fresh weights (docs/METHOD.md, "Initial values"). Make it on `device.autodiff()` to train

@@ -20,7 +20,7 @@ pub struct HeatmapHead {
 impl HeatmapHead {
     pub(super) fn new(config: &ModelConfig, device: &Device) -> HeatmapHead {
         let inputs = config.dim * config.transformers;
-        let [height, width] = config.heatmap;
+        let [height, width] = config.heatmap.hw();
         let cells = height * width;
         let mut fc2 = config.head_hidden.map(|hidden| linear(hidden, cells, true, device));
         if config.feature_head

@@ -53,7 +53,7 @@ impl Macs {
 impl ModelConfig {
     /// Counts for `kept` visual tokens.
     pub fn macs(&self, kept: usize, counting: Counting) -> Macs {
-        let cells = self.heatmap[0] * self.heatmap[1];
+        let cells = self.heatmap.area();
         let feature_head = if self.feature_head { cells * self.feature_channels * self.joints } else { 0 };
         let conv = self.backbone_macs() + feature_head as u64;
         let (d, joints) = (self.dim, self.joints);

@@ -62,7 +62,7 @@ impl TmPose {
     pub fn patches(&self, feature: Tensor<4>) -> Tensor<3> {
         let feature = self.norm(feature);
         let batch = feature.dims()[0];
-        let ([rows, columns], [height, width]) = (self.config.grid, self.config.patch);
+        let ([rows, columns], [height, width]) = (self.config.grid.hw(), self.config.patch.hw());
         // Values of a token: row in the patch, column in the patch, channel fastest.
         feature
             .reshape([batch, self.config.feature_channels, rows, height, columns, width])
@@ -185,7 +185,7 @@ impl TmPose {
         let [_, kept, _] = embedded.dims();
         let tokens = embedded + self.position_rows(keep, kept);
         let maps = self.head.forward(self.encode_watched(tokens, keep, watch));
-        let ([rows, columns], [height, width]) = (self.config.grid, self.config.patch);
+        let ([rows, columns], [height, width]) = (self.config.grid.hw(), self.config.patch.hw());
         let channels = self.config.feature_channels;
         let feature = patches
             .reshape([batch, rows, columns, height, width, channels])

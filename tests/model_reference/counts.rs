@@ -5,13 +5,13 @@ use burn::module::Module;
 use burn::prelude::*;
 use serde_json::Value;
 use tmpose::model::{Counting, KeepRatio, MaskKind, ModelConfig, Variant, keep_count, list_params};
-use tmpose::pose::Skeleton;
+use tmpose::pose::{Size, Skeleton};
 
 /// The models of flops.json that are ours.
 fn configs() -> Vec<(&'static str, ModelConfig)> {
     let coco = |variant| ModelConfig::new(variant, Skeleton::coco17());
     let mut s_v2 = coco(Variant::S);
-    (s_v2.patch, s_v2.grid) = ([2, 2], [32, 24]);
+    (s_v2.patch, s_v2.grid) = (Size::square(2), Size::new(24, 32));
     vec![
         ("tokenpose_s_v1", coco(Variant::S)),
         ("tokenpose_s_v2", s_v2),

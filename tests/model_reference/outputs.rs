@@ -6,7 +6,7 @@ use burn::prelude::*;
 use std::process::Command;
 use tmpose::model::backbone::{Backbone, HrNet};
 use tmpose::model::{KeptTokens, ModelConfig, PositionMode, TmPose, Variant, sine_positions};
-use tmpose::pose::Skeleton;
+use tmpose::pose::{Size, Skeleton};
 
 const CPU: f32 = 1e-4;
 const GPU: f32 = 1e-3;
@@ -204,7 +204,7 @@ fn tmpose_b_and_s_on_wgpu() {
 #[test]
 fn the_position_table_is_the_reference_s() {
     let (_, expected) = Fixture::open("tmpose_b").floats("pos_embedding.16x16x192");
-    let difference = crate::common::largest_difference(&sine_positions([16, 16], 192), &expected);
+    let difference = crate::common::largest_difference(&sine_positions(Size::square(16), 192), &expected);
     assert!(difference <= 2e-6, "{difference}");
 }
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use tmpose::model::{
     KeepRatio, KeptTokens, MaskKind, ModelConfig, PositionMode, TmPose, Variant, fill_params, kept_tokens,
 };
-use tmpose::pose::Skeleton;
+use tmpose::pose::{Size, Skeleton};
 
 const TOLERANCE: f32 = 1e-4;
 /// Of the feature of tmpose-t.
@@ -47,7 +47,7 @@ fn heatmaps(persons: usize, keep: &KeptTokens) -> Vec<f32> {
 fn shuffled(count: usize, ratio: f64) -> impl Strategy<Value = Vec<usize>> {
     any::<u64>().prop_flat_map(move |seed| {
         assert_eq!(count, 256);
-        Just(kept_tokens(MaskKind::Random, keep_ratio(ratio), [16, 16], seed)).prop_shuffle()
+        Just(kept_tokens(MaskKind::Random, keep_ratio(ratio), Size::square(16), seed)).prop_shuffle()
     })
 }
 
@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn with_a_block_mask_the_reference_s_positions_are_right(ratio in 0.02f64..=1.0) {
-        let keep = KeptTokens::same(&kept_tokens(MaskKind::Block, keep_ratio(ratio), [16, 16], 0), 1, &Device::flex());
+        let keep = KeptTokens::same(&kept_tokens(MaskKind::Block, keep_ratio(ratio), Size::square(16), 0), 1, &Device::flex());
         let prefix = keep.clone().with_positions(PositionMode::Prefix);
         prop_assert_eq!(heatmaps(1, &keep), heatmaps(1, &prefix));
     }
@@ -79,7 +79,7 @@ proptest! {
     fn a_batch_with_a_mask_for_each_person_is_the_persons_one_by_one(seed: u64, ratio in 0.05f64..=1.0) {
         let device = Device::flex();
         let rows: Vec<Vec<usize>> =
-            (0..3).map(|i| kept_tokens(MaskKind::Random, keep_ratio(ratio), [16, 16], seed ^ i)).collect();
+            (0..3).map(|i| kept_tokens(MaskKind::Random, keep_ratio(ratio), Size::square(16), seed ^ i)).collect();
         let together = heatmaps(3, &KeptTokens::per_person(&rows, &device));
         let all = features(3);
         let single: Vec<f32> = rows
@@ -99,7 +99,8 @@ proptest! {
 #[test]
 fn dropped_tokens_have_no_influence_on_the_keypoint_tokens() {
     let device = Device::flex();
-    let keep = KeptTokens::same(&kept_tokens(MaskKind::Block, keep_ratio(0.5), [16, 16], 0), 1, &device);
+    let keep =
+        KeptTokens::same(&kept_tokens(MaskKind::Block, keep_ratio(0.5), Size::square(16), 0), 1, &device);
     let feature = features(1);
     let top = feature.clone().slice([0..1, 0..CHANNELS, 0..32]);
     let other = Tensor::cat(vec![top.clone(), top.mul_scalar(3.0)], 2);
@@ -133,7 +134,7 @@ fn gradients_reach_every_parameter_behind_the_backbone() {
     let device = Device::flex();
     let model = small().train();
     let rows: Vec<Vec<usize>> =
-        (0..2).map(|i| kept_tokens(MaskKind::Random, keep_ratio(0.4), [16, 16], i)).collect();
+        (0..2).map(|i| kept_tokens(MaskKind::Random, keep_ratio(0.4), Size::square(16), i)).collect();
     let feature = Tensor::from_inner(features(2));
     let loss =
         model.forward_features(feature, &KeptTokens::per_person(&rows, &device)).powf_scalar(2.0).mean();
@@ -158,8 +159,11 @@ fn training_and_inference_agree() {
     use burn::module::Module;
     let mut model = small();
     model.feature_norm = None;
-    let keep =
-        KeptTokens::same(&kept_tokens(MaskKind::Random, keep_ratio(0.4), [16, 16], 3), 1, &Device::flex());
+    let keep = KeptTokens::same(
+        &kept_tokens(MaskKind::Random, keep_ratio(0.4), Size::square(16), 3),
+        1,
+        &Device::flex(),
+    );
     let plain = numbers(model.forward_features(features(1), &keep));
     let trained = model.train().forward_features(Tensor::from_inner(features(1)), &keep);
     assert!(largest_difference(&numbers(trained), &plain) < TOLERANCE);

@@ -4,7 +4,6 @@ use crate::app::overlay::{self, HeatmapView, PictureTextures, PictureTransform, 
 use crate::app::state::{KeypointDisplay, LayerSettings, SkeletonColors, person_bounds};
 use crate::draw::PoseColors;
 use crate::live::{LiveFrame, LiveResult, ModelSummary};
-use crate::pose::Size;
 use egui::Painter;
 
 /// Draws the layers of a frame.
@@ -58,7 +57,7 @@ impl LayerPainter<'_> {
     /// Kept tokens and outlines of the crops.
     fn draw_crops(&self, result: &LiveResult, model: &ModelSummary) {
         let config = &model.info.config;
-        let heatmap = Size::from_hw(config.heatmap);
+        let heatmap = config.heatmap;
         let clipped = self.clipped();
         for estimate in &result.estimates {
             if self.layers.tokens {

@@ -6,6 +6,7 @@ use crate::app::commands::AppCommand;
 use crate::app::state::State;
 use crate::app::widgets::{device_choice, hint, row, value_row};
 use crate::live::{ModelStatus, ModelSummary};
+use crate::pose::Size;
 use egui::{Button, Ui};
 
 /// Draws the section.
@@ -38,7 +39,7 @@ fn describe(ui: &mut Ui, summary: &ModelSummary) {
     value_row(ui, "Variant", config.variant.to_string(), "Which network the weights are for.");
     let skeleton = format!("{}, {} joints", summary.info.skeleton.title, config.joints);
     value_row(ui, "Skeleton", skeleton, "The joints that the network estimates.");
-    let size = |[height, width]: [usize; 2]| format!("{width} × {height}");
+    let size = |size: Size| format!("{} × {}", size.width, size.height);
     value_row(
         ui,
         "Input",

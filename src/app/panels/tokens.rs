@@ -10,7 +10,7 @@ use crate::app::widgets::{check, choice, hint, row};
 use crate::model::{
     Counting, KeepRatio, MaskKind, ModelConfig, PositionMode, Variant, keep_count, kept_tokens,
 };
-use crate::pose::Skeleton;
+use crate::pose::{Size, Skeleton};
 use crate::vision::Decoding;
 use egui::{Color32, DragValue, Rect, RichText, Sense, Slider, Ui, Vec2};
 
@@ -80,7 +80,8 @@ fn cost(config: &ModelConfig, kept: usize) -> String {
 }
 
 /// A small picture of the crop's grid: kept tokens are lit, the others dark.
-fn grid(ui: &mut Ui, [rows, columns]: [usize; 2], [height, width]: [usize; 2], kept: &[usize]) {
+fn grid(ui: &mut Ui, grid: Size, patch: Size, kept: &[usize]) {
+    let ([rows, columns], [height, width]) = (grid.hw(), patch.hw());
     // Cells have the shape of a token's patch, so that the grid has the shape of the crop, and whole points
     // as sides, so that they all look alike.
     let cell = Vec2::new(width as f32, height as f32) * (68 / (rows * height)).max(1) as f32;

@@ -20,7 +20,7 @@ use crate::live::{
 };
 use crate::model::{KeepRatio, MaskKind, TokenBudget};
 use crate::source::{self, SourceSpec};
-use crate::synth::MOST_FIGURES;
+use crate::synth::MAX_FIGURES;
 use crate::track::TrackSettings;
 use anyhow::{Context, bail};
 use known_boxes::KnownBoxes;
@@ -57,7 +57,7 @@ pub struct BenchLiveArgs {
     #[arg(long, default_value_t = TrackSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     detect_every: u32,
     /// Mannequins in the picture; of another source the most people to follow [default: 1,2,5,10]
-    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FIGURES)))]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_FIGURES)))]
     people: Vec<u32>,
     /// When frames come
     #[arg(long, value_enum, value_delimiter = ',', default_value = "free,source", value_name = "LIST")]

@@ -69,7 +69,7 @@ pub fn run(args: DataShowArgs) -> anyhow::Result<()> {
         println!("{note}");
     }
     mixture.thin_to(args.count);
-    let [input, heatmap] = [shape.input, shape.heatmap].map(Size::from_hw);
+    let (input, heatmap) = (shape.input, shape.heatmap);
     let augmentation = config.augmentation.clone();
     let samples = CropDataset { mixture, skeleton, augmentation, seed: args.seed, input, heatmap };
     let tiles: Vec<Tile> =

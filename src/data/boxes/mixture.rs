@@ -2,7 +2,7 @@
 //! boxes.
 
 use super::augment::BoxAugmentation;
-use super::compose::Composition;
+use super::compose::{ComposedBoxes, Composition};
 use super::set::{AnnotatedImage, BoxSet};
 use crate::data::augment::generator;
 use crate::data::error::DataError;
@@ -155,7 +155,7 @@ impl BoxMixture {
         };
         // The size that the file states is the one that its boxes count in.
         let size_of = |sample: usize| self.image(sample).image.size;
-        let [people, ignored] = composition.boxes(labels, size_of, how);
+        let ComposedBoxes { people, ignored } = composition.boxes(labels, size_of, how);
         let picture = composition.render(|sample| pictures.get(&sample));
         BoxSampleImage { picture, people, ignored, bad }
     }

@@ -8,6 +8,7 @@ mod layers;
 mod stage;
 mod tiny_pose;
 
+use crate::pose::Size;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -102,8 +103,8 @@ impl LiteHrNet {
 
     /// Multiply-adds of one picture of `input` (height, width): every weight of a convolution once for each
     /// position of its output.
-    pub fn macs(&self, input: [usize; 2]) -> u64 {
-        let area = |level: usize| ((input[0] >> level) * (input[1] >> level)) as u64;
+    pub fn macs(&self, input: Size) -> u64 {
+        let area = |level: usize| Size::new(input.width >> level, input.height >> level).area() as u64;
         let separable = |from: usize, to: usize, level: usize| ((9 + to) * from) as u64 * area(level);
         let module = |branches: usize| {
             let to_branch = |(i, &width): (usize, &usize)| {

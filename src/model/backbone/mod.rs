@@ -10,6 +10,7 @@ pub use hrnet::HrNet;
 pub use lite_hrnet::{LiteHrNet, TinyPose};
 pub use stem::StemNet;
 
+use crate::pose::Size;
 use burn::prelude::*;
 
 /// The backbone of a [`super::TmPose`]; which one is in [`super::ModelConfig::backbone`].
@@ -40,8 +41,8 @@ impl Backbone {
         }
     }
 
-    /// Multiply-accumulates of the convolutions for an input of `[height, width]`.
-    pub fn macs(&self, input: [usize; 2]) -> u64 {
+    /// Multiply-accumulates of the convolutions for a picture of size `input`.
+    pub fn macs(&self, input: Size) -> u64 {
         match self {
             Backbone::HrNet(net) => net.macs(input),
             Backbone::Stem(net) => net.macs(input),

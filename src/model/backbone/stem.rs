@@ -1,6 +1,7 @@
 //! HRNet's stem and layer1: the whole backbone of TokenPose-S, the beginning of HRNet.
 
 use crate::model::conv::ConvBn;
+use crate::pose::Size;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
 
@@ -45,7 +46,7 @@ impl Bottleneck {
         }
     }
 
-    fn macs(&self, size: [usize; 2]) -> u64 {
+    fn macs(&self, size: Size) -> u64 {
         [Some(&self.c1), Some(&self.c2), Some(&self.c3), self.down.as_ref()]
             .into_iter()
             .flatten()
@@ -90,7 +91,7 @@ impl StemNet {
     }
 
     /// Multiply-accumulates for an input of `[height, width]`.
-    pub fn macs(&self, input: [usize; 2]) -> u64 {
+    pub fn macs(&self, input: Size) -> u64 {
         let (half, first) = self.stem1.macs(input);
         let (quarter, second) = self.stem2.macs(half);
         first + second + self.layer1.iter().map(|block| block.macs(quarter)).sum::<u64>()

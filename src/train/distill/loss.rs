@@ -42,7 +42,7 @@ impl DistillWeights {
     /// Factors of the sums over persons, joints, layers and numbers, which turn them into weighted means.
     pub fn factors(&self, persons: usize, student: &ModelConfig) -> DistillWeights {
         let rows = (persons.max(1) * student.joints) as f64;
-        let cells = rows * (student.heatmap[0] * student.heatmap[1]) as f64;
+        let cells = rows * student.heatmap.area() as f64;
         let layers = rows * (student.transformers * student.depth).max(1) as f64;
         DistillWeights {
             sandwich: self.sandwich / cells,
@@ -112,6 +112,7 @@ fn normalised(rows: Tensor<3>) -> Tensor<3> {
 mod tests {
     use super::super::{TeacherTargetParts, TeacherTargetsBatch, TeacherTargetsShape};
     use super::*;
+    use crate::pose::Size;
     use burn::tensor::Distribution;
 
     /// One person, two joints, one layer of four tokens of which the first and the last are kept.
@@ -119,7 +120,7 @@ mod tests {
         let device = Device::flex();
         let shape = TeacherTargetsShape {
             joints: 2,
-            hw: [1, 1],
+            heatmap: Size::square(1),
             layers: 1,
             dim: 3,
             tokens: 4,

@@ -1,5 +1,6 @@
 //! The targets that a teacher computes for crops: one row of numbers for each, kept on disk where the backbone is frozen.
 
+use crate::pose::Size;
 use burn::prelude::*;
 use std::ops::Range;
 
@@ -19,8 +20,8 @@ pub struct TeacherTargetParts {
 pub struct TeacherTargetsShape {
     /// Joints J of the student.
     pub joints: usize,
-    /// Height and width of a map.
-    pub hw: [usize; 2],
+    /// Size of a heatmap in cells.
+    pub heatmap: Size,
     /// Transformer layers of the student.
     pub layers: usize,
     /// Numbers of a token.
@@ -34,7 +35,7 @@ pub struct TeacherTargetsShape {
 impl TeacherTargetsShape {
     /// Lengths of heatmaps, keypoint tokens and attention.
     fn lengths(&self) -> [usize; 3] {
-        let maps = self.joints * self.hw[0] * self.hw[1];
+        let maps = self.joints * self.heatmap.area();
         let rows = self.layers * self.joints;
         let length = |part, length| if part { length } else { 0 };
         let TeacherTargetParts { maps: with_maps, keypoints, attention } = self.parts;
@@ -43,7 +44,8 @@ impl TeacherTargetsShape {
 
     /// The shape as text, for the key of a cache. The text is that of earlier versions, so that their caches stay valid.
     pub fn cache_key(&self) -> String {
-        let TeacherTargetsShape { joints, hw, layers, dim, tokens, parts } = self;
+        let TeacherTargetsShape { joints, heatmap, layers, dim, tokens, parts } = self;
+        let hw = heatmap.hw();
         let parts = [parts.maps, parts.keypoints, parts.attention];
         format!(
             "LessonShape {{ joints: {joints}, hw: {hw:?}, layers: {layers}, dim: {dim}, tokens: {tokens}, \
@@ -92,7 +94,7 @@ impl TeacherTargetsBatch {
 
     /// The heatmaps, [B, J, H, W].
     pub fn maps(&self) -> Option<Tensor<4>> {
-        let [height, width] = self.shape.hw;
+        let [height, width] = self.shape.heatmap.hw();
         let maps = self.part(self.shape.maps())?;
         Some(maps.reshape([-1, self.shape.joints as i32, height as i32, width as i32]))
     }
@@ -127,7 +129,7 @@ mod tests {
     fn a_row_is_cut_into_its_parts() {
         let mut shape = TeacherTargetsShape {
             joints: 2,
-            hw: [1, 3],
+            heatmap: Size::new(3, 1),
             layers: 2,
             dim: 4,
             tokens: 5,

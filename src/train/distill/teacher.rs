@@ -5,7 +5,7 @@ use super::{TeacherTargetParts, TeacherTargetsShape};
 use crate::data::features::Fingerprint;
 use crate::model::backbone::TinyPose;
 use crate::model::{EncoderTrace, KeptTokens, ModelConfig, TmPose};
-use crate::pose::Skeleton;
+use crate::pose::{Size, Skeleton};
 use crate::train::TrainError;
 use crate::train::init::{PP_TINYPOSE, origin_of};
 use crate::train::parameters::hash_params;
@@ -39,8 +39,8 @@ enum TeacherNetwork {
 /// What a student must have in common with its teacher.
 struct TeacherFormat {
     skeleton: Skeleton,
-    input: [usize; 2],
-    heatmap: [usize; 2],
+    input: Size,
+    heatmap: Size,
 }
 
 impl Teacher {
@@ -66,8 +66,8 @@ impl Teacher {
                 hash_params(&network, &mut fingerprint);
                 let format = TeacherFormat {
                     skeleton: Skeleton::coco17().clone(),
-                    input: [256, 192],
-                    heatmap: [64, 48],
+                    input: Size::new(192, 256),
+                    heatmap: Size::new(48, 64),
                 };
                 (
                     TeacherNetwork::Published(Box::new(network.fold())),
@@ -90,7 +90,7 @@ impl Teacher {
         let layers = layers_of(config.as_ref(), student, distill).map_err(refuse)?;
         let shape = TeacherTargetsShape {
             joints: student.joints,
-            hw: student.heatmap,
+            heatmap: student.heatmap,
             layers: student.transformers * student.depth,
             dim: student.dim,
             tokens: student.tokens(),
@@ -154,8 +154,7 @@ impl TeacherFormat {
     /// Why the two do not fit together: a joint is missing, or crops or heatmaps have another size.
     fn joints_of(&self, student: &ModelConfig, skeleton: &Skeleton) -> Result<Vec<usize>, String> {
         if (self.input, self.heatmap) != (student.input, student.heatmap) {
-            let text =
-                |[h, w]: [usize; 2], [mh, mw]: [usize; 2]| format!("{mw}x{mh} heatmaps of {w}x{h} crops");
+            let text = |input: Size, heatmap: Size| format!("{heatmap} heatmaps of {input} crops");
             let (theirs, ours) = (text(self.input, self.heatmap), text(student.input, student.heatmap));
             return Err(format!("it draws {theirs}, the student {ours}; choose a teacher of the same size"));
         }
@@ -196,7 +195,7 @@ fn layers_of(
         ));
     }
     if distill.attention > 0.0 && (teacher.grid, teacher.patch) != (student.grid, student.patch) {
-        let text = |c: &ModelConfig| format!("{}x{}", c.grid[1], c.grid[0]);
+        let text = |c: &ModelConfig| c.grid.to_string();
         let (theirs, ours) = (text(teacher), text(student));
         return Err(format!(
             "its tokens lie in a grid of {theirs}, the student's in one of {ours}; set distillation.attention to 0"
@@ -275,7 +274,7 @@ mod tests {
         let whole = numbers(network.forward(images.clone()));
         let shape = TeacherTargetsShape {
             joints: 17,
-            hw: [64, 48],
+            heatmap: Size::new(48, 64),
             layers: 1,
             dim: 192,
             tokens: 256,
@@ -310,7 +309,7 @@ mod tests {
     fn what_cannot_teach_is_refused_with_the_reason() {
         let student = config(Skeleton::coco17());
         let mut other = student.clone();
-        (other.dim, other.grid) = (128, [32, 24]);
+        (other.dim, other.grid) = (128, Size::new(24, 32));
         let tokens = DistillWeights { attention: 0.0, ..EVERYTHING };
         let attention = DistillWeights { tokens: 0.0, ..EVERYTHING };
         let reason = |teacher, distill| layers_of(teacher, &student, distill).unwrap_err();
@@ -319,7 +318,8 @@ mod tests {
         assert!(reason(Some(&other), attention).contains("a grid of 24x32"));
 
         let (coco, mpii) = (Skeleton::coco17(), Skeleton::mpii16());
-        let format = TeacherFormat { skeleton: coco.clone(), input: [256, 192], heatmap: [64, 48] };
+        let format =
+            TeacherFormat { skeleton: coco.clone(), input: Size::new(192, 256), heatmap: Size::new(48, 64) };
         let reason = format.joints_of(&config(mpii), mpii).unwrap_err();
         assert!(reason.contains("48x64 heatmaps of 192x256 crops, the student 64x64"), "{reason}");
         let mut more = coco.clone();

@@ -6,6 +6,7 @@ use super::loss_spec::LossSpec;
 use super::pictures::PictureBatch;
 use super::plan::BatchPlan;
 use crate::model::{EncoderTrace, KeptTokens, TmPose};
+use crate::pose::Size;
 use crate::train::distill::{DistillWeights, Teacher, TeacherTargetsBatch, autodiff_terms, squared_error};
 use crate::train::parameters::ParamLayout;
 use burn::prelude::*;
@@ -35,13 +36,14 @@ impl AutodiffBatch {
         AutodiffBatch { input: AutodiffInput::Features(values), kept: plan.kept, teacher_targets }
     }
 
-    /// A batch of pictures of [height, width] pixels, for which `teacher` computes its targets.
+    /// A batch of pictures of `size`, for which `teacher` computes its targets.
     pub fn of_pictures(
         batch: PictureBatch,
         teacher: Option<&Teacher>,
-        [height, width]: [usize; 2],
+        size: Size,
         device: &Device,
     ) -> AutodiffBatch {
+        let [height, width] = size.hw();
         let teacher_targets = teacher.map(|teacher| {
             let pixels = TensorData::new(batch.pixels.clone(), [batch.joints.len(), 3, height, width]);
             let rows = teacher.targets(Tensor::from_data(pixels, device));
@@ -122,7 +124,8 @@ impl AutodiffStep<'_> {
         let config = self.model.config();
         match input {
             AutodiffInput::Pictures(values) => {
-                let shape = [batch, 3, config.input[0], config.input[1]];
+                let [height, width] = config.input.hw();
+                let shape = [batch, 3, height, width];
                 let images = Tensor::<4>::from_data(TensorData::new(values, shape), device).autodiff();
                 self.model.patches(self.model.backbone(images))
             }

@@ -4,6 +4,7 @@ use super::cpu::CpuNetwork;
 use super::loss::TargetBatch;
 use super::plan::BatchPlan;
 use crate::data::{ChannelScale, FeatureCache};
+use crate::pose::Size;
 use crate::train::distill::{TeacherTargetsBatch, TeacherTargetsShape};
 use burn::prelude::*;
 use half::slice::HalfFloatSliceExt;
@@ -79,12 +80,12 @@ impl BatchPlan {
         &sets[self.epochs[p] as usize % sets.len()]
     }
 
-    /// Targets of the batch, for heatmaps of `hw` = [height, width] cells and Gaussians with the standard deviation `sigma`,
+    /// Targets of the batch, for heatmaps of `heatmap` cells and Gaussians with the standard deviation `sigma`,
     /// in cells.
-    pub fn targets(&self, sets: &[CachedSet], hw: [usize; 2], sigma: f32) -> TargetBatch {
+    pub fn targets(&self, sets: &[CachedSet], heatmap: Size, sigma: f32) -> TargetBatch {
         let joints = self.samples.iter().enumerate();
         let joints = joints.map(|(p, &index)| self.set(sets, p).joints[index].as_slice());
-        TargetBatch::new(joints, hw, sigma)
+        TargetBatch::new(joints, heatmap, sigma)
     }
 
     /// The whole features of the batch, [B, N, patch values], and a teacher's targets for it.

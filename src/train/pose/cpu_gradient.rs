@@ -102,7 +102,7 @@ impl ShardContext<'_> {
     fn person(&self, p: usize, shard: &mut Shard) -> PoseLoss {
         let ShardContext { network, targets, plan, .. } = self;
         let (set, index) = (plan.set(self.sets, p), plan.samples[p]);
-        let (j, [h, w]) = (targets.joints, targets.hw);
+        let (j, [h, w]) = (targets.joints, targets.heatmap.hw());
         let Shard { workspace, features, teacher_targets, full, gradient } = shard;
         let mut distill = DistillTargets::default();
         if let Some(cache) = &set.teacher_targets {
@@ -140,7 +140,7 @@ impl ShardContext<'_> {
 
     /// The factors of the sums that the loss consists of.
     fn factors(&self, normalizer: LossNormalizer) -> LossFactors {
-        let (loss, [h, w]) = (&self.loss_spec.loss, self.config.heatmap);
+        let (loss, [h, w]) = (&self.loss_spec.loss, self.config.heatmap.hw());
         let distill = self.loss_spec.distill.factors(normalizer.persons, self.config);
         LossFactors {
             mse: (loss.mse / (self.config.joints * normalizer.persons.max(1) * h * w) as f64) as f32,
@@ -230,7 +230,7 @@ mod tests {
         });
         let shape = TeacherTargetsShape {
             joints: 17,
-            hw: config.heatmap,
+            heatmap: config.heatmap,
             layers: 2,
             dim: config.dim,
             tokens: config.tokens(),

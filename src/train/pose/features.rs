@@ -7,6 +7,7 @@ use crate::data::features::{Fingerprint, to_patches};
 use crate::data::{CacheKey, CropDataset, DataError, FeatureCache};
 use crate::gpu::ComputeDevice;
 use crate::model::{ModelConfig, TmPose, list_params};
+use crate::pose::Size;
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
 use crate::train::distill::Teacher;
@@ -33,7 +34,7 @@ pub struct FeatureBuilder<'a> {
     device: Device,
     on_gpu: bool,
     /// Height and width of a crop, in pixels.
-    input: [usize; 2],
+    input: Size,
     /// Folder of the cache.
     folder: PathBuf,
     /// Gets the progress.
@@ -43,11 +44,11 @@ pub struct FeatureBuilder<'a> {
 }
 
 impl<'a> FeatureBuilder<'a> {
-    /// For crops of `input` = [height, width] pixels, with the network on `device`.
+    /// For crops of `input` pixels, with the network on `device`.
     pub fn new(
         config: &TrainConfig,
         device: &ComputeDevice,
-        input: [usize; 2],
+        input: Size,
         emit: &'a mut dyn FnMut(PoseEvent),
         stop: &'a AtomicBool,
     ) -> FeatureBuilder<'a> {
@@ -122,7 +123,7 @@ impl<'a> FeatureBuilder<'a> {
         model: &TmPose,
     ) -> Result<Option<FeatureCache>, TrainError> {
         let config = model.config().clone();
-        let (channels, hw) = (config.feature_channels, [config.input[0] / 4, config.input[1] / 4]);
+        let (channels, map) = (config.feature_channels, config.feature_size());
         let key = CacheKey {
             format: CacheKey::FORMAT,
             backbone: backbone_fingerprint(model),
@@ -136,8 +137,8 @@ impl<'a> FeatureBuilder<'a> {
         let network = |images: Tensor<4>| {
             let maps: Vec<f32> = model.backbone(images).into_data().iter::<f32>().collect();
             let mut out = Vec::with_capacity(maps.len());
-            let crops = maps.chunks_exact(channels * hw[0] * hw[1]);
-            crops.for_each(|map| to_patches(map, channels, hw, config.patch, &mut out));
+            let crops = maps.chunks_exact(channels * map.area());
+            crops.for_each(|values| to_patches(values, channels, map, config.patch, &mut out));
             out
         };
         self.records(part, part, samples, draw, key, network)
@@ -155,7 +156,7 @@ impl<'a> FeatureBuilder<'a> {
         network: impl Fn(Tensor<4>) -> Vec<f16> + Sync,
     ) -> Result<Option<FeatureCache>, TrainError> {
         let FeatureBuilder { device, on_gpu, input, folder, emit, stop } = self;
-        let (on_gpu, [height, width]) = (*on_gpu, *input);
+        let (on_gpu, [height, width]) = (*on_gpu, input.hw());
         let record = key.tokens * key.patch_values;
         let total = key.count;
         let unreadable = vec![f16::NAN; record];

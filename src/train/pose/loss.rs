@@ -6,6 +6,7 @@
 //! The gradient is computed by formula, not by autodiff: heatmaps are the largest tensor of a training step ([B, J, 3072]),
 //! and autodiff of a softmax and its logarithm over them would cost more than a transformer layer.
 
+use crate::pose::Size;
 use crate::train::config::LossSection;
 use crate::train::meter::LossTerms;
 use burn::prelude::*;
@@ -25,30 +26,31 @@ pub struct TargetBatch {
     /// Joints J of a person.
     pub joints: usize,
     /// Height and width of a map.
-    pub hw: [usize; 2],
+    pub heatmap: Size,
 }
 
 impl TargetBatch {
     /// Targets for joints [x, y, weight] in heatmap cells; `sigma` is the standard deviation in cells. Unlike
     /// `vision::gaussian_targets`, a joint of weight 0.5 (a teacher's label) has a Gaussian too: the reference's zero map
     /// would teach that the joint is not there.
-    pub fn new<'a>(persons: impl Iterator<Item = &'a [[f32; 3]]>, hw: [usize; 2], sigma: f32) -> TargetBatch {
+    pub fn new<'a>(persons: impl Iterator<Item = &'a [[f32; 3]]>, heatmap: Size, sigma: f32) -> TargetBatch {
+        let [height, width] = heatmap.hw();
         let mut batch = TargetBatch {
             target_x: Vec::new(),
             target_y: Vec::new(),
             weights: Vec::new(),
             persons: 0,
             joints: 0,
-            hw,
+            heatmap,
         };
         for joints in persons {
             batch.persons += 1;
             batch.joints = joints.len();
             for &[x, y, weight] in joints {
-                let seen = weight > 0.0 && reaches(x, hw[1], sigma) && reaches(y, hw[0], sigma);
+                let seen = weight > 0.0 && reaches(x, width, sigma) && reaches(y, height, sigma);
                 batch.weights.push(if seen { weight } else { 0.0 });
-                profile(x, hw[1], sigma, seen, &mut batch.target_x);
-                profile(y, hw[0], sigma, seen, &mut batch.target_y);
+                profile(x, width, sigma, seen, &mut batch.target_x);
+                profile(y, height, sigma, seen, &mut batch.target_y);
             }
         }
         batch
@@ -195,7 +197,7 @@ mod tests {
 
     fn targets(persons: usize) -> TargetBatch {
         let all = [[[1.3, 2.0, 1.0], [3.0, 4.5, 0.5]], [[4.0, 0.2, 1.0], [0.0, 0.0, 0.0]]];
-        TargetBatch::new(all[..persons].iter().map(|p| p.as_slice()), [6, 5], 1.0)
+        TargetBatch::new(all[..persons].iter().map(|p| p.as_slice()), Size::new(5, 6), 1.0)
     }
 
     fn parts(values: &[f32], section: &LossSection) -> (PoseLoss, Vec<f32>) {
@@ -252,7 +254,7 @@ mod tests {
         let values = maps(2);
         let (whole, gradient) = parts(&values, &section);
         let all = [[[1.3, 2.0, 1.0], [3.0, 4.5, 0.5]], [[4.0, 0.2, 1.0], [0.0, 0.0, 0.0]]];
-        let single = all.map(|p| TargetBatch::new([p.as_slice()].into_iter(), [6, 5], 1.0));
+        let single = all.map(|p| TargetBatch::new([p.as_slice()].into_iter(), Size::new(5, 6), 1.0));
         let by = LossNormalizer::of(&single);
         let (mut loss, mut joined) = (PoseLoss::default(), Vec::new());
         for (targets, values) in single.iter().zip(values.chunks(60)) {

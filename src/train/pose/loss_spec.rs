@@ -1,6 +1,7 @@
 //! What a step minimises.
 
 use super::passes::SandwichPasses;
+use crate::pose::Size;
 use crate::train::config::{LossSection, TrainConfig};
 use crate::train::distill::DistillWeights;
 
@@ -15,8 +16,8 @@ pub struct LossSpec {
 }
 
 impl LossSpec {
-    /// What `config` minimises, for a network whose visual tokens lie in a grid of [rows, columns].
-    pub fn new(config: &TrainConfig, grid: [usize; 2]) -> LossSpec {
+    /// What `config` minimises, for a network whose visual tokens lie in this grid.
+    pub fn new(config: &TrainConfig, grid: Size) -> LossSpec {
         LossSpec {
             loss: config.loss.clone(),
             distill: DistillWeights::new(config),

@@ -1,6 +1,7 @@
 //! The sandwich: several passes of each person in one step (docs/METHOD.md, "Sandwich").
 
 use crate::model::TokenBudget;
+use crate::pose::Size;
 use crate::train::config::MaskSection;
 
 /// The passes that a step makes of each person.
@@ -10,11 +11,11 @@ pub struct SandwichPasses {
 }
 
 impl SandwichPasses {
-    /// For visual tokens in a grid of [rows, columns].
-    pub fn new(masks: &MaskSection, grid: [usize; 2]) -> SandwichPasses {
+    /// For visual tokens in this grid.
+    pub fn new(masks: &MaskSection, grid: Size) -> SandwichPasses {
         let fewest = TokenBudget::progressive(masks.ratio[0]);
         let smallest = || fewest.kept_tokens(grid);
-        let all = (0..grid[0] * grid[1]).collect();
+        let all = (0..grid.area()).collect();
         SandwichPasses { sandwich: masks.sandwich.then(|| [all, smallest()]) }
     }
 
@@ -47,7 +48,7 @@ mod tests {
     fn sandwich(sandwich: bool) -> SandwichPasses {
         SandwichPasses::new(
             &MaskSection { sandwich, ratio: [0.25, 0.8].map(KeepRatio::constant), ..MaskSection::default() },
-            [4, 4],
+            Size::square(4),
         )
     }
 
@@ -55,7 +56,7 @@ mod tests {
     fn a_sandwich_is_all_tokens_the_drawn_ones_and_the_fewest() {
         let all: Vec<usize> = (0..16).collect();
         let drawn = vec![0, 3, 5, 6, 9, 10];
-        let fewest = TokenBudget::progressive(KeepRatio::new(0.25).unwrap()).kept_tokens([4, 4]);
+        let fewest = TokenBudget::progressive(KeepRatio::new(0.25).unwrap()).kept_tokens(Size::square(4));
         let passes = sandwich(true);
         assert_eq!(passes.of(&drawn), [&all[..], &drawn, &fewest]);
         assert_eq!(passes.of(&all), [&all[..], &fewest]);

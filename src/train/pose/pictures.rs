@@ -3,6 +3,7 @@
 use super::loss::TargetBatch;
 use super::plan::{BatchPlan, BatchPlanner};
 use crate::data::{CropDataset, DataError};
+use crate::pose::Size;
 use crate::train::loader::Loader;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -34,9 +35,9 @@ impl Loader<PictureBatch> {
 }
 
 impl PictureBatch {
-    /// Targets of the batch for heatmaps of [height, width] cells and Gaussians with the standard deviation `sigma`, in cells.
-    pub fn targets(&self, hw: [usize; 2], sigma: f32) -> TargetBatch {
-        TargetBatch::new(self.joints.iter().map(Vec::as_slice), hw, sigma)
+    /// Targets of the batch for heatmaps of `heatmap` cells and Gaussians with the standard deviation `sigma`, in cells.
+    pub fn targets(&self, heatmap: Size, sigma: f32) -> TargetBatch {
+        TargetBatch::new(self.joints.iter().map(Vec::as_slice), heatmap, sigma)
     }
 }
 

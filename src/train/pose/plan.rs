@@ -3,6 +3,7 @@
 
 use crate::data::generator;
 use crate::model::{KeepRatio, MaskKind, keep_count, kept_tokens};
+use crate::pose::Size;
 use crate::train::config::MaskSection;
 use crate::train::order::{BatchSamples, SampleOrder};
 use rand::RngExt;
@@ -43,20 +44,14 @@ pub struct BatchPlanner {
     seed: u64,
     batch: usize,
     /// Rows and columns of visual tokens.
-    grid: [usize; 2],
+    grid: Size,
     masks: MaskSection,
     order: SampleOrder,
 }
 
 impl BatchPlanner {
-    /// For batches of `batch` of `samples` samples, whose visual tokens lie in a grid of [rows, columns].
-    pub fn new(
-        seed: u64,
-        batch: usize,
-        grid: [usize; 2],
-        masks: MaskSection,
-        samples: usize,
-    ) -> BatchPlanner {
+    /// For batches of `batch` of `samples` samples, whose visual tokens lie in this grid.
+    pub fn new(seed: u64, batch: usize, grid: Size, masks: MaskSection, samples: usize) -> BatchPlanner {
         BatchPlanner { seed, batch, grid, masks, order: SampleOrder::new(seed, samples) }
     }
 
@@ -74,7 +69,7 @@ impl BatchPlanner {
 
     /// The kept tokens of each sample of batch number `step`.
     fn kept_tokens(&self, step: u64) -> Vec<Vec<usize>> {
-        let tokens = self.grid[0] * self.grid[1];
+        let tokens = self.grid.area();
         let mut rng = generator(self.seed, MASK, step, 0);
         let [full, fixed, ratio]: [f64; 3] = std::array::from_fn(|_| rng.random());
         if full < self.masks.full {
@@ -105,7 +100,7 @@ mod tests {
     use crate::train::{Recipe, TrainConfig};
 
     fn planner() -> BatchPlanner {
-        BatchPlanner::new(4, 10, [16, 16], MaskSection::default(), 25)
+        BatchPlanner::new(4, 10, Size::square(16), MaskSection::default(), 25)
     }
 
     #[test]
@@ -130,7 +125,7 @@ mod tests {
     #[test]
     fn the_papers_masks_keep_60_percent_at_random_the_same_for_a_whole_batch() {
         let masks = TrainConfig::recipe(Recipe::Tmpose).masks;
-        let mut p = BatchPlanner::new(4, 10, [16, 16], masks, 25);
+        let mut p = BatchPlanner::new(4, 10, Size::square(16), masks, 25);
         let (a, b) = (p.plan(0).kept, p.plan(1).kept);
         assert!(a.iter().chain(&b).all(|k| k.len() == 153));
         assert!(a.iter().all(|k| *k == a[0]) && a[0] != b[0]);

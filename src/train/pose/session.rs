@@ -18,7 +18,7 @@ use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
 use crate::model::{KeepRatio, ModelConfig, TmPose, TokenBudget};
-use crate::pose::{Keypoint, Size, Skeleton};
+use crate::pose::{Keypoint, Skeleton};
 use crate::train::TrainError;
 use crate::train::config::{RunSection, TrainConfig};
 use crate::train::distill::{DistillWeights, Teacher};
@@ -165,7 +165,7 @@ impl PoseSession {
     pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<PoseLoss> {
         let steps = total_steps(&self.config.schedule, self.samples.len());
         self.loss_spec.loss = self.config.loss.at(step as f64 / steps.max(1) as f64);
-        let (hw, sigma) = (self.model.config().heatmap, self.loss_spec.loss.sigma);
+        let (heatmap, sigma) = (self.model.config().heatmap, self.loss_spec.loss.sigma);
         let accumulate = self.config.schedule.accumulate;
         let mut outcome = StepOutcome::<PoseLoss>::default();
         match &mut self.engine {
@@ -177,7 +177,8 @@ impl PoseSession {
             }
             PoseEngine::CachedAutodiff(sets) => {
                 let plans = self.planner.batches(step, accumulate);
-                let targets: Vec<TargetBatch> = plans.iter().map(|p| p.targets(sets, hw, sigma)).collect();
+                let targets: Vec<TargetBatch> =
+                    plans.iter().map(|p| p.targets(sets, heatmap, sigma)).collect();
                 outcome.samples = plans.iter().flat_map(|plan| plan.samples.clone()).collect();
                 let (sets, device) = (&*sets, self.device.device.clone());
                 let batches = plans.into_iter().map(|plan| AutodiffBatch::of_features(plan, sets, &device));
@@ -197,7 +198,7 @@ impl PoseSession {
                     return outcome;
                 }
                 self.loader = Some(loader);
-                let targets: Vec<TargetBatch> = batches.iter().map(|b| b.targets(hw, sigma)).collect();
+                let targets: Vec<TargetBatch> = batches.iter().map(|b| b.targets(heatmap, sigma)).collect();
                 for batch in &mut batches {
                     outcome.samples.extend(&batch.plan.samples);
                     outcome.unreadable.append(&mut batch.unreadable);
@@ -326,7 +327,7 @@ fn samples(
     seed: u64,
     shape: &ModelConfig,
 ) -> CropDataset {
-    let [input, heatmap] = [shape.input, shape.heatmap].map(Size::from_hw);
+    let (input, heatmap) = (shape.input, shape.heatmap);
     CropDataset { mixture, skeleton: skeleton.clone(), augmentation, seed, input, heatmap }
 }
 

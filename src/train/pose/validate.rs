@@ -5,18 +5,18 @@ use super::cpu::{CpuNetwork, Workspace};
 use crate::data::CropDataset;
 use crate::eval::set::pose_of;
 use crate::model::{KeepRatio, TokenBudget};
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, Size};
 use crate::vision::{Decoding, Heatmaps};
 use rayon::prelude::*;
 
 /// The poses that `weights` estimate from the cached features `set` of `samples`, in picture pixels: progressive mask at a
-/// keep ratio, for visual tokens in a grid of [rows, columns]. `done` is called after each person.
+/// keep ratio, for visual tokens in this grid. `done` is called after each person.
 pub fn poses_by_cpu_network(
     network: &CpuNetwork,
     weights: &[f32],
     set: &CachedSet,
     samples: &CropDataset,
-    grid: [usize; 2],
+    grid: Size,
     ratio: KeepRatio,
     done: impl Fn() + Sync,
 ) -> Vec<Vec<Keypoint>> {

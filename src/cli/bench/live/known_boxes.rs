@@ -3,7 +3,7 @@
 
 use crate::gpu::DeviceImage;
 use crate::live::{DetectorError, PersonDetector};
-use crate::synth::crowd_places;
+use crate::synth::crowd_boxes;
 use crate::vision::Detection;
 
 /// The boxes of this many mannequins side by side.
@@ -11,7 +11,7 @@ pub struct KnownBoxes(pub u32);
 
 impl PersonDetector for KnownBoxes {
     fn find(&mut self, image: &DeviceImage) -> Result<Vec<Detection>, DetectorError> {
-        let places = crowd_places(image.pixels().dimensions().into(), self.0);
+        let places = crowd_boxes(image.pixels().dimensions().into(), self.0);
         Ok(places.into_iter().map(|bbox| Detection { bbox, score: 1.0 }).collect())
     }
 }

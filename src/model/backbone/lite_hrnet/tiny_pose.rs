@@ -4,6 +4,7 @@
 use super::LiteHrNet;
 use super::layers::{SeparableConv, pointwise};
 use crate::model::backbone::{ConvMismatch, ConvWeights, fill_convolutions};
+use crate::pose::Size;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -46,9 +47,9 @@ impl TinyPose {
     }
 
     /// Multiply-adds of one picture of `input` (height, width).
-    pub fn macs(&self, input: [usize; 2]) -> u64 {
+    pub fn macs(&self, input: Size) -> u64 {
         let width = LiteHrNet::CHANNELS;
-        let area = (input[0] / 4) * (input[1] / 4);
+        let area = Size::new(input.width / 4, input.height / 4).area();
         self.features.macs(input) + ((9 + width + Self::HEATMAPS) * width * area) as u64
     }
 

@@ -140,7 +140,7 @@ impl CpuNetwork {
 /// For each cell of the feature, its row-major index in a heatmap. The feature lies token by token: token rows, token
 /// columns, rows in the token, columns in the token.
 fn cells(config: &ModelConfig) -> Vec<usize> {
-    let ([rows, columns], [height, width]) = (config.grid, config.patch);
+    let ([rows, columns], [height, width]) = (config.grid.hw(), config.patch.hw());
     let mut cells = Vec::with_capacity(rows * columns * height * width);
     for token in 0..rows * columns {
         for y in 0..height {
