@@ -245,7 +245,7 @@ impl PoseSession {
         progress: impl Fn(usize, usize) + Sync,
     ) -> Result<Option<PoseValidation>, TrainError> {
         let Some(val) = &self.val else { return Ok(None) };
-        let ratio = self.config.masks.validation.get();
+        let ratio = self.config.masks.validation;
         let count = AtomicUsize::new(0);
         let advance = |n: usize| {
             let before = count.fetch_add(n, Ordering::Relaxed);
@@ -269,9 +269,7 @@ impl PoseSession {
 }
 
 /// The inference settings, at a keep ratio, with which a training measures accuracy.
-pub fn eval_settings(keep_ratio: f64) -> Settings {
-    // Checked with the training's settings.
-    let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
+pub fn eval_settings(keep_ratio: KeepRatio) -> Settings {
     Settings { budget: TokenBudget::progressive(keep_ratio), ..Settings::default() }
 }
 
