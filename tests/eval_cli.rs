@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 use tmpose::detect::{self, DetectorConfig, DetectorInfo};
-use tmpose::model::{ModelConfig, Variant};
+use tmpose::model::{PoseNetConfig, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
 
@@ -36,9 +36,9 @@ fn write_weights(folder: &Path, skeleton: &Skeleton, sets: &[&str]) {
     let device = Device::flex();
     device.seed(7);
     // Without the head that draws from the feature itself, only the bias below draws.
-    let config = ModelConfig { depth: 1, feature_head: false, ..ModelConfig::new(Variant::T, skeleton) };
+    let config = PoseNetConfig { depth: 1, feature_head: false, ..PoseNetConfig::new(Variant::T, skeleton) };
     let mut model = config.init(&device);
-    let [height, width] = config.heatmap.hw();
+    let [height, width] = config.heatmap().hw();
     let mut middle = vec![0.0f32; height * width];
     middle[height / 2 * width + width / 2] = 10.0;
     let bias: Tensor<1> = Tensor::from_floats(middle.as_slice(), &device);

@@ -12,7 +12,7 @@ use crate::eval::ablation::{AblationSetting, SeedStats, ablation_settings};
 use crate::eval::set::plain_samples;
 use crate::eval::{EvalTask, PoseAccuracy, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
-use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, PositionMode};
+use crate::model::{Counting, KeepRatio, MaskKind, PoseNetConfig, PositionMode};
 use crate::pose::Size;
 use report::{AblationReport, AblationRow, Arithmetic, MedianTimes};
 use std::path::{Path, PathBuf};
@@ -98,9 +98,9 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
         weights: args.model.weights_file()?.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         network: format!(
             "{}, {} layers, {}",
-            info.config.variant,
-            info.config.depth * info.config.transformers,
-            info.config.skeleton
+            info.config.variant(),
+            info.config.layers(),
+            info.config.skeleton()
         ),
         device: estimator.device().title(),
         note: args.note.clone(),
@@ -118,7 +118,7 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
 
 /// A row of the table from the accuracy with each of its seeds and the times.
 fn row(
-    config: &ModelConfig,
+    config: &PoseNetConfig,
     cell: AblationSetting,
     scores: &[PoseAccuracy],
     ms: MedianTimes,

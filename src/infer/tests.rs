@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gpu::ComputeDevice;
-use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant, fill_params};
+use crate::model::{KeepRatio, MaskKind, PoseNetConfig, TokenBudget, Variant, fill_params};
 use crate::pose::{Size, Skeleton};
 use crate::vision::{BBox, Heatmaps};
 use crate::weights::{TrainingRecord, WeightsInfo};
@@ -16,7 +16,7 @@ fn estimator() -> Estimator {
     let device = ComputeDevice::cpu();
     device.device.seed(7);
     let skeleton = Skeleton::coco17().clone();
-    let config = ModelConfig::new(Variant::T, &skeleton);
+    let config = PoseNetConfig::new(Variant::T, &skeleton);
     // A fresh head draws nothing: its last matrix is zero.
     let model = fill_params(config.init(&device.device), |param| {
         let numbers = 0..param.shape.iter().product::<usize>();
@@ -138,19 +138,19 @@ mod on_the_gpu {
     use super::super::network::{HeadOutput, mean};
     use super::*;
     use crate::gpu::DeviceImage;
-    use crate::model::TmPose;
+    use crate::model::PoseNet;
     use crate::vision::{BOX_PADDING, CropBox, Decoding, gaussian_targets};
     use burn::prelude::*;
 
     struct Both {
-        model: TmPose,
+        model: PoseNet,
         devices: [ComputeDevice; 2],
     }
 
     impl Both {
         fn new() -> Both {
             let cpu = ComputeDevice::cpu();
-            let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
+            let config = PoseNetConfig::new(Variant::T, Skeleton::coco17()).with_depth(1);
             Both { model: config.init(&cpu.device), devices: [cpu, ComputeDevice::gpu_alone_for_test()] }
         }
 

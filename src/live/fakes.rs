@@ -4,7 +4,7 @@
 use super::*;
 use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::infer::{InferError, PoseEstimate, Settings, StageTimes};
-use crate::model::{ModelConfig, Variant};
+use crate::model::{PoseNetConfig, Variant};
 use crate::pose::{Keypoint, Pose, Size, Skeleton};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use crate::vision::{BBox, CropBox, Detection};
@@ -209,8 +209,11 @@ pub fn finder(at: &[f32], asked: &Arc<AtomicUsize>, alive: &Arc<AtomicUsize>) ->
 
 pub fn summary() -> ModelSummary {
     let skeleton = Skeleton::coco17();
-    let info =
-        WeightsInfo::new(ModelConfig::new(Variant::T, skeleton), skeleton.clone(), TrainingRecord::default());
+    let info = WeightsInfo::new(
+        PoseNetConfig::new(Variant::T, skeleton),
+        skeleton.clone(),
+        TrainingRecord::default(),
+    );
     ModelSummary {
         path: PathBuf::from("fake.safetensors"),
         info: Arc::new(info),

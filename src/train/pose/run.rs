@@ -7,7 +7,7 @@ use super::session::{PoseSession, PoseValidation, eval_settings};
 use super::snapshot::write_samples;
 use crate::data::PoseSet;
 use crate::eval::set::{estimate, plain_samples, score};
-use crate::model::TmPose;
+use crate::model::PoseNet;
 use crate::train::TrainError;
 use crate::train::TrainSettings;
 use crate::train::config::TrainConfig;
@@ -63,7 +63,7 @@ pub fn run(
 impl TrainTask for PoseSession {
     type Event = PoseEvent;
     type Loss = PoseLoss;
-    type Network = TmPose;
+    type Network = PoseNet;
     type Validation = PoseValidation;
 
     fn run_info(&self) -> RunInfo {
@@ -79,11 +79,11 @@ impl TrainTask for PoseSession {
         }
     }
 
-    fn network(&self) -> (&TmPose, &ParamLayout) {
+    fn network(&self) -> (&PoseNet, &ParamLayout) {
         (&self.model, &self.layout)
     }
 
-    fn set_network(&mut self, network: TmPose) {
+    fn set_network(&mut self, network: PoseNet) {
         self.model = network;
     }
 
@@ -172,7 +172,7 @@ impl TrainTask for PoseSession {
             record.notes.insert(format!("AP {set} at {keep_ratio}"), format!("{:.4}", score.ap));
         }
         let c = model.config();
-        let network = format!("{}, {} layers, {}", c.variant, c.depth * c.transformers, c.skeleton);
+        let network = format!("{}, {} layers, {}", c.variant(), c.layers(), c.skeleton());
         let card = model_card(&network, model.num_params(), &record, &rows);
         info.record = record;
         weights::save(best, &model, &info, Precision::F16)?;
@@ -187,7 +187,7 @@ impl PoseSession {
     /// A set cannot be read.
     fn table(
         &self,
-        model: &TmPose,
+        model: &PoseNet,
         record: &TrainingRecord,
         log: &RunLog<PoseEvent>,
     ) -> Result<Vec<CardRow>, TrainError> {
