@@ -13,7 +13,7 @@ use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
 /// Writes `w.safetensors`: a small network that has learned nothing.
 fn write_weights(folder: &Path) {
     let skeleton = Skeleton::coco17();
-    let config = PoseNetConfig { depth: 1, ..PoseNetConfig::new(Variant::T, skeleton) };
+    let config = PoseNetConfig::new(Variant::T, skeleton).with_depth(1);
     let model = config.init(&Device::flex());
     let info = WeightsInfo::new(config, skeleton.clone(), TrainingRecord::default());
     weights::save(&folder.join("w.safetensors"), &model, &info, Precision::F16).unwrap();

@@ -197,9 +197,9 @@ fn time(
         for (i, cell) in ablation_settings.iter().enumerate() {
             let settings = setting(cell, cell.seeds[0], flip_test);
             estimator.set_timing(Timing::Stages);
-            let (_, stages, _) = estimator.estimate(&img, &boxes, &settings, false)?;
+            let stages = estimator.estimate(&img, &boxes, &settings, false)?.times;
             estimator.set_timing(Timing::WholeOnly);
-            let (_, whole, _) = estimator.estimate(&img, &boxes, &settings, false)?;
+            let whole = estimator.estimate(&img, &boxes, &settings, false)?.times;
             if round >= WARM_UP {
                 parts[i].push((stages.mask + stages.transformer + stages.head).as_secs_f64() * 1e3);
                 wholes[i].push(whole.whole.as_secs_f64() * 1e3);

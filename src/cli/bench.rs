@@ -144,8 +144,8 @@ fn measure(
         let settings = Settings { budget, ..Settings::default() };
         let mut estimate = |timing| -> anyhow::Result<(StageTimes, Vec<usize>)> {
             estimator.set_timing(timing);
-            let (_, times, kept) = estimator.estimate(&img, &boxes, &settings, false)?;
-            Ok((times, kept))
+            let output = estimator.estimate(&img, &boxes, &settings, false)?;
+            Ok((output.times, output.kept.of(0).to_vec()))
         };
         let measured = run_interleaved(args.runs, peers.as_deref_mut(), names.len(), || {
             let (stages, kept) = estimate(Timing::Stages)?;

@@ -4,7 +4,7 @@ use super::set::PersonAnnotation;
 use super::teacher::TeacherJoint;
 use crate::pose::{JointName, Keypoint, Side, Skeleton};
 
-/// A teacher's joint counts when it is this sure and its two models agree this well (relative to the
+/// A teacher's joint counts when its score is above this and its two models agree this well (relative to the
 /// box's longer side).
 const TEACHER_SCORE: f32 = 0.35;
 const TEACHER_DISAGREEMENT: f32 = 0.04;

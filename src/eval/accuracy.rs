@@ -6,7 +6,7 @@ use super::{
     CocoStats, GroundTruth, NMS_THRESHOLD, PckSample, Pckh, ScoredPose, keypoint_ap, oks, oks_nms, pck, pckh,
     soft_oks_nms,
 };
-use crate::pose::{Keypoint, Skeleton};
+use crate::pose::{BuiltinSkeleton, Keypoint, Skeleton};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -151,7 +151,8 @@ pub fn measure(
         pck005,
         pck01,
         pck02,
-        pckh: (!heads.is_empty() && skeleton.name == Skeleton::mpii16().name).then(|| pckh(&heads)),
+        pckh: (!heads.is_empty() && skeleton.builtin() == Some(BuiltinSkeleton::Mpii16))
+            .then(|| pckh(&heads)),
         persons: pairs.len(),
         estimates: kept.len(),
         joints: (0..joints).map(joint).collect(),

@@ -1,6 +1,6 @@
 //! What pycocotools' COCOeval does with estimates and annotated persons whatever their similarity is: greedy
-//! matching, interpolated precision, recall (docs/METHOD.md, "Average precision"). Keypoints bring OKS, boxes
-//! their overlap.
+//! matching, interpolated precision, recall (docs/METHOD.md, "Average precision"). The similarity is OKS
+//! for keypoints, the overlap (IoU) for boxes.
 
 use super::order::descending;
 
@@ -37,7 +37,7 @@ pub struct MatchEstimate {
     pub area: f64,
 }
 
-/// What one picture brings.
+/// The persons of one picture, annotated and estimated.
 #[derive(Clone, Debug, Default)]
 pub struct ImageInstances {
     /// The annotated persons.

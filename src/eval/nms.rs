@@ -24,8 +24,8 @@ pub fn rescore(keypoints: &[Keypoint], box_score: f64) -> f64 {
     if count == 0 { 0.0 } else { f64::from(sum / count as f32) * box_score }
 }
 
-/// Greedy suppression of the `estimates` of one image: the indices kept, best first. An estimate falls when its OKS with a better
-/// one that was kept is above `threshold`.
+/// Greedy suppression of the `estimates` of one image: the indices kept, best first. An estimate falls when its OKS
+/// with a better one that was kept is above `threshold`.
 pub fn oks_nms(estimates: &[&ScoredPose], sigmas: &[f64], threshold: f64) -> Vec<usize> {
     let mut order = best_first(estimates.iter().map(|c| c.score));
     let mut kept = Vec::new();
@@ -37,8 +37,8 @@ pub fn oks_nms(estimates: &[&ScoredPose], sigmas: &[f64], threshold: f64) -> Vec
     kept
 }
 
-/// Soft suppression of the `estimates` of one image: the indices kept, best first, at most 20. Instead of falling, an estimate's
-/// score is multiplied by `exp(-oks^2 / threshold)` for each better one.
+/// Soft suppression of the `estimates` of one image: the indices kept, best first, at most 20. Instead of falling, an
+/// estimate's score is multiplied by `exp(-oks^2 / threshold)` for each better one.
 pub fn soft_oks_nms(estimates: &[&ScoredPose], sigmas: &[f64], threshold: f64) -> Vec<usize> {
     let order = best_first(estimates.iter().map(|c| c.score));
     let mut left: Vec<(usize, f64)> = order.into_iter().map(|i| (i, estimates[i].score)).collect();

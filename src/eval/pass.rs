@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(count.into_inner(), 2);
         for (setting, poses) in settings.iter().zip(&sets) {
             for (bbox, pose) in boxes.iter().zip(poses) {
-                let frame = estimator.estimate(&img, &[*bbox], setting, false).unwrap().people;
+                let frame = estimator.estimate(&img, &[*bbox], setting, false).unwrap().estimates;
                 for (a, b) in frame[0].pose.keypoints.iter().zip(pose) {
                     assert!((a.x - b.x).abs() < 1e-3 && (a.y - b.y).abs() < 1e-3, "{a:?} is not {b:?}");
                     assert!((a.score - b.score).abs() < 1e-6);

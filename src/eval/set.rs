@@ -87,7 +87,7 @@ pub fn plain_samples(set: PoseSet, model: &PoseNetConfig, skeleton: &Skeleton) -
         skeleton: skeleton.clone(),
         augmentation: Augmentation::none(),
         seed: 0,
-        input: model.input,
-        heatmap: model.heatmap,
+        input: model.input(),
+        heatmap: model.heatmap(),
     }
 }

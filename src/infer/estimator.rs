@@ -32,9 +32,9 @@ pub struct PoseEstimate {
 
 /// What is found in the boxes of a frame.
 #[derive(Clone, Debug)]
-pub struct FrameEstimates {
+pub struct EstimatorOutput {
     /// One for each box, in their order.
-    pub people: Vec<PoseEstimate>,
+    pub estimates: Vec<PoseEstimate>,
     /// How long each stage took.
     pub times: StageTimes,
     /// The visual tokens that the network worked on.
@@ -138,7 +138,7 @@ impl Estimator {
         boxes: &[BBox],
         settings: &Settings,
         want_heatmaps: bool,
-    ) -> Result<FrameEstimates, InferError> {
+    ) -> Result<EstimatorOutput, InferError> {
         self.estimate_image(&DeviceImage::new(img), boxes, settings, want_heatmaps)
     }
 
@@ -152,7 +152,7 @@ impl Estimator {
         boxes: &[BBox],
         settings: &Settings,
         want_heatmaps: bool,
-    ) -> Result<FrameEstimates, InferError> {
+    ) -> Result<EstimatorOutput, InferError> {
         let started = Instant::now();
         if let Some(bad) = boxes.iter().find(|b| !croppable(b)) {
             return Err(InferError::Box(*bad));
@@ -162,7 +162,7 @@ impl Estimator {
         let aspect = config.input().aspect();
         let crops: Vec<CropBox> = boxes.iter().map(|b| CropBox::from_bbox(b, aspect, BOX_PADDING)).collect();
         let mut times = StageTimes::default();
-        let mut people = Vec::with_capacity(boxes.len());
+        let mut estimates = Vec::with_capacity(boxes.len());
         let mut kept = None::<KeptTokens>;
         let wanted = if want_heatmaps { self.maps } else { HeatmapRequest::None };
         for turn in crops.chunks(MAX_BATCH) {
@@ -170,14 +170,14 @@ impl Estimator {
             let clock = Instant::now();
             kept = Some(match kept {
                 None => found.kept,
-                Some(kept) => kept.joined(people.len(), found.kept, turn.len()),
+                Some(kept) => kept.joined(estimates.len(), found.kept, turn.len()),
             });
-            people.extend(found.people.into_iter().zip(turn).map(|(found, crop)| self.place(found, crop)));
+            estimates.extend(found.people.into_iter().zip(turn).map(|(found, crop)| self.place(found, crop)));
             times.decode += clock.elapsed();
         }
         let kept = kept.unwrap_or_else(|| KeptTokens::shared(entering));
         times.whole = started.elapsed();
-        Ok(FrameEstimates { people, times, kept })
+        Ok(EstimatorOutput { estimates, times, kept })
     }
 
     /// The tokens that enter the first layer, ascending.

@@ -11,7 +11,7 @@ mod times;
 
 pub use cpu_encoder::CpuEncoder;
 pub use error::InferError;
-pub use estimator::{Estimator, FrameEstimates, PoseEstimate, pose_score};
+pub use estimator::{Estimator, EstimatorOutput, PoseEstimate, pose_score};
 pub use heatmap_buffer::{DecodedHeatmaps, HeatmapBuffer, HeatmapRequest};
 pub use network::{BackboneFeatures, BatchKeypoints, Network};
 pub use settings::Settings;

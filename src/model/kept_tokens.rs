@@ -4,9 +4,9 @@
 /// of the first layer; a network that prunes decides for each person, and keeps fewer from layer to layer.
 ///
 /// Tokens are numbers of the grid's cells, row by row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeptTokens {
-    /// Ordered by layer; the first begins at layer 0.
+    /// Ordered by layer; the first begins at layer 0. Empty where no network ran.
     stages: Vec<TokenStage>,
 }
 
@@ -29,14 +29,11 @@ pub enum PersonTokens {
 }
 
 impl PersonTokens {
-    /// The tokens of person number `person`.
-    ///
-    /// # Panics
-    /// When each person has a row and `person` has none.
+    /// The tokens of person number `person`; none for a person who is not there.
     pub fn of(&self, person: usize) -> &[usize] {
         match self {
             PersonTokens::Shared(tokens) => tokens,
-            PersonTokens::Own(rows) => &rows[person],
+            PersonTokens::Own(rows) => rows.get(person).map_or(&[], Vec::as_slice),
         }
     }
 
@@ -86,18 +83,12 @@ impl KeptTokens {
         &self.stages
     }
 
-    /// The tokens of a person that enter the first layer.
-    ///
-    /// # Panics
-    /// When each person has tokens of their own and `person` has none.
+    /// The tokens of person number `person` that enter the first layer; none for a person who is not there.
     pub fn of(&self, person: usize) -> &[usize] {
         self.at(0, person)
     }
 
-    /// The tokens of a person that layer `layer` works on.
-    ///
-    /// # Panics
-    /// As [`KeptTokens::of`].
+    /// The tokens of person number `person` that layer `layer` works on.
     pub fn at(&self, layer: usize, person: usize) -> &[usize] {
         let stage = self.stages.iter().rfind(|stage| stage.first_layer <= layer);
         stage.map_or(&[], |stage| stage.tokens.of(person))

@@ -8,6 +8,7 @@ use super::{
 use crate::pose::{Size, Skeleton};
 use burn::nn::BatchNorm;
 use burn::prelude::*;
+use serde::Serialize;
 
 /// A pose network of any family.
 ///
@@ -21,7 +22,8 @@ pub enum PoseNet {
 }
 
 /// The configuration of a pose network: everything that decides its shapes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum PoseNetConfig {
     /// Of a [`TmPose`].
     TmPose(TmPoseConfig),
@@ -65,6 +67,11 @@ impl PoseNet {
         }
     }
 
+    /// Heatmaps of `[B,3,H,W]` normalised pictures: [`PoseNet::features`], then [`PoseNet::heatmaps`].
+    pub fn forward(&self, images: Tensor<4>, budget: &TokenBudget) -> PoseNetOutput {
+        self.heatmaps(self.features(images), budget)
+    }
+
     /// The feature map `[B,C,H/4,W/4]` after the norm and cut into the patches of all tokens, `[B,N,values]`: what a
     /// training keeps of a frozen backbone.
     pub fn patches(&self, features: Tensor<4>) -> Tensor<3> {
@@ -97,6 +104,13 @@ impl PoseNet {
     pub fn fold(self) -> PoseNet {
         match self {
             PoseNet::TmPose(net) => PoseNet::TmPose(net.fold()),
+        }
+    }
+
+    /// Where its parameters live.
+    pub fn device(&self) -> Device {
+        match self {
+            PoseNet::TmPose(net) => net.patch.weight.val().device(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where frames come from: cameras, video files, pictures, and the drawn mannequin, behind one trait.
 //!
-//! A source hands out RGB frames with their media time, so that nothing above this room needs to know
+//! A source hands out RGB frames with their media time, so that nothing above this folder needs to know
 //! whether a frame was decoded, captured or drawn.
 
 mod camera;
@@ -28,7 +28,7 @@ pub use error::SourceError;
 pub use mannequin::{MANNEQUIN_SIZE, MannequinSource};
 pub use open::open;
 pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
-pub use spec::{CameraFormat, FormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
+pub use spec::{CameraFormat, CameraFormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
 pub use video::VideoSource;
 pub use video_writer::VideoWriter;
 

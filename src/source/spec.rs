@@ -103,13 +103,13 @@ impl fmt::Display for CameraFormat {
 /// A text that is not a camera format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a camera format: write it like \"640x480@30 MJPEG\"")]
-pub struct FormatError(String);
+pub struct CameraFormatError(String);
 
 impl FromStr for CameraFormat {
-    type Err = FormatError;
+    type Err = CameraFormatError;
 
     /// Reads what `Display` writes: "640x480@30 MJPEG".
-    fn from_str(text: &str) -> Result<Self, FormatError> {
+    fn from_str(text: &str) -> Result<Self, CameraFormatError> {
         let read = || {
             let (numbers, pixels) = text.trim().split_once(' ')?;
             let (size, fps) = numbers.split_once('@')?;
@@ -117,7 +117,7 @@ impl FromStr for CameraFormat {
             let pixels = PixelFormat::ALL.into_iter().find(|p| p.to_string() == name)?;
             Some(CameraFormat { size: size.parse().ok()?, fps: fps.parse().ok()?, pixels })
         };
-        read().ok_or_else(|| FormatError(text.to_owned()))
+        read().ok_or_else(|| CameraFormatError(text.to_owned()))
     }
 }
 

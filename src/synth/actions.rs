@@ -390,6 +390,6 @@ fn free(u: f32, seed: u64) -> Stance {
     const HOLD: f32 = 1.5;
     let index = (u / HOLD).floor();
     let w = ease(((u / HOLD - index) * 1.25).min(1.0));
-    // Half a turn of the sine: fast enough to look meant, slow enough to look alive.
+    // Half a period of a cosine: each movement begins and ends slowly.
     any_stance(seed, index as u64).lerp(&any_stance(seed, index as u64 + 1), 0.5 - 0.5 * (PI * w).cos())
 }

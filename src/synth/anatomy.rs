@@ -1,4 +1,4 @@
-//! The naked shapes: skull, rib cage, muscles, fingers, as primitives on bones.
+//! The unclothed body: skull, rib cage, muscles, fingers, as primitives on bones.
 //!
 //! The numbers are metres on a figure of 1.75 m, from anthropometric tables where there are any and
 //! by eye where there are none.
@@ -8,7 +8,7 @@ use super::interpolate::lerp;
 use super::rig::*;
 use super::solid::{Primitive, ball, cone};
 
-/// Parts of every bone but the feet, which are always in shoes.
+/// Primitives of every bone but the feet, which are always in shoes.
 pub(super) fn body(appearance: &Appearance) -> Vec<(usize, Vec<Primitive>)> {
     let mut all = vec![
         (PELVIS, pelvis(appearance)),

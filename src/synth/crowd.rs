@@ -1,18 +1,19 @@
-//! Several figures in one picture, each in its own part of it, so that it is known how many people a frame shows.
+//! Several figures in one picture, each in its own cell of it, so that it is known how many people a frame shows.
 
-use super::{Mannequin, TruePerson};
+use super::mannequin::Mannequin;
+use super::truth::TruePerson;
 use crate::pose::Size;
 use crate::vision::BBox;
 use image::{RgbImage, imageops};
 
 /// Most figures in one picture.
 pub const MAX_FIGURES: u32 = 16;
-/// Width over height of a part that suits a standing figure with its arms out.
+/// Width over height of a cell that suits a standing figure with its arms out.
 const UPRIGHT: f64 = 0.6;
 
-/// Figures beside each other, each before its own place.
+/// Figures beside each other, each in its own scene.
 pub struct Crowd {
-    /// Everybody, with the top left pixel of their part.
+    /// Everybody, with the top left pixel of their cell.
     figures: Vec<(Mannequin, [u32; 2])>,
     size: Size,
 }
@@ -21,13 +22,13 @@ impl Crowd {
     /// As many figures as `people` says (1 to [`MAX_FIGURES`]), of seeds from `seed` on, in pictures of `size`
     /// in pixels.
     pub fn new(seed: u64, size: Size, people: u32) -> Crowd {
-        // No part may be smaller than the smallest picture of a figure.
+        // No cell may be smaller than the smallest picture of a figure.
         let least = 16 * people.clamp(1, MAX_FIGURES);
         let size = Size::new(size.width.max(least), size.height.max(least));
         let cells = cells(size, people);
-        let figures = (0..).zip(&cells).map(|(i, part)| {
-            let figure = Mannequin::new(seed.wrapping_add(i), part.size);
-            (figure, [part.left, part.top])
+        let figures = (0..).zip(&cells).map(|(i, cell)| {
+            let figure = Mannequin::new(seed.wrapping_add(i), cell.size);
+            (figure, [cell.left, cell.top])
         });
         Crowd { figures: figures.collect(), size }
     }
@@ -54,18 +55,18 @@ impl Crowd {
 }
 
 /// Where each of `people` figures stands in a picture of `size`, in pixels: rows of nearly equal numbers, as many rows
-/// as leave everybody the most upright part.
+/// as leave everybody the most upright cell.
 pub fn crowd_boxes(size: Size, people: u32) -> Vec<BBox> {
-    let bbox = |part: Cell| BBox {
-        x: part.left as f32,
-        y: part.top as f32,
-        w: part.size.width as f32,
-        h: part.size.height as f32,
+    let bbox = |cell: Cell| BBox {
+        x: cell.left as f32,
+        y: cell.top as f32,
+        w: cell.size.width as f32,
+        h: cell.size.height as f32,
     };
     cells(size, people).into_iter().map(bbox).collect()
 }
 
-/// One figure's part of the picture.
+/// One figure's rectangle of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
     /// Its first pixel column and row.
@@ -75,7 +76,7 @@ struct Cell {
     size: Size,
 }
 
-/// Everybody's part of a picture of `size`, row by row.
+/// Everybody's cell of a picture of `size`, row by row.
 fn cells(size: Size, people: u32) -> Vec<Cell> {
     let people = people.clamp(1, MAX_FIGURES);
     let unfit = |rows: u32| {
@@ -116,7 +117,7 @@ mod tests {
         for people in 1..=MAX_FIGURES {
             let cells = cells(Size::new(640, 480), people);
             assert_eq!(cells.len(), people as usize);
-            let area: usize = cells.iter().map(|part| part.size.area()).sum();
+            let area: usize = cells.iter().map(|cell| cell.size.area()).sum();
             assert_eq!(area, 640 * 480, "{people} cells cover the picture without overlapping: {cells:?}");
             for Cell { left, top, size } in cells {
                 assert!(size.width >= 80 && size.height >= 120);

@@ -24,14 +24,30 @@ enum FloorCovering {
     Smooth,
 }
 
-/// A place with its colours and what is in it; fixed by the seed.
+/// The colours of an environment (linear light).
+struct Palette {
+    /// Walls and ceiling; outdoors the sky.
+    wall: Vec3A,
+    /// Second colour of the walls; in a park the horizon, in a street the houses.
+    accent: Vec3A,
+    floor: Vec3A,
+    /// Second colour of the floor; in a park also the trees on the horizon.
+    floor_accent: Vec3A,
+}
+
+impl Palette {
+    fn new(wall: Vec3A, accent: Vec3A, floor: Vec3A, floor_accent: Vec3A) -> Palette {
+        Palette { wall, accent, floor, floor_accent }
+    }
+}
+
+/// A place with its colours, fixtures and props.
 pub(super) struct Environment {
     kind: EnvironmentKind,
     /// Things that stand about on the floor.
     pub props: Vec<Prop>,
     floor: FloorCovering,
-    /// Wall or sky, second wall colour or horizon, floor, floor's second colour.
-    colors: [Vec3A; 4],
+    colors: Palette,
     /// Distance of the walls from the middle along x and z, in metres.
     half: [f32; 2],
     /// Height of the walls in metres.
@@ -39,14 +55,14 @@ pub(super) struct Environment {
     fixtures: Vec<WallFixture>,
     /// Unit vector towards the sun or lamp.
     sun: Vec3A,
-    /// Where the patterns' noise is read, 0 to 30, so that no two places have the same.
+    /// Where the patterns' noise is read, 0 to 30, so that no two environments have the same.
     shift: f32,
     /// Strength of the stains on walls, 0.5 to 1.
     grain: f32,
 }
 
 impl Environment {
-    /// Draws everything about a place of this kind; `sun` is the unit vector towards the lamp.
+    /// Draws the random numbers of an environment of this kind; `sun` is the unit vector towards the lamp.
     pub(super) fn new(kind: EnvironmentKind, rng: &mut SeededRng, sun: Vec3A) -> Environment {
         let (floor, colors) = floor_and_colors(kind, rng);
         let half = match kind {
@@ -77,7 +93,7 @@ impl Environment {
 
     /// Mean colour of the floor (linear light).
     pub(super) fn floor_color(&self) -> Vec3A {
-        self.colors[2].lerp(self.colors[3], 0.5)
+        self.colors.floor.lerp(self.colors.floor_accent, 0.5)
     }
 
     /// Colour (linear light) seen from `eye` along `ray`, and how far along the ray it is. The light
@@ -126,7 +142,7 @@ impl Environment {
 
     /// Colour of the floor at a point that is `away` from the camera, before light.
     fn ground(&self, p: Vec3A, away: f32) -> Vec3A {
-        let (a, b) = (self.colors[2], self.colors[3]);
+        let (a, b) = (self.colors.floor, self.colors.floor_accent);
         let s = self.shift;
         match self.floor {
             FloorCovering::Planks => {
@@ -142,7 +158,7 @@ impl Environment {
                         .abs()
                         .min((p.z + 1.1).abs())
                         .min(((p.x * p.x + p.z * p.z).sqrt() - 2.6).abs());
-                    c = c.lerp(self.colors[1].lerp(Vec3A::ONE, 0.4), 1.0 - smoothstep(0.02, 0.035, line));
+                    c = c.lerp(self.colors.accent.lerp(Vec3A::ONE, 0.4), 1.0 - smoothstep(0.02, 0.035, line));
                 }
                 c
             }
@@ -182,7 +198,7 @@ impl Environment {
         }
     }
 
-    /// Distance takes the ground into kind lies behind it.
+    /// Mixes the floor into what lies behind it, more with the distance.
     fn fade(&self, c: Vec3A, ray: Vec3A, away: f32) -> Vec3A {
         match self.kind {
             EnvironmentKind::Studio => {
@@ -191,7 +207,7 @@ impl Environment {
             }
             EnvironmentKind::Blur => c.lerp(self.above(ray), smoothstep(3.0, 9.0, away)),
             EnvironmentKind::Park => {
-                c.lerp(self.colors[1].lerp(self.colors[2], 0.5), smoothstep(8.0, 40.0, away) * 0.7)
+                c.lerp(self.colors.accent.lerp(self.colors.floor, 0.5), smoothstep(8.0, 40.0, away) * 0.7)
             }
             _ => c,
         }
@@ -204,13 +220,13 @@ impl Environment {
         match self.kind {
             EnvironmentKind::Studio => {
                 let glow = (-((d.x * 1.4 - 0.2 * s.sin()).powi(2) + (d.y - 0.02).powi(2)) * 5.0).exp();
-                self.colors[1].lerp(self.colors[0], 0.25 + 0.75 * glow)
+                self.colors.accent.lerp(self.colors.wall, 0.25 + 0.75 * glow)
             }
             EnvironmentKind::Blur => {
                 let q = d * 3.0 + Vec3A::splat(40.0 + s);
                 let (n, m) = (noise3(q), noise3(q * 2.3));
-                let c = self.colors[0].lerp(self.colors[1], smoothstep(0.25, 0.75, n));
-                let c = c.lerp(self.colors[3], smoothstep(0.55, 0.8, m));
+                let c = self.colors.wall.lerp(self.colors.accent, smoothstep(0.25, 0.75, n));
+                let c = c.lerp(self.colors.floor_accent, smoothstep(0.55, 0.8, m));
                 // Lights out of focus.
                 let cell = (d.x.atan2(-d.z) * 7.0, d.y * 7.0);
                 let (i, j) = (cell.0.floor(), cell.1.floor());
@@ -226,7 +242,7 @@ impl Environment {
             }
             EnvironmentKind::Room | EnvironmentKind::Gym => {
                 // The ceiling, with a lamp over the middle.
-                self.colors[0].lerp(Vec3A::ONE, 0.4) * (0.75 - 0.2 * d.y)
+                self.colors.wall.lerp(Vec3A::ONE, 0.4) * (0.75 - 0.2 * d.y)
             }
             EnvironmentKind::Park | EnvironmentKind::Street => self.sky(d),
         }
@@ -235,9 +251,9 @@ impl Environment {
     /// Colour of the sky, and of the hills and trees on the horizon, in the direction `d`.
     fn sky(&self, d: Vec3A) -> Vec3A {
         let s = self.shift;
-        let mut c = self.colors[0];
+        let mut c = self.colors.wall;
         if self.kind == EnvironmentKind::Park {
-            c = self.colors[1].lerp(self.colors[0], smoothstep(-0.02, 0.45, d.y));
+            c = self.colors.accent.lerp(self.colors.wall, smoothstep(-0.02, 0.45, d.y));
         } else {
             c = c.lerp(Vec3A::ONE, 0.3 * smoothstep(0.6, 0.0, d.y));
         }
@@ -249,14 +265,14 @@ impl Environment {
         if self.kind == EnvironmentKind::Park {
             let azimuth = d.x.atan2(-d.z);
             let hill = 0.05 + 0.10 * noise2(azimuth * 2.2 + 60.0, s + 60.0);
-            let far = self.colors[2].lerp(self.colors[1], 0.55);
+            let far = self.colors.floor.lerp(self.colors.accent, 0.55);
             c = c.lerp(far * 0.85, smoothstep(hill + 0.004, hill - 0.004, d.y));
             // A line of trees, and the light between their leaves.
             let crown = 0.03
                 + 0.11 * noise2(azimuth * 6.0 + 160.0, s + 40.0)
                 + 0.03 * noise2(azimuth * 31.0 + 200.0, 60.0);
             let leaf = noise2(azimuth * 60.0 + 400.0, d.y * 60.0 + 90.0);
-            let tree = self.colors[3].lerp(self.colors[2], leaf) * (0.5 + 3.5 * d.y.max(0.0));
+            let tree = self.colors.floor_accent.lerp(self.colors.floor, leaf) * (0.5 + 3.5 * d.y.max(0.0));
             c = c.lerp(
                 tree,
                 smoothstep(crown + 0.006, crown - 0.006, d.y)
@@ -269,7 +285,7 @@ impl Environment {
     /// Colour of a wall at a point on it, with its fixtures and its light.
     fn wall_color(&self, p: Vec3A, wall: u8) -> Vec3A {
         let u = if wall < 2 { p.z } else { p.x };
-        let (base, accent) = (self.colors[0], self.colors[1]);
+        let (base, accent) = (self.colors.wall, self.colors.accent);
         if self.kind == EnvironmentKind::Street {
             return self.facade(u, p.y, wall);
         }
@@ -314,9 +330,9 @@ impl Environment {
         let tone = noise2(house * 1.7 + 100.0, self.shift + 100.0);
         let top = self.height * (0.6 + 0.4 * noise2(house * 2.3 + 300.0, self.shift + 60.0));
         if y > top {
-            return self.colors[0].lerp(Vec3A::ONE, 0.25);
+            return self.colors.wall.lerp(Vec3A::ONE, 0.25);
         }
-        let mut c = self.colors[1].lerp(rgb(ACCENTS[(tone * 7.9) as usize % 8]), 0.2 + 0.35 * tone)
+        let mut c = self.colors.accent.lerp(rgb(ACCENTS[(tone * 7.9) as usize % 8]), 0.2 + 0.35 * tone)
             * (0.85 + 0.2 * noise2(u * 3.0 + 90.0, y * 3.0 + 90.0));
         let (cell_u, cell_y) = ((u / 1.3).rem_euclid(1.0), ((y - 0.4) / 1.5).rem_euclid(1.0));
         if y > 0.4 && cell_u > 0.25 && cell_u < 0.75 && cell_y > 0.2 && cell_y < 0.8 {
@@ -333,8 +349,8 @@ impl Environment {
     }
 }
 
-/// What covers the floor, and the four colours ([`Environment::colors`]) of a place of this kind.
-fn floor_and_colors(kind: EnvironmentKind, rng: &mut SeededRng) -> (FloorCovering, [Vec3A; 4]) {
+/// What covers the floor, and the colours of an environment of this kind.
+fn floor_and_colors(kind: EnvironmentKind, rng: &mut SeededRng) -> (FloorCovering, Palette) {
     let (wall, accent) = (rgb(rng.pick(&WALLS)), rgb(rng.pick(&ACCENTS)));
     match kind {
         EnvironmentKind::Room => {
@@ -350,32 +366,31 @@ fn floor_and_colors(kind: EnvironmentKind, rng: &mut SeededRng) -> (FloorCoverin
             } else {
                 rgb(rng.pick(&[0xb9b2a5, 0x8c8f94, 0x6d6a75, 0xa38f7c]))
             };
-            (floor, [wall, wall.lerp(accent, rng.range(0.0, 0.5)), ground, ground * rng.range(0.6, 0.85)])
+            let second = wall.lerp(accent, rng.range(0.0, 0.5));
+            (floor, Palette::new(wall, second, ground, ground * rng.range(0.6, 0.85)))
         }
         EnvironmentKind::Gym => {
             let wood = rgb(rng.pick(&[0xc79a63, 0xb98a58, 0x3a3d42, 0x47525e]));
-            (FloorCovering::Planks, [wall * 0.9, accent, wood, wood * 0.8])
+            (FloorCovering::Planks, Palette::new(wall * 0.9, accent, wood, wood * 0.8))
         }
         EnvironmentKind::Studio => {
             let c = if rng.chance(0.5) { wall } else { accent.lerp(wall, 0.35) };
-            (FloorCovering::Smooth, [c, c * 0.45, c * 0.85, c * 0.7])
+            (FloorCovering::Smooth, Palette::new(c, c * 0.45, c * 0.85, c * 0.7))
         }
         EnvironmentKind::Park => {
             let grass = rgb(rng.pick(&[0x6f8f45, 0x86a04e, 0x5c7a3d, 0x9a9a58]));
-            (
-                FloorCovering::Grass,
-                [rgb(rng.pick(&[0x5f93d0, 0x7fb0e0, 0x9fb4c8])), rgb(0xdfe9ee), grass, grass * 0.6],
-            )
+            let sky = rgb(rng.pick(&[0x5f93d0, 0x7fb0e0, 0x9fb4c8]));
+            (FloorCovering::Grass, Palette::new(sky, rgb(0xdfe9ee), grass, grass * 0.6))
         }
         EnvironmentKind::Street => {
             let stone = rgb(rng.pick(&[0x9a978f, 0x7f8083, 0xb0a594]));
-            (
-                FloorCovering::Paving,
-                [rgb(rng.pick(&[0x6fa0d8, 0xa9bac9, 0x8db4da])), rgb(rng.pick(&WALLS)), stone, stone * 0.78],
-            )
+            let sky = rgb(rng.pick(&[0x6fa0d8, 0xa9bac9, 0x8db4da]));
+            let houses = rgb(rng.pick(&WALLS));
+            (FloorCovering::Paving, Palette::new(sky, houses, stone, stone * 0.78))
         }
         EnvironmentKind::Blur => {
-            (FloorCovering::Smooth, [wall, accent, rgb(rng.pick(&WOODS)), rgb(rng.pick(&ACCENTS))])
+            let floor = rgb(rng.pick(&WOODS));
+            (FloorCovering::Smooth, Palette::new(wall, accent, floor, rgb(rng.pick(&ACCENTS))))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The kinds of environments.
 
-/// What sort of place a scene is set in.
+/// What sort of place an environment is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum EnvironmentKind {
     Room,

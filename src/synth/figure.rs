@@ -9,6 +9,7 @@ use super::solid::Solid;
 use super::surface_nets::{Mesh, surface_nets};
 use glam::{Affine3A, Vec3A, vec3a};
 
+/// What a triangle is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Material {
     Skin,
@@ -19,30 +20,35 @@ pub(super) enum Material {
     Cap,
 }
 
+/// A point of the mesh with its skin weights.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Vertex {
-    /// Place and normal in the modelling stance.
+    /// Position (metres) and normal in the bind pose.
     pub rest: Vec3A,
     pub normal: Vec3A,
     pub bones: [u8; 4],
     pub weights: [f32; 4],
-    /// 1 = open, 0 = buried in a fold.
+    /// Ambient occlusion: 1 sees the whole sky, 0 is buried in a fold.
     pub openness: f32,
 }
 
 /// Bones that move a point, and by how much.
 type Weights = ([u8; 4], [f32; 4]);
 
+/// A mesh on a skeleton, with the appearance that it was made from.
 pub(super) struct Figure {
     pub appearance: Appearance,
     pub rig: Rig,
     pub vertices: Vec<Vertex>,
+    /// Three vertices each.
     pub triangles: Vec<[u32; 3]>,
+    /// One for each triangle.
     pub materials: Vec<Material>,
-    /// Modelling stance to bone frames.
+    /// From the bind pose to bone frames.
     pub to_local: [Affine3A; BONES],
 }
 
+/// Makes the mesh, surface by surface.
 struct FigureBuilder<'a> {
     appearance: &'a Appearance,
     frames: [Affine3A; BONES],
@@ -61,7 +67,7 @@ impl Figure {
     pub(super) fn new(seed: u64) -> Figure {
         let appearance = Appearance::new(seed);
         let rig = Rig::new(&appearance);
-        let frames = rig.forward_kinematics(&Stance::modelling());
+        let frames = rig.forward_kinematics(&Stance::bind());
         let (scale, head) = (appearance.scale, appearance.head);
         let body = Solid::new(anatomy::body(&appearance), &frames, scale, head);
         let mut all = anatomy::body(&appearance);

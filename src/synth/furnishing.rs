@@ -18,7 +18,7 @@ struct Furnisher<'a> {
 }
 
 impl Furnisher<'_> {
-    /// A free spot behind or beside the figure's ground.
+    /// A place behind or beside the ground that the figure needs: x and z in metres.
     fn free_spot(&mut self, half: [f32; 2]) -> [f32; 2] {
         let rng = &mut *self.rng;
         if rng.chance(0.55) {

@@ -23,12 +23,12 @@ mod environment_kind;
 mod figure;
 mod furnishing;
 mod interpolate;
+mod mannequin;
 mod motion;
 mod noise;
 mod outfit;
 mod prop;
 mod random;
-mod render;
 mod rig;
 mod scene;
 mod set;
@@ -46,67 +46,6 @@ mod wall_fixtures;
 mod tests;
 
 pub use crowd::{Crowd, MAX_FIGURES, crowd_boxes};
+pub use mannequin::{Mannequin, RenderedPicture};
 pub use set::{KeptPicture, RenderedSet, SetError, SetPlan, render_set};
-pub use truth::{GroundTruth, TruePerson};
-
-use crate::pose::Size;
-use figure::Figure;
-use image::RgbImage;
-use scene::Scene;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// A figure in its scenes. Cheap to keep, about a tenth of a second to make.
-pub struct Mannequin {
-    seed: u64,
-    size: Size,
-    figure: Figure,
-    /// Scenes that were needed last, by number: making one costs more than a frame may.
-    scenes: Mutex<Vec<(u64, Arc<Scene>)>>,
-}
-
-/// A picture with everything that is known about it.
-pub struct RenderedPicture {
-    /// The picture, in sRGB.
-    pub pixels: RgbImage,
-    /// What it shows of the figure.
-    pub truth: GroundTruth,
-}
-
-impl Mannequin {
-    /// The figure of `seed`, drawn in pictures of `size` in pixels (each side is at least 16: smaller ones are
-    /// raised).
-    pub fn new(seed: u64, size: Size) -> Mannequin {
-        let size = Size::new(size.width.max(16), size.height.max(16));
-        Mannequin { seed, size, figure: Figure::new(seed), scenes: Mutex::new(Vec::new()) }
-    }
-
-    /// Size of the pictures in pixels.
-    pub fn size(&self) -> Size {
-        self.size
-    }
-
-    /// The picture `t` seconds into the performance, and the person in it: COCO-17 joints in
-    /// pixels, score 2 seen, 1 hidden by the own body, 0 outside the picture. No person when none of
-    /// it is in the picture.
-    pub fn render(&self, t: f64) -> (RgbImage, Vec<TruePerson>) {
-        let drawn = self.render_with_truth(t);
-        (drawn.pixels, drawn.truth.person.into_iter().collect())
-    }
-
-    /// As [`Mannequin::render`], with the silhouette.
-    pub fn render_with_truth(&self, t: f64) -> RenderedPicture {
-        render::render(self, t)
-    }
-
-    fn scene(&self, index: u64) -> Arc<Scene> {
-        // A panic elsewhere cannot leave a half-made scene in the list.
-        let mut scenes = self.scenes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, scene)) = scenes.iter().find(|(i, _)| *i == index) {
-            return scene.clone();
-        }
-        let scene = Arc::new(Scene::new(self.seed, index));
-        scenes.retain(|(i, _)| i.abs_diff(index) <= 1);
-        scenes.push((index, scene.clone()));
-        scene
-    }
-}
+pub use truth::{FigureTruth, TruePerson};

@@ -39,7 +39,7 @@ struct ActionClip {
 /// The clip with this number.
 fn clip(seed: u64, index: u64) -> ActionClip {
     let rng = &mut SeededRng::new(seed, 0xAC7_0000 + index);
-    // The three that a first look must show come first and return; the others lie between.
+    // Waving, walking and jumping come first and return, so that everybody sees them; the others lie between.
     let action = match index % 6 {
         0 => Action::Wave,
         1 | 4 => Action::Walk,

@@ -1,4 +1,4 @@
-//! Clothes and hair: swollen, softened copies of the body cut at hems, and shapes on the skull.
+//! Clothes and hair: inflated, softened copies of the body cut at hems, and primitives on the skull.
 
 use super::appearance::{Appearance, Hair, LowerGarment};
 use super::interpolate::{lerp, smoothstep};
@@ -7,7 +7,7 @@ use super::rig::*;
 use super::solid::{Primitive, Solid, ball, cone, smooth_min};
 use glam::{Affine3A, Vec3A, vec3a};
 
-/// Signed distances of what the figure wears, in the modelling stance.
+/// Signed distances of what the figure wears, in the bind pose.
 pub(super) struct Outfit<'a> {
     appearance: &'a Appearance,
     scale: f32,

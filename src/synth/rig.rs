@@ -68,7 +68,7 @@ pub(super) struct Leg {
     pub ankle: f32,
 }
 
-/// A whole stance. Trunk angles are (lean forward, turn left, tilt to the right).
+/// The angles of all joints. ("Pose" means keypoints in this program.) Trunk angles are (lean forward, turn left, tilt to the right).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stance {
     /// Shift of the pelvis along the figure's own axes; y lifts the lowest sole off the ground.
@@ -91,6 +91,7 @@ impl Arm {
         self.shrug + 0.22 * (raised - 0.6).clamp(0.0, 2.0)
     }
 
+    /// From `self` (w = 0) to `o` (w = 1).
     fn lerp(&self, o: &Arm, w: f32) -> Arm {
         let m = |a: f32, b: f32| a + (b - a) * w;
         Arm {
@@ -106,6 +107,7 @@ impl Arm {
 }
 
 impl Leg {
+    /// From `self` (w = 0) to `o` (w = 1).
     fn lerp(&self, o: &Leg, w: f32) -> Leg {
         let m = |a: f32, b: f32| a + (b - a) * w;
         Leg {
@@ -134,8 +136,8 @@ impl Stance {
         }
     }
 
-    /// The stance the surface is modelled in: arms held out, so that no limb touches another.
-    pub(super) fn modelling() -> Stance {
+    /// The bind pose, in which the mesh is made: arms held out, so that no limb touches another.
+    pub(super) fn bind() -> Stance {
         let arm = Arm { abduct: 0.95, ..Arm::default() };
         let leg = Leg { abduct: 0.10, ..Leg::default() };
         Stance { arms: [arm; 2], legs: [leg; 2], ..Stance::default() }
@@ -145,8 +147,11 @@ impl Stance {
 /// Bone lengths of one figure.
 #[derive(Clone, Debug)]
 pub(super) struct Rig {
+    /// From a bone's parent to it, in the parent's frame, in metres.
     offsets: [Vec3; BONES],
+    /// Factor on all lengths of a figure of 1.75 m.
     pub scale: f32,
+    /// Factor on the size of the head.
     head_size: f32,
 }
 
@@ -194,10 +199,10 @@ impl Rig {
     }
 
     fn local_turn(stance: &Stance, bone: usize) -> Quat {
-        let (side, part) = if bone >= 5 { ((bone - 5) / 7, (bone - 5) % 7) } else { (0, 99) };
+        let (side, segment) = if bone >= 5 { ((bone - 5) / 7, (bone - 5) % 7) } else { (0, 99) };
         let s = sign(side);
         let (arm, leg) = (&stance.arms[side], &stance.legs[side]);
-        match (bone, part) {
+        match (bone, segment) {
             (PELVIS, _) => turn(stance.pelvis),
             (SPINE, _) => turn(stance.spine),
             (CHEST, _) => turn(stance.chest),
@@ -223,7 +228,7 @@ impl Rig {
         }
     }
 
-    /// The bones' frames with the pelvis at the origin.
+    /// The bones' frames with the pelvis at the origin, in metres.
     pub(super) fn forward_kinematics(&self, stance: &Stance) -> [Affine3A; BONES] {
         let mut frames = [Affine3A::IDENTITY; BONES];
         for bone in 0..BONES {
@@ -235,8 +240,8 @@ impl Rig {
     }
 
     /// The bones' frames with the lower sole on the ground (y = 0) plus the stance's lift, turned by
-    /// `heading` about the vertical and moved to `place` on the ground.
-    pub(super) fn grounded(&self, stance: &Stance, heading: f32, place: Vec3) -> [Affine3A; BONES] {
+    /// `heading` (radians) about the vertical and moved to `position` on the ground.
+    pub(super) fn grounded(&self, stance: &Stance, heading: f32, position: Vec3) -> [Affine3A; BONES] {
         let mut frames = self.forward_kinematics(stance);
         let k = self.scale;
         // A soft minimum over heels and toes: a hard one would kick the body when support changes.
@@ -259,7 +264,7 @@ impl Rig {
             shift.x -= stance.plant * load * (ankle.x - home);
             shift.z -= stance.plant * load * ankle.z;
         }
-        let body = Affine3A::from_rotation_translation(Quat::from_rotation_y(heading), place)
+        let body = Affine3A::from_rotation_translation(Quat::from_rotation_y(heading), position)
             * Affine3A::from_translation(shift);
         for f in &mut frames {
             *f = body * *f;

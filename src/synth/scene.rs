@@ -20,8 +20,11 @@ const CROSS_FADE: f64 = 1.2;
 pub(super) struct Light {
     /// Unit vector towards the lamp.
     pub toward: Vec3A,
+    /// Key light.
     pub key: Vec3A,
+    /// Ambient light from above.
     pub sky: Vec3A,
+    /// Ambient light from below.
     pub ground: Vec3A,
     /// 0 hard to 1 soft shadow.
     pub softness: f32,

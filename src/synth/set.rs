@@ -1,7 +1,7 @@
 //! The mannequin as a data set: pictures and annotations in COCO's layout, for training and tests.
 
-use super::Mannequin;
-use super::TruePerson;
+use super::mannequin::Mannequin;
+use super::truth::TruePerson;
 use crate::pose::{Keypoint, Size, Skeleton};
 use crate::vision::{Affine, BBox, BOX_PADDING, CropBox, warp};
 use image::RgbImage;
@@ -22,7 +22,7 @@ const SECONDS: f64 = 3600.0;
 const CROP: Size = Size::new(384, 512);
 const QUALITY: u8 = 92;
 
-/// What to draw.
+/// Which pictures a set consists of.
 #[derive(Clone, Debug)]
 pub struct SetPlan {
     /// Gets `images/SPLIT/` and `annotations/person_keypoints_SPLIT.json`.
@@ -37,7 +37,7 @@ pub struct SetPlan {
     pub seed: u64,
     /// Write the people cut out as the network sees them (twice its size), not whole pictures.
     pub crops: bool,
-    /// One figure and frames that follow at 30 a second, not random moments of many figures.
+    /// One figure and frames that follow at 30 a second, not random times of many figures.
     pub consecutive: bool,
     /// How many of the first pictures are kept in memory too, e.g. for a contact sheet.
     pub keep: u64,
@@ -54,7 +54,7 @@ pub struct KeptPicture {
     pub person: Option<TruePerson>,
 }
 
-/// What was drawn.
+/// What was written.
 #[derive(Clone, Debug)]
 pub struct RenderedSet {
     /// The annotation file.
@@ -81,14 +81,14 @@ impl SetError {
     }
 }
 
-/// Draws a set. `drawn` is told of each picture; raising `stop` ends early, and what was drawn until
+/// Renders a set. `progress` is called for each picture; raising `stop` ends early, and what was drawn until
 /// then is a set of its own.
 ///
 /// # Errors
 /// The folder cannot be written to.
 pub fn render_set(
     plan: &SetPlan,
-    drawn: &(dyn Fn() + Sync),
+    progress: &(dyn Fn() + Sync),
     stop: &AtomicBool,
 ) -> Result<RenderedSet, SetError> {
     let images = plan.folder.join("images").join(&plan.split);
@@ -100,7 +100,7 @@ pub fn render_set(
     let figures: Vec<u64> = (0..plan.frames.div_ceil(each)).collect();
     let records: Vec<PictureRecord> = figures
         .par_iter()
-        .map(|&figure| render_figure(plan, figure, each, &images, drawn, stop))
+        .map(|&figure| render_figure(plan, figure, each, &images, progress, stop))
         .collect::<Result<Vec<_>, SetError>>()?
         .into_iter()
         .flatten()
@@ -131,7 +131,7 @@ fn render_figure(
     figure: u64,
     each: u64,
     images: &Path,
-    drawn: &(dyn Fn() + Sync),
+    progress: &(dyn Fn() + Sync),
     stop: &AtomicBool,
 ) -> Result<Vec<PictureRecord>, SetError> {
     // The seed's figures do not meet the next seed's.
@@ -147,37 +147,37 @@ fn render_figure(
             picture: found.pixels,
             person: found.truth.person.map(|p| (p, found.truth.area)),
         };
-        let shot = if plan.crops { crop(&whole) } else { Some(whole) };
-        drawn();
-        let Some(shot) = shot else { continue };
+        let labelled = if plan.crops { crop(&whole) } else { Some(whole) };
+        progress();
+        let Some(labelled) = labelled else { continue };
         let name = format!("{index:06}.jpg");
-        write_picture(&images.join(&name), &shot.picture)?;
-        let size = Size::from(shot.picture.dimensions());
-        let annotation = shot.person.as_ref().map(|(p, area)| annotation(index, p, *area));
+        write_picture(&images.join(&name), &labelled.picture)?;
+        let size = Size::from(labelled.picture.dimensions());
+        let annotation = labelled.person.as_ref().map(|(p, area)| annotation(index, p, *area));
         records.push(PictureRecord {
             image: json!({"id": index, "file_name": name, "width": size.width, "height": size.height}),
             annotation,
             kept: (index < plan.keep).then(|| KeptPicture {
                 name,
-                picture: shot.picture,
-                person: shot.person.map(|(person, _)| person),
+                picture: labelled.picture,
+                person: labelled.person.map(|(person, _)| person),
             }),
         });
     }
     Ok(records)
 }
 
-/// A moment for picture `index`: spread over the performance by the golden ratio, which never
+/// The time in seconds of picture `index`: spread over the performance by the golden ratio, which never
 /// repeats and leaves no gap.
 fn sample_time(index: u64) -> f64 {
     ((index as f64 + 1.0) * 0.618_033_988_749_895).fract() * SECONDS
 }
 
 /// The person as the network sees it; `None` without one.
-fn crop(shot: &LabelledPicture) -> Option<LabelledPicture> {
-    let (person, area) = shot.person.as_ref()?;
+fn crop(labelled: &LabelledPicture) -> Option<LabelledPicture> {
+    let (person, area) = labelled.person.as_ref()?;
     let affine = Affine::from_crop(&CropBox::from_bbox(&person.bbox, CROP.aspect(), BOX_PADDING), 0.0, CROP);
-    let picture = warp(&shot.picture, &affine, CROP);
+    let picture = warp(&labelled.picture, &affine, CROP);
     let place = |x: f32, y: f32| affine.apply([f64::from(x), f64::from(y)]).map(|v| v as f32);
     let [w, h] = [CROP.width, CROP.height].map(|side| side as f32);
     let keypoints = person

@@ -1,4 +1,4 @@
-//! The figure's pixels: paint, lamp, sky, shadow and highlight.
+//! The figure's pixels: its surface under the key light, ambient light, shadow and highlight (Blinn-Phong).
 
 use super::camera::Camera;
 use super::figure::Figure;
@@ -9,26 +9,29 @@ use super::skinning::SkinnedMesh;
 use super::visibility::{EMPTY, VisibilityBuffer};
 use glam::{Vec3A, vec3a};
 
-/// All that the figure's shading needs.
+/// Shades the figure of one picture.
 pub(super) struct FigureShader<'a> {
     pub figure: &'a Figure,
     pub mesh: &'a SkinnedMesh,
     pub camera: &'a Camera,
     pub light: &'a Light,
     pub shadow: &'a ShadowMap,
+    /// Eyelids: 0 open, 1 closed.
     pub blink: f32,
 }
 
 impl FigureShader<'_> {
-    /// Draws the figure into row `y` of the picture.
-    pub(super) fn row(&self, seen: &VisibilityBuffer, y: usize, row: &mut [Vec3A]) {
-        let Some(line) = y.checked_sub(seen.top as usize).filter(|&line| line < seen.height) else { return };
-        for x in 0..seen.width {
-            let ids = seen.samples(x, line);
+    /// Mixes the figure into row `y` of the picture, given as linear light.
+    pub(super) fn row(&self, visible: &VisibilityBuffer, y: usize, row: &mut [Vec3A]) {
+        let Some(line) = y.checked_sub(visible.top as usize).filter(|&line| line < visible.height) else {
+            return;
+        };
+        for x in 0..visible.width {
+            let ids = visible.samples(x, line);
             if ids == [EMPTY; 4] {
                 continue;
             }
-            let px = seen.left as usize + x;
+            let px = visible.left as usize + x;
             let material = |id: u32| (id != EMPTY).then(|| self.figure.materials[id as usize]);
             let pixel = &mut row[px];
             let (fx, fy) = (px as f32, y as f32);
@@ -55,7 +58,7 @@ impl FigureShader<'_> {
         high - low < 0.035
     }
 
-    /// Linear light that a triangle sends through a place of the picture.
+    /// Linear light that a triangle sends through a place of the picture, in pixels.
     fn light_at(&self, id: u32, x: f32, y: f32) -> Vec3A {
         let tri = self.figure.triangles[id as usize].map(|i| i as usize);
         let s = tri.map(|i| self.mesh.screen[i]);

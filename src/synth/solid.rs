@@ -1,4 +1,4 @@
-//! Volumes of rounded shapes that hang on the bones and melt into each other: signed distances.
+//! Implicit solids: rounded primitives on bones, joined smoothly, given by their signed distance.
 
 use super::rig::{BONES, HEAD};
 use glam::{Affine3A, Vec3A};
@@ -22,12 +22,13 @@ enum PrimitiveShape {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Primitive {
     shape: PrimitiveShape,
-    /// Squeezes the shape along the frame's axes.
+    /// Factors along the frame's axes.
     scale: Vec3A,
-    /// How far it melts into what is there already; negative cuts it away instead.
+    /// Width of the smooth union with what is there already, in metres; negative: it is subtracted instead.
     blend: f32,
 }
 
+/// From `a` to `b` with a radius at each end.
 pub(super) fn cone(a: [f32; 3], b: [f32; 3], ra: f32, rb: f32) -> Primitive {
     Primitive {
         shape: PrimitiveShape::Cone { a: a.into(), b: b.into(), ra, rb },
@@ -36,6 +37,7 @@ pub(super) fn cone(a: [f32; 3], b: [f32; 3], ra: f32, rb: f32) -> Primitive {
     }
 }
 
+/// An ellipsoid.
 pub(super) fn ball(center: [f32; 3], radii: [f32; 3]) -> Primitive {
     Primitive {
         shape: PrimitiveShape::Ball { center: center.into(), radii: radii.into() },
@@ -45,22 +47,25 @@ pub(super) fn ball(center: [f32; 3], radii: [f32; 3]) -> Primitive {
 }
 
 impl Primitive {
+    /// Scaled along the axes of the bone's frame.
     pub(super) fn scaled(mut self, x: f32, y: f32, z: f32) -> Primitive {
         self.scale = Vec3A::new(x, y, z);
         self
     }
 
+    /// With another width of the union.
     pub(super) fn blended(mut self, blend: f32) -> Primitive {
         self.blend = blend;
         self
     }
 
-    /// Takes the shape away instead of adding it.
+    /// Subtracted instead of added, with a rim that is rounded by `blend`.
     pub(super) fn subtracted(mut self, blend: f32) -> Primitive {
         self.blend = -blend;
         self
     }
 
+    /// Signed distance in its bone's frame; a bound of it where the shape is scaled or an ellipsoid.
     fn distance(&self, p: Vec3A) -> f32 {
         let p = p / self.scale;
         let d = match self.shape {
@@ -79,6 +84,7 @@ impl Primitive {
         d * self.scale.min_element()
     }
 
+    /// Distance of its farthest point from the bone's origin.
     fn reach(&self) -> f32 {
         match self.shape {
             PrimitiveShape::Cone { a, b, ra, rb } => {
@@ -94,15 +100,20 @@ impl Primitive {
 #[derive(Clone, Debug)]
 struct BonePrimitives {
     bone: usize,
+    /// From the bind pose to the bone's frame.
     to_local: Affine3A,
+    /// The bone's origin in the bind pose.
     origin: Vec3A,
+    /// Metres of the scaled figure in one of the primitives' metres.
     unit: f32,
+    /// No point of a primitive is farther from the origin, in metres.
     reach: f32,
+    /// By how much all of them are inflated, in metres.
     grow: f32,
     primitives: Vec<Primitive>,
 }
 
-/// Parts on bones, joined smoothly. Distances are metres of the scaled figure in the modelling stance.
+/// Primitives on bones, joined smoothly. Distances are metres of the scaled figure in the bind pose.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Solid {
     bones: Vec<BonePrimitives>,
@@ -142,7 +153,7 @@ impl Solid {
         Solid { bones }
     }
 
-    /// The same shapes on the bones for which `grow` says by how much they swell (metres), melted
+    /// The same primitives on the bones for which `grow` says by how many metres they are inflated, joined
     /// `soften` times as widely: the start of a garment.
     pub(super) fn inflated(&self, grow: impl Fn(usize) -> Option<f32>, soften: f32) -> Solid {
         let bones = self
@@ -161,6 +172,7 @@ impl Solid {
         Solid { bones }
     }
 
+    /// Signed distance in metres, negative inside.
     pub(super) fn distance(&self, p: Vec3A) -> f32 {
         let mut d = 1.0f32;
         for g in &self.bones {

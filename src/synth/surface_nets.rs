@@ -1,8 +1,8 @@
-//! From a signed distance to triangles: naive surface nets on a grid that skips empty blocks.
+//! From a signed distance to triangles: naive surface nets (Gibson 1998) on a grid that skips empty blocks.
 
 use glam::{UVec3, Vec3A, uvec3};
 
-/// Triangles with one vertex a crossed cell.
+/// Triangles, with one vertex in each cell that the surface crosses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mesh {
     pub points: Vec<Vec3A>,
@@ -10,6 +10,7 @@ pub(super) struct Mesh {
     pub triangles: Vec<[u32; 3]>,
 }
 
+/// Cells along each side of a block.
 const BLOCK: usize = 6;
 
 /// The zero surface of `distance` inside the box `low`..`high`, in cells of `cell` metres.
@@ -26,7 +27,7 @@ pub(super) fn surface_nets(low: Vec3A, high: Vec3A, cell: f32, distance: impl Fn
             for bx in (0..nx).step_by(BLOCK) {
                 let middle = point(bx, by, bz) + Vec3A::splat(cell * BLOCK as f32 / 2.0);
                 let d = distance(middle);
-                // Half the diagonal, and some, because melted distances are not exact.
+                // Half the diagonal, and some, because joined distances are not exact.
                 near[block] = d.abs() < cell * BLOCK as f32 * 1.3;
                 for z in bz..(bz + BLOCK).min(nz) {
                     for y in by..(by + BLOCK).min(ny) {
@@ -42,6 +43,8 @@ pub(super) fn surface_nets(low: Vec3A, high: Vec3A, cell: f32, distance: impl Fn
     connect(&values, uvec3(nx as u32, ny as u32, nz as u32), low, cell)
 }
 
+/// Vertices of the cells that have both signs at their corners, and two triangles for each edge that the surface
+/// crosses. `values` holds the distances at the grid's points, x fastest.
 fn connect(values: &[f32], size: UVec3, low: Vec3A, cell: f32) -> Mesh {
     let (nx, ny, nz) = (size.x as usize, size.y as usize, size.z as usize);
     let stride = [1, nx, nx * ny];
@@ -104,6 +107,7 @@ fn connect(values: &[f32], size: UVec3, low: Vec3A, cell: f32) -> Mesh {
     mesh
 }
 
+/// The normal of each vertex: the sum of its triangles', by their area.
 fn normals(mesh: &Mesh) -> Vec<Vec3A> {
     let mut sum = vec![Vec3A::ZERO; mesh.points.len()];
     for t in &mesh.triangles {

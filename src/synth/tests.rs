@@ -1,5 +1,6 @@
 //! What the whole figure promises, over seeds and moments.
 
+use super::figure::Figure;
 use super::motion::{self, ACTION};
 use super::*;
 use crate::pose::{Size, Skeleton};
@@ -36,7 +37,7 @@ fn fingerprint(bytes: impl IntoIterator<Item = u8>) -> u64 {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
 fn a_seed_keeps_its_pictures_and_joints() {
-    // One seed for each kind of place; at 11.4 s the first place dissolves into the second.
+    // One seed for each kind of environment; at 11.4 s the first scene is cross-faded into the second.
     let expected: [[u64; 2]; 6] = [
         [0x79c7ecb82f37dd91, 0x80453294a0f9dd82],
         [0x92838ffdcab3cb1e, 0x5b4123fd4bab594c],
@@ -128,7 +129,7 @@ fn one_walk_leads_back_to_where_it_began() {
 }
 
 /// From a place to the nearest pixel of the figure, in pixels; 10 if none is so near.
-fn distance_to(figure: &GroundTruth, x: f32, y: f32) -> f32 {
+fn distance_to(figure: &FigureTruth, x: f32, y: f32) -> f32 {
     let steps = || (-9..=9).map(|d| d as f32);
     let covered = steps().flat_map(|dy| steps().map(move |dx| (dx, dy)));
     let distances = covered.filter(|(dx, dy)| figure.covers(x + dx, y + dy)).map(|(dx, dy)| dx.hypot(dy));

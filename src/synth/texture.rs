@@ -1,5 +1,5 @@
-//! Colours on the surface: face, skin, cloth patterns, leather. All in the modelling stance, so that
-//! paint moves with the body.
+//! Colours on the surface: face, skin, cloth patterns, leather. All in the bind pose, so that
+//! textures move with the body.
 
 use super::appearance::{Appearance, Cloth, Hair, LowerGarment, Pattern};
 use super::figure::{Figure, Material};
@@ -8,13 +8,15 @@ use super::noise::{noise2, noise3};
 use super::rig::*;
 use glam::{Vec3A, vec3a};
 
-/// How a point takes the light.
+/// How a point of the surface reflects light.
 pub(super) struct SurfaceProperties {
+    /// Share of each colour that is reflected.
     pub albedo: Vec3A,
-    /// Strength of the highlight and its sharpness.
+    /// Strength of the highlight.
     pub specular: f32,
+    /// Exponent of the highlight: more is smaller and sharper.
     pub shininess: f32,
-    /// How far light creeps round into the shade (skin, hair).
+    /// How far light reaches round into the shade (skin, hair): wrap lighting, 0 for none.
     pub wrap: f32,
 }
 
@@ -27,7 +29,7 @@ impl Figure {
         self.to_local[bone].transform_point3a(p) / self.rig.scale
     }
 
-    /// The surface at a point of the modelling stance.
+    /// The surface at a point of the bind pose.
     pub(super) fn surface_at(&self, material: Material, p: Vec3A, blink: f32) -> SurfaceProperties {
         let appearance = &self.appearance;
         match material {

@@ -31,7 +31,7 @@ pub fn save(
     }
     let fields = [
         ("family", info.config.family().name().to_owned()),
-        ("config", config_json(path, &info.config)?),
+        ("config", container::json(path, &info.config)?),
         ("skeleton", container::json(path, &info.skeleton)?),
         ("training", container::json(path, &info.record)?),
     ];
@@ -49,13 +49,6 @@ pub fn load(path: &Path, device: &Device) -> Result<(PoseNet, WeightsInfo), Weig
 /// Reads the header only; the tensors are neither read nor checked.
 pub fn read_info(path: &Path) -> Result<WeightsInfo, WeightsError> {
     parse(&WeightsHeader::read(path, NetworkKind::Pose)?)
-}
-
-/// The configuration as the header's JSON.
-fn config_json(path: &Path, config: &PoseNetConfig) -> Result<String, WeightsError> {
-    match config {
-        PoseNetConfig::TmPose(config) => container::json(path, config),
-    }
 }
 
 /// The family that the header names; files of before families had names are of TMPose's.

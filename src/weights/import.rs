@@ -74,12 +74,13 @@ pub fn import_checkpoint(
         return Err(refuse("its backbone comes from PP-TinyPose's .onnx file".into()));
     }
 
+    let PoseNetConfig::TmPose(shape) = &config;
     let model = config.init(device);
     let mut report = ImportReport { kind: style_title(style).into(), ..ImportReport::default() };
     let mut values = HashMap::new();
     let mut used = BTreeSet::new();
     for param in list_params(&model) {
-        let Some(name) = pytorch_name(&param.path, &config, style) else {
+        let Some(name) = pytorch_name(&param.path, shape, style) else {
             report.untrained.push(param.path);
             continue;
         };
@@ -127,15 +128,16 @@ pub fn import_tinypose(
 
 /// Fills the backbone of a tmpose-t from PP-TinyPose's ONNX file (PaddleDetection, Apache-2.0): where its
 /// training starts.
-pub fn load_tinypose_backbone(onnx: &Path, mut model: PoseNet) -> Result<PoseNet, WeightsError> {
+pub fn load_tinypose_backbone(onnx: &Path, model: PoseNet) -> Result<PoseNet, WeightsError> {
     let network = model.config().variant().to_string();
     let refuse = |reason| WeightsError::Mismatch { path: onnx.to_owned(), network, reason };
+    let PoseNet::TmPose(mut model) = model;
     let Backbone::TinyPose(backbone) = model.backbone else {
         return Err(refuse("only tmpose-t has PP-TinyPose's backbone".into()));
     };
     let backbone = backbone.with_weights(convolutions(onnx)?).map_err(|error| refuse(error.to_string()))?;
     model.backbone = Backbone::TinyPose(backbone);
-    Ok(model)
+    Ok(model.into())
 }
 
 fn style_title(style: NameStyle) -> &'static str {

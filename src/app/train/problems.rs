@@ -105,8 +105,7 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
     if let Some(path) = config.model.init.as_deref().filter(|path| !path.is_file()) {
         say(FormField::Init, format!("There is no file {}: choose another one.", path.display()));
     }
-    let known = ["coco17", "mpii16"].contains(&config.model.skeleton.as_str());
-    if let (false, Err(error)) = (known, Skeleton::load(Path::new(&config.model.skeleton))) {
+    if let Err(error) = Skeleton::named(&config.model.skeleton) {
         say(FormField::Other, sentence(&format!("model.skeleton: {error}")));
     }
     if let Some(text) = folder(&config.run.out) {

@@ -116,8 +116,8 @@ impl Teacher {
             }
             TeacherNetwork::Ours(model) => {
                 trace = EncoderTrace::new(model.config().joints(), attention);
-                let patches = model.patches(model.backbone(images));
-                model.forward_patches_traced(patches, &TokenSelection::all(), &mut trace)
+                let patches = model.patches(model.features(images));
+                model.heatmaps_of_patches(patches, &TokenSelection::all(), Some(&mut trace))
             }
         };
         let joints: Vec<i32> = self.joints.iter().map(|&j| j as i32).collect();
@@ -188,13 +188,13 @@ fn layers_of(
     let Some(teacher) = teacher else {
         return Err(format!("an .onnx file teaches heatmaps only; {off}"));
     };
-    if distill.tokens > 0.0 && teacher.dim != student.dim() {
-        let (theirs, ours) = (teacher.dim, student.dim());
+    if distill.tokens > 0.0 && teacher.dim() != student.dim() {
+        let (theirs, ours) = (teacher.dim(), student.dim());
         return Err(format!(
             "its tokens are {theirs} wide, the student's {ours}; set distillation.tokens to 0"
         ));
     }
-    if distill.attention > 0.0 && (teacher.grid, teacher.patch) != (student.grid(), student.patch()) {
+    if distill.attention > 0.0 && (teacher.grid(), teacher.patch()) != (student.grid(), student.patch()) {
         let text = |c: &PoseNetConfig| c.grid().to_string();
         let (theirs, ours) = (text(teacher), text(student));
         return Err(format!(
@@ -208,7 +208,7 @@ fn layers_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Variant;
+    use crate::model::{TmPoseConfig, Variant};
     use crate::weights::{Precision, TrainingRecord, WeightsInfo};
     use burn::tensor::Distribution;
 
@@ -216,9 +216,7 @@ mod tests {
         DistillWeights { sandwich: 0.0, heatmaps: 1.0, tokens: 1.0, attention: 1.0 };
 
     fn config(skeleton: &Skeleton) -> PoseNetConfig {
-        let mut config = PoseNetConfig::new(Variant::T, skeleton);
-        config.depth = 2;
-        config
+        PoseNetConfig::new(Variant::T, skeleton).with_depth(2)
     }
 
     fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -251,8 +249,8 @@ mod tests {
         let shape = &teacher.shape;
         assert_eq!(rows.len(), 2 * shape.len());
         let mut trace = EncoderTrace::new(17, true);
-        let patches = model.patches(model.backbone(images));
-        let maps = numbers(model.forward_patches_traced(patches, &TokenSelection::all(), &mut trace));
+        let patches = model.patches(model.features(images));
+        let maps = numbers(model.heatmaps_of_patches(patches, &TokenSelection::all(), Some(&mut trace)));
         let cells = 64 * 48;
         // The student's joint 2 is the teacher's 14.
         near(&rows[shape.maps()][2 * cells..3 * cells], &maps[14 * cells..15 * cells]);
@@ -294,9 +292,9 @@ mod tests {
     #[test]
     fn layers_are_matched_by_their_part_of_the_depth() {
         let with = |depth, student| {
-            let (mut a, mut b) = (config(Skeleton::coco17()), config(Skeleton::coco17()));
-            (a.depth, b.depth) = (depth, student);
-            layers_of(Some(&a), &b, EVERYTHING).unwrap()
+            let [teacher, student] =
+                [depth, student].map(|depth| config(Skeleton::coco17()).with_depth(depth));
+            layers_of(Some(&teacher), &student, EVERYTHING).unwrap()
         };
         assert_eq!(with(3, 3), [0, 1, 2]);
         assert_eq!(with(6, 4), [1, 2, 4, 5]);
@@ -308,8 +306,8 @@ mod tests {
     #[test]
     fn what_cannot_teach_is_refused_with_the_reason() {
         let student = config(Skeleton::coco17());
-        let mut other = student.clone();
-        (other.dim, other.grid) = (128, Size::new(24, 32));
+        let PoseNetConfig::TmPose(shape) = student.clone();
+        let other = PoseNetConfig::TmPose(TmPoseConfig { dim: 128, grid: Size::new(24, 32), ..shape });
         let tokens = DistillWeights { attention: 0.0, ..EVERYTHING };
         let attention = DistillWeights { tokens: 0.0, ..EVERYTHING };
         let reason = |teacher, distill| layers_of(teacher, &student, distill).unwrap_err();

@@ -92,7 +92,7 @@ impl AutodiffStep<'_> {
     ) -> PoseLoss {
         let AutodiffBatch { input, kept, teacher_targets } = batch;
         let config = self.model.config();
-        let device = self.model.patch.weight.val().device().without_autodiff();
+        let device = self.model.device().without_autodiff();
         let patches = self.patches(input, kept.len(), &device);
         let passes = self.loss_spec.passes.of_batch(&kept);
         let normalizer = normalizer.shared_by(passes.len());
@@ -104,7 +104,7 @@ impl AutodiffStep<'_> {
             person_weights: person_weights(targets, kept.len(), &device),
             teacher_targets: teacher_targets.as_ref(),
             normalizer,
-            distill: self.loss_spec.distill.factors(normalizer.persons, config),
+            distill: self.loss_spec.distill.factors(normalizer.persons, &config),
         };
         let (mut loss, mut total, mut full) = (PoseLoss::default(), None::<Tensor<1>>, None::<Tensor<4>>);
         for kept in &passes {
@@ -127,7 +127,7 @@ impl AutodiffStep<'_> {
                 let [height, width] = config.input().hw();
                 let shape = [batch, 3, height, width];
                 let images = Tensor::<4>::from_data(TensorData::new(values, shape), device).autodiff();
-                self.model.patches(self.model.backbone(images))
+                self.model.patches(self.model.features(images))
             }
             AutodiffInput::Features(values) => {
                 let shape = [batch, config.tokens(), config.patch_values()];
@@ -169,11 +169,8 @@ impl AutodiffPass<'_> {
     ) -> (Tensor<1>, Tensor<4>) {
         let AutodiffPass { model, person_weights, distill, .. } = self;
         let mut trace = EncoderTrace::new(model.config().joints(), distill.attention > 0.0);
-        let maps = if distill.needs_trace() {
-            model.forward_patches_traced(self.patches.clone(), kept, &mut trace)
-        } else {
-            model.forward_patches(self.patches.clone(), kept)
-        };
+        let wanted = distill.needs_trace().then_some(&mut trace);
+        let maps = model.heatmaps_of_patches(self.patches.clone(), kept, wanted);
         let values = maps.clone().inner();
         let (annotated, mut gradient) =
             loss_and_gradient(values.clone(), self.targets, self.normalizer, &self.loss_spec.loss);

@@ -212,8 +212,7 @@ mod tests {
 
     fn scene() -> Scene {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = PoseNetConfig::new(Variant::T, Skeleton::coco17());
-        config.depth = 2;
+        let config = PoseNetConfig::new(Variant::T, Skeleton::coco17()).with_depth(2);
         let model = config.init(&Device::flex().autodiff());
         let layout = ParamLayout::of(&model);
         // Weights large enough that every part of the network matters.
@@ -259,7 +258,7 @@ mod tests {
     impl Scene {
         fn by_hand(&self, config: &TrainConfig) -> (PoseLoss, Vec<f32>) {
             let shape = self.model.config();
-            let network = CpuNetwork::new(self.layout.params(), shape).unwrap();
+            let network = CpuNetwork::new(self.layout.params(), &shape).unwrap();
             let loss_spec = LossSpec::new(config, shape.grid());
             let mut gradient = vec![0.0; self.layout.count()];
             let mut steps = CpuGradient::new(network, 2, shape.clone());

@@ -2,6 +2,7 @@
 
 use super::loss::PoseLoss;
 use crate::eval::set::SetScore;
+use crate::model::KeepRatio;
 use crate::train::events::{LogEvent, RunEvent};
 use crate::train::meter::{LossTerms, StepPace, StepPosition};
 use serde::{Deserialize, Serialize};
@@ -40,8 +41,8 @@ pub enum PoseEvent {
         step: u64,
         /// Passes over the training data.
         epoch: f64,
-        /// Share of the tokens that are kept, 0 to 1.
-        keep_ratio: f64,
+        /// Share of the visual tokens that are kept.
+        keep_ratio: KeepRatio,
         /// Accuracy on the set.
         score: SetScore,
         /// Whether no earlier validation had a higher AP.

@@ -135,10 +135,10 @@ impl<'a> FeatureBuilder<'a> {
         };
         let model = model.valid().fold();
         let network = |images: Tensor<4>| {
-            let maps: Vec<f32> = model.backbone(images).into_data().iter::<f32>().collect();
+            let maps: Vec<f32> = model.features(images).into_data().iter::<f32>().collect();
             let mut out = Vec::with_capacity(maps.len());
             let crops = maps.chunks_exact(channels * map.area());
-            crops.for_each(|values| to_patches(values, channels, map.hw(), config.patch().hw(), &mut out));
+            crops.for_each(|values| to_patches(values, channels, map, config.patch(), &mut out));
             out
         };
         self.records(part, part, samples, draw, key, network)
@@ -232,6 +232,6 @@ fn backbone_fingerprint(model: &PoseNet) -> String {
     for param in list_params(model).iter().filter(|p| p.path.starts_with("backbone.")) {
         fingerprint.add(param.path.as_bytes());
     }
-    hash_params(&model.backbone, &mut fingerprint);
+    hash_params(model.backbone(), &mut fingerprint);
     fingerprint.text()
 }

@@ -8,7 +8,6 @@ use crate::train::TrainError;
 use crate::train::config::ModelSection;
 use crate::train::init::{PP_TINYPOSE, init_with_seed, origin_of};
 use crate::weights::{self, ImportOptions};
-use burn::module::Module;
 use burn::prelude::*;
 use std::path::Path;
 
@@ -40,7 +39,7 @@ pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Resu
     let skeleton = skeleton(&section.skeleton)?;
     let mut config = PoseNetConfig::new(section.variant, &skeleton);
     if section.depth > 0 {
-        config.depth = section.depth;
+        config = config.with_depth(section.depth);
     }
     let fresh = init_with_seed(seed, device, || config.init(device));
     let (mut model, origin, fresh) = match &section.init {
@@ -48,9 +47,7 @@ pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Resu
         Some(path) => from_file(path, section, &config, &skeleton, fresh, device)?,
     };
     if section.freeze_backbone {
-        model.backbone = model.backbone.freeze();
-        // The norm is followed by a linear layer, which can learn any gamma and beta itself.
-        model.feature_norm = model.feature_norm.map(Module::freeze);
+        model = model.freeze_backbone();
     }
     Ok(InitialModel { model, skeleton, fresh, origin })
 }
@@ -75,7 +72,7 @@ fn from_file(
             return Ok(());
         }
         let text =
-            |c: &PoseNetConfig| format!("{} with {} layers for {}", c.variant(), c.depth, c.skeleton());
+            |c: &PoseNetConfig| format!("{} with {} layers for {}", c.variant(), c.layers(), c.skeleton());
         Err(TrainError::InitMismatch { init: file.clone(), found: text(found), wanted: text(config) })
     };
     if extension == "safetensors" {
@@ -104,7 +101,7 @@ const STATISTICS_SAMPLES: usize = 1000;
 /// `cache`, and the feature head of a PP-TinyPose backbone starts with the heatmaps of the published network, for the
 /// joints with the same names.
 pub fn calibrate(model: PoseNet, cache: &FeatureCache, skeleton: &Skeleton) -> PoseNet {
-    let Some(norm) = &model.feature_norm else { return model };
+    let Some(norm) = model.feature_norm() else { return model };
     let epsilon = norm.epsilon as f32;
     let statistics = cache.statistics(STATISTICS_SAMPLES);
     let has_heatmaps = model.config().backbone() == BackboneKind::TinyPose;
@@ -137,7 +134,7 @@ pub fn calibrate(model: PoseNet, cache: &FeatureCache, skeleton: &Skeleton) -> P
 
 /// The norm in front of the tokenizer, in the form in which it is applied while cached features are read.
 pub fn channel_scale(model: &PoseNet) -> ChannelScale {
-    let Some(norm) = &model.feature_norm else {
+    let Some(norm) = model.feature_norm() else {
         return ChannelScale::identity(model.config().feature_channels());
     };
     let (scale, shift) = scale_and_shift(norm);

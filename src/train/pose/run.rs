@@ -7,7 +7,7 @@ use super::session::{PoseSession, PoseValidation, eval_settings};
 use super::snapshot::write_samples;
 use crate::data::PoseSet;
 use crate::eval::set::{estimate, plain_samples, score};
-use crate::model::PoseNet;
+use crate::model::{KeepRatio, PoseNet};
 use crate::train::TrainError;
 use crate::train::TrainSettings;
 use crate::train::config::TrainConfig;
@@ -36,7 +36,8 @@ const CURVES: CurveSpec = CurveSpec {
 };
 
 /// Keep ratios of the accuracy table in the model card.
-const TABLE_RATIOS: [f64; 4] = [1.0, 0.6, 0.4, 0.25];
+const TABLE_RATIOS: [KeepRatio; 4] =
+    [KeepRatio::ALL, KeepRatio::constant(0.6), KeepRatio::constant(0.4), KeepRatio::constant(0.25)];
 
 /// Trains. With `resume`, goes on from the checkpoint in the run's folder.
 ///
@@ -122,13 +123,13 @@ impl TrainTask for PoseSession {
     }
 
     fn validation_event(&self, step: u64, epoch: f64, validation: &PoseValidation, best: bool) -> PoseEvent {
-        let keep_ratio = self.config.masks.validation.get();
+        let keep_ratio = self.config.masks.validation;
         PoseEvent::Validated { step, epoch, keep_ratio, score: validation.score.clone(), best }
     }
 
     fn write_pictures(&self, validation: Option<&PoseValidation>) -> Result<(), TrainError> {
         let out = &self.config.run.out;
-        let curves = write_curves(out, &CURVES, Some(self.config.masks.validation.get()));
+        let curves = write_curves(out, &CURVES, Some(self.config.masks.validation));
         match (&self.val, validation) {
             (Some(samples), Some(validation)) => curves.and(write_samples(out, samples, &validation.poses)),
             _ => curves,
@@ -197,7 +198,7 @@ impl PoseSession {
         for set in data.val.iter().chain(&data.report) {
             let set = PoseSet::open(set.path()?, "val", skeleton)?;
             let title = set.title.clone();
-            let samples = plain_samples(set, model.config(), skeleton);
+            let samples = plain_samples(set, &model.config(), skeleton);
             let folded = model.clone().fold();
             let count = AtomicUsize::new(0);
             let done = |n: usize| {

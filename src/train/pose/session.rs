@@ -228,7 +228,7 @@ impl PoseSession {
 
     /// Starts making batches of pictures for step `step` and those after it.
     fn start_loader(&self, step: u64) -> Loader<PictureBatch> {
-        let planner = planner(&self.config, self.model.config(), self.samples.len());
+        let planner = planner(&self.config, &self.model.config(), self.samples.len());
         let threads = self.config.run.loader_threads(self.device.is_gpu());
         let accumulate = self.config.schedule.accumulate;
         Loader::of_crops(self.samples.clone(), planner, step * accumulate as u64, 2 * accumulate, threads)
@@ -245,7 +245,7 @@ impl PoseSession {
         progress: impl Fn(usize, usize) + Sync,
     ) -> Result<Option<PoseValidation>, TrainError> {
         let Some(val) = &self.val else { return Ok(None) };
-        let ratio = self.config.masks.validation.get();
+        let ratio = self.config.masks.validation;
         let count = AtomicUsize::new(0);
         let advance = |n: usize| {
             let before = count.fetch_add(n, Ordering::Relaxed);
@@ -269,9 +269,7 @@ impl PoseSession {
 }
 
 /// The inference settings, at a keep ratio, with which a training measures accuracy.
-pub fn eval_settings(keep_ratio: f64) -> Settings {
-    // Checked with the training's settings.
-    let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
+pub fn eval_settings(keep_ratio: KeepRatio) -> Settings {
     Settings { budget: TokenBudget::progressive(keep_ratio), ..Settings::default() }
 }
 
@@ -281,7 +279,7 @@ fn space_needs(config: &TrainConfig, model: &PoseNet, inputs: &FrozenInputs) -> 
     if config.model.freeze_backbone {
         let counts = [inputs.samples.len(), inputs.val.map_or(0, CropDataset::len)];
         let teacher_values = inputs.teacher.map_or(0, |teacher| teacher.shape.len());
-        needs.push(cache_need(config, model.config(), counts, teacher_values));
+        needs.push(cache_need(config, &model.config(), counts, teacher_values));
     }
     needs
 }

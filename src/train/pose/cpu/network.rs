@@ -1,6 +1,6 @@
 //! The network behind the backbone, as ranges of the flat vector of weights.
 
-use crate::model::{TmPoseConfig, sine_positions};
+use crate::model::{PoseNetConfig, TmPoseConfig, sine_positions};
 use crate::train::parameters::FlatParam;
 use std::ops::Range;
 
@@ -73,7 +73,8 @@ impl CpuNetwork {
     ///
     /// # Errors
     /// There is no hand-written pass for the architecture: several chained transformers, or a head of a single layer.
-    pub fn new(params: &[FlatParam], config: &TmPoseConfig) -> Result<CpuNetwork, CpuNetworkError> {
+    pub fn new(params: &[FlatParam], config: &PoseNetConfig) -> Result<CpuNetwork, CpuNetworkError> {
+        let PoseNetConfig::TmPose(config) = config;
         let find =
             |path: String| params.iter().find(|s| s.path == path).ok_or(CpuNetworkError::Missing(path));
         let norm = |path: &str| -> Result<NormParams, CpuNetworkError> {
