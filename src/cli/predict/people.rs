@@ -116,7 +116,7 @@ impl PeopleFinder {
             }
         }
         loop {
-            let (estimates, ..) = estimator.estimate_image(&image, &tracker.boxes(), settings, false)?;
+            let estimates = estimator.estimate_image(&image, &tracker.boxes(), settings, false)?.estimates;
             let poses: Vec<Pose> = estimates.into_iter().map(|e| e.pose).collect();
             let people = tracker.update(&poses);
             if !tracker.is_refining() {

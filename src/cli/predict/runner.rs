@@ -203,7 +203,7 @@ impl PredictRunner {
                     return Ok(None);
                 };
                 let (at, scores) = usable(boxes.persons(id), img.dimensions().into());
-                let (estimates, ..) = self.estimator.estimate(img, &at, &self.settings, false)?;
+                let estimates = self.estimator.estimate(img, &at, &self.settings, false)?.estimates;
                 let seen = estimates.into_iter().zip(scores);
                 let seen =
                     seen.map(|(e, box_score)| PersonResult { pose: e.pose, box_score, track_id: None });
