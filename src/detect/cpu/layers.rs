@@ -132,7 +132,7 @@ impl Dense {
 
 /// A depthwise and a pointwise convolution, each with SiLU.
 #[derive(Clone, Debug)]
-pub struct Separable {
+pub struct SeparableLayer {
     /// Tap by tap, all channels of a tap together.
     taps: Vec<f32>,
     bias: Vec<f32>,
@@ -144,19 +144,21 @@ pub struct Separable {
 /// What a layer does with the map that it writes into.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Write {
+    /// The result replaces what is there.
     Replace,
+    /// The result is added to what is there.
     Add,
 }
 
-impl Separable {
-    pub fn new(depthwise: &Conv2d, pointwise: &Conv2d) -> Separable {
+impl SeparableLayer {
+    pub fn new(depthwise: &Conv2d, pointwise: &Conv2d) -> SeparableLayer {
         let [channels, _, kernel, _] = depthwise.weight.dims();
         let stored = values(depthwise);
         let taps = (0..kernel * kernel).flat_map(|tap| {
             let stored = &stored;
             (0..channels).map(move |c| stored[c * kernel * kernel + tap])
         });
-        Separable {
+        SeparableLayer {
             taps: taps.collect(),
             bias: bias(depthwise),
             kernel,
@@ -165,12 +167,14 @@ impl Separable {
         }
     }
 
-    /// To a new map.
-    pub fn forward(&self, from: Part) -> Map {
-        let size = from.map.size().map(|side| side.div_ceil(self.stride));
-        let mut to = Map::new(size, self.pointwise.outputs());
-        self.forward_into(from, &mut to, 0, Write::Replace);
-        to
+    /// Channels of the result.
+    pub fn outputs(&self) -> usize {
+        self.pointwise.outputs()
+    }
+
+    /// Cells of the input from one cell of the result to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
     }
 
     /// Into the channels of `to` from `first_channel` on.
