@@ -43,10 +43,13 @@ impl Default for DetectorConfig {
 /// A configuration of which no network can be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadDetectorConfig {
+    /// Side of the input in pixels, where it is no multiple of 32 or out of range.
     #[error("its input side is {0} where a multiple of 32 from 32 to 4096 is needed")]
     Input(usize),
+    /// Channels of a map, where they are odd or out of range.
     #[error("it asks for {0} channels where an even number from 2 to {MOST_CHANNELS} is needed")]
     Channels(usize),
+    /// Blocks of a stage or layers of a head, where they are none or too many.
     #[error("it asks for {0} blocks in a row where 1 to {MOST_BLOCKS} are possible")]
     Blocks(usize),
 }

@@ -12,7 +12,9 @@ const NETWORK: &str = "the person detector";
 /// Everything in a detector's file besides its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DetectorInfo {
+    /// What decides the shapes of the tensors.
     pub config: DetectorConfig,
+    /// What the weights were made from.
     pub record: TrainingRecord,
     /// Format version of the file; [`FORMAT`] for one about to be written.
     pub format: u32,

@@ -2,7 +2,7 @@
 
 use super::assign::{Anchor, assign};
 use super::config::DetectorLossSection;
-use super::cpu::{DetectorProgram, FeatureMap, HeadMaps};
+use super::cpu::{DetectorProgram, FeatureMap, HeadMaps, MapGradient};
 use super::loss::{AnchorTargets, losses};
 use crate::data::BoxSample;
 use crate::detect::{DetectorNet, Level};
@@ -156,9 +156,9 @@ impl DetectorGradient<'_> {
         let (mut given, mut at) = (Vec::new(), 0);
         for &HeadMaps { scores: score, distances: distance, stride } in &program.heads {
             let cells = trace.maps[score].cells();
-            given.push((score, logits[at..at + cells].to_vec()));
+            given.push(MapGradient { map: score, values: logits[at..at + cells].to_vec() });
             let reach = distances[4 * at..4 * (at + cells)].iter().map(|g| g * stride as f32);
-            given.push((distance, reach.collect()));
+            given.push(MapGradient { map: distance, values: reach.collect() });
             at += cells;
         }
         program.backward(packed, &trace, given, gradient);

@@ -4,11 +4,13 @@
 //! convolution for each channel. Here a picture passes through the network on one thread, channels of a pixel together;
 //! the pictures of a batch share the cores. The tests of `gradient.rs` compare all gradients with autodiff's.
 
+mod backward;
+mod forward;
 #[allow(clippy::too_many_arguments)] // Kernels take plain slices; a struct would hide what they write.
 mod kernels;
 mod map;
-mod pass;
 mod program;
 
+pub use backward::MapGradient;
 pub use map::FeatureMap;
 pub use program::{DetectorProgram, HeadMaps};
