@@ -1,6 +1,6 @@
 //! TMPose: real-time human pose with a token-masked pose transformer.
 //!
-//! The rooms and the one direction in which they use each other are drawn in `docs/ARCHITECTURE.md`:
+//! The folders and the one direction in which they use each other are described in `docs/ARCHITECTURE.md`:
 //! `source -> live -> crop -> model -> decode -> app`, and `data -> train -> weights -> model`.
 
 #[cfg(feature = "window")]

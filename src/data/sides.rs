@@ -3,7 +3,7 @@
 use super::set::PersonAnnotation;
 use crate::pose::{JointName, Keypoint, Side, Skeleton};
 
-/// A teacher's joint counts when it is this sure and its two models agree this well (relative to the
+/// A teacher's joint counts when its score is above this and its two models agree this well (relative to the
 /// box's longer side).
 const TEACHER_SCORE: f32 = 0.35;
 const TEACHER_DISAGREEMENT: f32 = 0.04;
@@ -51,7 +51,7 @@ impl SidePairs {
     /// lie far away as they are and near when left and right change places.
     pub fn against_teacher(&self, person: &PersonAnnotation, teacher: &[[f32; 4]]) -> Option<SidesSwapped> {
         let side = person.bbox.w.max(person.bbox.h).max(1.0);
-        let sure = |j: usize| {
+        let trusted = |j: usize| {
             let t = teacher.get(j)?;
             (t[2] > TEACHER_SCORE && t[3] < TEACHER_DISAGREEMENT).then_some([t[0], t[1]])
         };
@@ -62,7 +62,7 @@ impl SidePairs {
             for part in parts {
                 let Some([left, right]) = self.pair(part, person) else { continue };
                 let Some(&(_, l, r)) = self.pairs.iter().find(|(p, ..)| p == part) else { continue };
-                let (Some(teacher_left), Some(teacher_right)) = (sure(l), sure(r)) else { continue };
+                let (Some(teacher_left), Some(teacher_right)) = (trusted(l), trusted(r)) else { continue };
                 let apart = |k: Keypoint, [x, y]: [f32; 2]| (k.x - x).hypot(k.y - y);
                 as_is += apart(left, teacher_left) + apart(right, teacher_right);
                 exchanged += apart(left, teacher_right) + apart(right, teacher_left);
@@ -182,7 +182,7 @@ mod tests {
         assert!(what.starts_with("left and right arms look"), "{what}");
         let what = told(&swapped(&[5, 7, 11, 13]), &teacher).unwrap();
         assert!(what.starts_with("left and right arms and legs look"), "{what}");
-        // A teacher that is not sure says nothing.
+        // A teacher of low confidence does not count.
         teacher.iter_mut().for_each(|t| t[3] = 0.2);
         assert_eq!(told(&swapped(&[5, 7]), &teacher), None);
     }

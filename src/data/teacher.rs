@@ -121,8 +121,8 @@ mod tests {
         let labels = TeacherLabels(HashMap::from([(
             7,
             vec![
-                [30.0, 40.0, 0.9, 0.01], // sure and agreed: fills the missing joint
-                [30.0, 40.0, 0.2, 0.01], // not sure: the joint stays missing
+                [30.0, 40.0, 0.9, 0.01], // confident and agreed: fills the missing joint
+                [30.0, 40.0, 0.2, 0.01], // not confident: the joint stays missing
                 [10.0, 30.0, 0.9, 0.01], // 20 px from the label, the limit is 15: mistrusted
                 [10.0, 20.0, 0.9, 0.01], // near enough
             ],

@@ -26,8 +26,8 @@ pub struct ImageDetection {
 pub struct DetectedBoxes {
     /// Those of a picture stand together, best first, pictures in the order of the set.
     pub boxes: Vec<ImageDetection>,
-    /// Below the wanted score.
-    pub unsure: usize,
+    /// Below the minimum score.
+    pub low_score: usize,
     /// Of another category than persons.
     pub other_category: usize,
     /// Of pictures that the set lacks.
@@ -82,7 +82,7 @@ impl DetectedBoxes {
                 _ if entry.category_id != PERSON => result.other_category += 1,
                 (None, _) => result.other_pictures += 1,
                 (_, None) => result.unusable += 1,
-                _ if entry.score < min_score => result.unsure += 1,
+                _ if entry.score < min_score => result.low_score += 1,
                 (Some(&image), Some(bbox)) => {
                     result.boxes.push(ImageDetection { image, bbox, score: entry.score });
                 }
@@ -122,7 +122,7 @@ impl DetectedBoxes {
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
         for (count, what) in [
-            (self.unsure, "boxes below the wanted score"),
+            (self.low_score, "boxes below the minimum score"),
             (self.other_category, "boxes that are no persons"),
             (self.other_pictures, "boxes of other pictures"),
             (self.unusable, "boxes without a size"),
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(kept, [(0, 0.6), (1, 0.9), (1, 0.5)], "by picture, best first, the double's better score");
         assert_eq!(
             boxes.summary(),
-            "left out: 1 boxes below the wanted score, 1 boxes that are no persons, 1 boxes of other \
+            "left out: 1 boxes below the minimum score, 1 boxes that are no persons, 1 boxes of other \
              pictures, 2 boxes without a size, 1 repeated boxes; 1 pictures have no box"
         );
     }

@@ -1,4 +1,4 @@
-//! Keypoints, skeletons and poses: the words that every other room uses.
+//! Keypoints, skeletons and poses: the types that every other folder uses.
 
 mod joint_map;
 mod joint_name;

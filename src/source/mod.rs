@@ -1,7 +1,7 @@
-//! Where frames come from: cameras, video files, pictures, and the drawn mannequin, behind one trait.
+//! Where frames come from: cameras, video files, pictures, and the rendered mannequin, behind one trait.
 //!
-//! A source hands out RGB frames with their media time, so that nothing above this room needs to know
-//! whether a frame was decoded, captured or drawn.
+//! A source hands out RGB frames with their media time, so that no other folder needs to know
+//! whether a frame was decoded, captured or rendered.
 
 mod camera;
 mod error;

@@ -7,6 +7,6 @@ use super::BBox;
 pub struct Detection {
     /// In pixels of the picture.
     pub bbox: BBox,
-    /// How sure the detector is, 0 to 1.
+    /// The detector's confidence, 0 to 1.
     pub score: f32,
 }

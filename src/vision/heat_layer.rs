@@ -11,7 +11,7 @@ pub const HEAT_FLOOR: f32 = 0.08;
 /// Opacity for each unit above the floor; full at 0.7.
 pub const HEAT_SCALE: f32 = 1.0 / (0.7 - HEAT_FLOOR);
 /// One joint alone is shown at its full range, down to this maximum: where the network looks matters
-/// there, not how sure it is.
+/// there, not how confident it is.
 pub const HEAT_WEAKEST: f32 = 0.2;
 /// The scale of one joint alone, from transparent violet over red to pale yellow: R, G, B, opacity.
 pub const HEAT_STOPS: [[f32; 4]; 5] = [

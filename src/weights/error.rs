@@ -9,7 +9,7 @@ pub enum WeightsError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
 
-    #[error("cannot write {}: {source}; choose a folder that exists and has room", path.display())]
+    #[error("cannot write {}: {source}; choose a folder that exists and has space", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 
     /// Cut short, or not in the format its reader expects.

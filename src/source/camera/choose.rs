@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use crate::source::{CameraFormat, PixelFormat};
 
-/// The picture that is wanted: large enough for a person across the room.
+/// The picture that is wanted: large enough for a person who stands some metres away.
 const WANTED: [u32; 2] = [1280, 720];
 /// Raw pictures above this size do not fit through USB 2 at full rate, and cost bandwidth everywhere.
 const RAW_LIMIT: u32 = 640 * 480;
