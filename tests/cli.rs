@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 use tempfile::TempDir;
 use tmpose::model::{ModelConfig, Variant};
+use tmpose::pose::Size;
 use tmpose::pose::Skeleton;
 use tmpose::source::{Source, VideoSource, VideoWriter};
 use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
@@ -61,7 +62,7 @@ impl Bench {
     }
 
     fn video(&self, name: &str, frames: u32) {
-        let mut writer = VideoWriter::create(&self.path(name), [96, 64], Some(10.0)).unwrap();
+        let mut writer = VideoWriter::create(&self.path(name), Size::new(96, 64), Some(10.0)).unwrap();
         for i in 0..frames {
             let time = Duration::from_millis(100 * u64::from(i));
             writer.push(&frame(96, 64, i), time).unwrap();
@@ -143,7 +144,7 @@ fn a_video_keeps_its_name_its_frames_and_their_times() {
     succeeded(&bench.predict("walk.mp4 --keep 0.25 --flip-test"));
 
     let mut video = VideoSource::open(&bench.path("out/walk.mp4")).unwrap();
-    assert_eq!(video.info().size, [96, 64]);
+    assert_eq!(video.info().size, Size::new(96, 64));
     let mut times = Vec::new();
     while let Some(frame) = video.next_frame().unwrap() {
         times.push(frame.timestamp.as_millis());

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use tmpose::pose::Size;
 use tmpose::source::{self, PictureSource, Source, SourceError, SourceSpec, load_picture};
 
 /// 40x20: the left half red, the right half blue.
@@ -50,7 +51,7 @@ fn every_format_is_read_through_the_same_door() {
         let picture = if extension == "gif" { DynamicImage::ImageRgba8(picture.to_rgba8()) } else { picture };
         picture.save(&path).unwrap();
         let mut source = source::open(&source::spec_from_path(&path).unwrap()).unwrap();
-        assert_eq!(source.info().size, [40, 20], "{extension}");
+        assert_eq!(source.info().size, Size::new(40, 20), "{extension}");
         let frame = source.next_frame().unwrap().unwrap();
         assert_eq!(frame.name.as_deref(), Some(format!("picture.{extension}").as_str()));
         assert!(is_red(&frame.pixels, 5, 10) && !is_red(&frame.pixels, 35, 10), "{extension}");
@@ -61,19 +62,20 @@ fn every_format_is_read_through_the_same_door() {
 #[test]
 fn a_picture_taken_with_a_turned_camera_is_upright() {
     let folder = tempfile::tempdir().unwrap();
-    // Where the red half comes to lie, and the size.
+    let (lying, upright) = (Size::new(40, 20), Size::new(20, 40));
+    // The size, and where the red half comes to lie.
     let cases = [
-        (1, [40, 20], [5, 10]),
-        (2, [40, 20], [35, 10]), // mirrored
-        (3, [40, 20], [35, 10]), // half a turn
-        (6, [20, 40], [10, 5]),  // a quarter turn clockwise
-        (8, [20, 40], [10, 35]), // a quarter turn anticlockwise
+        (1, lying, [5, 10]),
+        (2, lying, [35, 10]),   // mirrored
+        (3, lying, [35, 10]),   // half a turn
+        (6, upright, [10, 5]),  // a quarter turn clockwise
+        (8, upright, [10, 35]), // a quarter turn anticlockwise
     ];
     for (orientation, size, red) in cases {
         let path = folder.path().join(format!("turned_{orientation}.jpg"));
         fs::write(&path, jpeg_with_orientation(orientation)).unwrap();
         let picture = load_picture(&path).unwrap();
-        assert_eq!([picture.width(), picture.height()], size, "orientation {orientation}");
+        assert_eq!(Size::from(picture.dimensions()), size, "orientation {orientation}");
         assert!(is_red(&picture, red[0], red[1]), "orientation {orientation}");
         let source = PictureSource::open(&[path]).unwrap();
         assert_eq!(source.info().size, size, "the header alone tells the size");

@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use tmpose::pose::Size;
 use tmpose::source::{self, Frame, Source, SourceError, SourceSpec, VideoSource};
 
-const SIZE: [u32; 2] = [96, 64];
+const SIZE: Size = Size::new(96, 64);
 
 /// Writes a video of `frames` grey frames at 10 a second; `options` choose codec, times and container.
 /// False if this ffmpeg does not have the encoder.
 fn make_video(path: &Path, frames: u32, options: &str) -> bool {
     let raw = path.with_extension("raw");
-    let pixels = (SIZE[0] * SIZE[1] * 3) as usize;
+    let pixels = SIZE.area() * 3;
     let bytes: Vec<u8> = (0..frames).flat_map(|n| vec![20 + 5 * n as u8; pixels]).collect();
     fs::write(&raw, bytes).unwrap();
-    let size = format!("{}x{}", SIZE[0], SIZE[1]);
+    let size = SIZE.to_string();
     let mut command = ffmpeg();
     command.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &size, "-r", "10", "-i"]).arg(&raw);
     command.args(["-pix_fmt", "yuv420p"]).args(options.split_whitespace()).arg(path);
@@ -176,7 +177,7 @@ fn a_video_recorded_upright_is_shown_upright() {
     assert!(make_video(&path, 3, "-c:v libx264 -vf drawbox=x=0:y=0:w=48:h=64:color=white:t=fill"));
     turn_clockwise(&path);
     let mut video = VideoSource::open(&path).unwrap();
-    assert_eq!(video.info().size, [SIZE[1], SIZE[0]]);
+    assert_eq!(video.info().size, Size::new(SIZE.height, SIZE.width));
     let frame = video.next_frame().unwrap().unwrap();
     assert!(frame.pixels.get_pixel(32, 10).0[0] > 200, "the top is white");
     assert!(frame.pixels.get_pixel(32, 85).0[0] < 60, "the bottom is dark");
@@ -187,7 +188,7 @@ fn pixels_that_are_not_square_are_stretched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wide.mp4");
     assert!(make_video(&path, 3, "-c:v libx264 -vf setsar=2/1"));
-    assert_eq!(VideoSource::open(&path).unwrap().info().size, [2 * SIZE[0], SIZE[1]]);
+    assert_eq!(VideoSource::open(&path).unwrap().info().size, Size::new(2 * SIZE.width, SIZE.height));
 }
 
 fn truncate(path: &Path, part: f64) {

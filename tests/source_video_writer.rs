@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use image::{Rgb, RgbImage};
+use tmpose::pose::Size;
 use tmpose::source::{Source, SourceError, VideoSource, VideoWriter};
 
 /// The written frames as (brightness, milliseconds), read back.
@@ -16,11 +17,11 @@ fn read_back(path: &Path) -> Vec<(u8, u64)> {
     seen
 }
 
-fn write(path: &Path, size: [u32; 2], fps: Option<f64>, times: &[u64]) {
+fn write(path: &Path, size: Size, fps: Option<f64>, times: &[u64]) {
     let mut writer = VideoWriter::create(path, size, fps).unwrap();
     for (n, &time) in times.iter().enumerate() {
         let grey = 20 + 8 * n as u8;
-        let frame = RgbImage::from_pixel(size[0], size[1], Rgb([grey; 3]));
+        let frame = RgbImage::from_pixel(size.width, size.height, Rgb([grey; 3]));
         writer.push(&frame, Duration::from_millis(time)).unwrap();
     }
     writer.finish().unwrap();
@@ -36,7 +37,7 @@ fn every_frame_keeps_its_time() {
         ("one.mov", vec![0]),
     ] {
         let path = folder.path().join(name);
-        write(&path, [64, 48], Some(25.0), &times);
+        write(&path, Size::new(64, 48), Some(25.0), &times);
         let seen = read_back(&path);
         assert_eq!(seen.iter().map(|s| s.1).collect::<Vec<_>>(), times, "{name}");
         for (n, (grey, _)) in seen.iter().enumerate() {
@@ -50,25 +51,25 @@ fn a_steady_video_has_the_rate_and_length_of_its_source() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("steady.mp4");
     let times: Vec<u64> = (0..25).map(|n| n * 40).collect();
-    write(&path, [64, 48], Some(25.0), &times);
+    write(&path, Size::new(64, 48), Some(25.0), &times);
     let info = VideoSource::open(&path).unwrap().info().clone();
     assert!((info.fps.unwrap() - 25.0).abs() < 0.3, "{:?}", info.fps);
     assert!(info.duration.unwrap().abs_diff(Duration::from_secs(1)) < Duration::from_millis(10), "{info:?}");
-    assert_eq!((info.frames, info.size), (Some(25), [64, 48]));
+    assert_eq!((info.frames, info.size), (Some(25), Size::new(64, 48)));
 }
 
 #[test]
 fn colours_and_odd_sizes_survive() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("odd.mp4");
-    let mut writer = VideoWriter::create(&path, [65, 49], None).unwrap();
+    let mut writer = VideoWriter::create(&path, Size::new(65, 49), None).unwrap();
     let colour = [200, 60, 90];
     for n in 0..3 {
         writer.push(&RgbImage::from_pixel(65, 49, Rgb(colour)), Duration::from_millis(n * 100)).unwrap();
     }
     writer.finish().unwrap();
     let mut video = VideoSource::open(&path).unwrap();
-    assert_eq!(video.info().size, [66, 50]);
+    assert_eq!(video.info().size, Size::new(66, 50));
     let seen = video.next_frame().unwrap().unwrap().pixels.get_pixel(30, 20).0;
     for (a, b) in seen.into_iter().zip(colour) {
         assert!(a.abs_diff(b) <= 6, "{seen:?} should be {colour:?}");
@@ -79,7 +80,7 @@ fn colours_and_odd_sizes_survive() {
 fn a_video_that_is_not_finished_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("never.mp4");
-    let mut writer = VideoWriter::create(&path, [64, 48], None).unwrap();
+    let mut writer = VideoWriter::create(&path, Size::new(64, 48), None).unwrap();
     writer.push(&RgbImage::new(64, 48), Duration::ZERO).unwrap();
     let wrong_size = writer.push(&RgbImage::new(32, 32), Duration::ZERO).err().unwrap();
     assert!(matches!(wrong_size, SourceError::VideoWrite { .. }), "{wrong_size}");

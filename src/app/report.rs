@@ -100,7 +100,7 @@ fn source(state: &State) -> Value {
     let Some(status) = &state.pipeline.source else { return Value::Null };
     json!({
         "title": status.info.as_ref().map(|i| i.title.clone()),
-        "size": status.info.as_ref().map(|i| i.size),
+        "size": status.info.as_ref().map(|i| [i.size.width, i.size.height]),
         "fps": status.info.as_ref().and_then(|i| i.fps),
         "frames": status.frames,
         "missed": status.missed,

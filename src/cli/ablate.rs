@@ -73,7 +73,7 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
     let mut estimator = args.model.estimator()?;
     let info = estimator.info().clone();
     let set = PoseSet::open(&path_to_evaluate_on(&args.data)?, "val", &info.skeleton)?;
-    let title = set.title();
+    let title = set.title.clone();
     let left_out = set.report.summary();
     if !left_out.is_empty() {
         eprintln!("{title}: {left_out}");

@@ -67,7 +67,7 @@ fn describe(camera: &CameraInfo) -> String {
     let mut formats: BTreeMap<PixelFormat, BTreeMap<(u32, u32), Vec<u32>>> = BTreeMap::new();
     for format in &camera.formats {
         let sizes = formats.entry(format.pixels).or_default();
-        sizes.entry((format.width, format.height)).or_default().push(format.fps);
+        sizes.entry(format.size.into()).or_default().push(format.fps);
     }
     for (pixels, sizes) in formats {
         let sizes = sizes.into_iter().map(|((width, height), mut rates)| {

@@ -212,7 +212,7 @@ impl Measurement<'_> {
     fn of_set(&self, folder: &Path) -> anyhow::Result<EvaluatedSet> {
         let (args, info) = (self.args, self.estimator.info());
         let set = PoseSet::open(folder, "val", &info.skeleton)?;
-        let title = set.title();
+        let title = set.title.clone();
         let mut notes = SetNotes::of(&title);
         notes.add(set.report.summary());
         let seen = training_overlap(&set, &info.record.trained_on(), &info.skeleton);

@@ -20,7 +20,7 @@ pub struct MannequinArgs {
     frames: u64,
     /// Width and height of a picture in pixels
     #[arg(long, default_value = "640x480", value_name = "WxH", value_parser = parse_size)]
-    size: [u32; 2],
+    size: Size,
     /// Seed of figures, backgrounds and poses
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -38,10 +38,9 @@ pub struct MannequinArgs {
     sheet: Option<PathBuf>,
 }
 
-fn parse_size(text: &str) -> Result<[u32; 2], String> {
-    let parsed = text.split_once('x').and_then(|(w, h)| Some([w.parse().ok()?, h.parse().ok()?]));
-    match parsed {
-        Some(size) if size.iter().all(|s| (32..=4096).contains(s)) => Ok(size),
+fn parse_size(text: &str) -> Result<Size, String> {
+    match text.parse::<Size>() {
+        Ok(size) if [size.width, size.height].iter().all(|side| (32..=4096).contains(side)) => Ok(size),
         _ => Err("give width and height from 32 to 4096, like 640x480".into()),
     }
 }
@@ -103,7 +102,7 @@ mod tests {
         MannequinArgs {
             out_dir: out_dir.into(),
             frames: 5,
-            size: [160, 120],
+            size: Size::new(160, 120),
             seed: 4,
             split: "val".into(),
             crops: false,
@@ -130,7 +129,7 @@ mod tests {
 
     #[test]
     fn sizes_are_read_and_checked() {
-        assert_eq!(parse_size("640x480"), Ok([640, 480]));
+        assert_eq!(parse_size("640x480"), Ok(Size::new(640, 480)));
         for wrong in ["640", "0x10", "640x480x3", "9999x32"] {
             assert!(parse_size(wrong).unwrap_err().contains("640x480"), "{wrong}");
         }

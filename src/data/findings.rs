@@ -227,7 +227,7 @@ fn about_joint_positions(set: &PoseSet, person: &PersonAnnotation) -> Vec<Suspic
 fn about_box(set: &PoseSet, person: &PersonAnnotation) -> Vec<Suspicion> {
     let (b, side) = (&person.bbox, longer_side(person));
     let mut suspicions = Vec::new();
-    if person.outside > set.format.outside_limit() {
+    if person.outside > set.outside_limit {
         let text = format!("{:.0} % of the box lies outside of the picture", 100.0 * person.outside);
         suspicions.push(Suspicion { kind: FindingKind::BoxOutside, severity: person.outside, text });
     }

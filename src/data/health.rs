@@ -107,7 +107,7 @@ impl Health {
             of_persons.flat_map_iter(|(index, _)| findings::of_person(set, index, &sides, teacher)).collect();
         findings.extend(found);
         let mut health = Health {
-            set: set.title(),
+            set: set.title.clone(),
             file: set.file.display().to_string(),
             skeleton: set.skeleton.name.clone(),
             annotations: set.report.annotations,

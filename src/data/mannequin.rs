@@ -2,6 +2,7 @@
 
 use super::error::DataError;
 use super::set_spec::{SetSource, SetSpec};
+use crate::pose::Size;
 use crate::synth::{SetPlan, draw_set};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -110,7 +111,7 @@ impl MannequinSets<'_> {
                 folder: folder.clone(),
                 split: part.split.into(),
                 frames: part.pictures as u64,
-                size: [640, 480],
+                size: Size::new(640, 480),
                 seed: part.seed,
                 crops: true,
                 consecutive: false,

@@ -58,7 +58,7 @@ impl Mixture {
     /// its joints were mapped.
     pub fn notes(&self) -> Vec<String> {
         let note = |(set, teacher): (&PoseSet, &Option<TeacherReport>)| {
-            let mut text = format!("{}: {} persons", set.title(), set.persons.len());
+            let mut text = format!("{}: {} persons", set.title, set.persons.len());
             if let Some(t) = teacher {
                 let (filled, mistrusted) = (t.filled, t.mistrusted);
                 text += &format!(", {filled} joints filled and {mistrusted} mistrusted by teacher labels");

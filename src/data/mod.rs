@@ -9,6 +9,7 @@ pub mod formats;
 pub mod health;
 mod mannequin;
 pub mod mixture;
+mod open;
 pub mod samples;
 mod set;
 mod set_spec;

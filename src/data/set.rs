@@ -1,12 +1,9 @@
-//! A set of annotated people, whatever layout its file has.
+//! A set of annotated people, whatever format its file has.
 
 use super::error::DataError;
-#[cfg(test)]
-use super::formats::CocoKeypoints;
-use super::formats::{PoseFormat, find_poses};
 use crate::pose::{JointMap, Keypoint, Size, Skeleton};
 use crate::vision::BBox;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One picture of a set.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,8 +159,11 @@ fn first_few(names: &[String]) -> String {
 pub struct PoseSet {
     /// The annotation file.
     pub file: PathBuf,
-    /// The format of that file.
-    pub format: &'static dyn PoseFormat,
+    /// A short name for tables: the folder of the set and its split, e.g. `people_coco/val` or `mpii/valid`.
+    pub title: String,
+    /// The share of a box, 0 to 1, that may lie outside of its picture before it counts as a finding. Where a format
+    /// says how boxes are made it follows from that.
+    pub outside_limit: f32,
     /// The joints of its persons.
     pub skeleton: Skeleton,
     /// The pictures that are there.
@@ -177,51 +177,19 @@ pub struct PoseSet {
 }
 
 impl PoseSet {
-    /// Finds the annotation file and the pictures of `wanted` and reads them, with the joints of
-    /// `skeleton`: those that the set knows by name, some middles of two, and the others without
-    /// labels.
-    ///
-    /// `wanted` is an annotation file, a set's folder (then `split`, "train" or "val", is read), or
-    /// `FOLDER/train`, `FOLDER/val`, which name the split themselves. COCO's own names
-    /// (`person_keypoints_val2017.json`, `val2017/`) and MPII's (`annot/valid.json`) are found too.
-    ///
-    /// # Errors
-    /// There is no such set, its file cannot be read, or nobody in it can be used.
-    pub fn open(wanted: &Path, split: &str, skeleton: &Skeleton) -> Result<PoseSet, DataError> {
-        PoseSet::open_as_declared(wanted, split, Some(skeleton))?.with_joints_of(skeleton)
-    }
-
-    /// As [`PoseSet::open`], with the joints that the set itself declares. `expected` is believed to
-    /// be the skeleton of a set that declares none and has as many joints.
-    ///
-    /// # Errors
-    /// There is no such set, its file cannot be read, or nobody in it can be used.
-    pub fn open_as_declared(
-        wanted: &Path,
-        split: &str,
-        expected: Option<&Skeleton>,
-    ) -> Result<PoseSet, DataError> {
-        let (files, format) = find_poses(wanted, split)?;
-        format.read(&files, expected)?.unless_empty()
-    }
-
     /// A set for a test: `images` in which nobody is annotated.
     #[cfg(test)]
-    pub fn for_test(file: &str, images: Vec<DatasetImage>) -> PoseSet {
-        let skeleton = Skeleton::coco17().clone();
-        PoseSet::empty(Path::new(file), &CocoKeypoints, skeleton, images, LoadReport::default())
-    }
-
-    /// A set of `images` in which nobody is annotated.
-    pub(super) fn empty(
-        file: &Path,
-        format: &'static dyn PoseFormat,
-        skeleton: Skeleton,
-        images: Vec<DatasetImage>,
-        report: LoadReport,
-    ) -> PoseSet {
-        let (persons, ignored) = (Vec::new(), Vec::new());
-        PoseSet { file: file.into(), format, skeleton, images, persons, ignored, report }
+    pub fn for_test(title: &str, images: Vec<DatasetImage>) -> PoseSet {
+        PoseSet {
+            file: format!("{title}.json").into(),
+            title: title.into(),
+            outside_limit: 0.1,
+            skeleton: Skeleton::coco17().clone(),
+            images,
+            persons: Vec::new(),
+            ignored: Vec::new(),
+            report: LoadReport::default(),
+        }
     }
 
     /// The same persons with the joints of `skeleton`.
@@ -259,7 +227,11 @@ impl PoseSet {
         self.unless_empty()
     }
 
-    fn unless_empty(self) -> Result<PoseSet, DataError> {
+    /// The set, if anybody in it can be used.
+    ///
+    /// # Errors
+    /// Nobody can.
+    pub(super) fn unless_empty(self) -> Result<PoseSet, DataError> {
         if !self.persons.is_empty() {
             return Ok(self);
         }
@@ -272,11 +244,5 @@ impl PoseSet {
     /// The picture of a person of this set.
     pub fn image_of(&self, person: &PersonAnnotation) -> &DatasetImage {
         &self.images[person.image]
-    }
-
-    /// A short name for tables: the folder of the set and its split, e.g. `people_coco/val` or
-    /// `mpii/valid`.
-    pub fn title(&self) -> String {
-        self.format.title(&self.file)
     }
 }

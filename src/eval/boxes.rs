@@ -68,7 +68,7 @@ impl DetectedBoxes {
         if boxes.boxes.is_empty() {
             let left_out = boxes.summary();
             let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
-            return Err(EvalError::NoBoxes { path: shown(), set: set.title(), left_out });
+            return Err(EvalError::NoBoxes { path: shown(), set: set.title.clone(), left_out });
         }
         Ok(boxes)
     }
@@ -158,7 +158,7 @@ mod tests {
 
     fn set() -> PoseSet {
         let image = |id| DatasetImage { id, path: format!("{id}.jpg").into(), size: Size::new(100, 80) };
-        PoseSet::for_test("people/annotations/person_keypoints_val.json", vec![image(3), image(1), image(9)])
+        PoseSet::for_test("people/val", vec![image(3), image(1), image(9)])
     }
 
     fn read(entries: &Value, min_score: f64) -> Result<DetectedBoxes, EvalError> {

@@ -41,7 +41,7 @@ impl std::fmt::Display for TrainingOverlap {
 }
 
 /// Looks for the pictures of `set` in the sets that a training used, `trained_on`, named as
-/// [`PoseSet::title`] names them.
+/// [`PoseSet::title`] calls them.
 ///
 /// A training set with the same title is the measured one: FOLDER/train is not FOLDER/val. Any other one is
 /// looked for where it usually lies, in the measured set's folder and beside it, and compared picture by
@@ -52,7 +52,7 @@ pub fn training_overlap(
     skeleton: &Skeleton,
 ) -> Option<TrainingOverlap> {
     let open = |wanted: &Path, split: &str| PoseSet::open(wanted, split, skeleton).ok().map(|set| set.images);
-    seen(set.title(), &set.file, &set.images, trained_on, open)
+    seen(&set.title, &set.file, &set.images, trained_on, open)
 }
 
 /// As [`training_overlap`] for sets of boxes.
@@ -60,20 +60,20 @@ pub fn box_training_overlap(set: &BoxSet, trained_on: &[String]) -> Option<Train
     let pictures =
         |set: &BoxSet| -> Vec<DatasetImage> { set.images.iter().map(|p| p.image.clone()).collect() };
     let open = |wanted: &Path, split: &str| BoxSet::open(wanted, split).ok().map(|set| pictures(&set));
-    seen(set.title(), &set.file, &pictures(set), trained_on, open)
+    seen(&set.title, &set.file, &pictures(set), trained_on, open)
 }
 
 /// The pictures of a measured set that are among those of the sets `trained_on`, which `open` opens.
 fn seen(
-    title: String,
+    title: &str,
     file: &Path,
     pictures: &[DatasetImage],
     trained_on: &[String],
     open: impl Fn(&Path, &str) -> Option<Vec<DatasetImage>>,
 ) -> Option<TrainingOverlap> {
     let of = pictures.len();
-    if trained_on.contains(&title) {
-        return Some(TrainingOverlap { in_sets: vec![title.clone()], set: title, pictures: of, of });
+    if trained_on.iter().any(|name| name == title) {
+        return Some(TrainingOverlap { in_sets: vec![title.into()], set: title.into(), pictures: of, of });
     }
     let mut seen = HashSet::new();
     let mut in_sets = Vec::new();
@@ -85,7 +85,7 @@ fn seen(
             seen.extend(common);
         }
     }
-    (!seen.is_empty()).then_some(TrainingOverlap { set: title, pictures: seen.len(), of, in_sets })
+    (!seen.is_empty()).then_some(TrainingOverlap { set: title.into(), pictures: seen.len(), of, in_sets })
 }
 
 /// The pictures of the set called `name` (FOLDER/SPLIT), if it lies in the folder of the set of `file` or beside that.

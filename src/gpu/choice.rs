@@ -66,20 +66,26 @@ impl std::fmt::Display for DeviceChoice {
 }
 
 /// Why there is no device to compute on.
+// The fields are the words of the messages.
+#[allow(missing_docs)]
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
+    /// A text that is no choice.
     #[error("'{0}' is not a device: use auto, gpu, cpu, or cuda (cuda:1 for the second NVIDIA GPU)")]
     UnknownChoice(String),
+    /// wgpu finds no adapter, or cannot open it, for the reason given.
     #[error(
         "no GPU answers: {0}; install its Vulkan driver (Linux: mesa-vulkan-drivers or the vendor's), \
          or use --device cpu"
     )]
     NoGpu(String),
+    /// CUDA was chosen in a program that was built without it.
     #[error(
         "this program was built without CUDA: build it with cargo build --release --features cuda, or use \
          --device gpu"
     )]
     NotBuiltForCuda,
+    /// CUDA does not start on the GPU of this number.
     #[error(
         "CUDA does not answer on NVIDIA GPU {number} ({reason}): check with nvidia-smi that the driver and \
          that GPU are there, or use --device gpu"

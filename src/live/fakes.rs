@@ -38,7 +38,7 @@ impl Scripted {
         alive.fetch_add(1, Ordering::SeqCst);
         let info = SourceInfo {
             title: "scripted".into(),
-            size: [64, 48],
+            size: Size::new(64, 48),
             fps: Some(100.0),
             frames: Some(frames),
             duration: Some(TICK * frames as u32),

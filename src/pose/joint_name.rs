@@ -3,15 +3,20 @@
 /// A joint's side and body part in one spelling; equal for `left_hip`, `l_hip`, `LHip`, `hip-left`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct JointName {
+    /// The side of the body; [`Side::Middle`] where the name states none.
     pub side: Side,
+    /// The body part in small letters, as our skeletons spell it where they know it, such as `hip` or `upper_neck`.
     pub part: String,
 }
 
 /// Side of the body from the person's own view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
+    /// The person's left, as in `left_hip`.
     Left,
+    /// The person's right, as in `right_hip`.
     Right,
+    /// Neither, as in `nose`.
     Middle,
 }
 
@@ -46,6 +51,8 @@ const ALIASES: [(&str, &[&str]); 11] = [
 const GLUED: [&str; 8] = ["shoulder", "elbow", "wrist", "hip", "knee", "ankle", "eye", "foot"];
 
 impl JointName {
+    /// Reads a name in any of the usual spellings. A part that our skeletons do not know stays as it is, in small
+    /// letters with `_` between its words.
     pub fn parse(name: &str) -> JointName {
         let mut side = Side::Middle;
         let mut part: Vec<String> = Vec::new();

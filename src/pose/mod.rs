@@ -1,4 +1,4 @@
-//! Keypoints, skeletons and poses: the types that every other folder uses.
+//! Keypoints, skeletons, poses and sizes: the terms that every other folder uses.
 
 mod joint_map;
 mod joint_name;
@@ -29,6 +29,7 @@ pub struct Keypoint {
 /// The joints of one person, in the order of its [`Skeleton`].
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Pose {
+    /// One for each joint, J of them.
     pub keypoints: Vec<Keypoint>,
     /// Confidence of the whole person: the mean of the joint scores above 0.2 times the box score
     /// (docs/METHOD.md, "Rescoring and NMS").

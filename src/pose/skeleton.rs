@@ -26,12 +26,17 @@ pub struct Skeleton {
 }
 
 /// Why a skeleton file cannot be used.
+// The fields are the words of the messages.
+#[allow(missing_docs)]
 #[derive(Debug, thiserror::Error)]
 pub enum SkeletonError {
+    /// There is no such file, or it cannot be read.
     #[error("cannot read the skeleton file {path}: {source}")]
     Read { path: String, source: std::io::Error },
+    /// It is neither JSON nor TOML with a skeleton's fields.
     #[error("{path} is not a skeleton file: {reason} (compare it with assets/skeletons/coco17.json)")]
     Parse { path: String, reason: String },
+    /// Its fields contradict each other, such as an edge to a joint that is not there.
     #[error("the skeleton in {path} is inconsistent: {reason}")]
     Inconsistent { path: String, reason: String },
 }
@@ -73,7 +78,10 @@ impl Skeleton {
         }
     }
 
-    /// Reads and checks a skeleton file.
+    /// Reads and checks a skeleton file: TOML if its name ends so, else JSON.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no skeleton, or contradicts itself.
     pub fn load(path: &Path) -> Result<Skeleton, SkeletonError> {
         let shown = || path.display().to_string();
         let text =

@@ -1,12 +1,13 @@
 //! The mannequin as a source: thirty frames a second, without end, seekable.
 
 use super::{Frame, Source, SourceError, SourceInfo};
+use crate::pose::Size;
 use crate::synth::Crowd;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Width and height of the mannequin's frames, in pixels, where nobody asks for another size.
-pub const MANNEQUIN_SIZE: [u32; 2] = [640, 480];
+/// Size of the mannequin's frames in pixels where nobody asks for another one.
+pub const MANNEQUIN_SIZE: Size = Size::new(640, 480);
 /// Frames a second.
 const RATE: f64 = 30.0;
 
@@ -21,13 +22,13 @@ pub struct MannequinSource {
 }
 
 impl MannequinSource {
-    /// The figure of `seed` in frames of `size` (width, height in pixels).
-    pub fn new(seed: u64, size: [u32; 2]) -> MannequinSource {
+    /// The figure of `seed` in frames of `size` in pixels.
+    pub fn new(seed: u64, size: Size) -> MannequinSource {
         MannequinSource::of(Crowd::new(seed, size, 1), format!("Mannequin {seed}"))
     }
 
     /// `people` figures side by side (see [`Crowd`]), of seeds from `seed` on.
-    pub fn crowd(seed: u64, size: [u32; 2], people: u32) -> MannequinSource {
+    pub fn crowd(seed: u64, size: Size, people: u32) -> MannequinSource {
         let title = format!("{people} mannequins from {seed}");
         MannequinSource::of(Crowd::new(seed, size, people), title)
     }
@@ -79,7 +80,7 @@ mod tests {
 
     #[test]
     fn frames_follow_at_thirty_a_second_and_seeking_finds_them_again() {
-        let mut source = MannequinSource::new(3, [64, 48]);
+        let mut source = MannequinSource::new(3, Size::new(64, 48));
         let first: Vec<Frame> = (0..4).map(|_| source.next_frame().unwrap().unwrap()).collect();
         for (i, frame) in first.iter().enumerate() {
             assert_eq!(frame.sequence, i as u64);

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::pose::Size;
+
 /// Nanoseconds of one time unit: fine enough for every usual frame rate.
 const TIME_UNIT: u64 = 10_000;
 
@@ -15,7 +17,7 @@ const CLUSTER: &[u8] = &[0x1f, 0x43, 0xb6, 0x75];
 const UNKNOWN_LENGTH: u8 = 0xff;
 
 /// What comes before the first frame. `fps` is only a hint for players; the times decide.
-pub(super) fn header(size: [u32; 2], fps: Option<f64>) -> Vec<u8> {
+pub(super) fn header(size: Size, fps: Option<f64>) -> Vec<u8> {
     let mut track = Vec::new();
     track.extend(number(&[0xd7], 1)); // TrackNumber
     track.extend(number(&[0x73, 0xc5], 1)); // TrackUID
@@ -26,8 +28,8 @@ pub(super) fn header(size: [u32; 2], fps: Option<f64>) -> Vec<u8> {
     }
     track.extend(element(&[0x86], b"V_UNCOMPRESSED")); // CodecID
     let mut video = Vec::new();
-    video.extend(number(&[0xb0], u64::from(size[0]))); // PixelWidth
-    video.extend(number(&[0xba], u64::from(size[1]))); // PixelHeight
+    video.extend(number(&[0xb0], u64::from(size.width))); // PixelWidth
+    video.extend(number(&[0xba], u64::from(size.height))); // PixelHeight
     video.extend(element(&[0x2e, 0xb5, 0x24], b"RGB\x18")); // UncompressedFourCC: 24 bits, red first
     track.extend(element(&[0xe0], &video));
 

@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use image::RgbImage;
 
+use crate::pose::Size;
+
 pub use crate::synth::TruePerson;
 pub use camera::{CameraInfo, CameraSource, list_cameras};
 pub use error::SourceError;
@@ -51,8 +53,8 @@ pub struct Frame {
 pub struct SourceInfo {
     /// A file name, a camera's name, ...: for a window's title.
     pub title: String,
-    /// Width and height of its frames (of the first one where they differ: a folder of pictures).
-    pub size: [u32; 2],
+    /// Size of its frames in pixels (of the first one where they differ: a folder of pictures).
+    pub size: Size,
     /// Frames a second: average of a video, agreed rate of a camera; `None` for pictures.
     pub fps: Option<f64>,
     /// Number of frames where the container tells it; an estimate for some video containers.

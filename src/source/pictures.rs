@@ -7,6 +7,8 @@ use std::time::Duration;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
 
+use crate::pose::Size;
+
 use super::spec::{access_error, is_picture_name};
 use super::{Frame, Source, SourceError, SourceInfo, natural_order};
 
@@ -58,10 +60,10 @@ fn decoder(path: &Path) -> Result<(impl ImageDecoder + use<>, Orientation), Sour
     Ok((decoder, orientation))
 }
 
-/// Width and height as shown, from the header alone.
-fn upright_size(path: &Path) -> Result<[u32; 2], SourceError> {
+/// Size in pixels as shown, from the header alone.
+fn upright_size(path: &Path) -> Result<Size, SourceError> {
     let (decoder, orientation) = decoder(path)?;
-    let (width, height) = decoder.dimensions();
+    let stored = Size::from(decoder.dimensions());
     let turned = matches!(
         orientation,
         Orientation::Rotate90
@@ -69,7 +71,7 @@ fn upright_size(path: &Path) -> Result<[u32; 2], SourceError> {
             | Orientation::Rotate90FlipH
             | Orientation::Rotate270FlipH
     );
-    Ok(if turned { [height, width] } else { [width, height] })
+    Ok(if turned { Size::new(stored.height, stored.width) } else { stored })
 }
 
 fn picture_error(path: &Path, error: &image::ImageError) -> SourceError {
@@ -124,7 +126,7 @@ impl PictureSource {
 }
 
 /// The size of the first picture that can be read, or why the first one cannot.
-fn first_size(paths: &[PathBuf]) -> Result<[u32; 2], SourceError> {
+fn first_size(paths: &[PathBuf]) -> Result<Size, SourceError> {
     let mut first_error = None;
     for path in paths {
         match upright_size(path) {

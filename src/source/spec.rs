@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::SourceError;
+use crate::pose::Size;
 
 /// A source by description: small, comparable, and cheap to send to another thread.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,16 +23,16 @@ pub enum SourceSpec {
     Pictures(Vec<PathBuf>),
     Mannequin {
         seed: u64,
-        /// Width and height of its frames.
-        size: [u32; 2],
+        /// Size of its frames in pixels.
+        size: Size,
     },
     /// Several mannequins in one picture.
     Crowd {
         /// Of the first one; the others follow.
         seed: u64,
         people: u32,
-        /// Width and height of the frames.
-        size: [u32; 2],
+        /// Size of the frames in pixels.
+        size: Size,
     },
 }
 
@@ -71,10 +72,10 @@ impl fmt::Display for PixelFormat {
 }
 
 /// One way in which a camera can send pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CameraFormat {
-    pub width: u32,
-    pub height: u32,
+    /// Size of its pictures in pixels.
+    pub size: Size,
     /// Frames a second.
     pub fps: u32,
     pub pixels: PixelFormat,
@@ -82,7 +83,7 @@ pub struct CameraFormat {
 
 impl fmt::Display for CameraFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}@{} {}", self.width, self.height, self.fps, self.pixels)
+        write!(f, "{}@{} {}", self.size, self.fps, self.pixels)
     }
 }
 
@@ -99,11 +100,9 @@ impl FromStr for CameraFormat {
         let read = || {
             let (numbers, pixels) = text.trim().split_once(' ')?;
             let (size, fps) = numbers.split_once('@')?;
-            let (width, height) = size.split_once('x')?;
             let name = pixels.trim().to_uppercase();
             let pixels = PixelFormat::ALL.into_iter().find(|p| p.to_string() == name)?;
-            let (width, height, fps) = (width.parse().ok()?, height.parse().ok()?, fps.parse().ok()?);
-            Some(CameraFormat { width, height, fps, pixels })
+            Some(CameraFormat { size: size.parse().ok()?, fps: fps.parse().ok()?, pixels })
         };
         read().ok_or_else(|| FormatError(text.to_owned()))
     }
@@ -197,7 +196,7 @@ mod tests {
     #[test]
     fn a_camera_format_is_read_as_it_is_written() {
         for pixels in PixelFormat::ALL {
-            let format = CameraFormat { width: 640, height: 480, fps: 30, pixels };
+            let format = CameraFormat { size: Size::new(640, 480), fps: 30, pixels };
             assert_eq!(format.to_string().to_lowercase().parse(), Ok(format));
         }
         let error = "640x480 MJPEG".parse::<CameraFormat>().unwrap_err().to_string();

@@ -11,6 +11,7 @@ use image::RgbImage;
 
 use super::ffmpeg::{self, OwnedChild, Programs};
 use super::{SourceError, matroska};
+use crate::pose::Size;
 
 /// Lines of ffmpeg's complaints that are kept to explain a failure.
 const KEPT_LINES: usize = 8;
@@ -29,7 +30,7 @@ const ENCODERS: [(&str, &[&str]); 6] = [
 pub struct VideoWriter {
     path: PathBuf,
     unfinished: PathBuf,
-    size: [u32; 2],
+    size: Size,
     pixels: Option<ChildStdin>,
     child: OwnedChild,
     log: Option<JoinHandle<Vec<String>>>,
@@ -37,27 +38,27 @@ pub struct VideoWriter {
 }
 
 impl VideoWriter {
-    /// Starts a video of `size` (width, height); the name ends in mp4, m4v, mov or mkv. `fps` is the rate
+    /// Starts a video of `size` in pixels; the name ends in mp4, m4v, mov or mkv. `fps` is the rate
     /// of the source where it has one; the times of the frames decide. An odd width or height gets one
     /// black column or row, which H.264 needs.
     ///
     /// # Errors
     /// [`SourceError::FfmpegMissing`], or [`SourceError::VideoWrite`] for a folder that is not there, an
     /// unknown ending, or an ffmpeg without an H.264 encoder.
-    pub fn create(path: &Path, size: [u32; 2], fps: Option<f64>) -> Result<Self, SourceError> {
+    pub fn create(path: &Path, size: Size, fps: Option<f64>) -> Result<Self, SourceError> {
         Self::create_with(path, size, fps, &Programs::default())
     }
 
     fn create_with(
         path: &Path,
-        size: [u32; 2],
+        size: Size,
         fps: Option<f64>,
         programs: &Programs,
     ) -> Result<Self, SourceError> {
         let failed = |reason: String| SourceError::VideoWrite { path: path.to_owned(), reason };
         let format =
             container(path).ok_or_else(|| failed("its name must end in mp4, mov or mkv".to_owned()))?;
-        if size.contains(&0) {
+        if size.is_empty() {
             return Err(failed("its frames have no pixels".to_owned()));
         }
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -114,10 +115,9 @@ impl VideoWriter {
     /// # Errors
     /// [`SourceError::VideoWrite`] for a frame of another size, or when ffmpeg has ended.
     pub fn push(&mut self, frame: &RgbImage, time: Duration) -> Result<(), SourceError> {
-        let [width, height] = self.size;
-        if frame.dimensions() != (width, height) {
-            let (w, h) = frame.dimensions();
-            return Err(self.failed(format!("a frame is {w}x{h} and the video {width}x{height}")));
+        let size = Size::from(frame.dimensions());
+        if size != self.size {
+            return Err(self.failed(format!("a frame is {size} and the video {}", self.size)));
         }
         let earliest = self.last.map_or(Duration::ZERO, |last| last + Duration::from_millis(1));
         let time = time.max(earliest);
@@ -231,14 +231,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let nowhere = Programs { ffmpeg: "/nowhere/ffmpeg".into(), ffprobe: "/nowhere/ffprobe".into() };
         let path = folder.path().join("out.mp4");
-        let error = VideoWriter::create_with(&path, [16, 16], None, &nowhere).err().unwrap();
+        let error = VideoWriter::create_with(&path, Size::square(16), None, &nowhere).err().unwrap();
         assert!(matches!(error, SourceError::FfmpegMissing { program: "ffmpeg", .. }), "{error}");
     }
 
     #[test]
     fn a_folder_that_is_not_there_and_an_unknown_ending_are_refused() {
-        let refused =
-            |path: &str| VideoWriter::create(Path::new(path), [16, 16], None).err().unwrap().to_string();
+        let refused = |path: &str| {
+            VideoWriter::create(Path::new(path), Size::square(16), None).err().unwrap().to_string()
+        };
         assert!(refused("/nowhere/out.mp4").contains("the folder /nowhere does not exist"));
         assert!(refused("/tmp/out.gif").contains("must end in mp4"));
     }

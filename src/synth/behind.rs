@@ -3,6 +3,7 @@
 use super::camera::Camera;
 use super::scene::Scene;
 use super::shadow::Shadow;
+use crate::pose::Size;
 use glam::Vec3A;
 
 /// What lies behind the figure, at half the resolution: a lens focused on the figure, and a quarter of
@@ -37,8 +38,8 @@ impl Behind {
 }
 
 /// Looks past the figure.
-pub(super) fn look(scene: &Scene, camera: &Camera, shadow: &Shadow, size: [u32; 2]) -> Behind {
-    let (w, h) = (size[0] as usize, size[1] as usize);
+pub(super) fn look(scene: &Scene, camera: &Camera, shadow: &Shadow, size: Size) -> Behind {
+    let [h, w] = size.hw();
     let (cw, ch) = (w.div_ceil(2) + 1, h.div_ceil(2) + 1);
     let mut coarse = Vec::with_capacity(cw * ch);
     let mut depth = Vec::with_capacity(cw * ch);

@@ -1,5 +1,6 @@
 //! The camera: a pinhole that looks at a point, level with the horizon.
 
+use crate::pose::Size;
 use glam::{Vec3A, vec3a};
 
 #[derive(Clone, Copy, Debug)]
@@ -15,10 +16,10 @@ pub(super) struct Camera {
 }
 
 impl Camera {
-    pub(super) fn new(eye: Vec3A, target: Vec3A, view_angle: f32, size: [u32; 2]) -> Camera {
+    pub(super) fn new(eye: Vec3A, target: Vec3A, view_angle: f32, size: Size) -> Camera {
         let forward = (target - eye).normalize();
         let right = forward.cross(Vec3A::Y).normalize();
-        let [w, h] = size.map(|s| s as f32);
+        let [w, h] = [size.width, size.height].map(|side| side as f32);
         Camera {
             eye,
             right,

@@ -1,6 +1,7 @@
 //! Several figures in one picture, each in its own part of it, so that it is known how many people a frame shows.
 
 use super::{Mannequin, TruePerson};
+use crate::pose::Size;
 use crate::vision::BBox;
 use image::{RgbImage, imageops};
 
@@ -11,26 +12,28 @@ const UPRIGHT: f64 = 0.6;
 
 /// Figures beside each other, each before its own place.
 pub struct Crowd {
+    /// Everybody, with the top left pixel of their part.
     figures: Vec<(Mannequin, [u32; 2])>,
-    size: [u32; 2],
+    size: Size,
 }
 
 impl Crowd {
     /// As many figures as `people` says (1 to [`MOST_FIGURES`]), of seeds from `seed` on, in pictures of `size`
-    /// (width, height in pixels).
-    pub fn new(seed: u64, size: [u32; 2], people: u32) -> Crowd {
+    /// in pixels.
+    pub fn new(seed: u64, size: Size, people: u32) -> Crowd {
         // No part may be smaller than the smallest picture of a figure.
-        let size = size.map(|s| s.max(16 * people.clamp(1, MOST_FIGURES)));
+        let least = 16 * people.clamp(1, MOST_FIGURES);
+        let size = Size::new(size.width.max(least), size.height.max(least));
         let parts = parts(size, people);
-        let figures = (0..).zip(&parts).map(|(i, &[x, y, w, h])| {
-            let figure = Mannequin::new(seed.wrapping_add(i), [w, h]);
-            (figure, [x, y])
+        let figures = (0..).zip(&parts).map(|(i, part)| {
+            let figure = Mannequin::new(seed.wrapping_add(i), part.size);
+            (figure, [part.left, part.top])
         });
         Crowd { figures: figures.collect(), size }
     }
 
-    /// Width and height of the pictures.
-    pub fn size(&self) -> [u32; 2] {
+    /// Size of the pictures in pixels.
+    pub fn size(&self) -> Size {
         self.size
     }
 
@@ -39,7 +42,7 @@ impl Crowd {
         if let [(alone, _)] = self.figures.as_slice() {
             return alone.render(t);
         }
-        let mut picture = RgbImage::new(self.size[0], self.size[1]);
+        let mut picture = RgbImage::new(self.size.width, self.size.height);
         let mut everybody = Vec::with_capacity(self.figures.len());
         for &(ref figure, [x, y]) in &self.figures {
             let (part, people) = figure.render(t);
@@ -52,16 +55,32 @@ impl Crowd {
 
 /// Where each of `people` figures stands in a picture of `size`, in pixels: rows of nearly equal numbers, as many rows
 /// as leave everybody the most upright part.
-pub fn crowd_places(size: [u32; 2], people: u32) -> Vec<BBox> {
-    let place = |[x, y, w, h]: [u32; 4]| BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
-    parts(size, people).into_iter().map(place).collect()
+pub fn crowd_places(size: Size, people: u32) -> Vec<BBox> {
+    let bbox = |part: Tile| BBox {
+        x: part.left as f32,
+        y: part.top as f32,
+        w: part.size.width as f32,
+        h: part.size.height as f32,
+    };
+    parts(size, people).into_iter().map(bbox).collect()
 }
 
-/// Left, top, width and height of everybody's part.
-fn parts(size: [u32; 2], people: u32) -> Vec<[u32; 4]> {
+/// One figure's part of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tile {
+    /// Its first pixel column and row.
+    left: u32,
+    top: u32,
+    /// In pixels.
+    size: Size,
+}
+
+/// Everybody's part of a picture of `size`, row by row.
+fn parts(size: Size, people: u32) -> Vec<Tile> {
     let people = people.clamp(1, MOST_FIGURES);
     let unfit = |rows: u32| {
-        let shape = f64::from(size[0] * rows) * f64::from(rows) / (f64::from(size[1]) * f64::from(people));
+        let shape =
+            f64::from(size.width * rows) * f64::from(rows) / (f64::from(size.height) * f64::from(people));
         (shape / UPRIGHT).ln().abs()
     };
     let rows = (1..=people).min_by(|a, b| unfit(*a).total_cmp(&unfit(*b))).unwrap_or(1);
@@ -69,10 +88,10 @@ fn parts(size: [u32; 2], people: u32) -> Vec<[u32; 4]> {
     let mut all = Vec::with_capacity(people as usize);
     for row in 0..rows {
         let in_row = people * (row + 1) / rows - people * row / rows;
-        let (top, bottom) = (edge(size[1], row, rows), edge(size[1], row + 1, rows));
+        let (top, bottom) = (edge(size.height, row, rows), edge(size.height, row + 1, rows));
         for i in 0..in_row {
-            let (left, right) = (edge(size[0], i, in_row), edge(size[0], i + 1, in_row));
-            all.push([left, top, right - left, bottom - top]);
+            let (left, right) = (edge(size.width, i, in_row), edge(size.width, i + 1, in_row));
+            all.push(Tile { left, top, size: Size::new(right - left, bottom - top) });
         }
     }
     all
@@ -95,26 +114,31 @@ mod tests {
     #[test]
     fn everybody_has_a_part_of_the_picture_and_nobody_shares_one() {
         for people in 1..=MOST_FIGURES {
-            let parts = parts([640, 480], people);
+            let parts = parts(Size::new(640, 480), people);
             assert_eq!(parts.len(), people as usize);
-            let area: u32 = parts.iter().map(|[_, _, w, h]| w * h).sum();
+            let area: usize = parts.iter().map(|part| part.size.area()).sum();
             assert_eq!(area, 640 * 480, "{people} parts cover the picture without overlapping: {parts:?}");
-            assert!(parts.iter().all(|[x, y, w, h]| *w >= 80 && *h >= 120 && x + w <= 640 && y + h <= 480));
+            for Tile { left, top, size } in parts {
+                assert!(size.width >= 80 && size.height >= 120);
+                assert!(left + size.width <= 640 && top + size.height <= 480);
+            }
         }
-        assert_eq!(parts([640, 480], 2), [[0, 0, 320, 480], [320, 0, 320, 480]]);
+        let half = Size::new(320, 480);
+        let expected = [Tile { left: 0, top: 0, size: half }, Tile { left: 320, top: 0, size: half }];
+        assert_eq!(parts(Size::new(640, 480), 2), expected);
     }
 
     #[test]
     fn one_figure_is_the_mannequin_itself() {
-        let alone = Mannequin::new(5, [96, 72]);
-        assert_eq!(Crowd::new(5, [96, 72], 1).render(3.0), alone.render(3.0));
+        let alone = Mannequin::new(5, Size::new(96, 72));
+        assert_eq!(Crowd::new(5, Size::new(96, 72), 1).render(3.0), alone.render(3.0));
     }
 
     #[test]
     fn the_joints_of_everybody_lie_in_their_own_part() {
-        let (picture, people) = Crowd::new(7, [320, 240], 5).render(2.0);
+        let (picture, people) = Crowd::new(7, Size::new(320, 240), 5).render(2.0);
         assert_eq!((picture.dimensions(), people.len()), ((320, 240), 5));
-        for (person, place) in people.iter().zip(crowd_places([320, 240], 5)) {
+        for (person, place) in people.iter().zip(crowd_places(Size::new(320, 240), 5)) {
             let inside = |x: f32, y: f32| {
                 x >= place.x - 0.5 && y >= place.y - 0.5 && x <= place.x + place.w && y <= place.y + place.h
             };

@@ -38,6 +38,7 @@ mod truth;
 #[cfg(test)]
 mod tests;
 
+use crate::pose::Size;
 pub use crowd::{Crowd, MOST_FIGURES, crowd_places};
 use figure::Figure;
 use image::RgbImage;
@@ -50,7 +51,7 @@ pub use truth::{TrueFigure, TruePerson};
 /// A figure in its places. Cheap to keep, about a tenth of a second to make.
 pub struct Mannequin {
     seed: u64,
-    size: [u32; 2],
+    size: Size,
     figure: Figure,
     /// Places that were needed last, by number: making one costs more than a frame may.
     places: Mutex<Vec<(u64, Arc<Scene>)>>,
@@ -63,14 +64,15 @@ pub struct Drawn {
 }
 
 impl Mannequin {
-    /// The figure of `seed`, drawn in pictures of `size` (width, height in pixels, at least 16).
-    pub fn new(seed: u64, size: [u32; 2]) -> Mannequin {
-        let size = size.map(|s| s.max(16));
+    /// The figure of `seed`, drawn in pictures of `size` in pixels (each side is at least 16: smaller ones are
+    /// raised).
+    pub fn new(seed: u64, size: Size) -> Mannequin {
+        let size = Size::new(size.width.max(16), size.height.max(16));
         Mannequin { seed, size, figure: Figure::new(seed), places: Mutex::new(Vec::new()) }
     }
 
-    /// Width and height of the pictures.
-    pub fn size(&self) -> [u32; 2] {
+    /// Size of the pictures in pixels.
+    pub fn size(&self) -> Size {
         self.size
     }
 

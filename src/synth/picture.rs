@@ -54,8 +54,8 @@ pub(super) fn draw(m: &Mannequin, t: f64) -> Drawn {
     let exposure = other.map_or(now.exposure, |(s, w)| lerp(now.exposure, s.exposure, w));
     let grain = other.map_or(now.noise, |(s, w)| lerp(now.noise, s.noise, w));
     let developer = Developer::new(exposure, grain, hash(m.seed, t.to_bits()));
-    let mut pixels = RgbImage::new(m.size[0], m.size[1]);
-    let width = m.size[0] as usize;
+    let mut pixels = RgbImage::new(m.size.width, m.size.height);
+    let width = m.size.width as usize;
     // Row by row, so that light stays in the nearest cache.
     let (mut line, mut row) = (Vec::new(), vec![Vec3A::ZERO; width]);
     for (y, bytes) in pixels.chunks_exact_mut(width * 3).enumerate() {

@@ -1,5 +1,6 @@
 //! Which triangle is seen where: a depth buffer with four samples a pixel.
 
+use crate::pose::Size;
 use glam::Vec3A;
 
 /// Nothing drawn here.
@@ -20,12 +21,12 @@ pub(super) struct Visible {
 
 impl Visible {
     /// For projected points (column, row, depth) in a picture of `size`.
-    pub(super) fn around(points: &[Vec3A], size: [u32; 2]) -> Visible {
+    pub(super) fn around(points: &[Vec3A], size: Size) -> Visible {
         let low = points.iter().copied().fold(Vec3A::INFINITY, Vec3A::min);
         let high = points.iter().copied().fold(Vec3A::NEG_INFINITY, Vec3A::max);
         let clip = |v: f32, end: u32| (v as i32).clamp(0, end as i32);
-        let (left, top) = (clip(low.x.floor() - 1.0, size[0]), clip(low.y.floor() - 1.0, size[1]));
-        let (right, bottom) = (clip(high.x.ceil() + 2.0, size[0]), clip(high.y.ceil() + 2.0, size[1]));
+        let (left, top) = (clip(low.x.floor() - 1.0, size.width), clip(low.y.floor() - 1.0, size.height));
+        let (right, bottom) = (clip(high.x.ceil() + 2.0, size.width), clip(high.y.ceil() + 2.0, size.height));
         let (width, height) = ((right - left).max(0) as usize, (bottom - top).max(0) as usize);
         let count = width * height * 4;
         Visible { left, top, width, height, near: vec![0.0; count], ids: vec![EMPTY; count] }

@@ -3,6 +3,7 @@
 use super::backdrop::{Backdrop, Kind};
 use super::camera::Camera;
 use super::dice::{Dice, ease, lerp, rgb};
+use crate::pose::Size;
 use glam::{Vec3A, vec3a};
 use std::f32::consts::TAU;
 
@@ -115,13 +116,7 @@ impl Light {
 }
 
 /// The camera at time `t`, following a figure at `place` on the ground.
-pub(super) fn camera(
-    now: &Scene,
-    next: Option<(&Scene, f32)>,
-    t: f64,
-    place: Vec3A,
-    size: [u32; 2],
-) -> Camera {
+pub(super) fn camera(now: &Scene, next: Option<(&Scene, f32)>, t: f64, place: Vec3A, size: Size) -> Camera {
     let at = |s: &Stand| {
         let slow = (t / 19.0).fract() as f32 * TAU;
         [s.azimuth + s.orbit * slow.sin(), s.height, s.fill, s.view_angle, s.aim]
@@ -135,7 +130,7 @@ pub(super) fn camera(
     }
     let [azimuth, height, fill, view_angle, aim] = v;
     // In an upright picture the width limits the figure, not the height.
-    let narrow = (size[0] as f32 / size[1] as f32 / 0.75).min(1.0);
+    let narrow = (size.width as f32 / size.height as f32 / 0.75).min(1.0);
     let distance = 1.75 / (2.0 * (view_angle * 0.5).tan() * fill * narrow);
     let target = place * 0.85 + vec3a(0.0, aim, 0.0);
     let eye = place * 0.8 + vec3a(azimuth.sin(), 0.0, azimuth.cos()) * distance + vec3a(0.0, height, 0.0);

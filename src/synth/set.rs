@@ -30,8 +30,8 @@ pub struct SetPlan {
     /// `train` or `val`.
     pub split: String,
     pub frames: u64,
-    /// Width and height of a picture before people are cut out.
-    pub size: [u32; 2],
+    /// Size of a picture in pixels, before people are cut out.
+    pub size: Size,
     pub seed: u64,
     /// Write the people cut out as the network sees them (twice its size), not whole pictures.
     pub crops: bool,
@@ -138,10 +138,10 @@ fn draw_figure(
         let Some(shot) = shot else { continue };
         let name = format!("{index:06}.jpg");
         write_picture(&images.join(&name), &shot.picture)?;
-        let [width, height] = [shot.picture.width(), shot.picture.height()];
+        let size = Size::from(shot.picture.dimensions());
         let annotation = shot.person.as_ref().map(|(p, area)| annotation(index, p, *area));
         records.push(Record {
-            image: json!({"id": index, "file_name": name, "width": width, "height": height}),
+            image: json!({"id": index, "file_name": name, "width": size.width, "height": size.height}),
             annotation,
             kept: (index < plan.keep).then(|| KeptPicture {
                 name,

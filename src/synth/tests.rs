@@ -2,7 +2,7 @@
 
 use super::motion::{self, ACTION};
 use super::*;
-use crate::pose::Skeleton;
+use crate::pose::{Size, Skeleton};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -14,14 +14,14 @@ fn person(m: &Mannequin, t: f64) -> TruePerson {
 
 #[test]
 fn a_picture_is_a_function_of_seed_size_and_time() {
-    let (one, two) = (Mannequin::new(5, [96, 72]), Mannequin::new(5, [96, 72]));
+    let (one, two) = (Mannequin::new(5, Size::new(96, 72)), Mannequin::new(5, Size::new(96, 72)));
     // The second visits other moments in between: no state may leak from them.
     for t in [12.9, 0.4, 11.5, 12.9] {
         let _ = two.render(t + 40.0);
         assert_eq!(one.render(t), two.render(t), "at {t} s");
     }
     assert_ne!(one.render(0.4).0, one.render(0.5).0);
-    assert_ne!(one.render(0.4).0, Mannequin::new(6, [96, 72]).render(0.4).0);
+    assert_ne!(one.render(0.4).0, Mannequin::new(6, Size::new(96, 72)).render(0.4).0);
 }
 
 /// FNV-1a, 64 bits: a short name for what a picture and its annotation hold.
@@ -46,7 +46,7 @@ fn a_seed_keeps_its_pictures_and_joints() {
         [0x25e6df0c198276cd, 0xca435f3fe61f5981],
     ];
     for (seed, expected) in (0..).zip(expected) {
-        let mannequin = Mannequin::new(seed, [160, 120]);
+        let mannequin = Mannequin::new(seed, Size::new(160, 120));
         let found = [2.0, 11.4].map(|t| {
             let drawn = mannequin.draw(t);
             let person = drawn.person.person.expect("the camera follows the figure");
@@ -71,7 +71,7 @@ fn a_seed_keeps_its_pictures_and_joints() {
 fn the_left_hand_is_on_the_right_of_a_picture_of_someone_who_faces_the_camera() {
     for seed in 0..4 {
         // The first action faces the camera within 45 degrees.
-        let p = person(&Mannequin::new(seed, [320, 240]), 2.0);
+        let p = person(&Mannequin::new(seed, Size::new(320, 240)), 2.0);
         for (left, right) in LEFT_RIGHT {
             assert!(p.keypoints[left].x > p.keypoints[right].x, "seed {seed}, joint {left}");
         }
@@ -138,7 +138,7 @@ fn distance_to(figure: &TrueFigure, x: f32, y: f32) -> f32 {
 /// The worst that random figures and moments have shown so far.
 #[test]
 fn a_deep_hip_stays_close_to_the_figure() {
-    let drawn = Mannequin::new(272_714, [240, 200]).draw(97.48777673750587 + 2.0 * 3.7);
+    let drawn = Mannequin::new(272_714, Size::new(240, 200)).draw(97.48777673750587 + 2.0 * 3.7);
     let person = drawn.person.person.as_ref().expect("the camera follows the figure");
     let hip = person.keypoints[12];
     let off = distance_to(&drawn.person, hip.x, hip.y);
@@ -154,7 +154,7 @@ proptest! {
 
     #[test]
     fn every_joint_lies_on_the_drawn_figure_and_in_its_box(seed in 0u64..1_000_000, from in 0.0f64..3000.0) {
-        let m = Mannequin::new(seed, [240, 200]);
+        let m = Mannequin::new(seed, Size::new(240, 200));
         for k in 0..4 {
             let t = from + f64::from(k) * 3.7;
             let drawn = m.draw(t);

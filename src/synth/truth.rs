@@ -2,7 +2,7 @@
 
 use super::camera::Camera;
 use super::raster::{EMPTY, Visible};
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, Size};
 use crate::vision::BBox;
 use glam::{Vec3, Vec3A};
 
@@ -21,17 +21,18 @@ pub struct TrueFigure {
     pub person: Option<TruePerson>,
     /// Pixels that the figure covers.
     pub area: f32,
-    /// The picture's size, and for each pixel, row by row, whether the figure covers half of it.
+    /// For each pixel, row by row, whether the figure covers half of it.
     pub silhouette: Vec<bool>,
-    pub size: [u32; 2],
+    /// The picture's size in pixels.
+    pub size: Size,
 }
 
 impl TrueFigure {
     /// Whether the figure covers the pixel at a place.
     pub fn covers(&self, x: f32, y: f32) -> bool {
         let (x, y) = (x.round(), y.round());
-        let inside = x >= 0.0 && y >= 0.0 && x < self.size[0] as f32 && y < self.size[1] as f32;
-        inside && self.silhouette[y as usize * self.size[0] as usize + x as usize]
+        let inside = x >= 0.0 && y >= 0.0 && x < self.size.width as f32 && y < self.size.height as f32;
+        inside && self.silhouette[y as usize * self.size.width as usize + x as usize]
     }
 }
 
@@ -45,10 +46,10 @@ pub(super) fn measure(
     joints: &[Vec3; 17],
     camera: &Camera,
     drawn: &Visible,
-    size: [u32; 2],
+    size: Size,
     scale: f32,
 ) -> TrueFigure {
-    let [w, h] = size.map(|s| s as f32);
+    let [w, h] = [size.width, size.height].map(|side| side as f32);
     let keypoints: Vec<Keypoint> = joints
         .iter()
         .zip(DEPTH)
@@ -69,14 +70,14 @@ pub(super) fn measure(
         .collect();
     let (mut left, mut top, mut right, mut bottom) = (w, h, -1.0f32, -1.0f32);
     let mut samples = 0usize;
-    let mut silhouette = vec![false; size[0] as usize * size[1] as usize];
+    let mut silhouette = vec![false; size.area()];
     for y in 0..drawn.height {
         for x in 0..drawn.width {
             let covered = drawn.samples(x, y).iter().filter(|&&id| id != EMPTY).count();
             samples += covered;
             if covered >= 2 {
                 let (px, py) = ((drawn.left + x as i32) as f32, (drawn.top + y as i32) as f32);
-                silhouette[py as usize * size[0] as usize + px as usize] = true;
+                silhouette[py as usize * size.width as usize + px as usize] = true;
                 (left, right) = (left.min(px), right.max(px + 1.0));
                 (top, bottom) = (top.min(py), bottom.max(py + 1.0));
             }

@@ -79,6 +79,7 @@ fn thumbnail(img: &RgbImage) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Size;
     use crate::synth::Mannequin;
     use image::Rgb;
 
@@ -88,7 +89,7 @@ mod tests {
     }
 
     fn place(seed: u64) -> RgbImage {
-        Mannequin::new(seed, [128, 72]).render(1.0).0
+        Mannequin::new(seed, Size::new(128, 72)).render(1.0).0
     }
 
     fn altered(img: &RgbImage, how: impl Fn(u32, u32, f64) -> f64) -> RgbImage {
@@ -122,12 +123,12 @@ mod tests {
 
     #[test]
     fn a_pan_and_a_moving_person_are_none() {
-        let wide = Mannequin::new(5, [640, 240]).render(2.0).0;
+        let wide = Mannequin::new(5, Size::new(640, 240)).render(2.0).0;
         // A twentieth of the picture's width a frame: 30 frames a second cross it in two thirds of a second.
         let pan: Vec<RgbImage> =
             (0..15).map(|i| image::imageops::crop_imm(&wide, i * 16, 0, 320, 240).to_image()).collect();
         assert_eq!(cuts(&pan.iter().collect::<Vec<_>>()), 0);
-        let actor = Mannequin::new(2, [160, 90]);
+        let actor = Mannequin::new(2, Size::new(160, 90));
         let acting: Vec<RgbImage> = (0..20).map(|i| actor.render(f64::from(i) / 10.0).0).collect();
         assert_eq!(cuts(&acting.iter().collect::<Vec<_>>()), 0);
     }

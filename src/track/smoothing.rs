@@ -68,6 +68,7 @@ fn smooth(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Size;
     use crate::synth::Mannequin;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
@@ -146,7 +147,7 @@ mod tests {
     /// True joints of some figures for some seconds, frame by frame.
     fn performances(seeds: &[u64], seconds: usize) -> Vec<Vec<Vec<Keypoint>>> {
         let frames = |seed: &u64| {
-            let figure = Mannequin::new(*seed, [640, 360]);
+            let figure = Mannequin::new(*seed, Size::new(640, 360));
             let frame = |i: usize| figure.render(i as f64 / RATE as f64).1;
             (0..RATE * seconds).filter_map(|i| frame(i).into_iter().next().map(|p| p.keypoints)).collect()
         };

@@ -89,6 +89,12 @@ impl BBox {
         (w > 0.0 && h > 0.0).then_some(BBox { x, y, w, h })
     }
 
+    /// The share of the box, 0 to 1, that lies outside of a picture of this size.
+    pub fn outside_share(&self, picture: Size) -> f32 {
+        let inside = self.intersected(picture).map_or(0.0, |b| b.area());
+        1.0 - inside / self.area()
+    }
+
     /// The box with both sides times `factor` about the same centre.
     pub fn expanded(&self, factor: f32) -> BBox {
         let [cx, cy] = self.center();

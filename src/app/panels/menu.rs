@@ -123,7 +123,7 @@ fn file(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {
 fn title(ui: &mut Ui, state: &State) {
     let info = state.pipeline.source.as_ref().and_then(|s| s.info.as_ref());
     let text = match (info, &state.source.spec) {
-        (Some(info), _) => format!("{}   {} × {}", info.title, info.size[0], info.size[1]),
+        (Some(info), _) => format!("{}   {} × {}", info.title, info.size.width, info.size.height),
         (None, Some(SourceSpec::Camera { .. })) => "camera".into(),
         (None, _) => String::new(),
     };

@@ -43,7 +43,7 @@ fn now(ui: &mut Ui, state: &State) {
         1 => ", one picture".to_owned(),
         n => format!(", {n} pictures"),
     });
-    hint(ui, format!("{} × {}{rate}{}", info.size[0], info.size[1], count.unwrap_or_default()));
+    hint(ui, format!("{} × {}{rate}{}", info.size.width, info.size.height, count.unwrap_or_default()));
 }
 
 fn cameras(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {

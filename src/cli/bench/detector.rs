@@ -4,11 +4,12 @@ use super::peers::{Peers, run_interleaved};
 use super::report::{DetectorRow, StageSamples};
 use crate::detect::{DetectSettings, Detector};
 use crate::gpu::ComputeDevice;
+use crate::pose::Size;
 use crate::synth::Crowd;
 use std::path::Path;
 
-/// Width and height of the frame in pixels.
-const SIZE: [u32; 2] = [640, 480];
+/// Size of the frame in pixels.
+const SIZE: Size = Size::new(640, 480);
 /// People in the frame, so that decoding and NMS have as much to do as in use.
 const PEOPLE: u32 = 2;
 

@@ -278,6 +278,7 @@ fn file_name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Size;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -309,8 +310,8 @@ mod tests {
 
     #[test]
     fn a_mannequin_becomes_as_many_as_asked_for_and_a_video_stays_itself() {
-        let one = SourceSpec::Mannequin { seed: 3, size: [64, 48] };
-        assert_eq!(with_people(&one, 5), SourceSpec::Crowd { seed: 3, people: 5, size: [64, 48] });
+        let one = SourceSpec::Mannequin { seed: 3, size: Size::new(64, 48) };
+        assert_eq!(with_people(&one, 5), SourceSpec::Crowd { seed: 3, people: 5, size: Size::new(64, 48) });
         let video = SourceSpec::Video("walk.mp4".into());
         assert_eq!(with_people(&video, 5), video);
     }

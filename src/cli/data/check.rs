@@ -105,7 +105,7 @@ fn check_part(part: &Path, args: &DataCheckArgs) -> anyhow::Result<(Health, Vec<
     let teacher = TeacherLabels::beside(&set).map(|path| TeacherLabels::load(&path)).transpose()?;
     let mut health = Health::of(&set, teacher.as_ref());
     if !args.quick {
-        let bar = ProgressBar::new(set.images.len() as u64).with_prefix(set.title());
+        let bar = ProgressBar::new(set.images.len() as u64).with_prefix(set.title.clone());
         if let Ok(style) = ProgressStyle::with_template("{prefix}: decoding {bar:30} {pos}/{len}  {eta} left")
         {
             bar.set_style(style);

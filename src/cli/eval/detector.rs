@@ -82,7 +82,7 @@ pub fn run(args: EvalDetectorArgs) -> anyhow::Result<()> {
     }
     let (net, info) = detect::open(&args.weights, &device.device)?;
     let mut set = BoxSet::open(&args.data, "val")?;
-    let title = set.title();
+    let title = set.title.clone();
     let mut notes = SetNotes::of(&title);
     notes.add(set.report.summary());
     let all = set.images.len();

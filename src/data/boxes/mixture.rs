@@ -85,7 +85,7 @@ impl BoxMixture {
     /// A line on each set for a log: its size, and what was left out.
     pub fn notes(&self) -> Vec<String> {
         let note = |set: &BoxSet| {
-            let text = format!("{}: {} pictures, {} people", set.title(), set.images.len(), set.people());
+            let text = format!("{}: {} pictures, {} people", set.title, set.images.len(), set.people());
             let left_out = set.report.summary();
             if left_out.is_empty() { text } else { format!("{text}; {left_out}") }
         };

@@ -1,9 +1,7 @@
 //! A set of pictures with the boxes of everybody in them.
 
-use crate::data::error::DataError;
-use crate::data::formats::{BoxFormat, find_boxes};
 use crate::data::set::{DatasetImage, LoadReport};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// An annotated person, or a region of many.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +37,8 @@ impl AnnotatedImage {
 pub struct BoxSet {
     /// The annotation file.
     pub file: PathBuf,
-    /// The format of that file.
-    pub format: &'static dyn BoxFormat,
+    /// A short name for tables: the folder of the set and its split, e.g. `detect/val`.
+    pub title: String,
     /// Pictures that can be decoded as far as their headers tell, in the file's order.
     pub images: Vec<AnnotatedImage>,
     /// What the reader left out.
@@ -48,31 +46,9 @@ pub struct BoxSet {
 }
 
 impl BoxSet {
-    /// Finds the annotation file and the pictures of `wanted` and reads them. `wanted` is an annotation file, a
-    /// set's folder (then `split`, "train" or "val", is read), or `FOLDER/train`, `FOLDER/val`, which name the
-    /// split themselves. COCO's own names (`instances_val2017.json`, `val2017/`) are found too.
-    ///
-    /// # Errors
-    /// There is no such set, its file cannot be read, or it has no usable picture.
-    pub fn open(wanted: &Path, split: &str) -> Result<BoxSet, DataError> {
-        let (files, format) = find_boxes(wanted, split)?;
-        let set = format.read(&files)?;
-        if set.images.is_empty() {
-            let left_out = set.report.summary();
-            let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
-            return Err(DataError::NoPictures { path: set.file.display().to_string(), left_out });
-        }
-        Ok(set)
-    }
-
     /// Annotated people, crowd regions left out.
     pub fn people(&self) -> usize {
         self.images.iter().map(|p| p.people().count()).sum()
-    }
-
-    /// A short name for tables: the folder of the set and its split, e.g. `detect/val`.
-    pub fn title(&self) -> String {
-        self.format.title(&self.file)
     }
 
     /// Keeps about `limit` pictures, evenly spread; 0 keeps all.

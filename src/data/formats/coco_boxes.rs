@@ -1,8 +1,9 @@
 //! COCO's boxes: images with the boxes of everybody in them.
 
 use super::coco::{CocoAnnotation, CocoFile, CocoIds, PERSON_CATEGORY, file_names, split_of};
+use super::files::{DatasetFiles, begins_with, first_of, read_file, title_of};
+use super::format::{BoxFormat, Format};
 use super::images::ImageList;
-use super::{BoxFormat, DatasetFiles, Format, begins_with, find, read_file, title_of};
 use crate::data::boxes::{AnnotatedImage, BoxAnnotation, BoxSet};
 use crate::data::error::DataError;
 use crate::data::set::LoadReport;
@@ -19,7 +20,7 @@ impl Format for CocoBoxes {
     }
 
     fn find(&self, root: &Path, split: &str) -> Option<DatasetFiles> {
-        find::first_of(root, file_names("instances", split))
+        first_of(root, file_names("instances", split))
     }
 
     fn expected_files(&self, split: &str) -> String {
@@ -85,7 +86,7 @@ impl BoxFormat for CocoBoxes {
         let mut unreadable: Vec<String> = unreadable.into_values().collect();
         unreadable.sort_unstable();
         report.bad.extend(unreadable);
-        Ok(BoxSet { file: files.file.clone(), format: &CocoBoxes, images, report })
+        Ok(BoxSet { file: files.file.clone(), title: self.title(&files.file), images, report })
     }
 }
 
@@ -146,7 +147,7 @@ mod tests {
         ]);
         write_set(dir.path(), annotations, json!([{"id": 18, "name": "dog"}, {"id": 7, "name": "Person"}]));
         let set = BoxSet::open(dir.path(), "train").unwrap();
-        assert_eq!(set.title().rsplit('/').next(), Some("train"));
+        assert_eq!(set.title.rsplit('/').next(), Some("train"));
         let counts: Vec<usize> = set.images.iter().map(|p| p.annotations.len()).collect();
         assert_eq!((counts, set.people()), (vec![2, 0], 1));
         let labels = &set.images[0].annotations;

@@ -1,15 +1,19 @@
 //! COCO's keypoints: people with a box and joints.
 
 use super::coco::{CocoAnnotation, CocoFile, CocoIds, file_names, split_of};
+use super::files::{DatasetFiles, begins_with, first_of, read_file, title_of};
+use super::format::{Format, PoseFormat};
 use super::images::ImageList;
 use super::lenient::Numbers;
-use super::{DatasetFiles, Format, PoseFormat, begins_with, find, outside_share, read_file, title_of};
 use crate::data::error::DataError;
 use crate::data::set::{IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
 use std::collections::HashSet;
 use std::path::Path;
+
+/// Part of a box that may lie outside of its picture: COCO's boxes were drawn inside.
+const OUTSIDE_LIMIT: f32 = 0.1;
 
 /// `annotations/person_keypoints_train.json`.
 pub struct CocoKeypoints;
@@ -20,7 +24,7 @@ impl Format for CocoKeypoints {
     }
 
     fn find(&self, root: &Path, split: &str) -> Option<DatasetFiles> {
-        find::first_of(root, file_names("person_keypoints", split))
+        first_of(root, file_names("person_keypoints", split))
     }
 
     fn expected_files(&self, split: &str) -> String {
@@ -45,8 +49,14 @@ impl PoseFormat for CocoKeypoints {
         let report =
             LoadReport { annotations: raw.annotations.len(), bad: without_id, ..LoadReport::default() };
         let mut set = PoseSet {
+            file: files.file.clone(),
+            title: self.title(&files.file),
+            outside_limit: OUTSIDE_LIMIT,
+            skeleton,
+            images,
             persons: Vec::with_capacity(raw.annotations.len()),
-            ..PoseSet::empty(&files.file, &CocoKeypoints, skeleton, images, report)
+            ignored: Vec::new(),
+            report,
         };
         let (mut named, mut ids) = (HashSet::new(), HashSet::with_capacity(raw.annotations.len()));
         for (number, annotation) in raw.annotations.into_iter().enumerate() {
@@ -80,10 +90,6 @@ impl PoseFormat for CocoKeypoints {
         }
         set.persons.shrink_to_fit();
         Ok(set)
-    }
-
-    fn outside_limit(&self) -> f32 {
-        0.1
     }
 }
 
@@ -177,7 +183,7 @@ fn add(set: &mut PoseSet, annotation: CocoAnnotation, id: u64, image: usize) {
         set.report.empty_box += 1;
         return;
     };
-    let outside = outside_share(&given, size);
+    let outside = given.outside_share(size);
     let weights = keypoints.iter().map(|k| if k.score > 0.0 { 1.0 } else { 0.0 }).collect();
     let source = annotation.source;
     let head_size = None;
@@ -259,7 +265,7 @@ mod tests {
         let file = dir.path().join("annotations/person_keypoints_train.json");
         for wanted in [dir.path().to_path_buf(), dir.path().join("train"), file] {
             let set = PoseSet::open(&wanted, "train", Skeleton::coco17()).unwrap();
-            assert!(set.title().ends_with("/train"), "{}", set.title());
+            assert!(set.title.ends_with("/train"), "{}", set.title);
         }
         let error = PoseSet::open(dir.path(), "val", Skeleton::coco17()).unwrap_err().to_string();
         assert!(error.contains("person_keypoints_val.json"), "{error}");

@@ -1,5 +1,6 @@
 //! Where a data set's annotations and images lie, and which format its file has.
 
+use super::files::{DatasetFiles, image_folder};
 use super::{BOX_FORMATS, BoxFormat, Format, POSE_FORMATS, PoseFormat};
 use crate::data::error::DataError;
 use std::io::Read;
@@ -7,15 +8,6 @@ use std::path::{Path, PathBuf};
 
 /// So many bytes of a file tell its format.
 const HEAD: u64 = 256;
-
-/// An annotation file and the images that it names.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DatasetFiles {
-    /// The annotation file.
-    pub file: PathBuf,
-    /// The folder that the names of its images count from.
-    pub images: PathBuf,
-}
 
 /// Finds the annotation file and the images of `wanted`: an annotation file, a data set's folder (then `split`,
 /// "train" or "val", is meant), or `FOLDER/train`, `FOLDER/val`, which name the split themselves.
@@ -90,23 +82,6 @@ fn format_of<F: Format + ?Sized>(formats: &[&'static F], file: &Path, likely: &'
     let _ = std::fs::File::open(file).and_then(|f| f.take(HEAD).read_to_end(&mut head));
     let candidates = std::iter::once(likely).chain(formats.iter().copied());
     candidates.into_iter().find(|format| format.accepts(&head)).unwrap_or(likely)
-}
-
-/// The first of the files `candidates` below `root` that is there and has a folder of images. Each comes with the
-/// name of its split.
-pub(super) fn first_of(
-    root: &Path,
-    candidates: impl IntoIterator<Item = (String, String)>,
-) -> Option<DatasetFiles> {
-    candidates.into_iter().find_map(|(name, split)| {
-        let file = root.join(name);
-        file.is_file().then_some(())?;
-        Some(DatasetFiles { images: image_folder(root, &split)?, file })
-    })
-}
-
-fn image_folder(root: &Path, split: &str) -> Option<PathBuf> {
-    [root.join("images").join(split), root.join(split), root.join("images")].into_iter().find(|p| p.is_dir())
 }
 
 fn expected_files<F: Format + ?Sized>(formats: &[&'static F], split: &str) -> String {

@@ -1,8 +1,9 @@
 //! MPII as HRNet's files have it: one JSON list of persons, 16 joints each, in pixels that count from 1.
 
+use super::files::{DatasetFiles, begins_with, first_of, read_file, title_of};
+use super::format::{Format, PoseFormat};
 use super::images::{ImageFolder, read_sizes};
 use super::lenient::{Number, Numbers};
-use super::{DatasetFiles, Format, PoseFormat, begins_with, find, outside_share, read_file, title_of};
 use crate::data::error::DataError;
 use crate::data::set::{DatasetImage, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Size, Skeleton};
@@ -37,6 +38,9 @@ struct MpiiEntry {
     headbox: Numbers,
 }
 
+/// Part of a box that may lie outside of its picture: MPII's squares reach over the border as they are made.
+const OUTSIDE_LIMIT: f32 = 0.6;
+
 /// How MATLAB's files begin.
 const MATLAB: &[u8] = b"MATLAB ";
 
@@ -51,7 +55,7 @@ impl Format for Mpii {
     fn find(&self, root: &Path, split: &str) -> Option<DatasetFiles> {
         let own = if split == "val" { "valid" } else { split };
         let files = [format!("annot/{own}.json"), format!("annotations/mpii_{split}.json")];
-        find::first_of(root, files.into_iter().map(|file| (file, own.to_string())))
+        first_of(root, files.into_iter().map(|file| (file, own.to_string())))
     }
 
     fn expected_files(&self, split: &str) -> String {
@@ -86,8 +90,14 @@ impl PoseFormat for Mpii {
         let unreadable = read_sizes(&mut images);
         let report = LoadReport { annotations: entries.len(), ..LoadReport::default() };
         let mut set = PoseSet {
+            file: files.file.clone(),
+            title: self.title(&files.file),
+            outside_limit: OUTSIDE_LIMIT,
+            skeleton: Skeleton::mpii16().clone(),
+            images,
             persons: Vec::with_capacity(entries.len()),
-            ..PoseSet::empty(&files.file, &Mpii, Skeleton::mpii16().clone(), images, report)
+            ignored: Vec::new(),
+            report,
         };
         let mut named = HashSet::new();
         for (id, entry) in entries.iter().enumerate() {
@@ -104,7 +114,7 @@ impl PoseFormat for Mpii {
             }
             match person(entry, id as u64, image) {
                 Ok(mut person) => {
-                    person.outside = outside_share(&person.bbox, set.images[image].size);
+                    person.outside = person.bbox.outside_share(set.images[image].size);
                     set.persons.push(person);
                 }
                 Err(UnusableEntry::Unlabelled) => set.report.unlabelled += 1,
@@ -113,11 +123,6 @@ impl PoseFormat for Mpii {
             }
         }
         Ok(set)
-    }
-
-    /// MPII's squares reach over the border as they are made.
-    fn outside_limit(&self) -> f32 {
-        0.6
     }
 }
 
@@ -244,7 +249,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write_set(dir.path(), json!([entry("a.png"), changed("headbox", json!([0, 0, 30, 40]))]));
         let set = PoseSet::open(dir.path(), "val", Skeleton::mpii16()).unwrap();
-        assert!(set.title().ends_with("/valid"), "{}", set.title());
+        assert!(set.title.ends_with("/valid"), "{}", set.title);
         assert_eq!((set.images.len(), set.images[0].size), (1, Size::new(120, 90)));
         let p = &set.persons[0];
         assert_eq!(p.keypoints[3], Keypoint { x: 13.0, y: 20.5, score: 2.0 });

@@ -5,12 +5,13 @@
 
 use std::cmp::Ordering;
 
+use crate::pose::Size;
 use crate::source::{CameraFormat, PixelFormat};
 
 /// The picture that is wanted: large enough for a person who stands some metres away.
-const WANTED: [u32; 2] = [1280, 720];
+const WANTED: Size = Size::new(1280, 720);
 /// Raw pictures above this size do not fit through USB 2 at full rate, and cost bandwidth everywhere.
-const RAW_LIMIT: u32 = 640 * 480;
+const RAW_LIMIT: Size = Size::new(640, 480);
 /// Slower than this a movement falls apart.
 const FLUENT: u32 = 24;
 /// Faster than this is not seen.
@@ -19,16 +20,19 @@ const ENOUGH: u32 = 30;
 /// The formats from best to worst.
 pub(super) fn ranked(offered: &[CameraFormat]) -> Vec<CameraFormat> {
     let mut formats = offered.to_vec();
-    formats.retain(|f| (1..=240).contains(&f.fps) && f.width > 0 && f.height > 0);
-    formats.sort_by(|a, b| cost(a).partial_cmp(&cost(b)).unwrap_or(Ordering::Equal).then_with(|| a.cmp(b)));
+    formats.retain(|f| (1..=240).contains(&f.fps) && !f.size.is_empty());
+    let key = |f: &CameraFormat| (f.size.width, f.size.height, f.fps, f.pixels);
+    formats.sort_by(|a, b| {
+        cost(a).partial_cmp(&cost(b)).unwrap_or(Ordering::Equal).then_with(|| key(a).cmp(&key(b)))
+    });
     formats.dedup();
     formats
 }
 
 /// In doublings: a picture of half or twice the wanted area costs 1, as does half the fluent rate times 2.
 fn cost(format: &CameraFormat) -> f64 {
-    let area = f64::from(format.width) * f64::from(format.height);
-    let wanted = f64::from(WANTED[0] * WANTED[1]);
+    let area = format.size.area() as f64;
+    let wanted = WANTED.area() as f64;
     let size = (area / wanted).log2();
     // Twice as expensive upwards: a larger picture brings nothing to a crop of 256x192.
     let size = if size > 0.0 { 2.0 * size } else { -size };
@@ -37,7 +41,7 @@ fn cost(format: &CameraFormat) -> f64 {
     let coding = match format.pixels {
         PixelFormat::Gray => 6.0,
         PixelFormat::Mjpeg => 0.2,
-        _ if area > f64::from(RAW_LIMIT) => 3.0,
+        _ if area > RAW_LIMIT.area() as f64 => 3.0,
         PixelFormat::Yuyv => 0.0,
         PixelFormat::Nv12 => 0.05,
         PixelFormat::Rgb | PixelFormat::Bgr => 0.1,
@@ -52,7 +56,7 @@ mod tests {
     fn formats(pixels: PixelFormat, sizes: &[(u32, u32, &[u32])]) -> Vec<CameraFormat> {
         let mut all = Vec::new();
         for &(width, height, rates) in sizes {
-            all.extend(rates.iter().map(|&fps| CameraFormat { width, height, fps, pixels }));
+            all.extend(rates.iter().map(|&fps| CameraFormat { size: Size::new(width, height), fps, pixels }));
         }
         all
     }

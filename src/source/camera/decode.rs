@@ -6,11 +6,12 @@ use nokhwa::utils::Resolution;
 use std::io::Cursor;
 
 use super::native::frame_format;
+use crate::pose::Size;
 use crate::source::{CameraFormat, PixelFormat};
 
 /// The picture in RGB, or why it cannot be decoded.
 pub(super) fn to_rgb(bytes: &[u8], format: CameraFormat) -> Result<RgbImage, String> {
-    let CameraFormat { width, height, pixels, .. } = format;
+    let CameraFormat { size: Size { width, height }, pixels, .. } = format;
     let Some(expected) = raw_length(format) else {
         // Not nokhwa's decoder: on a broken picture it panics through C code.
         let picture = image::load_from_memory_with_format(bytes, ImageFormat::Jpeg);
@@ -25,21 +26,19 @@ pub(super) fn to_rgb(bytes: &[u8], format: CameraFormat) -> Result<RgbImage, Str
     RgbImage::from_raw(width, height, rgb).ok_or_else(|| "its size does not fit its data".to_owned())
 }
 
-/// Width and height of a picture: a JPEG's own, which some cameras round.
-pub(super) fn size(bytes: &[u8], format: CameraFormat) -> [u32; 2] {
-    let agreed = (format.width, format.height);
-    let (width, height) = match format.pixels {
+/// Size of a picture in pixels: a JPEG's own, which some cameras round.
+pub(super) fn size(bytes: &[u8], format: CameraFormat) -> Size {
+    match format.pixels {
         PixelFormat::Mjpeg => ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg)
             .into_dimensions()
-            .unwrap_or(agreed),
-        _ => agreed,
-    };
-    [width, height]
+            .map_or(format.size, Size::from),
+        _ => format.size,
+    }
 }
 
 /// Bytes of a raw picture; nothing for a compressed one.
 fn raw_length(format: CameraFormat) -> Option<usize> {
-    let area = format.width as usize * format.height as usize;
+    let area = format.size.area();
     match format.pixels {
         PixelFormat::Mjpeg => None,
         PixelFormat::Yuyv => Some(area * 2),
@@ -54,7 +53,7 @@ mod tests {
     use super::*;
 
     fn decoded(pixels: PixelFormat, bytes: &[u8]) -> Result<[u8; 3], String> {
-        let format = CameraFormat { width: 4, height: 2, fps: 30, pixels };
+        let format = CameraFormat { size: Size::new(4, 2), fps: 30, pixels };
         to_rgb(bytes, format).map(|picture| picture.get_pixel(3, 1).0)
     }
 
@@ -85,10 +84,10 @@ mod tests {
         let mut jpeg = Vec::new();
         let picture = RgbImage::from_pixel(16, 8, image::Rgb([10, 200, 30]));
         picture.write_to(&mut Cursor::new(&mut jpeg), ImageFormat::Jpeg).unwrap();
-        let agreed = CameraFormat { width: 20, height: 10, fps: 30, pixels: PixelFormat::Mjpeg };
-        assert_eq!(size(&jpeg, agreed), [16, 8]);
+        let agreed = CameraFormat { size: Size::new(20, 10), fps: 30, pixels: PixelFormat::Mjpeg };
+        assert_eq!(size(&jpeg, agreed), Size::new(16, 8));
         assert!(near(to_rgb(&jpeg, agreed).unwrap().get_pixel(8, 4).0, [10, 200, 30]));
         assert!(to_rgb(b"not a picture", agreed).is_err());
-        assert_eq!(size(b"not a picture", agreed), [20, 10]);
+        assert_eq!(size(b"not a picture", agreed), Size::new(20, 10));
     }
 }

@@ -86,10 +86,11 @@ pub(super) fn find(wanted: &str, cameras: &[CameraInfo]) -> Result<(u32, String)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Size;
     use crate::source::PixelFormat;
 
     fn camera(index: u32, name: &str, formats: usize) -> CameraInfo {
-        let format = CameraFormat { width: 640, height: 480, fps: 30, pixels: PixelFormat::Yuyv };
+        let format = CameraFormat { size: Size::new(640, 480), fps: 30, pixels: PixelFormat::Yuyv };
         CameraInfo {
             index,
             name: name.to_owned(),

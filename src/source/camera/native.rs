@@ -12,6 +12,7 @@ use nokhwa::{Camera, NokhwaError};
 use super::capture::Capture;
 use super::choose;
 use super::trouble::translate;
+use crate::pose::Size;
 use crate::source::{CameraFormat, PixelFormat, SourceError};
 
 /// How long the question of macOS whether we may use cameras may stay unanswered.
@@ -148,7 +149,7 @@ impl Device {
     }
 
     fn agree(&mut self, format: CameraFormat) -> Result<(), NokhwaError> {
-        let size = Resolution::new(format.width, format.height);
+        let size = Resolution::new(format.size.width, format.size.height);
         let coding = frame_format(format.pixels);
         let wanted = nokhwa::utils::CameraFormat::new(size, coding, format.fps);
         if self.camera.camera_format() == wanted {
@@ -169,7 +170,7 @@ fn from_nokhwa(format: nokhwa::utils::CameraFormat) -> CameraFormat {
         FrameFormat::RAWRGB => PixelFormat::Rgb,
         FrameFormat::RAWBGR => PixelFormat::Bgr,
     };
-    CameraFormat { width: format.width(), height: format.height(), fps: format.frame_rate(), pixels }
+    CameraFormat { size: Size::new(format.width(), format.height()), fps: format.frame_rate(), pixels }
 }
 
 /// nokhwa's name of a pixel format.

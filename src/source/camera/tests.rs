@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::*;
+use crate::pose::Size;
 use crate::source::PixelFormat;
 
-const TINY: CameraFormat = CameraFormat { width: 4, height: 2, fps: 100, pixels: PixelFormat::Gray };
+const TINY: CameraFormat = CameraFormat { size: Size::new(4, 2), fps: 100, pixels: PixelFormat::Gray };
 
 /// A camera whose n-th picture is grey n, until `script` says otherwise.
 struct Fake {
@@ -98,7 +99,7 @@ fn a_slow_reader_gets_the_newest_picture_and_sees_how_many_it_missed() {
 fn the_information_says_what_was_agreed_and_the_rate_what_is_sent() {
     let mut camera = rig(Duration::from_millis(10), |_| Ok(())).camera.unwrap();
     let info = camera.info();
-    assert_eq!((info.title.as_str(), info.size, info.fps), ("Fake", [4, 2], Some(100.0)));
+    assert_eq!((info.title.as_str(), info.size, info.fps), ("Fake", Size::new(4, 2), Some(100.0)));
     assert!(info.live && !info.seekable);
     for _ in 0..20 {
         camera.next_frame().unwrap();

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use image::RgbImage;
 
 use super::stamp::{LogLine, Stamp, TimeBase, read_line};
+use crate::pose::Size;
 use crate::source::SourceError;
 use crate::source::ffmpeg::{self, OwnedChild, Programs};
 
@@ -128,7 +129,7 @@ impl Decoder {
     }
 
     fn read(&mut self, stamp: Stamp) -> Result<Decoded, Ending> {
-        let [width, height] = stamp.size;
+        let Size { width, height } = stamp.size;
         let Some(time_base) = self.time_base else { return Err(self.ending(true)) };
         let mut bytes = vec![0; width as usize * height as usize * 3];
         if let Err(error) = self.pixels.read_exact(&mut bytes) {

@@ -13,6 +13,7 @@ use self::decoder::{Decoded, Decoder, Ending, Start};
 use self::probe::Probe;
 use super::ffmpeg::{self, Programs};
 use super::{Frame, Source, SourceError, SourceInfo};
+use crate::pose::Size;
 
 /// A seek decodes this much before its goal, so that the frame shown at that time is among them.
 const SEEK_MARGIN: f64 = 1.0;
@@ -65,7 +66,7 @@ impl VideoSource {
             || Some((probe.duration?.as_secs_f64() * probe.fps?).round() as u64).filter(|&frames| frames > 0);
         let info = SourceInfo {
             title,
-            size: [0, 0],
+            size: Size::default(),
             fps: probe.fps,
             frames: probe.frames.or_else(estimated),
             duration: probe.duration,
@@ -89,7 +90,7 @@ impl VideoSource {
         };
         match source.decode() {
             Ok(Some(first)) => {
-                source.info.size = [first.pixels.width(), first.pixels.height()];
+                source.info.size = first.pixels.dimensions().into();
                 source.waiting.push_back(first);
                 Ok(source)
             }

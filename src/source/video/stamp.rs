@@ -4,12 +4,15 @@
 //! written, with the time as a whole number of the time base (its `pts_time` is rounded to six digits,
 //! which is not enough after a few minutes).
 
+use crate::pose::Size;
+
 /// One frame as announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     /// In units of the time base; `None` where the container has no time for the frame.
     pub pts: Option<i64>,
-    pub size: [u32; 2],
+    /// In pixels.
+    pub size: Size,
 }
 
 /// Seconds of one unit of `pts`, as a fraction.
@@ -62,8 +65,7 @@ fn time_base(rest: &str) -> Option<TimeBase> {
 fn frame(line: &str) -> Option<Stamp> {
     let (_, fields) = line.split_once("] n:")?;
     let pts = field(fields, " pts:")?.parse().ok();
-    let (width, height) = field(fields, " s:")?.split_once('x')?;
-    Some(Stamp { pts, size: [width.parse().ok()?, height.parse().ok()?] })
+    Some(Stamp { pts, size: field(fields, " s:")?.parse().ok()? })
 }
 
 /// The word after `key`, which may be padded.
@@ -80,12 +82,12 @@ mod tests {
 
     #[test]
     fn a_frame_line_gives_its_time_and_size() {
-        assert_eq!(read_line(FRAME), LogLine::Frame(Stamp { pts: Some(512), size: [320, 240] }));
+        assert_eq!(read_line(FRAME), LogLine::Frame(Stamp { pts: Some(512), size: Size::new(320, 240) }));
         // ffmpeg 6 and later print the duration too.
         let newer = FRAME.replace("pos:     4505", "duration:    512 duration_time:0.0333333");
         assert_eq!(read_line(&newer), read_line(FRAME));
         let untimed = FRAME.replace("pts:    512", "pts:  NOPTS");
-        assert_eq!(read_line(&untimed), LogLine::Frame(Stamp { pts: None, size: [320, 240] }));
+        assert_eq!(read_line(&untimed), LogLine::Frame(Stamp { pts: None, size: Size::new(320, 240) }));
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl TrainTask for DetectorSession {
             run: config.run.clone(),
             samples: self.mixture.len(),
             bad_limit: config.data.bad_limit,
-            sets: repeated(&config.data.train, sets.iter().map(BoxSet::title)),
+            sets: repeated(&config.data.train, sets.iter().map(|set| set.title.clone())),
             origin: self.start.origin.clone(),
         }
     }
@@ -146,9 +146,9 @@ impl TrainTask for DetectorSession {
         if let Some(set) = &self.config.data.val {
             let set = BoxSet::open(set.path()?, "val")?;
             let score = self.measure(&net, &set, log)?;
-            record.notes.insert(format!("AP {}", set.title()), format!("{:.4}", score.boxes.ap));
+            record.notes.insert(format!("AP {}", set.title), format!("{:.4}", score.boxes.ap));
             log.emit(DetectorEvent::Kept { step: record.steps, score: score.clone() });
-            measured = Some((set.title(), score));
+            measured = Some((set.title, score));
         }
         let card = model_card(&info.config, net.num_params(), &record, measured.as_ref());
         info.record = record;

@@ -68,7 +68,7 @@ impl DetectorSession {
             let mut set = BoxSet::open(set.path()?, "val")?;
             let left_out = set.report.summary();
             if !left_out.is_empty() {
-                log.note(format!("{}: {left_out}", set.title()));
+                log.note(format!("{}: {left_out}", set.title));
             }
             set.thin_to(config.data.val_limit);
             quick = Some(set);

@@ -74,7 +74,7 @@ impl TrainTask for PoseSession {
             run: config.run.clone(),
             samples: self.samples.len(),
             bad_limit: config.data.bad_limit,
-            sets: repeated(&config.data.train, sets.iter().map(PoseSet::title)),
+            sets: repeated(&config.data.train, sets.iter().map(|set| set.title.clone())),
             origin: self.origin.clone(),
         }
     }
@@ -193,7 +193,7 @@ impl PoseSession {
         let mut rows = Vec::new();
         for set in data.val.iter().chain(&data.report) {
             let set = PoseSet::open(set.path()?, "val", skeleton)?;
-            let title = set.title();
+            let title = set.title.clone();
             let samples = plain_samples(set, model.config(), skeleton);
             let folded = model.clone().fold();
             let count = AtomicUsize::new(0);

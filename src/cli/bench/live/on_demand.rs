@@ -71,6 +71,7 @@ impl Source for OnDemandSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Size;
     use image::RgbImage;
     use std::sync::Arc;
 
@@ -99,7 +100,7 @@ mod tests {
     fn a_frame_comes_for_each_that_was_done_and_the_end_when_nobody_wants_more() {
         let info = SourceInfo {
             title: "two".into(),
-            size: [8, 8],
+            size: Size::square(8),
             fps: Some(1.0),
             frames: Some(2),
             duration: None,

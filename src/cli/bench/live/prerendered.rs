@@ -64,11 +64,12 @@ impl Source for Prerendered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pose::Size;
     use crate::source::MannequinSource;
 
     #[test]
     fn frames_come_forwards_and_backwards_and_time_goes_on() {
-        let mut source = Prerendered::new(Box::new(MannequinSource::new(1, [32, 24]))).unwrap();
+        let mut source = Prerendered::new(Box::new(MannequinSource::new(1, Size::new(32, 24)))).unwrap();
         let all: Vec<Frame> = (0..2 * FRAMES).map(|_| source.next_frame().unwrap().unwrap()).collect();
         assert!(all.windows(2).all(|pair| pair[0].timestamp < pair[1].timestamp));
         assert!(all.iter().zip(0..).all(|(frame, number)| frame.sequence == number));
