@@ -29,7 +29,9 @@ pub struct Network<'a> {
     pub encoder: Option<&'a CpuEncoder>,
     /// Of the model's joints: the flip test swaps left and right.
     pub skeleton: &'a Skeleton,
+    /// Where the model lives.
     pub device: &'a ComputeDevice,
+    /// Which durations are measured.
     pub timing: Timing,
 }
 
