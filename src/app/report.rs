@@ -66,7 +66,7 @@ fn result(result: &LiveResult) -> Value {
         "scores": result.people.iter().map(|p| p.pose.score).collect::<Vec<_>>(),
         "looked_at": result.estimates.len(),
         "detected": result.detections.len(),
-        "kept_tokens": result.kept.len(),
+        "kept_tokens": result.kept.of(0).len(),
         "frame_time_s": result.frame.frame.timestamp.as_secs_f64(),
     })
 }
@@ -86,7 +86,7 @@ fn model(status: &ModelStatus) -> Value {
         ModelStatus::Ready(summary) => json!({
             "status": "ready",
             "file": summary.path,
-            "variant": summary.info.config.variant.to_string(),
+            "variant": summary.info.config.variant().to_string(),
             "skeleton": summary.info.skeleton.name,
             "adapter": summary.device.name,
             "backend": summary.device.backend,

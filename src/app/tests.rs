@@ -135,7 +135,7 @@ fn the_token_slider_changes_its_text_and_the_next_result() {
     harness.get_by_label("tokens kept 60 % (153 of 256)");
     // The source is paused, and still the picture on display is estimated again with fewer tokens.
     until(&mut harness, "a result with fewer tokens", |w| {
-        w.state.view.result().is_some_and(|r| r.kept.len() == 153 && r.frame.frame.sequence == 0)
+        w.state.view.result().is_some_and(|r| r.kept.of(0).len() == 153 && r.frame.frame.sequence == 0)
     });
 }
 

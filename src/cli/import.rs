@@ -52,8 +52,8 @@ pub fn run(args: ImportArgs) -> anyhow::Result<()> {
     print!("{}", summary(&report, shown));
     println!(
         "Wrote {} for {} joints ({}) to {}.",
-        info.config.variant,
-        info.config.joints,
+        info.config.variant(),
+        info.config.joints(),
         info.skeleton.name,
         args.out.display()
     );

@@ -2,23 +2,12 @@
 
 use super::guard::DevicePanic;
 use crate::gpu::{ComputeDevice, DeviceImage};
-use crate::infer::{Estimator, InferError, PoseEstimate, Settings, StageTimes};
+use crate::infer::{Estimator, EstimatorOutput, InferError, Settings};
 use crate::pose::Skeleton;
 use crate::vision::BBox;
 use crate::weights::WeightsInfo;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// The poses of one frame.
-#[derive(Clone, Debug)]
-pub struct EstimatorOutput {
-    /// One for each box, in their order.
-    pub estimates: Vec<PoseEstimate>,
-    /// How long the stages took.
-    pub times: StageTimes,
-    /// Ascending indices of the visual tokens that the network saw.
-    pub kept: Vec<usize>,
-}
 
 /// Estimates the poses in a picture.
 pub trait PoseEstimator {
@@ -57,8 +46,7 @@ impl PoseEstimator for Estimator {
         settings: &Settings,
         heatmaps: bool,
     ) -> Result<EstimatorOutput, InferError> {
-        let (estimates, times, kept) = self.estimate_image(image, boxes, settings, heatmaps)?;
-        Ok(EstimatorOutput { estimates, times, kept })
+        self.estimate_image(image, boxes, settings, heatmaps)
     }
 
     fn warm_up(

@@ -4,8 +4,9 @@
 use super::*;
 use crate::detect::DetectSettings;
 use crate::gpu::{ComputeDevice, DeviceImage};
-use crate::infer::{InferError, PoseEstimate, Settings, StageTimes};
-use crate::model::{ModelConfig, Variant};
+use crate::infer::{EstimatorOutput, InferError, PoseEstimate, Settings, StageTimes};
+use crate::model::KeptTokens;
+use crate::model::{PoseNetConfig, Variant};
 use crate::pose::{Keypoint, Pose, Size, Skeleton};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use crate::vision::{BBox, CropBox, Detection};
@@ -143,7 +144,7 @@ impl PoseEstimator for Fake {
                 PoseEstimate { pose: standing_in(at), crop, heatmaps: None }
             })
             .collect();
-        let kept = (0..(settings.budget.keep_ratio.get() * 256.0) as usize).collect();
+        let kept = KeptTokens::shared((0..(settings.budget.keep_ratio.get() * 256.0) as usize).collect());
         assert!(image.pixels().width() > 0);
         Ok(EstimatorOutput { estimates, times: StageTimes { whole: TICK, ..StageTimes::default() }, kept })
     }
@@ -214,8 +215,11 @@ pub fn finder(at: &[f32], asked: &Arc<AtomicUsize>, alive: &Arc<AtomicUsize>) ->
 
 pub fn summary() -> ModelSummary {
     let skeleton = Skeleton::coco17();
-    let info =
-        WeightsInfo::new(ModelConfig::new(Variant::T, skeleton), skeleton.clone(), TrainingRecord::default());
+    let info = WeightsInfo::new(
+        PoseNetConfig::new(Variant::T, skeleton),
+        skeleton.clone(),
+        TrainingRecord::default(),
+    );
     ModelSummary {
         path: PathBuf::from("fake.safetensors"),
         info: Arc::new(info),

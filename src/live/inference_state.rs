@@ -8,6 +8,7 @@ use super::rate::{Rate, RecentValues};
 use super::slot::{Notifier, Slot, lock};
 use super::times::FrameTimes;
 use crate::infer::PoseEstimate;
+use crate::model::KeptTokens;
 use crate::track::TrackedPerson;
 use crate::vision::Detection;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +26,8 @@ pub struct LiveResult {
     pub estimates: Vec<PoseEstimate>,
     /// What the detector found when it ran last: also people who are not tracked.
     pub detections: Arc<Vec<Detection>>,
-    /// Ascending indices of the kept visual tokens.
-    pub kept: Vec<usize>,
+    /// The visual tokens that the network worked on, person by person in the order of `estimates`.
+    pub kept: KeptTokens,
     /// How long the stages took, and how old the frame was.
     pub times: FrameTimes,
     /// The settings that this result was computed with.

@@ -34,9 +34,7 @@ mod times;
 
 pub use capture::{LiveFrame, Opener, SourceStatus, Transport};
 pub use detector::{detector_loader, is_detector};
-pub use estimator::{
-    EstimatorError, EstimatorOutput, LoadedModel, ModelLoader, ModelStatus, ModelSummary, PoseEstimator,
-};
+pub use estimator::{EstimatorError, LoadedModel, ModelLoader, ModelStatus, ModelSummary, PoseEstimator};
 pub use guard::DevicePanic;
 pub use inference_state::{LiveMeasurements, LiveResult};
 pub use outage::Outage;

@@ -1,14 +1,16 @@
 //! The people of a frame: detection, tracking and pose estimation, in the one place that the window, `tmpose predict`,
 //! `tmpose bench live` and users of the library share.
 
-use super::estimator::{EstimatorError, EstimatorOutput, PoseEstimator};
+use super::estimator::{EstimatorError, PoseEstimator};
 use super::guard::guarded;
 use super::people_tracker_settings::{Outdated, PeopleTrackerSettings};
 use super::person_detector::{DetectorError, PersonDetector};
 use super::times::FrameTimes;
 use crate::detect::DetectSettings;
 use crate::gpu::DeviceImage;
+use crate::infer::EstimatorOutput;
 use crate::infer::PoseEstimate;
+use crate::model::KeptTokens;
 use crate::pose::{Pose, Skeleton};
 use crate::source::Frame;
 use crate::track::{FrameInfo, TrackedPerson, Tracker};
@@ -27,7 +29,7 @@ pub struct PeopleResult {
     /// What the detector found when it ran last, perhaps some frames ago: also people who are not tracked.
     pub detections: Arc<Vec<Detection>>,
     /// Ascending indices of the visual tokens that the pose network saw.
-    pub kept: Vec<usize>,
+    pub kept: KeptTokens,
     /// How long the stages took.
     pub times: FrameTimes,
 }

@@ -118,10 +118,10 @@ fn a_settings_change_shows_in_the_next_result_also_when_paused() {
     let mut live = with_network();
     play(&mut live, 9, PAUSED);
     let before = wait_for("the first result", || live.take_result());
-    assert_eq!(before.kept.len(), 256);
+    assert_eq!(before.kept.of(0).len(), 256);
     live.set_settings(ratio(0.6));
     let after = wait_for("the same frame with the new settings", || live.take_result());
-    assert_eq!((after.frame.frame.sequence, after.kept.len()), (before.frame.frame.sequence, 153));
+    assert_eq!((after.frame.frame.sequence, after.kept.of(0).len()), (before.frame.frame.sequence, 153));
     assert_eq!(after.settings, ratio(0.6));
     assert_eq!(live.measured().history.iter().len(), 2);
 }
@@ -225,7 +225,7 @@ fn a_failing_network_is_reported_and_works_again_with_other_settings() {
     assert!(error.contains("half of the tokens"), "{error}");
     live.set_settings(ratio(0.25));
     let again = wait_for("a result", || live.take_result());
-    assert_eq!((again.kept.len(), again.people.len()), (64, 1));
+    assert_eq!((again.kept.of(0).len(), again.people.len()), (64, 1));
     assert_eq!(live.measured().error, None);
 }
 

@@ -5,7 +5,7 @@ use super::fakes::{Scripted, TICK, finder, free, loader, wait_for};
 use super::*;
 use crate::detect::DetectSettings;
 use crate::gpu::{ComputeDevice, DeviceImage};
-use crate::infer::{InferError, Settings};
+use crate::infer::{EstimatorOutput, InferError, Settings};
 use crate::pose::Skeleton;
 use crate::track::TrackSettings;
 use crate::vision::{BBox, Detection};

@@ -1,6 +1,6 @@
 //! The transformer encoder: pre-norm blocks over keypoint and visual tokens (docs/METHOD.md, "Encoder").
 
-use super::ModelConfig;
+use super::TmPoseConfig;
 use super::config::linear;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::prelude::*;
@@ -23,7 +23,7 @@ pub struct EncoderLayer {
 }
 
 impl EncoderLayer {
-    fn new(config: &ModelConfig, device: &Device) -> EncoderLayer {
+    fn new(config: &TmPoseConfig, device: &Device) -> EncoderLayer {
         let (dim, hidden) = (config.dim, config.dim * config.mlp_ratio);
         EncoderLayer {
             norm1: LayerNormConfig::new(dim).init(device),
@@ -115,7 +115,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(config: &ModelConfig, device: &Device) -> Encoder {
+    pub(super) fn new(config: &TmPoseConfig, device: &Device) -> Encoder {
         Encoder { layers: (0..config.depth).map(|_| EncoderLayer::new(config, device)).collect() }
     }
 

@@ -1,6 +1,6 @@
 //! The heatmap head, shared by all joints (docs/METHOD.md, "Heatmap head").
 
-use super::ModelConfig;
+use super::TmPoseConfig;
 use super::config::linear;
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear};
 use burn::prelude::*;
@@ -18,7 +18,7 @@ pub struct HeatmapHead {
 }
 
 impl HeatmapHead {
-    pub(super) fn new(config: &ModelConfig, device: &Device) -> HeatmapHead {
+    pub(super) fn new(config: &TmPoseConfig, device: &Device) -> HeatmapHead {
         let inputs = config.dim * config.transformers;
         let [height, width] = config.heatmap.hw();
         let cells = height * width;

@@ -1,7 +1,7 @@
 //! Our parameter paths as the names of PyTorch's state dicts (docs/METHOD.md, "Names in published
 //! checkpoints").
 
-use super::{BackboneKind, ModelConfig};
+use super::{BackboneKind, TmPoseConfig};
 
 /// Whose names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum NameStyle {
 ///
 /// None where the style has no such tensor, e.g. for tmpose-t's backbone. An importer asks for the name
 /// of each parameter of the model and so needs no inverse; what is left in the file was not mapped.
-pub fn pytorch_name(path: &str, config: &ModelConfig, style: NameStyle) -> Option<String> {
+pub fn pytorch_name(path: &str, config: &TmPoseConfig, style: NameStyle) -> Option<String> {
     let (backbone, rest) = match config.backbone {
         BackboneKind::HrNet { .. } => ("pre_feature.", "transformer."),
         BackboneKind::Stem => ("features.", "features."),

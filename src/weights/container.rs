@@ -242,9 +242,18 @@ impl WeightsHeader {
         damaged(&self.path, format!("its header's `{name}` is wrong: {error}"))
     }
 
+    /// The text of a field that a file may lack.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.texts.get(name).map(String::as_str)
+    }
+
+    /// The file is of a family of networks that this program does not know.
+    pub fn unknown_family(&self, family: &str) -> WeightsError {
+        WeightsError::UnknownFamily { path: self.path.clone(), family: family.to_owned() }
+    }
+
     fn text(&self, name: &str) -> Result<&str, WeightsError> {
-        let text = self.texts.get(name).map(String::as_str);
-        text.ok_or_else(|| damaged(&self.path, format!("its header lacks `{name}`")))
+        self.get(name).ok_or_else(|| damaged(&self.path, format!("its header lacks `{name}`")))
     }
 }
 

@@ -9,7 +9,7 @@ pub enum WeightsError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
 
-    #[error("cannot write {}: {source}; choose a folder that exists and has room", path.display())]
+    #[error("cannot write {}: {source}; choose a folder that exists and has space", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 
     /// Cut short, or not in the format its reader expects.
@@ -28,6 +28,10 @@ pub enum WeightsError {
         path.display()
     )]
     Newer { path: PathBuf, found: u32, known: u32 },
+
+    /// A sound file of ours whose network is of a family that a later version knows.
+    #[error("{} holds a network of the family `{family}`, which this program does not know; update tmpose", path.display())]
+    UnknownFamily { path: PathBuf, family: String },
 
     /// A sound file of ours whose network does something else.
     #[error(

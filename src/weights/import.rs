@@ -10,7 +10,7 @@ use super::onnx::convolutions;
 use super::{TrainingRecord, WeightsError, WeightsInfo};
 use crate::model::backbone::Backbone;
 use crate::model::{
-    BackboneKind, ModelConfig, NameStyle, TmPose, Variant, fill_params, list_params, pytorch_name,
+    BackboneKind, NameStyle, PoseNet, PoseNetConfig, Variant, fill_params, list_params, pytorch_name,
     sine_positions,
 };
 use crate::pose::Skeleton;
@@ -38,7 +38,7 @@ pub struct ImportReport {
     pub unused: Vec<String>,
 }
 
-type Imported = (TmPose, WeightsInfo, ImportReport);
+type Imported = (PoseNet, WeightsInfo, ImportReport);
 
 /// Reads a published file: `.onnx` (PP-TinyPose's backbone) or a PyTorch checkpoint (docs/METHOD.md, "Names
 /// in published checkpoints").
@@ -68,18 +68,19 @@ pub fn import_checkpoint(
         Some(variant) => variant,
         None => guess_variant(&checkpoint, style).map_err(|reason| refuse("any variant", reason))?,
     };
-    let config = ModelConfig::new(variant, skeleton(&checkpoint, options, &refuse)?);
+    let config = PoseNetConfig::new(variant, skeleton(&checkpoint, options, &refuse)?);
     let refuse = |reason| refuse(variant.name(), reason);
-    if config.backbone == BackboneKind::TinyPose {
+    if config.backbone() == BackboneKind::TinyPose {
         return Err(refuse("its backbone comes from PP-TinyPose's .onnx file".into()));
     }
 
+    let PoseNetConfig::TmPose(shape) = &config;
     let model = config.init(device);
     let mut report = ImportReport { kind: style_title(style).into(), ..ImportReport::default() };
     let mut values = HashMap::new();
     let mut used = BTreeSet::new();
     for param in list_params(&model) {
-        let Some(name) = pytorch_name(&param.path, &config, style) else {
+        let Some(name) = pytorch_name(&param.path, shape, style) else {
             report.untrained.push(param.path);
             continue;
         };
@@ -114,7 +115,7 @@ pub fn import_tinypose(
 ) -> Result<Imported, WeightsError> {
     let variant = options.variant.unwrap_or(Variant::T);
     let skeleton = options.skeleton.as_ref().unwrap_or(Skeleton::coco17());
-    let config = ModelConfig::new(variant, skeleton);
+    let config = PoseNetConfig::new(variant, skeleton);
     let model = load_tinypose_backbone(path, config.init(device))?;
     let (mapped, untrained) = list_params(&model)
         .into_iter()
@@ -127,15 +128,16 @@ pub fn import_tinypose(
 
 /// Fills the backbone of a tmpose-t from PP-TinyPose's ONNX file (PaddleDetection, Apache-2.0): where its
 /// training starts.
-pub fn load_tinypose_backbone(onnx: &Path, mut model: TmPose) -> Result<TmPose, WeightsError> {
-    let network = model.config().variant.to_string();
+pub fn load_tinypose_backbone(onnx: &Path, model: PoseNet) -> Result<PoseNet, WeightsError> {
+    let network = model.config().variant().to_string();
     let refuse = |reason| WeightsError::Mismatch { path: onnx.to_owned(), network, reason };
+    let PoseNet::TmPose(mut model) = model;
     let Backbone::TinyPose(backbone) = model.backbone else {
         return Err(refuse("only tmpose-t has PP-TinyPose's backbone".into()));
     };
     let backbone = backbone.with_weights(convolutions(onnx)?).map_err(|error| refuse(error.to_string()))?;
     model.backbone = Backbone::TinyPose(backbone);
-    Ok(model)
+    Ok(model.into())
 }
 
 fn style_title(style: NameStyle) -> &'static str {
@@ -206,11 +208,11 @@ fn skeleton<'a>(
 
 /// Positions are computed here, never loaded: a file with others (learned ones) cannot be used. Returns the
 /// name that the file keeps them under, if it does.
-fn check_positions(checkpoint: &Checkpoint, config: &ModelConfig) -> Result<Option<String>, String> {
+fn check_positions(checkpoint: &Checkpoint, config: &PoseNetConfig) -> Result<Option<String>, String> {
     let mut names = checkpoint.names().filter(|name| name.ends_with("pos_embedding"));
     let Some(name) = names.next().map(str::to_owned) else { return Ok(None) };
     let stored = checkpoint.values(&name)?;
-    let formula = sine_positions(config.grid, config.dim);
+    let formula = sine_positions(config.grid(), config.dim());
     if stored.len() != formula.len() {
         return Err(format!("`{name}` has {} numbers, {} are needed", stored.len(), formula.len()));
     }
@@ -227,8 +229,8 @@ fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
 }
 
-fn info(path: &Path, config: ModelConfig, options: &ImportOptions, report: &ImportReport) -> WeightsInfo {
-    let skeleton = match (&options.skeleton, config.joints) {
+fn info(path: &Path, config: PoseNetConfig, options: &ImportOptions, report: &ImportReport) -> WeightsInfo {
+    let skeleton = match (&options.skeleton, config.joints()) {
         (Some(skeleton), _) => skeleton.clone(),
         (None, 16) => Skeleton::mpii16().clone(),
         (None, _) => Skeleton::coco17().clone(),

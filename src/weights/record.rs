@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ModelConfig;
+use crate::model::PoseNetConfig;
 use crate::pose::Skeleton;
 
 /// How weights came about, kept inside the file so that no file is without its history.
@@ -54,7 +54,7 @@ impl TrainingRecord {
 /// Everything in a weight file besides its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightsInfo {
-    pub config: ModelConfig,
+    pub config: PoseNetConfig,
     pub skeleton: Skeleton,
     pub record: TrainingRecord,
     /// Format version of the file; [`super::FORMAT`] for one about to be written.
@@ -63,7 +63,7 @@ pub struct WeightsInfo {
 
 impl WeightsInfo {
     /// The header of new weights.
-    pub fn new(config: ModelConfig, skeleton: Skeleton, record: TrainingRecord) -> WeightsInfo {
+    pub fn new(config: PoseNetConfig, skeleton: Skeleton, record: TrainingRecord) -> WeightsInfo {
         WeightsInfo { config, skeleton, record, format: super::FORMAT }
     }
 }

@@ -4,7 +4,7 @@ use crate::common::{closed_form, fixture_path, fnv1a, rule};
 use burn::prelude::*;
 use serde_json::Value;
 use std::collections::HashSet;
-use tmpose::model::{ModelConfig, NameStyle, Variant, list_params, pytorch_name};
+use tmpose::model::{NameStyle, TmPoseConfig, Variant, list_params, pytorch_name};
 use tmpose::pose::Skeleton;
 
 fn checks() -> Value {
@@ -48,7 +48,7 @@ fn every_parameter_has_the_name_and_shape_of_the_state_dict() {
     ];
     let checks = checks();
     for (variant, key, entries) in cases {
-        let config = ModelConfig::new(variant, Skeleton::coco17());
+        let config = TmPoseConfig::new(variant, Skeleton::coco17());
         let named: Vec<(String, Vec<usize>)> = list_params(&config.init(&Device::flex()))
             .into_iter()
             .map(|p| {
@@ -73,7 +73,7 @@ fn every_parameter_has_the_name_and_shape_of_the_state_dict() {
 
 #[test]
 fn ppt_and_imagenet_files_name_the_same_parameters_differently() {
-    let config = ModelConfig::new(Variant::B, Skeleton::coco17());
+    let config = TmPoseConfig::new(Variant::B, Skeleton::coco17());
     let name = |path, style| pytorch_name(path, &config, style);
     let qkv = "encoders.0.layers.3.qkv.weight";
     assert_eq!(

@@ -208,7 +208,7 @@ impl PredictRunner {
                     return Ok(None);
                 };
                 let (at, scores) = usable(boxes.persons(id), img.dimensions().into());
-                let (estimates, ..) = estimator.estimate(img, &at, settings, false)?;
+                let estimates = estimator.estimate(img, &at, settings, false)?.estimates;
                 let seen = estimates.into_iter().zip(scores);
                 let seen =
                     seen.map(|(e, box_score)| PersonResult { pose: e.pose, box_score, track_id: None });
