@@ -28,11 +28,10 @@ fn variant(variant: Variant) -> ImportOptions {
 /// In the small files, element o along the first axis of tensor `name` is `ramp[fnv1a(name) % 256 + o]`.
 fn assert_small(model: &tmpose::model::PoseNet, mapped: &[String], style: NameStyle) {
     let ramp = closed_form("ramp", 0.0, 1.0, 8192);
-    let tmpose::model::PoseNet::TmPose(net) = model;
-    let config = net.config();
+    let config = model.config();
     let params = params(model);
     for path in mapped {
-        let name = pytorch_name(path, config, style).expect("it was mapped");
+        let name = pytorch_name(path, &config, style).expect("it was mapped");
         let offset = (fnv1a(&name) % 256) as usize;
         let (shape, values) = &params[path];
         let element = |i: usize| match shape.len() {

@@ -282,7 +282,11 @@ impl WeightsHeader {
         WeightsError::UnknownFamily { path: self.path.clone(), family: family.to_owned() }
     }
 
-    fn text(&self, name: &str) -> Result<&str, WeightsError> {
+    /// The text of a field.
+    ///
+    /// # Errors
+    /// The header lacks it.
+    pub fn text(&self, name: &str) -> Result<&str, WeightsError> {
         self.get(name).ok_or_else(|| damaged(&self.path, format!("its header lacks `{name}`")))
     }
 }

@@ -67,9 +67,8 @@ fn family(fields: &WeightsHeader) -> Result<Family, WeightsError> {
 }
 
 fn parse(fields: &WeightsHeader) -> Result<WeightsInfo, WeightsError> {
-    let config = match family(fields)? {
-        Family::TmPose => PoseNetConfig::TmPose(fields.json("config")?),
-    };
+    let config = PoseNetConfig::from_json(family(fields)?, fields.text("config")?);
+    let config = config.map_err(|error| fields.wrong("config", error))?;
     let mut skeleton: Skeleton = fields.json("skeleton")?;
     if config.input().width == config.input().height {
         // Files of before do not say it of the skeleton.

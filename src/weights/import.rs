@@ -102,7 +102,6 @@ pub fn import_checkpoint(
         return Err(refuse("its backbone comes from PP-TinyPose's .onnx file".into()));
     }
 
-    let PoseNetConfig::TmPose(shape) = &config;
     let model = config.init(device);
     let mut report = ImportReport {
         kind: CheckpointKind::PyTorch(style),
@@ -113,7 +112,7 @@ pub fn import_checkpoint(
     let mut values = HashMap::new();
     let mut used = BTreeSet::new();
     for param in list_params(&model) {
-        let Some(name) = pytorch_name(&param.path, shape, style) else {
+        let Some(name) = pytorch_name(&param.path, &config, style) else {
             report.untrained.push(param.path);
             continue;
         };
@@ -169,13 +168,11 @@ pub fn import_tinypose(
 pub fn load_tinypose_backbone(onnx: &Path, model: PoseNet) -> Result<PoseNet, WeightsError> {
     let network = model.config().variant().to_string();
     let refuse = |reason| WeightsError::Mismatch { path: onnx.to_owned(), network, reason };
-    let PoseNet::TmPose(mut model) = model;
-    let Backbone::TinyPose(backbone) = model.backbone else {
+    let Backbone::TinyPose(backbone) = model.backbone().clone() else {
         return Err(refuse("only tmpose-t has PP-TinyPose's backbone".into()));
     };
     let backbone = backbone.with_weights(convolutions(onnx)?).map_err(|error| refuse(error.to_string()))?;
-    model.backbone = Backbone::TinyPose(backbone);
-    Ok(model.into())
+    Ok(model.with_backbone(Backbone::TinyPose(backbone)))
 }
 
 fn name_style(checkpoint: &Checkpoint) -> Option<NameStyle> {
