@@ -164,7 +164,7 @@ fn a_stopped_training_goes_on_bit_for_bit() {
     let (model, info) =
         tmpose::weights::load(&whole.run.out.join("best.safetensors"), &burn::prelude::Device::flex())
             .unwrap();
-    assert_eq!((model.config().depth, info.record.command.as_str()), (1, "test"));
+    assert_eq!((model.config().layers(), info.record.command.as_str()), (1, "test"));
     let card = std::fs::read_to_string(whole.run.out.join("model-card.md")).unwrap();
     assert!(card.contains("| set/val | 6 | 0.25 |"), "{card}");
 }

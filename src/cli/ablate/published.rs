@@ -2,7 +2,7 @@
 //! measure.
 
 use crate::cli::output::markdown_table;
-use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, Variant, keep_count};
+use crate::model::{Counting, KeepRatio, MaskKind, PoseNetConfig, Variant, keep_count};
 use crate::pose::Skeleton;
 
 /// Table 4 of the TMPose paper, TMPose-B with ground-truth boxes on COCO val2017: mask, keep ratio, AP, AR,
@@ -35,7 +35,7 @@ const TABLE_2: [[&str; 6]; 9] = [
 
 /// The published figures in Markdown with remarks. `set` is the title of the set that ours were measured on.
 pub fn markdown(set: &str) -> String {
-    let config = ModelConfig::new(Variant::B, Skeleton::coco17());
+    let config = PoseNetConfig::new(Variant::B, Skeleton::coco17());
     let row = |(mask, ratio, numbers): &(MaskKind, f64, [&str; 4])| {
         let tokens = keep_count(*mask, KeepRatio::constant(*ratio), config.tokens());
         let macs = config.macs(tokens, Counting::Reference);
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_published_arithmetic_is_what_the_papers_counter_says() {
-        let config = ModelConfig::new(Variant::B, Skeleton::coco17());
+        let config = PoseNetConfig::new(Variant::B, Skeleton::coco17());
         for (mask, ratio, [.., gflops, part]) in TABLE_4 {
             // The paper gives one figure for all masks of a ratio; block keeps up to three tokens less.
             let mask = if mask == MaskKind::Block { MaskKind::Random } else { mask };

@@ -7,7 +7,7 @@ use super::session::{PoseSession, PoseValidation, eval_settings};
 use super::snapshot::write_samples;
 use crate::data::{DataError, MannequinSets, PoseSet};
 use crate::eval::set::{estimate, plain_samples, score};
-use crate::model::{KeepRatio, TmPose};
+use crate::model::{KeepRatio, PoseNet};
 use crate::train::TrainError;
 use crate::train::TrainSettings;
 use crate::train::config::TrainConfig;
@@ -79,7 +79,7 @@ fn with_mannequin(
 impl TrainTask for PoseSession {
     type Event = PoseEvent;
     type Loss = PoseLoss;
-    type Network = TmPose;
+    type Network = PoseNet;
     type Validation = PoseValidation;
 
     fn run_info(&self) -> RunInfo {
@@ -95,11 +95,11 @@ impl TrainTask for PoseSession {
         }
     }
 
-    fn network(&self) -> (&TmPose, &ParamLayout) {
+    fn network(&self) -> (&PoseNet, &ParamLayout) {
         (&self.model, &self.layout)
     }
 
-    fn set_network(&mut self, network: TmPose) {
+    fn set_network(&mut self, network: PoseNet) {
         self.model = network;
     }
 
@@ -188,7 +188,7 @@ impl TrainTask for PoseSession {
             record.notes.insert(format!("AP {set} at {keep_ratio}"), format!("{:.4}", score.ap));
         }
         let c = model.config();
-        let network = format!("{}, {} layers, {}", c.variant, c.depth * c.transformers, c.skeleton);
+        let network = format!("{}, {} layers, {}", c.variant(), c.layers(), c.skeleton());
         let card = model_card(&network, model.num_params(), &record, &rows);
         info.record = record;
         weights::save(best, &model, &info, Precision::F16)?;
@@ -203,7 +203,7 @@ impl PoseSession {
     /// A set cannot be read.
     fn table(
         &self,
-        model: &TmPose,
+        model: &PoseNet,
         record: &TrainingRecord,
         log: &RunLog<PoseEvent>,
     ) -> Result<Vec<CardRow>, TrainError> {
@@ -213,7 +213,7 @@ impl PoseSession {
         for set in data.val.iter().chain(&data.report) {
             let set = PoseSet::open(set.path()?, "val", skeleton)?;
             let title = set.title.clone();
-            let samples = plain_samples(set, model.config(), skeleton);
+            let samples = plain_samples(set, &model.config(), skeleton);
             let folded = model.clone().fold();
             let count = AtomicUsize::new(0);
             let done = |n: usize| {
