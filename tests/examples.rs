@@ -27,5 +27,5 @@ fn train_prints_the_loss_of_each_step_and_writes_weights() {
     assert_eq!(losses.filter(|loss| *loss > 0.0).count(), 3, "{said}");
     let weights = dir.path().join("run/best.safetensors");
     let (model, info) = tmpose::weights::load(&weights, &burn::prelude::Device::flex()).unwrap();
-    assert_eq!((model.config().depth, info.record.steps), (1, 3));
+    assert_eq!((model.config().layers(), info.record.steps), (1, 3));
 }
