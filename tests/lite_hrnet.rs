@@ -6,6 +6,7 @@ use burn::prelude::*;
 use burn::tensor::TensorData;
 use support::{closed_form, reference, teachers};
 use tmpose::model::backbone::{ConvMismatch, ConvWeights, LiteHrNet};
+use tmpose::pose::Size;
 use tmpose::weights::convolutions;
 
 fn cpu() -> Device {
@@ -100,8 +101,8 @@ fn size_and_cost_are_those_of_the_published_graph() {
     let net = LiteHrNet::new(&cpu());
     assert_eq!(net.num_params(), LiteHrNet::PARAMETERS);
     assert_eq!(net.weight_shapes().len(), LiteHrNet::CONVOLUTIONS);
-    assert_eq!(net.macs([256, 192]), 294_221_568);
-    assert_eq!(net.macs([256, 256]), 294_221_568 / 3 * 4);
+    assert_eq!(net.macs(Size::new(192, 256)), 294_221_568);
+    assert_eq!(net.macs(Size::square(256)), 294_221_568 / 3 * 4);
 }
 
 #[test]

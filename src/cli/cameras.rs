@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::pose::Size;
 use crate::source::{self, CameraFormat, CameraInfo, CameraSource, PixelFormat, Source, SourceError};
 
 /// Arguments of `tmpose cameras`.
@@ -64,16 +65,16 @@ fn first_camera() -> anyhow::Result<String> {
 /// A camera in a few lines: for each pixel format the sizes with their frame rates.
 fn describe(camera: &CameraInfo) -> String {
     let mut text = format!("{}  {} ({})\n", camera.index, camera.name, camera.device);
-    let mut formats: BTreeMap<PixelFormat, BTreeMap<(u32, u32), Vec<u32>>> = BTreeMap::new();
+    let mut formats: BTreeMap<PixelFormat, BTreeMap<Size, Vec<u32>>> = BTreeMap::new();
     for format in &camera.formats {
         let sizes = formats.entry(format.pixels).or_default();
-        sizes.entry(format.size.into()).or_default().push(format.fps);
+        sizes.entry(format.size).or_default().push(format.fps);
     }
     for (pixels, sizes) in formats {
-        let sizes = sizes.into_iter().map(|((width, height), mut rates)| {
+        let sizes = sizes.into_iter().map(|(size, mut rates)| {
             rates.sort_unstable();
             let rates: Vec<String> = rates.iter().map(ToString::to_string).collect();
-            format!("{width}x{height}@{}", rates.join("/"))
+            format!("{size}@{}", rates.join("/"))
         });
         // Writing to a string cannot fail.
         let _ = writeln!(text, "     {pixels}: {}", sizes.collect::<Vec<_>>().join(", "));

@@ -2,7 +2,7 @@
 
 use crate::draw::{Tile, contact_sheet, draw_box, draw_pose, joint_color};
 use crate::pose::{Pose, Size, Skeleton};
-use crate::synth::{KeptPicture, SetPlan, draw_set};
+use crate::synth::{KeptPicture, SetPlan, render_set};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ pub fn run(args: MannequinArgs) -> anyhow::Result<()> {
         consecutive: args.consecutive,
         keep: if args.sheet.is_some() { SHEET } else { 0 },
     };
-    let drawn = draw_set(&plan, &|| bar.inc(1), &stop)?;
+    let drawn = render_set(&plan, &|| bar.inc(1), &stop)?;
     bar.finish_and_clear();
     if let Some(path) = &args.sheet {
         let tiles: Vec<Tile> = drawn.kept.iter().map(tile).collect();

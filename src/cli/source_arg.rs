@@ -1,7 +1,7 @@
 //! The frame source that an argument names.
 
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
-use crate::synth::MOST_FIGURES;
+use crate::synth::MAX_FIGURES;
 use anyhow::{Context, bail};
 
 /// The source that an argument names: a word such as `camera` or `mannequin:7`, or a path. A file or folder that exists
@@ -34,9 +34,9 @@ fn mannequin(text: &str) -> anyhow::Result<SourceSpec> {
     let size = MANNEQUIN_SIZE;
     let Some(people) = people else { return Ok(SourceSpec::Mannequin { seed, size }) };
     match people.parse() {
-        Ok(people) if (1..=MOST_FIGURES).contains(&people) => Ok(SourceSpec::Crowd { seed, people, size }),
+        Ok(people) if (1..=MAX_FIGURES).contains(&people) => Ok(SourceSpec::Crowd { seed, people, size }),
         _ => bail!(
-            "\"{people}\" is not a number of mannequins: give 1 to {MOST_FIGURES}, e.g. mannequin:{seed}*5"
+            "\"{people}\" is not a number of mannequins: give 1 to {MAX_FIGURES}, e.g. mannequin:{seed}*5"
         ),
     }
 }

@@ -7,6 +7,7 @@
 //! interrupted one goes on from there.
 
 use super::error::DataError;
+use crate::pose::Size;
 use half::f16;
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
@@ -243,11 +244,10 @@ fn full_or(path: &Path, key: &CacheKey, done: usize, error: std::io::Error) -> D
     }
 }
 
-/// One sample's feature map [C, H, W] as a record: [grid rows, grid columns, patch rows, patch
-/// columns, C] in f16.
-pub fn to_patches(feature: &[f32], channels: usize, hw: [usize; 2], patch: [usize; 2], out: &mut Vec<f16>) {
-    let [height, width] = hw;
-    let [ph, pw] = patch;
+/// Adds one sample's feature map `[C, H, W]` to `out` as a record: `[grid rows, grid columns, patch rows, patch
+/// columns, C]` in f16. `map` and `patch` are their sizes in cells; what does not fill a patch is left out.
+pub fn to_patches(feature: &[f32], channels: usize, map: Size, patch: Size, out: &mut Vec<f16>) {
+    let ([height, width], [ph, pw]) = (map.hw(), patch.hw());
     for row in 0..height / ph {
         for column in 0..width / pw {
             for y in row * ph..(row + 1) * ph {
@@ -330,7 +330,7 @@ mod tests {
         // Two channels of 2x4, patches of 2x2: channel 1 is channel 0 plus 100.
         let feature: Vec<f32> = (0..8).map(|i| i as f32).chain((0..8).map(|i| i as f32 + 100.0)).collect();
         let mut out = Vec::new();
-        to_patches(&feature, 2, [2, 4], [2, 2], &mut out);
+        to_patches(&feature, 2, Size::new(4, 2), Size::square(2), &mut out);
         let expected = [0, 100, 1, 101, 4, 104, 5, 105, 2, 102, 3, 103, 6, 106, 7, 107];
         assert_eq!(out, expected.map(|v| f16::from_f32(v as f32)));
     }

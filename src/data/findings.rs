@@ -2,7 +2,7 @@
 
 use super::set::{PersonAnnotation, PoseSet};
 use super::sides::SidePairs;
-use super::teacher::{TeacherLabels, TeacherRules};
+use super::teacher::{TeacherJoint, TeacherLabels, TeacherRules};
 use crate::pose::Keypoint;
 use serde::Serialize;
 
@@ -175,7 +175,7 @@ fn about_labels(
     set: &PoseSet,
     person: &PersonAnnotation,
     sides: &SidePairs,
-    labels: Option<&[[f32; 4]]>,
+    labels: Option<&[TeacherJoint]>,
 ) -> Vec<Suspicion> {
     let exchanged = match labels {
         Some(labels) => sides.against_teacher(person, labels),
@@ -238,6 +238,7 @@ fn about_box(set: &PoseSet, person: &PersonAnnotation) -> Vec<Suspicion> {
     suspicions
 }
 
+/// The name of a picture's file, without folders.
 pub(super) fn file_name(path: &std::path::Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -3,7 +3,7 @@
 use super::error::DataError;
 use super::set_spec::{SetSource, SetSpec};
 use crate::pose::Size;
-use crate::synth::{SetPlan, draw_set};
+use crate::synth::{SetPlan, render_set};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -118,7 +118,7 @@ impl MannequinSets<'_> {
                 keep: 0,
             };
             let one_more = || (self.progress)(1 + done.fetch_add(1, Ordering::Relaxed), total);
-            let drawn = draw_set(&plan, &one_more, self.stop)?;
+            let drawn = render_set(&plan, &one_more, self.stop)?;
             if self.stop.load(Ordering::SeqCst) {
                 // Without its annotation file the part is drawn again next time.
                 std::fs::remove_file(&drawn.file)

@@ -30,4 +30,4 @@ pub use mixture::{Mixture, SampleRef};
 pub use samples::{CropDataset, read_image};
 pub use set::{DatasetImage, IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
 pub use set_spec::{InvalidSet, SetSource, SetSpec};
-pub use teacher::{TeacherLabels, TeacherReport, TeacherRules};
+pub use teacher::{TeacherJoint, TeacherLabels, TeacherReport, TeacherRules};

@@ -4,7 +4,7 @@ use super::augment::{Augmentation, AugmentedCrop, generator};
 use super::error::DataError;
 use super::features::Fingerprint;
 use super::mixture::Mixture;
-use super::set::{DatasetImage, PersonAnnotation, PoseSet};
+use super::set::{DatasetImage, PersonAnnotation};
 use crate::pose::{Size, Skeleton};
 use crate::vision::normalize_into;
 use image::RgbImage;
@@ -39,21 +39,25 @@ impl CropDataset {
         self.mixture.samples.is_empty()
     }
 
-    /// Set, person and picture of a sample.
-    pub fn person(&self, index: usize) -> (&PoseSet, &PersonAnnotation, &DatasetImage) {
+    /// The person of a sample.
+    pub fn person(&self, index: usize) -> &PersonAnnotation {
         let sample = self.mixture.samples[index];
-        let set = &self.mixture.sets[sample.set];
-        let person = &set.persons[sample.person];
-        (set, person, set.image_of(person))
+        &self.mixture.sets[sample.set].persons[sample.person]
+    }
+
+    /// The picture that a sample is cut out of.
+    pub fn image(&self, index: usize) -> &DatasetImage {
+        let sample = self.mixture.samples[index];
+        self.mixture.sets[sample.set].image_of(self.person(index))
     }
 
     /// The sample's crop; another one for every `round`.
     pub fn draw(&self, index: usize, round: u64) -> AugmentedCrop {
-        let (_, person, picture) = self.person(index);
+        let (person, image) = (self.person(index), self.image(index));
         let mut rng = generator(self.seed, CROPS, index as u64, round);
         AugmentedCrop::draw(
             person,
-            picture.size.width,
+            image.size.width,
             self.input.aspect(),
             &self.skeleton,
             &self.augmentation,
@@ -61,19 +65,17 @@ impl CropDataset {
         )
     }
 
-    /// Joints on the heatmap, [x, y, weight].
+    /// Joints `[x, y, weight]` on the heatmap, x and y in cells.
     pub fn joints(&self, index: usize, sample: &AugmentedCrop) -> Vec<[f32; 3]> {
-        let (_, person, picture) = self.person(index);
-        sample.joints(person, picture.size.width, self.heatmap, &self.skeleton)
+        sample.joints(self.person(index), self.image(index).size.width, self.heatmap, &self.skeleton)
     }
 
-    /// The crop as the network's input, 3 x height x width.
+    /// The crop as the network's input: `[3, H, W]`, normalised.
     ///
     /// # Errors
     /// The picture cannot be decoded.
     pub fn pixels(&self, index: usize, sample: &AugmentedCrop) -> Result<Vec<f32>, DataError> {
-        let (_, _, picture) = self.person(index);
-        let crop = sample.render(&read_image(picture)?, self.input);
+        let crop = sample.render(&read_image(self.image(index))?, self.input);
         let mut pixels = vec![0.0; 3 * self.input.area()];
         normalize_into(&crop, &mut pixels);
         Ok(pixels)
@@ -84,8 +86,7 @@ impl CropDataset {
         let mut print = Fingerprint::default();
         print.add(format!("{:?}", [self.input.width, self.input.height]).as_bytes());
         for index in 0..self.len() {
-            let (_, _, picture) = self.person(index);
-            print.add(picture.path.file_name().unwrap_or_default().as_encoded_bytes());
+            print.add(self.image(index).path.file_name().unwrap_or_default().as_encoded_bytes());
             print.add(format!("{:?}", self.draw(index, round)).as_bytes());
         }
         print.text()

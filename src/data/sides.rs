@@ -1,6 +1,7 @@
 //! Whether somebody's left and right look exchanged in a set's labels.
 
 use super::set::PersonAnnotation;
+use super::teacher::TeacherJoint;
 use crate::pose::{JointName, Keypoint, Side, Skeleton};
 
 /// A teacher's joint counts when its score is above this and its two models agree this well (relative to the
@@ -18,42 +19,63 @@ const EYES: f32 = 0.06;
 /// A trunk shorter than this part of the box's longer side is seen from above or below.
 const TRUNK: f32 = 0.12;
 
-/// What looks exchanged, and how clearly (larger is clearer).
+/// Sides that look exchanged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SidesSwapped {
+    /// What looks exchanged, as a sentence.
     pub what: String,
+    /// How clearly: a distance relative to the longer side of the box or to the trunk; larger is clearer.
     pub severity: f32,
 }
 
-/// Left and right joint of each paired body part of a skeleton.
+/// The paired body parts of a skeleton.
 pub struct SidePairs {
-    pairs: Vec<(String, usize, usize)>,
+    pairs: Vec<SidePair>,
+}
+
+/// A body part with two joints.
+struct SidePair {
+    part: String,
+    /// Index of the left joint.
+    left: usize,
+    /// Index of the right joint.
+    right: usize,
 }
 
 impl SidePairs {
+    /// Those of a skeleton, by its joints' names.
     pub fn of(skeleton: &Skeleton) -> SidePairs {
         let names: Vec<JointName> = skeleton.joints.iter().map(|j| JointName::parse(j)).collect();
         let pair = |(left, name): (usize, &JointName)| {
             (name.side == Side::Left).then_some(())?;
             let right = names.iter().position(|n| *n == name.mirrored())?;
-            Some((name.part.clone(), left, right))
+            Some(SidePair { part: name.part.clone(), left, right })
         };
         SidePairs { pairs: names.iter().enumerate().filter_map(pair).collect() }
     }
 
+    fn joints(&self, part: &str) -> Option<&SidePair> {
+        self.pairs.iter().find(|pair| pair.part == part)
+    }
+
+    /// The left and right joint of a part, if both are labelled.
     fn pair(&self, part: &str, person: &PersonAnnotation) -> Option<[Keypoint; 2]> {
-        let (_, left, right) = self.pairs.iter().find(|(p, ..)| p == part)?;
-        let both = [*left, *right].map(|j| person.keypoints[j]);
+        let pair = self.joints(part)?;
+        let both = [pair.left, pair.right].map(|j| person.keypoints[j]);
         both.iter().all(|k| k.score > 0.0).then_some(both)
     }
 
-    /// Compares arms and legs with a teacher's joints [x, y, score, disagreement]: exchanged when they
-    /// lie far away as they are and near when left and right change places.
-    pub fn against_teacher(&self, person: &PersonAnnotation, teacher: &[[f32; 4]]) -> Option<SidesSwapped> {
+    /// Compares arms and legs with a teacher's joints: exchanged when they lie far away as they are and
+    /// near when left and right change places.
+    pub fn against_teacher(
+        &self,
+        person: &PersonAnnotation,
+        teacher: &[TeacherJoint],
+    ) -> Option<SidesSwapped> {
         let side = person.bbox.w.max(person.bbox.h).max(1.0);
         let trusted = |j: usize| {
             let t = teacher.get(j)?;
-            (t[2] > TEACHER_SCORE && t[3] < TEACHER_DISAGREEMENT).then_some([t[0], t[1]])
+            (t.score > TEACHER_SCORE && t.disagreement < TEACHER_DISAGREEMENT).then_some([t.x, t.y])
         };
         let limbs = [("arms", ["shoulder", "elbow", "wrist"]), ("legs", ["hip", "knee", "ankle"])];
         let mut found: Vec<(&str, f32)> = Vec::new();
@@ -61,8 +83,11 @@ impl SidePairs {
             let (mut as_is, mut exchanged, mut count) = (0.0, 0.0, 0);
             for part in parts {
                 let Some([left, right]) = self.pair(part, person) else { continue };
-                let Some(&(_, l, r)) = self.pairs.iter().find(|(p, ..)| p == part) else { continue };
-                let (Some(teacher_left), Some(teacher_right)) = (trusted(l), trusted(r)) else { continue };
+                let Some(joints) = self.joints(part) else { continue };
+                let (Some(teacher_left), Some(teacher_right)) = (trusted(joints.left), trusted(joints.right))
+                else {
+                    continue;
+                };
                 let apart = |k: Keypoint, [x, y]: [f32; 2]| (k.x - x).hypot(k.y - y);
                 as_is += apart(left, teacher_left) + apart(right, teacher_right);
                 exchanged += apart(left, teacher_right) + apart(right, teacher_left);
@@ -174,16 +199,18 @@ mod tests {
     #[test]
     fn a_teacher_tells_exchanged_limbs() {
         let sides = SidePairs::of(Skeleton::coco17());
-        let mut teacher: Vec<[f32; 4]> = person().keypoints.iter().map(|k| [k.x, k.y, 0.9, 0.01]).collect();
-        let told =
-            |p: &PersonAnnotation, teacher: &[[f32; 4]]| sides.against_teacher(p, teacher).map(|e| e.what);
+        let mut teacher: Vec<TeacherJoint> =
+            person().keypoints.iter().map(|k| [k.x, k.y, 0.9, 0.01].into()).collect();
+        let told = |p: &PersonAnnotation, teacher: &[TeacherJoint]| {
+            sides.against_teacher(p, teacher).map(|e| e.what)
+        };
         assert_eq!(told(&person(), &teacher), None);
         let what = told(&swapped(&[5, 7]), &teacher).unwrap();
         assert!(what.starts_with("left and right arms look"), "{what}");
         let what = told(&swapped(&[5, 7, 11, 13]), &teacher).unwrap();
         assert!(what.starts_with("left and right arms and legs look"), "{what}");
         // A teacher of low confidence does not count.
-        teacher.iter_mut().for_each(|t| t[3] = 0.2);
+        teacher.iter_mut().for_each(|t| t.disagreement = 0.2);
         assert_eq!(told(&swapped(&[5, 7]), &teacher), None);
     }
 }

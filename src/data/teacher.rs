@@ -5,6 +5,7 @@ use super::error::DataError;
 use super::set::PoseSet;
 use crate::pose::Keypoint;
 use crate::settings::define_settings;
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -27,13 +28,18 @@ define_settings! {
 }
 
 impl TeacherRules {
-    /// Whether a teacher's joint [x, y, score, disagreement] speaks against the label `joint` of
-    /// somebody whose box's longer side is `side` pixels.
-    pub fn mistrusts(&self, &[x, y, score, disagreement]: &[f32; 4], joint: &Keypoint, side: f32) -> bool {
+    /// Whether a teacher's label speaks against the annotator's label `joint` of somebody whose box's longer side
+    /// is `side` pixels.
+    pub fn mistrusts(&self, teacher: &TeacherJoint, joint: &Keypoint, side: f32) -> bool {
         joint.score > 0.0
-            && score > self.mistrust_score
-            && disagreement < self.mistrust_disagreement
-            && (joint.x - x).hypot(joint.y - y) > self.mistrust_distance * side
+            && teacher.score > self.mistrust_score
+            && teacher.disagreement < self.mistrust_disagreement
+            && (joint.x - teacher.x).hypot(joint.y - teacher.y) > self.mistrust_distance * side
+    }
+
+    /// Whether a teacher's label stands in for one that the annotator left out.
+    fn fills(&self, teacher: &TeacherJoint, joint: &Keypoint) -> bool {
+        joint.score <= 0.0 && teacher.score > self.fill_score && teacher.disagreement < self.fill_disagreement
     }
 }
 
@@ -46,8 +52,28 @@ pub struct TeacherReport {
     pub mistrusted: usize,
 }
 
-/// {annotation id: J x [x, y, score, disagreement]}, picture pixels.
-pub struct TeacherLabels(HashMap<u64, Vec<[f32; 4]>>);
+/// A joint as two public models see it. A file has it as the list `[x, y, score, disagreement]`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(from = "[f32; 4]")]
+pub struct TeacherJoint {
+    /// Column in picture pixels.
+    pub x: f32,
+    /// Row in picture pixels.
+    pub y: f32,
+    /// Confidence, 0 to 1.
+    pub score: f32,
+    /// Distance between the two models' joints, relative to the longer side of the person's box.
+    pub disagreement: f32,
+}
+
+impl From<[f32; 4]> for TeacherJoint {
+    fn from([x, y, score, disagreement]: [f32; 4]) -> TeacherJoint {
+        TeacherJoint { x, y, score, disagreement }
+    }
+}
+
+/// The teacher's labels of a set: J joints for each annotation id.
+pub struct TeacherLabels(HashMap<u64, Vec<TeacherJoint>>);
 
 impl TeacherLabels {
     /// Where the labels of a set lie: `annotations/teacher_<split>.json`, if there are any.
@@ -75,7 +101,7 @@ impl TeacherLabels {
     }
 
     /// The labels of an annotation.
-    pub fn of(&self, annotation: u64) -> Option<&[[f32; 4]]> {
+    pub fn of(&self, annotation: u64) -> Option<&[TeacherJoint]> {
         self.0.get(&annotation).map(Vec::as_slice)
     }
 
@@ -87,15 +113,11 @@ impl TeacherLabels {
             let side = person.bbox.w.max(person.bbox.h);
             for (j, label) in labels.iter().enumerate().take(person.keypoints.len()) {
                 let joint = &mut person.keypoints[j];
-                let &[x, y, score, disagreement] = label;
                 if rules.mistrusts(label, joint, side) {
                     person.weights[j] = 0.0;
                     report.mistrusted += 1;
-                } else if joint.score <= 0.0
-                    && score > rules.fill_score
-                    && disagreement < rules.fill_disagreement
-                {
-                    *joint = Keypoint { x, y, score: 1.0 };
+                } else if rules.fills(label, joint) {
+                    *joint = Keypoint { x: label.x, y: label.y, score: 1.0 };
                     person.weights[j] = rules.fill_weight;
                     report.filled += 1;
                 }
@@ -121,10 +143,10 @@ mod tests {
         let labels = TeacherLabels(HashMap::from([(
             7,
             vec![
-                [30.0, 40.0, 0.9, 0.01], // confident and agreed: fills the missing joint
-                [30.0, 40.0, 0.2, 0.01], // not confident: the joint stays missing
-                [10.0, 30.0, 0.9, 0.01], // 20 px from the label, the limit is 15: mistrusted
-                [10.0, 20.0, 0.9, 0.01], // near enough
+                [30.0, 40.0, 0.9, 0.01].into(), // confident and agreed: fills the missing joint
+                [30.0, 40.0, 0.2, 0.01].into(), // not confident: the joint stays missing
+                [10.0, 30.0, 0.9, 0.01].into(), // 20 px from the label, the limit is 15: mistrusted
+                [10.0, 20.0, 0.9, 0.01].into(), // near enough
             ],
         )]));
         let report = labels.apply(&mut set, &TeacherRules::default());

@@ -2,7 +2,7 @@
 
 use super::cpu::Map;
 use crate::cpu::kernels;
-use crate::vision::{BBox, IMAGENET_MEAN, IMAGENET_STD, Share, shares};
+use crate::vision::{BBox, IMAGENET_MEAN, IMAGENET_STD, ResampleWeights, resample_weights};
 use image::RgbImage;
 use rayon::prelude::*;
 
@@ -65,7 +65,7 @@ impl Letterbox {
     /// When `picture` has another size than this was made for.
     pub fn square(&self, picture: &RgbImage) -> Map {
         assert_eq!(<[u32; 2]>::from(picture.dimensions()), self.from, "the letterbox of another picture");
-        let [columns, rows] = [0, 1].map(|i| shares(self.from[i] as usize, self.to[i] as usize));
+        let [columns, rows] = [0, 1].map(|i| resample_weights(self.from[i] as usize, self.to[i] as usize));
         let line = self.from[0] as usize * 3;
         let normal = |value: f32, c: usize| (value / 255.0 - IMAGENET_MEAN[c]) / IMAGENET_STD[c];
         let empty: [f32; 3] = std::array::from_fn(|c| normal(f32::from(PADDING), c));
@@ -74,14 +74,14 @@ impl Letterbox {
             || vec![0f32; line],
             |tall, (y, out)| {
                 let (seen, beyond) = match rows.get(y) {
-                    Some(share) => {
-                        gather(share, picture.as_raw(), tall);
+                    Some(taps) => {
+                        gather(taps, picture.as_raw(), tall);
                         out.as_chunks_mut::<3>().0.split_at_mut(columns.len())
                     }
                     None => out.as_chunks_mut::<3>().0.split_at_mut(0),
                 };
-                for (pixel, share) in seen.iter_mut().zip(&columns) {
-                    let values = mean(share, tall);
+                for (pixel, taps) in seen.iter_mut().zip(&columns) {
+                    let values = mean(taps, tall);
                     *pixel = std::array::from_fn(|c| normal(values[c], c));
                 }
                 beyond.fill(empty);
@@ -92,18 +92,18 @@ impl Letterbox {
 }
 
 /// The weighted mean of rows of `tall.len()` numbers.
-fn gather(share: &Share, rows: &[u8], tall: &mut [f32]) {
+fn gather(taps: &ResampleWeights, rows: &[u8], tall: &mut [f32]) {
     tall.fill(0.0);
-    let rows = rows.chunks_exact(tall.len()).skip(share.first);
-    for (row, &weight) in rows.zip(&share.weights) {
+    let rows = rows.chunks_exact(tall.len()).skip(taps.first);
+    for (row, &weight) in rows.zip(&taps.weights) {
         add_weighted(row, weight, tall);
     }
 }
 
 /// The weighted mean of pixels.
-fn mean(share: &Share, pixels: &[f32]) -> [f32; 3] {
+fn mean(taps: &ResampleWeights, pixels: &[f32]) -> [f32; 3] {
     let mut sum = [0.0; 3];
-    for (pixel, weight) in pixels.as_chunks::<3>().0[share.first..].iter().zip(&share.weights) {
+    for (pixel, weight) in pixels.as_chunks::<3>().0[taps.first..].iter().zip(&taps.weights) {
         (0..3).for_each(|c| sum[c] += pixel[c] * weight);
     }
     sum

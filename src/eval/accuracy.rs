@@ -3,10 +3,10 @@
 
 use super::oks::joint_oks;
 use super::{
-    CocoStats, GroundTruth, NMS_THRESHOLD, PckSample, Pckh, PoseEstimate, keypoint_ap, oks, oks_nms, pck,
-    pckh, soft_oks_nms,
+    CocoStats, GroundTruth, NMS_THRESHOLD, PckSample, Pckh, ScoredPose, keypoint_ap, oks, oks_nms, pck, pckh,
+    soft_oks_nms,
 };
-use crate::pose::{Keypoint, Skeleton};
+use crate::pose::{BuiltinSkeleton, Keypoint, Skeleton};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -73,7 +73,7 @@ pub struct JointAccuracy {
 
 /// Suppresses doubles image by image: the indices of the estimates that count, images in the order of
 /// `estimates` and the best of an image first.
-pub fn suppressed(estimates: &[PoseEstimate], sigmas: &[f64], how: Suppression) -> Vec<usize> {
+pub fn suppressed(estimates: &[ScoredPose], sigmas: &[f64], how: Suppression) -> Vec<usize> {
     let mut order: Vec<u64> = Vec::new();
     let mut images: HashMap<u64, Vec<usize>> = HashMap::new();
     for (i, estimate) in estimates.iter().enumerate() {
@@ -87,7 +87,7 @@ pub fn suppressed(estimates: &[PoseEstimate], sigmas: &[f64], how: Suppression) 
     let mut kept = Vec::with_capacity(estimates.len());
     for image_id in order {
         let members = images.remove(&image_id).unwrap_or_default();
-        let of_image: Vec<&PoseEstimate> = members.iter().map(|&i| &estimates[i]).collect();
+        let of_image: Vec<&ScoredPose> = members.iter().map(|&i| &estimates[i]).collect();
         kept.extend(suppress(&of_image, sigmas, how.threshold).into_iter().map(|at| members[at]));
     }
     kept
@@ -100,12 +100,12 @@ pub fn suppressed(estimates: &[PoseEstimate], sigmas: &[f64], how: Suppression) 
 /// missed.
 pub fn measure(
     truth: &[GroundTruth],
-    estimates: &[PoseEstimate],
+    estimates: &[ScoredPose],
     skeleton: &Skeleton,
     how: Suppression,
 ) -> PoseAccuracy {
     let kept = suppressed(estimates, &skeleton.sigmas, how);
-    let kept: Vec<&PoseEstimate> = kept.into_iter().map(|i| &estimates[i]).collect();
+    let kept: Vec<&ScoredPose> = kept.into_iter().map(|i| &estimates[i]).collect();
     let coco = keypoint_ap(truth, kept.iter().copied(), &skeleton.sigmas);
 
     let mut own: HashMap<usize, &[Keypoint]> = HashMap::new();
@@ -114,12 +114,12 @@ pub fn measure(
             own.insert(annotated, &estimate.keypoints);
         }
     }
-    let mut by_image: HashMap<u64, Vec<&PoseEstimate>> = HashMap::new();
+    let mut by_image: HashMap<u64, Vec<&ScoredPose>> = HashMap::new();
     for estimate in &kept {
         by_image.entry(estimate.image_id).or_default().push(estimate);
     }
     let best = |gt: &GroundTruth| {
-        let similar = |d: &PoseEstimate| oks(gt, &d.keypoints, &skeleton.sigmas);
+        let similar = |d: &ScoredPose| oks(gt, &d.keypoints, &skeleton.sigmas);
         let near = by_image.get(&gt.image_id)?.iter().max_by(|a, b| similar(a).total_cmp(&similar(b)))?;
         Some(near.keypoints.as_slice())
     };
@@ -151,7 +151,8 @@ pub fn measure(
         pck005,
         pck01,
         pck02,
-        pckh: (!heads.is_empty() && skeleton.name == Skeleton::mpii16().name).then(|| pckh(&heads)),
+        pckh: (!heads.is_empty() && skeleton.builtin() == Some(BuiltinSkeleton::Mpii16))
+            .then(|| pckh(&heads)),
         persons: pairs.len(),
         estimates: kept.len(),
         joints: (0..joints).map(joint).collect(),
@@ -219,9 +220,9 @@ mod tests {
         GroundTruth { image_id, keypoints, bbox, area: 9000.0, ..GroundTruth::default() }
     }
 
-    fn estimate(truth: &GroundTruth, shift: f32, annotated: Option<usize>) -> PoseEstimate {
+    fn estimate(truth: &GroundTruth, shift: f32, annotated: Option<usize>) -> ScoredPose {
         let point = |k: &[f64; 3]| Keypoint { x: k[0] as f32 + shift, y: k[1] as f32, score: 0.8 };
-        PoseEstimate {
+        ScoredPose {
             image_id: truth.image_id,
             keypoints: truth.keypoints.iter().map(point).collect(),
             crop_area: 15000.0,
@@ -230,7 +231,7 @@ mod tests {
         }
     }
 
-    fn measured(truth: &[GroundTruth], found: &[PoseEstimate]) -> PoseAccuracy {
+    fn measured(truth: &[GroundTruth], found: &[ScoredPose]) -> PoseAccuracy {
         measure(truth, found, Skeleton::coco17(), Suppression::default())
     }
 
@@ -278,7 +279,7 @@ mod tests {
         let mut truth = vec![person(1, 100.0), person(1, 600.0), person(1, 900.0)];
         truth[1].crowd = true;
         truth[2].keypoints = vec![[0.0; 3]; 17];
-        let found: Vec<PoseEstimate> =
+        let found: Vec<ScoredPose> =
             [100.0, 600.0, 900.0].iter().map(|x| estimate(&person(1, *x), 0.0, None)).collect();
         let result = measured(&truth, &found);
         assert_eq!((result.persons, result.estimates), (1, 3));

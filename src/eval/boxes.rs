@@ -26,7 +26,7 @@ pub struct ImageDetection {
 pub struct DetectedBoxes {
     /// Those of a picture stand together, best first, pictures in the order of the set.
     pub boxes: Vec<ImageDetection>,
-    /// Below the minimum score.
+    /// With a score below the wanted one.
     pub low_score: usize,
     /// Of another category than persons.
     pub other_category: usize,
@@ -122,7 +122,7 @@ impl DetectedBoxes {
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
         for (count, what) in [
-            (self.low_score, "boxes below the minimum score"),
+            (self.low_score, "boxes below the wanted score"),
             (self.other_category, "boxes that are no persons"),
             (self.other_pictures, "boxes of other pictures"),
             (self.unusable, "boxes without a size"),

@@ -4,7 +4,7 @@ use super::matching::{
     ANY_AREA, ImageInstances, LARGE_AREA, MEDIUM_AREA, MatchEstimate, MatchTruth, PrecisionRecall,
     THRESHOLDS, accumulate, mean,
 };
-use super::oks::{GroundTruth, PoseEstimate, oks};
+use super::oks::{GroundTruth, ScoredPose, oks};
 use super::order::descending;
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ impl CocoStats {
 /// COCO keypoint AP and AR of estimates against annotated persons. `sigmas` are the skeleton's.
 pub fn keypoint_ap<'a>(
     gt: &[GroundTruth],
-    dt: impl IntoIterator<Item = &'a PoseEstimate>,
+    dt: impl IntoIterator<Item = &'a ScoredPose>,
     sigmas: &[f64],
 ) -> CocoStats {
     let images = group_by_image(gt, dt, sigmas);
@@ -82,17 +82,17 @@ pub fn keypoint_ap<'a>(
 
 fn group_by_image<'a>(
     gt: &[GroundTruth],
-    dt: impl IntoIterator<Item = &'a PoseEstimate>,
+    dt: impl IntoIterator<Item = &'a ScoredPose>,
     sigmas: &[f64],
 ) -> Vec<ImageInstances> {
-    let mut images: BTreeMap<u64, (Vec<&GroundTruth>, Vec<&PoseEstimate>)> = BTreeMap::new();
+    let mut images: BTreeMap<u64, (Vec<&GroundTruth>, Vec<&ScoredPose>)> = BTreeMap::new();
     for person in gt {
         images.entry(person.image_id).or_default().0.push(person);
     }
     for person in dt {
         images.entry(person.image_id).or_default().1.push(person);
     }
-    let image = |(gt, mut dt): (Vec<&GroundTruth>, Vec<&PoseEstimate>)| {
+    let image = |(gt, mut dt): (Vec<&GroundTruth>, Vec<&ScoredPose>)| {
         dt.sort_by(|a, b| descending(a.score, b.score));
         dt.truncate(MAX_ESTIMATES);
         let truth = |g: &&GroundTruth| MatchTruth { area: g.area, crowd: g.crowd, ignored: g.ignored() };
@@ -107,7 +107,7 @@ fn group_by_image<'a>(
 }
 
 /// Area of the tight box of an estimate's joints.
-fn extent(dt: &PoseEstimate) -> f64 {
+fn extent(dt: &ScoredPose) -> f64 {
     let side = |of: fn(&crate::pose::Keypoint) -> f32| {
         let along = dt.keypoints.iter().map(|k| f64::from(of(k)));
         along.clone().fold(f64::NEG_INFINITY, f64::max) - along.fold(f64::INFINITY, f64::min)
@@ -132,13 +132,13 @@ mod tests {
         }
     }
 
-    fn found(gt: &GroundTruth, score: f64) -> PoseEstimate {
+    fn found(gt: &GroundTruth, score: f64) -> ScoredPose {
         let point = |k: &[f64; 3]| Keypoint { x: k[0] as f32, y: k[1] as f32, score: 1.0 };
-        PoseEstimate {
+        ScoredPose {
             image_id: gt.image_id,
             keypoints: gt.keypoints.iter().map(point).collect(),
             score,
-            ..PoseEstimate::default()
+            ..ScoredPose::default()
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
         fn perfect_estimates_have_ap_one(sizes in proptest::collection::vec(40f64..400.0, 1..9), scores in proptest::collection::vec(0f64..1.0, 9)) {
             let gt: Vec<GroundTruth> =
                 sizes.iter().enumerate().map(|(i, s)| person(i as u64 / 2, 1000.0 * i as f64, *s)).collect();
-            let dt: Vec<PoseEstimate> = gt.iter().zip(&scores).map(|(g, s)| found(g, *s)).collect();
+            let dt: Vec<ScoredPose> = gt.iter().zip(&scores).map(|(g, s)| found(g, *s)).collect();
             let stats = keypoint_ap(&gt, &dt, &Skeleton::coco17().sigmas);
             for (name, value) in stats.named() {
                 prop_assert!(value == -1.0 || (value - 1.0).abs() < 1e-9, "{name} {value}");

@@ -97,7 +97,7 @@ impl BoxStats {
     }
 }
 
-/// What boxes above a score bring.
+/// How the boxes above a score fare.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OperatingPoint {
     /// The lowest score that counts.
@@ -193,7 +193,7 @@ pub fn tall_recall(gt: &[GroundTruthBox], dt: &[BoxResult], pictures: usize) -> 
     }
 }
 
-/// What one picture brings.
+/// The persons and boxes of one picture.
 #[derive(Default)]
 struct ImageGroup<'a> {
     gt: Vec<&'a GroundTruthBox>,

@@ -7,9 +7,22 @@ use crate::gpu::ComputeDevice;
 use crate::weights::TrainingRecord;
 use image::RgbImage;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// Pictures that are decoded and looked at together; bounds the memory.
 const TOGETHER: usize = 16;
+
+/// How good a detector is on a set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectorScore {
+    /// Pictures of the set.
+    pub pictures: usize,
+    /// Average precision and recall of the boxes.
+    #[serde(flatten)]
+    pub boxes: BoxStats,
+    /// Recall of people who are tall in their picture.
+    pub tall: TallRecall,
+}
 
 /// Everybody whom `detector` finds in the pictures of `set`. `done` hears how many pictures are finished.
 ///
@@ -59,8 +72,8 @@ pub fn find_people_with(
     find_people(&mut detector, set, &DetectSettings::everything(), done)
 }
 
-/// What the boxes `found` in the pictures of `set` are worth.
-pub fn score(set: &BoxSet, found: &[BoxResult]) -> (BoxStats, TallRecall) {
+/// Scores the boxes `found` in the pictures of `set`.
+pub fn score(set: &BoxSet, found: &[BoxResult]) -> DetectorScore {
     let mut truth = Vec::new();
     for image in &set.images {
         truth.extend(image.annotations.iter().map(|label| GroundTruthBox {
@@ -71,5 +84,6 @@ pub fn score(set: &BoxSet, found: &[BoxResult]) -> (BoxStats, TallRecall) {
             height: label.bbox[3] / f64::from(image.image.size.height.max(1)),
         }));
     }
-    (box_ap(&truth, found), tall_recall(&truth, found, set.images.len()))
+    let pictures = set.images.len();
+    DetectorScore { pictures, boxes: box_ap(&truth, found), tall: tall_recall(&truth, found, pictures) }
 }

@@ -5,14 +5,14 @@ use crate::pose::{Keypoint, Skeleton};
 use crate::vision::fixture_tests::{Tensors, json, numbers};
 use std::collections::BTreeMap;
 
-fn raw_detections() -> Vec<PoseEstimate> {
+fn raw_detections() -> Vec<ScoredPose> {
     let tensors = Tensors::open("coco_dets.safetensors");
     let (points, boxes) = (tensors.f32("preds"), tensors.f64("boxes"));
     let raws = tensors.i64("image_id").into_iter().enumerate().map(|(i, image)| {
         let triples = points[i * 51..(i + 1) * 51].as_chunks::<3>().0;
         let keypoints: Vec<Keypoint> =
             triples.iter().map(|k| Keypoint { x: k[0], y: k[1], score: k[2] }).collect();
-        PoseEstimate {
+        ScoredPose {
             image_id: image as u64,
             score: rescore(&keypoints, boxes[i * 6 + 5]),
             keypoints,
@@ -36,7 +36,7 @@ fn annotations() -> Vec<GroundTruth> {
     persons.collect()
 }
 
-fn by_image(raws: &[PoseEstimate]) -> BTreeMap<u64, Vec<usize>> {
+fn by_image(raws: &[ScoredPose]) -> BTreeMap<u64, Vec<usize>> {
     let mut images: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (i, raw) in raws.iter().enumerate() {
         images.entry(raw.image_id).or_default().push(i);
@@ -45,7 +45,7 @@ fn by_image(raws: &[PoseEstimate]) -> BTreeMap<u64, Vec<usize>> {
 }
 
 /// Indices into the raw detections that suppression keeps, image by image.
-fn kept(raws: &[PoseEstimate], soft: bool) -> BTreeMap<u64, Vec<usize>> {
+fn kept(raws: &[ScoredPose], soft: bool) -> BTreeMap<u64, Vec<usize>> {
     let sigmas = &Skeleton::coco17().sigmas;
     let run = if soft { soft_oks_nms } else { oks_nms };
     let keep = |members: Vec<usize>| -> Vec<usize> {
@@ -55,7 +55,7 @@ fn kept(raws: &[PoseEstimate], soft: bool) -> BTreeMap<u64, Vec<usize>> {
     by_image(raws).into_iter().map(|(image, members)| (image, keep(members))).collect()
 }
 
-fn detections() -> Vec<PoseEstimate> {
+fn detections() -> Vec<ScoredPose> {
     let raws = raw_detections();
     kept(&raws, false).into_values().flatten().map(|i| raws[i].clone()).collect()
 }
@@ -91,7 +91,7 @@ fn similarities_agree_with_pycocotools() {
     let expected = json("coco_expected.json");
     for (image, rows) in expected["oks_matrix_dt_by_gt"].as_object().unwrap() {
         let image: u64 = image.parse().unwrap();
-        let mut dt: Vec<PoseEstimate> = detections().into_iter().filter(|d| d.image_id == image).collect();
+        let mut dt: Vec<ScoredPose> = detections().into_iter().filter(|d| d.image_id == image).collect();
         dt.sort_by(|a, b| b.score.total_cmp(&a.score));
         // One row for each estimate by score, one column for each person as annotated.
         let persons: Vec<&GroundTruth> = gt.iter().filter(|g| g.image_id == image).collect();

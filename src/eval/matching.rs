@@ -1,6 +1,6 @@
 //! What pycocotools' COCOeval does with estimates and annotated persons whatever their similarity is: greedy
-//! matching, interpolated precision, recall (docs/METHOD.md, "Average precision"). Keypoints bring OKS, boxes
-//! their overlap.
+//! matching, interpolated precision, recall (docs/METHOD.md, "Average precision"). The similarity is OKS
+//! for keypoints, the overlap (IoU) for boxes.
 
 use super::order::descending;
 
@@ -8,16 +8,19 @@ use super::order::descending;
 pub const THRESHOLDS: usize = 10;
 /// Recalls 0, 0.01 .. 1 at which the precision is read.
 const RECALLS: usize = 101;
-/// Any area in pixels.
+/// Any area: smallest and largest in square pixels, as in the next three.
 pub const ANY_AREA: [f64; 2] = [0.0, 1e10];
-/// Area limits in pixels of "small", "medium" and "large" persons.
+/// COCO's "small": up to 32 x 32 pixels.
 pub const SMALL_AREA: [f64; 2] = [0.0, 1024.0];
+/// COCO's "medium": up to 96 x 96 pixels.
 pub const MEDIUM_AREA: [f64; 2] = [1024.0, 9216.0];
+/// COCO's "large": all that is larger.
 pub const LARGE_AREA: [f64; 2] = [9216.0, 1e10];
 
 /// An annotated person as the matching sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MatchTruth {
+    /// In square pixels, as annotated.
     pub area: f64,
     /// May match several estimates.
     pub crowd: bool,
@@ -28,13 +31,16 @@ pub struct MatchTruth {
 /// An estimated person as the matching sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MatchEstimate {
+    /// Confidence, 0 to 1.
     pub score: f64,
+    /// In square pixels: of the pose's extent or of the box.
     pub area: f64,
 }
 
-/// What one picture brings.
+/// The persons of one picture, annotated and estimated.
 #[derive(Clone, Debug, Default)]
 pub struct ImageInstances {
+    /// The annotated persons.
     pub truth: Vec<MatchTruth>,
     /// Best first.
     pub estimates: Vec<MatchEstimate>,
@@ -42,10 +48,12 @@ pub struct ImageInstances {
     pub similarity: Vec<f64>,
 }
 
-/// Average precision and recall at each threshold; -1 where nobody is to be found.
+/// Average precision and recall at each threshold, 0 to 1; -1 where nobody is to be found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrecisionRecall {
+    /// Mean of the precision at the recalls 0, 0.01 .. 1.
     pub ap: [f64; THRESHOLDS],
+    /// Share of the persons that are found at all.
     pub recall: [f64; THRESHOLDS],
 }
 

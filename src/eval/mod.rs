@@ -29,7 +29,7 @@ pub use detection::{
 pub use error::EvalError;
 pub use matching::THRESHOLDS;
 pub use nms::{NMS_THRESHOLD, RESCORE_MIN, oks_nms, rescore, soft_oks_nms};
-pub use oks::{GroundTruth, PoseEstimate, oks};
+pub use oks::{GroundTruth, ScoredPose, oks};
 pub use pass::{PersonCrop, estimate_crops};
 pub use pck::{PCKH_COLUMNS, Pck, PckSample, Pckh, head_size, pck, pckh};
 pub use seen::{TrainingOverlap, box_training_overlap, training_overlap};

@@ -1,7 +1,7 @@
 //! The score of an estimated person, and removing estimates of one person found twice
 //! (docs/METHOD.md, "Rescoring and NMS").
 
-use super::oks::PoseEstimate;
+use super::oks::ScoredPose;
 use super::order::descending;
 use crate::pose::{Keypoint, oks_between};
 
@@ -24,9 +24,9 @@ pub fn rescore(keypoints: &[Keypoint], box_score: f64) -> f64 {
     if count == 0 { 0.0 } else { f64::from(sum / count as f32) * box_score }
 }
 
-/// Greedy suppression of the `estimates` of one image: the indices kept, best first. An estimate falls when its OKS with a better
-/// one that was kept is above `threshold`.
-pub fn oks_nms(estimates: &[&PoseEstimate], sigmas: &[f64], threshold: f64) -> Vec<usize> {
+/// Greedy suppression of the `estimates` of one image: the indices kept, best first. An estimate falls when its OKS
+/// with a better one that was kept is above `threshold`.
+pub fn oks_nms(estimates: &[&ScoredPose], sigmas: &[f64], threshold: f64) -> Vec<usize> {
     let mut order = best_first(estimates.iter().map(|c| c.score));
     let mut kept = Vec::new();
     while let Some((&best, rest)) = order.split_first() {
@@ -37,9 +37,9 @@ pub fn oks_nms(estimates: &[&PoseEstimate], sigmas: &[f64], threshold: f64) -> V
     kept
 }
 
-/// Soft suppression of the `estimates` of one image: the indices kept, best first, at most 20. Instead of falling, an estimate's
-/// score is multiplied by `exp(-oks^2 / threshold)` for each better one.
-pub fn soft_oks_nms(estimates: &[&PoseEstimate], sigmas: &[f64], threshold: f64) -> Vec<usize> {
+/// Soft suppression of the `estimates` of one image: the indices kept, best first, at most 20. Instead of falling, an
+/// estimate's score is multiplied by `exp(-oks^2 / threshold)` for each better one.
+pub fn soft_oks_nms(estimates: &[&ScoredPose], sigmas: &[f64], threshold: f64) -> Vec<usize> {
     let order = best_first(estimates.iter().map(|c| c.score));
     let mut left: Vec<(usize, f64)> = order.into_iter().map(|i| (i, estimates[i].score)).collect();
     let mut kept = Vec::new();
@@ -56,7 +56,7 @@ pub fn soft_oks_nms(estimates: &[&PoseEstimate], sigmas: &[f64], threshold: f64)
     kept
 }
 
-fn between(estimates: &[&PoseEstimate], a: usize, b: usize, sigmas: &[f64]) -> f64 {
+fn between(estimates: &[&ScoredPose], a: usize, b: usize, sigmas: &[f64]) -> f64 {
     let (a, b) = (estimates[a], estimates[b]);
     oks_between(&a.keypoints, &b.keypoints, [a.crop_area, b.crop_area], sigmas)
 }
@@ -90,13 +90,13 @@ mod tests {
     #[test]
     fn the_better_of_two_equal_poses_stays() {
         let poses = [standing(5.0, 0.5), standing(5.0, 0.9), standing(300.0, 0.3)];
-        let estimates = poses.map(|keypoints| PoseEstimate {
+        let estimates = poses.map(|keypoints| ScoredPose {
             score: f64::from(keypoints[0].score),
             keypoints,
             crop_area: 9000.0,
-            ..PoseEstimate::default()
+            ..ScoredPose::default()
         });
-        let estimates: Vec<&PoseEstimate> = estimates.iter().collect();
+        let estimates: Vec<&ScoredPose> = estimates.iter().collect();
         let sigmas = &Skeleton::coco17().sigmas;
         assert_eq!(oks_nms(&estimates, sigmas, NMS_THRESHOLD), [1, 2]);
         // The soft variant keeps the double but puts it last.

@@ -21,7 +21,7 @@ pub struct GroundTruth {
 
 /// An estimated person; pycocotools' "dt".
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct PoseEstimate {
+pub struct ScoredPose {
     /// COCO's id of the image.
     pub image_id: u64,
     /// In image pixels.

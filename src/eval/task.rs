@@ -2,7 +2,7 @@
 //! poses are compared with.
 
 use super::DetectedBoxes;
-use super::{GroundTruth, PersonCrop, PoseAccuracy, PoseEstimate, Suppression, measure, rescore, suppressed};
+use super::{GroundTruth, PersonCrop, PoseAccuracy, ScoredPose, Suppression, measure, rescore, suppressed};
 use crate::data::{CropDataset, DatasetImage, IgnoredAnnotation, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{BOX_PADDING, CropBox};
@@ -43,7 +43,7 @@ impl<'a> EvalTask<'a> {
         let mut images = HashSet::new();
         for index in 0..count {
             let sample = samples.mixture.samples[index];
-            let (_, person, image) = samples.person(index);
+            let (person, image) = (samples.person(index), samples.image(index));
             images.insert((sample.set, person.image));
             let crop = samples.draw(index, 0).crop;
             task.crops.push(PersonCrop { image, crop, box_score: 1.0, annotated: Some(index) });
@@ -118,8 +118,8 @@ impl<'a> EvalTask<'a> {
         suppressed(&estimates, &self.skeleton.sigmas, how).into_iter().map(entry).collect()
     }
 
-    fn estimates(&self, poses: &[Vec<Keypoint>]) -> Vec<PoseEstimate> {
-        let estimates = poses.iter().zip(&self.crops).map(|(keypoints, shown)| PoseEstimate {
+    fn estimates(&self, poses: &[Vec<Keypoint>]) -> Vec<ScoredPose> {
+        let estimates = poses.iter().zip(&self.crops).map(|(keypoints, shown)| ScoredPose {
             image_id: shown.image.id,
             keypoints: keypoints.clone(),
             crop_area: shown.crop.area(),

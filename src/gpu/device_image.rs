@@ -7,26 +7,26 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A picture in the CPU's memory and, as soon as somebody wants it there, on a device. All networks that look at it (the person
-/// detector, the pose network) share one upload a device. It stays on one thread, as tensors do.
+/// A picture in the CPU's memory and, as soon as a network asks for it there, on a device. All networks that look at
+/// it (the person detector, the pose network) share one upload a device. It stays on one thread, as tensors do.
 #[derive(Debug)]
 pub struct DeviceImage<'a> {
     pixels: &'a RgbImage,
-    wanted: RefCell<Vec<Place>>,
+    uploads: RefCell<Vec<Upload>>,
 }
 
-/// A device where the picture was wanted.
+/// A device that the picture was wanted on.
 #[derive(Debug)]
-struct Place {
+struct Upload {
     kernels: Arc<Kernels>,
-    /// `None` if it is too large there.
-    uploaded: Option<Rc<UploadedImage>>,
+    /// `None` if the picture is too large for it.
+    image: Option<Rc<UploadedImage>>,
 }
 
 impl<'a> DeviceImage<'a> {
     /// Nothing is uploaded yet.
     pub fn new(pixels: &'a RgbImage) -> DeviceImage<'a> {
-        DeviceImage { pixels, wanted: RefCell::default() }
+        DeviceImage { pixels, uploads: RefCell::default() }
     }
 
     /// The picture in the CPU's memory.
@@ -38,13 +38,13 @@ impl<'a> DeviceImage<'a> {
     /// without kernels, and when it is too large for them.
     pub fn on(&self, device: &ComputeDevice) -> Option<Rc<UploadedImage>> {
         let kernels = device.kernels()?;
-        let mut wanted = self.wanted.borrow_mut();
-        if let Some(place) = wanted.iter().find(|place| Arc::ptr_eq(&place.kernels, kernels)) {
-            return place.uploaded.clone();
+        let mut uploads = self.uploads.borrow_mut();
+        if let Some(upload) = uploads.iter().find(|upload| Arc::ptr_eq(&upload.kernels, kernels)) {
+            return upload.image.clone();
         }
-        let uploaded = kernels.upload(self.pixels).map(Rc::new);
-        wanted.push(Place { kernels: kernels.clone(), uploaded: uploaded.clone() });
-        uploaded
+        let image = kernels.upload(self.pixels).map(Rc::new);
+        uploads.push(Upload { kernels: kernels.clone(), image: image.clone() });
+        image
     }
 }
 

@@ -1,5 +1,6 @@
 //! A convolution and its batch norm, which folding merges into one convolution.
 
+use crate::pose::Size;
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, PaddingConfig2d};
@@ -65,12 +66,13 @@ impl ConvBn {
         ConvBn { conv, bn: None }
     }
 
-    /// Output size and multiply-accumulates for an input of `[height, width]`.
-    pub fn macs(&self, input: [usize; 2]) -> ([usize; 2], u64) {
+    /// Size of the output map for an input map of size `input`, and multiply-accumulates.
+    pub fn macs(&self, input: Size) -> (Size, u64) {
         let [outputs, group_inputs, kh, kw] = self.conv.weight.lazy_shape().dims();
         let [sh, sw] = self.conv.stride;
-        let out = [input[0].div_ceil(sh), input[1].div_ceil(sw)];
-        (out, (outputs * group_inputs * kh * kw * out[0] * out[1]) as u64)
+        let [height, width] = input.hw();
+        let out = Size::from_hw([height.div_ceil(sh), width.div_ceil(sw)]);
+        (out, (outputs * group_inputs * kh * kw * out.area()) as u64)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which visual tokens a mask keeps (docs/METHOD.md, "Masks"). Everything here is deterministic.
 
 use super::KeepRatio;
-use crate::pose::{UnknownName, find_by_name};
+use crate::pose::{Size, UnknownName, find_by_name};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -82,9 +82,9 @@ pub fn keep_count(kind: MaskKind, ratio: KeepRatio, tokens: usize) -> usize {
     count.min(tokens).max(1)
 }
 
-/// The kept tokens of a `[rows, columns]` grid in ascending order. `seed` matters to `random` only.
-pub fn kept_tokens(kind: MaskKind, ratio: KeepRatio, grid: [usize; 2], seed: u64) -> Vec<usize> {
-    let tokens = grid[0] * grid[1];
+/// The kept tokens of a grid in ascending order. `seed` matters to `random` only.
+pub fn kept_tokens(kind: MaskKind, ratio: KeepRatio, grid: Size, seed: u64) -> Vec<usize> {
+    let tokens = grid.area();
     let count = keep_count(kind, ratio, tokens);
     let mut kept = match kind {
         MaskKind::None => (0..tokens).collect(),
@@ -101,8 +101,8 @@ pub fn kept_tokens(kind: MaskKind, ratio: KeepRatio, grid: [usize; 2], seed: u64
 }
 
 /// The same cells seen in a mirror, ascending: what the flipped pass of the flip test keeps.
-pub fn mirrored_tokens(kept: &[usize], grid: [usize; 2]) -> Vec<usize> {
-    let mut mirrored: Vec<usize> = kept.iter().map(|&token| mirror(token, grid[1])).collect();
+pub fn mirrored_tokens(kept: &[usize], grid: Size) -> Vec<usize> {
+    let mut mirrored: Vec<usize> = kept.iter().map(|&token| mirror(token, grid.width as usize)).collect();
     mirrored.sort_unstable();
     mirrored
 }
@@ -127,8 +127,8 @@ fn uniform(count: usize, tokens: usize) -> Vec<usize> {
 /// as in farthest-point sampling, and the further ones break the many ties of a regular grid.
 /// The picture's border is treated as if half a cell outside of it were taken: persons stand in the
 /// middle of the crop.
-pub fn progressive_ranking(grid: [usize; 2]) -> Vec<usize> {
-    let [rows, columns] = grid;
+pub fn progressive_ranking(grid: Size) -> Vec<usize> {
+    let [rows, columns] = grid.hw();
     // Only the left half (with the middle column) is searched; the other half follows by mirroring.
     let half = columns.div_ceil(2);
     let repulsion = |a: [usize; 2], b: [usize; 2]| {

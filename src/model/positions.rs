@@ -1,15 +1,16 @@
 //! The fixed 2-D sine embedding of token positions (docs/METHOD.md, "Positions").
 
-use super::{KeptTokens, ModelConfig, PositionMode};
+use super::{PositionMode, TmPoseConfig, TokenSelection};
+use crate::pose::Size;
 use burn::prelude::*;
 use std::f64::consts::TAU;
 
 /// Temperature T of the frequencies.
 const TEMPERATURE: f64 = 10_000.0;
 
-/// `grid[0] * grid[1]` rows of `dim` values, row-major over the grid: the first half of a row encodes the
+/// A row of `dim` values for each cell of the grid, row-major: the first half of a row encodes the
 /// grid row, the second half the column.
-pub fn sine_positions(grid: [usize; 2], dim: usize) -> Vec<f32> {
+pub fn sine_positions(grid: Size, dim: usize) -> Vec<f32> {
     let half = dim / 2;
     let part = |index: usize, count: usize| {
         let angle = TAU * (index + 1) as f64 / (count as f64 + 1e-6);
@@ -18,18 +19,19 @@ pub fn sine_positions(grid: [usize; 2], dim: usize) -> Vec<f32> {
             (if i % 2 == 0 { phase.sin() } else { phase.cos() }) as f32
         })
     };
-    let mut table = Vec::with_capacity(grid[0] * grid[1] * dim);
-    for row in 0..grid[0] {
-        for column in 0..grid[1] {
-            table.extend(part(row, grid[0]));
-            table.extend(part(column, grid[1]));
+    let mut table = Vec::with_capacity(grid.area() * dim);
+    let [rows, columns] = grid.hw();
+    for row in 0..rows {
+        for column in 0..columns {
+            table.extend(part(row, rows));
+            table.extend(part(column, columns));
         }
     }
     table
 }
 
 /// The table as a tensor `[N, dim]`.
-pub(super) fn table(config: &ModelConfig, device: &Device) -> Tensor<2> {
+pub(super) fn table(config: &TmPoseConfig, device: &Device) -> Tensor<2> {
     let data = TensorData::new(sine_positions(config.grid, config.dim), [config.tokens(), config.dim]);
     // A constant: it must not take part in autodiff even when the model trains.
     Tensor::from_data(data, &device.clone().without_autodiff())
@@ -37,7 +39,7 @@ pub(super) fn table(config: &ModelConfig, device: &Device) -> Tensor<2> {
 
 /// Rows of the table for the kept tokens: `[B,k,dim]`, or `[1,k,dim]` where all persons share them.
 /// `count` is k.
-pub(super) fn kept_rows(table: Tensor<2>, keep: &KeptTokens, count: usize) -> Tensor<3> {
+pub(super) fn kept_rows(table: Tensor<2>, keep: &TokenSelection, count: usize) -> Tensor<3> {
     let [_, dim] = table.dims();
     match (&keep.indices, keep.positions) {
         (Some(indices), PositionMode::Gathered) => {

@@ -1,6 +1,7 @@
 //! How many visual tokens a network may spend on a person, and which.
 
 use super::{KeepRatio, MaskKind, PositionMode, keep_count, kept_tokens};
+use crate::pose::Size;
 
 /// Which visual tokens a network sees. What a family of networks makes of it is its own business: a mask drops the same
 /// tokens before the first layer for everybody, a network that prunes decides from layer to layer by what it sees.
@@ -35,8 +36,8 @@ impl TokenBudget {
         keep_count(self.mask, self.keep_ratio, tokens)
     }
 
-    /// The tokens of a `[rows, columns]` grid that a mask keeps, ascending.
-    pub fn kept_tokens(&self, grid: [usize; 2]) -> Vec<usize> {
+    /// The tokens of a grid that a mask keeps, ascending.
+    pub fn kept_tokens(&self, grid: Size) -> Vec<usize> {
         kept_tokens(self.mask, self.keep_ratio, grid, self.seed)
     }
 }

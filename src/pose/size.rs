@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Width and height in pixels (or in cells of a grid). One type for every size, so that no caller has to
-/// remember which of two numbers comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// remember which of two numbers comes first. Sizes are ordered by width, then by height.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size {
     /// Number of columns.
     pub width: u32,

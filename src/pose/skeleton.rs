@@ -23,6 +23,26 @@ pub struct Skeleton {
     pub flip_pairs: Vec<[usize; 2]>,
     /// Per-joint standard deviation of OKS (docs/METHOD.md, "OKS"), one for each joint.
     pub sigmas: Vec<f64>,
+    /// Shape of the crops that its networks see.
+    #[serde(default, skip_serializing_if = "CropShape::is_default")]
+    pub crop: CropShape,
+}
+
+/// The shape of the crops that networks for a skeleton see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CropShape {
+    /// 3 : 4, as in COCO's protocol: most people stand.
+    #[default]
+    Portrait,
+    /// 1 : 1, as in MPII's protocol.
+    Square,
+}
+
+impl CropShape {
+    fn is_default(&self) -> bool {
+        *self == CropShape::default()
+    }
 }
 
 /// Why a skeleton file cannot be used.
@@ -39,6 +59,41 @@ pub enum SkeletonError {
     /// Its fields contradict each other, such as an edge to a joint that is not there.
     #[error("the skeleton in {path} is inconsistent: {reason}")]
     Inconsistent { path: String, reason: String },
+}
+
+/// The skeletons that are part of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltinSkeleton {
+    /// COCO's 17 joints.
+    Coco17,
+    /// MPII's 16 joints.
+    Mpii16,
+}
+
+impl BuiltinSkeleton {
+    /// All of them.
+    pub const ALL: [BuiltinSkeleton; 2] = [BuiltinSkeleton::Coco17, BuiltinSkeleton::Mpii16];
+
+    /// [`Skeleton::name`] of it, the name used in flags and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            BuiltinSkeleton::Coco17 => "coco17",
+            BuiltinSkeleton::Mpii16 => "mpii16",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<BuiltinSkeleton> {
+        BuiltinSkeleton::ALL.into_iter().find(|builtin| builtin.name() == name)
+    }
+
+    /// Its joints.
+    pub fn skeleton(self) -> &'static Skeleton {
+        match self {
+            BuiltinSkeleton::Coco17 => Skeleton::coco17(),
+            BuiltinSkeleton::Mpii16 => Skeleton::mpii16(),
+        }
+    }
 }
 
 /// The mean of COCO's sigmas, for a joint that COCO does not know.
@@ -71,11 +126,15 @@ impl Skeleton {
     /// # Errors
     /// See [`Skeleton::load`].
     pub fn named(name: &str) -> Result<Skeleton, SkeletonError> {
-        match name {
-            "coco17" => Ok(Skeleton::coco17().clone()),
-            "mpii16" => Ok(Skeleton::mpii16().clone()),
-            file => Skeleton::load(Path::new(file)),
+        match BuiltinSkeleton::named(name) {
+            Some(builtin) => Ok(builtin.skeleton().clone()),
+            None => Skeleton::load(Path::new(name)),
         }
+    }
+
+    /// Which skeleton of the program it is, by its name.
+    pub fn builtin(&self) -> Option<BuiltinSkeleton> {
+        BuiltinSkeleton::named(&self.name)
     }
 
     /// Reads and checks a skeleton file: TOML if its name ends so, else JSON.
@@ -129,6 +188,7 @@ impl Skeleton {
             sigmas: names.iter().map(sigma).collect(),
             edges: edges.iter().filter(|e| e.iter().all(|&j| j < joints.len())).copied().collect(),
             joints,
+            crop: CropShape::default(),
         }
     }
 
@@ -187,6 +247,9 @@ mod tests {
     fn built_in_skeletons_are_consistent() {
         for s in [Skeleton::coco17(), Skeleton::mpii16()] {
             assert_eq!(s.fault(), None, "{}", s.name);
+        }
+        for builtin in BuiltinSkeleton::ALL {
+            assert_eq!(builtin.skeleton().builtin(), Some(builtin));
         }
         assert_eq!(Skeleton::coco17().len(), 17);
         assert_eq!(Skeleton::mpii16().len(), 16);

@@ -1,4 +1,4 @@
-//! Finding and starting the `ffmpeg` and `ffprobe` programs, and reading what they complain about.
+//! Finding and starting the `ffmpeg` and `ffprobe` programs, and reading their error messages.
 //!
 //! tmpose links no decoder: a pipe from the program is fast enough, and a crash of the decoder on a
 //! broken file ends the child instead of the window.

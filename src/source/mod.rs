@@ -1,7 +1,7 @@
 //! Where frames come from: cameras, video files, pictures, and the rendered mannequin, behind one trait.
 //!
-//! A source hands out RGB frames with their media time, so that no other folder needs to know
-//! whether a frame was decoded, captured or rendered.
+//! A source hands out RGB frames with their media time, so that nothing above this folder needs to know
+//! whether a frame was decoded, captured or drawn.
 
 mod camera;
 mod error;
@@ -28,7 +28,7 @@ pub use error::SourceError;
 pub use mannequin::{MANNEQUIN_SIZE, MannequinSource};
 pub use open::open;
 pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
-pub use spec::{CameraFormat, FormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
+pub use spec::{CameraFormat, CameraFormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
 pub use video::VideoSource;
 pub use video_writer::VideoWriter;
 
@@ -59,14 +59,18 @@ pub struct SourceInfo {
     pub fps: Option<f64>,
     /// Number of frames where the container tells it; an estimate for some video containers.
     pub frames: Option<u64>,
+    /// Length in media time; `None` where the container does not tell it, and for cameras and the mannequin, which
+    /// have no end.
     pub duration: Option<Duration>,
     /// Frames appear in real time and are lost when nobody takes them (a camera).
     pub live: bool,
+    /// [`Source::seek`] works.
     pub seekable: bool,
 }
 
 /// A stream of frames.
 pub trait Source: Send {
+    /// What was known when the source was opened; it does not change.
     fn info(&self) -> &SourceInfo;
 
     /// The next frame, `None` at the end. Cameras wait for the newest frame.

@@ -12,24 +12,29 @@ use crate::pose::Size;
 /// A source by description: small, comparable, and cheap to send to another thread.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceSpec {
+    /// A camera of this machine.
     Camera {
         /// The camera's number in [`super::list_cameras`], its device path, or a piece of its name.
         camera: String,
         /// `None`: chosen for us (about 640x480 at the best rate).
         format: Option<CameraFormat>,
     },
+    /// A video file.
     Video(PathBuf),
     /// Pictures and folders of pictures, in this order; a folder's in natural order.
     Pictures(Vec<PathBuf>),
+    /// The drawn figure whose true keypoints are known.
     Mannequin {
+        /// Fixes build, clothes, actions and scenes.
         seed: u64,
         /// Size of its frames in pixels.
         size: Size,
     },
-    /// Several mannequins in one picture.
+    /// Several mannequins side by side in one picture.
     Crowd {
         /// Of the first one; the others follow.
         seed: u64,
+        /// How many, 1 to [`MAX_FIGURES`](crate::synth::MAX_FIGURES).
         people: u32,
         /// Size of the frames in pixels.
         size: Size,
@@ -39,15 +44,22 @@ pub enum SourceSpec {
 /// How a camera codes its pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PixelFormat {
+    /// Each picture is a JPEG of its own.
     Mjpeg,
+    /// YCbCr 4:2:2, packed as Y0 Cb Y1 Cr: 16 bits a pixel.
     Yuyv,
+    /// YCbCr 4:2:0, a plane of Y and one of Cb and Cr: 12 bits a pixel.
     Nv12,
+    /// Brightness alone: 8 bits a pixel.
     Gray,
+    /// Red, green, blue: 24 bits a pixel.
     Rgb,
+    /// Blue, green, red: 24 bits a pixel.
     Bgr,
 }
 
 impl PixelFormat {
+    /// Every format, for lists and for reading a name.
     pub const ALL: [PixelFormat; 6] = [
         PixelFormat::Mjpeg,
         PixelFormat::Yuyv,
@@ -78,6 +90,7 @@ pub struct CameraFormat {
     pub size: Size,
     /// Frames a second.
     pub fps: u32,
+    /// How each picture is coded.
     pub pixels: PixelFormat,
 }
 
@@ -90,13 +103,13 @@ impl fmt::Display for CameraFormat {
 /// A text that is not a camera format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a camera format: write it like \"640x480@30 MJPEG\"")]
-pub struct FormatError(String);
+pub struct CameraFormatError(String);
 
 impl FromStr for CameraFormat {
-    type Err = FormatError;
+    type Err = CameraFormatError;
 
     /// Reads what `Display` writes: "640x480@30 MJPEG".
-    fn from_str(text: &str) -> Result<Self, FormatError> {
+    fn from_str(text: &str) -> Result<Self, CameraFormatError> {
         let read = || {
             let (numbers, pixels) = text.trim().split_once(' ')?;
             let (size, fps) = numbers.split_once('@')?;
@@ -104,7 +117,7 @@ impl FromStr for CameraFormat {
             let pixels = PixelFormat::ALL.into_iter().find(|p| p.to_string() == name)?;
             Some(CameraFormat { size: size.parse().ok()?, fps: fps.parse().ok()?, pixels })
         };
-        read().ok_or_else(|| FormatError(text.to_owned()))
+        read().ok_or_else(|| CameraFormatError(text.to_owned()))
     }
 }
 

@@ -13,16 +13,24 @@ use super::ffmpeg::{self, OwnedChild, Programs};
 use super::{SourceError, matroska};
 use crate::pose::Size;
 
-/// Lines of ffmpeg's complaints that are kept to explain a failure.
+/// Lines of ffmpeg's log that are kept to explain a failure.
 const KEPT_LINES: usize = 8;
-/// The H.264 encoders that ffmpeg may have, the best first, each with the options for a clear picture.
-const ENCODERS: [(&str, &[&str]); 6] = [
-    ("libx264", &["-preset", "veryfast", "-crf", "20"]),
-    ("h264_videotoolbox", &["-q:v", "65"]),
-    ("h264_mf", &["-quality", "80"]),
-    ("libopenh264", &["-b:v", "6M"]),
-    ("h264_nvenc", &["-cq", "22"]),
-    ("h264_qsv", &["-global_quality", "22"]),
+/// An H.264 encoder that ffmpeg may have.
+#[derive(Clone, Copy)]
+struct VideoEncoder {
+    name: &'static str,
+    /// For a clear picture.
+    options: &'static [&'static str],
+}
+
+/// The encoders, the best first.
+const ENCODERS: [VideoEncoder; 6] = [
+    VideoEncoder { name: "libx264", options: &["-preset", "veryfast", "-crf", "20"] },
+    VideoEncoder { name: "h264_videotoolbox", options: &["-q:v", "65"] },
+    VideoEncoder { name: "h264_mf", options: &["-quality", "80"] },
+    VideoEncoder { name: "libopenh264", options: &["-b:v", "6M"] },
+    VideoEncoder { name: "h264_nvenc", options: &["-cq", "22"] },
+    VideoEncoder { name: "h264_qsv", options: &["-global_quality", "22"] },
 ];
 
 /// A video that is being written. [`VideoWriter::finish`] makes it appear under its name; a writer that is
@@ -65,7 +73,7 @@ impl VideoWriter {
         if !folder.is_dir() {
             return Err(failed(format!("the folder {} does not exist", folder.display())));
         }
-        let (encoder, options) = find_encoder(path, programs)?;
+        let encoder = find_encoder(path, programs)?;
         let unfinished = unfinished_name(path);
         let mut command = programs.ffmpeg();
         command.args([
@@ -80,7 +88,7 @@ impl VideoWriter {
             "pipe:0",
         ]);
         command.args(["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv"]);
-        command.args(["-c:v", encoder]).args(options).args(["-pix_fmt", "yuv420p"]);
+        command.args(["-c:v", encoder.name]).args(encoder.options).args(["-pix_fmt", "yuv420p"]);
         command.args(["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]);
         // Without the second option times are rounded to a constant rate.
         command.args(ffmpeg::keep_timestamps(programs)).args(["-enc_time_base", "-1"]);
@@ -197,17 +205,17 @@ fn unfinished_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn find_encoder(
-    path: &Path,
-    programs: &Programs,
-) -> Result<(&'static str, &'static [&'static str]), SourceError> {
+/// The best encoder that this ffmpeg has.
+fn find_encoder(path: &Path, programs: &Programs) -> Result<VideoEncoder, SourceError> {
     let output = programs.ffmpeg().args(["-hide_banner", "-encoders"]).output();
     let output = output.map_err(|e| ffmpeg::start_error(path, "ffmpeg", &e))?;
     let list = String::from_utf8_lossy(&output.stdout);
     let known: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
-    ENCODERS.into_iter().find(|(name, _)| known.contains(name)).ok_or_else(|| SourceError::VideoWrite {
-        path: path.to_owned(),
-        reason: "this ffmpeg has no H.264 encoder; install one with libx264".to_owned(),
+    ENCODERS.into_iter().find(|encoder| known.contains(&encoder.name)).ok_or_else(|| {
+        SourceError::VideoWrite {
+            path: path.to_owned(),
+            reason: "this ffmpeg has no H.264 encoder; install one with libx264".to_owned(),
+        }
     })
 }
 

@@ -1,6 +1,7 @@
 //! Joint-angle curves of each action. Time `u` in seconds since the action began.
 
-use super::dice::{Dice, ease, lerp};
+use super::interpolate::{ease, lerp};
+use super::random::SeededRng;
 use super::rig::{Arm, Leg, Stance};
 use glam::vec3;
 use std::f32::consts::{PI, TAU};
@@ -288,9 +289,9 @@ fn kick(u: f32) -> Stance {
 
 fn talk(u: f32, seed: u64) -> Stance {
     let mut s = rest();
-    let d = &mut Dice::new(seed, 0x7A1C);
+    let rng = &mut SeededRng::new(seed, 0x7A1C);
     for arm in &mut s.arms {
-        let (a, b, c) = (d.range(0.0, TAU), d.range(0.0, TAU), d.range(0.0, TAU));
+        let (a, b, c) = (rng.range(0.0, TAU), rng.range(0.0, TAU), rng.range(0.0, TAU));
         arm.flex = 0.55 + 0.3 * (u * 2.3 + a).sin();
         arm.abduct = 0.25 + 0.16 * (u * 1.7 + b).sin();
         arm.twist = 0.1 + 0.4 * (u * 1.3 + c).sin();
@@ -330,51 +331,51 @@ fn dance(u: f32) -> Stance {
 
 /// A random stance within what joints allow.
 fn any_stance(seed: u64, index: u64) -> Stance {
-    let d = &mut Dice::new(seed, 0xF4EE + index);
+    let rng = &mut SeededRng::new(seed, 0xF4EE + index);
     let mut s = rest();
     for arm in &mut s.arms {
-        match d.below(4) {
+        match rng.below(4) {
             0 => {
-                arm.abduct = d.range(0.05, 0.5);
-                arm.flex = d.range(-0.6, 0.9);
-                arm.elbow = d.range(0.0, 1.9);
-                arm.twist = d.range(-0.3, 0.6);
+                arm.abduct = rng.range(0.05, 0.5);
+                arm.flex = rng.range(-0.6, 0.9);
+                arm.elbow = rng.range(0.0, 1.9);
+                arm.twist = rng.range(-0.3, 0.6);
             }
             1 => {
-                arm.abduct = d.range(0.7, 2.8);
-                arm.flex = d.range(0.0, 0.3);
-                arm.elbow = d.range(0.0, 1.6);
-                arm.twist = d.range(-1.5, -0.2);
+                arm.abduct = rng.range(0.7, 2.8);
+                arm.flex = rng.range(0.0, 0.3);
+                arm.elbow = rng.range(0.0, 1.6);
+                arm.twist = rng.range(-1.5, -0.2);
             }
             2 => {
-                arm.abduct = d.range(0.0, 0.5);
-                arm.flex = d.range(0.9, 2.7);
-                arm.elbow = d.range(0.0, 1.7);
-                arm.twist = d.range(-0.4, 0.5);
+                arm.abduct = rng.range(0.0, 0.5);
+                arm.flex = rng.range(0.9, 2.7);
+                arm.elbow = rng.range(0.0, 1.7);
+                arm.twist = rng.range(-0.4, 0.5);
             }
             _ => {
-                arm.abduct = d.range(0.5, 1.3);
-                arm.flex = d.range(-0.2, 0.8);
-                arm.elbow = d.range(0.2, 2.0);
-                arm.twist = d.range(-1.3, 0.6);
+                arm.abduct = rng.range(0.5, 1.3);
+                arm.flex = rng.range(-0.2, 0.8);
+                arm.elbow = rng.range(0.2, 2.0);
+                arm.twist = rng.range(-1.3, 0.6);
             }
         }
-        arm.pronate = d.range(-0.8, 0.8);
+        arm.pronate = rng.range(-0.8, 0.8);
     }
-    s.spine = vec3(d.range(-0.12, 0.35), d.range(-0.3, 0.3), d.range(-0.2, 0.2));
-    s.chest = vec3(d.range(-0.08, 0.2), d.range(-0.25, 0.25), d.range(-0.12, 0.12));
-    s.head = vec3(d.range(-0.25, 0.3), d.range(-0.6, 0.6), d.range(-0.2, 0.2));
-    s.pelvis = vec3(d.range(-0.05, 0.25), 0.0, d.range(-0.06, 0.06));
-    if d.chance(0.45) {
+    s.spine = vec3(rng.range(-0.12, 0.35), rng.range(-0.3, 0.3), rng.range(-0.2, 0.2));
+    s.chest = vec3(rng.range(-0.08, 0.2), rng.range(-0.25, 0.25), rng.range(-0.12, 0.12));
+    s.head = vec3(rng.range(-0.25, 0.3), rng.range(-0.6, 0.6), rng.range(-0.2, 0.2));
+    s.pelvis = vec3(rng.range(-0.05, 0.25), 0.0, rng.range(-0.06, 0.06));
+    if rng.chance(0.45) {
         // On one leg.
-        let lifted = d.below(2);
+        let lifted = rng.below(2);
         let leg = &mut s.legs[lifted];
-        leg.flex = d.range(-0.3, 1.35);
-        leg.abduct = d.range(0.0, 0.55);
-        leg.knee = d.range(0.1, 1.5);
+        leg.flex = rng.range(-0.3, 1.35);
+        leg.abduct = rng.range(0.0, 0.55);
+        leg.knee = rng.range(0.1, 1.5);
     } else {
-        let depth = d.unit() * d.unit();
-        let (spread, stride) = (d.range(0.0, 0.28), d.range(-0.25, 0.4));
+        let depth = rng.unit() * rng.unit();
+        let (spread, stride) = (rng.range(0.0, 0.28), rng.range(-0.25, 0.4));
         crouch(&mut s, depth);
         for (leg, way) in s.legs.iter_mut().zip([1.0, -1.0]) {
             leg.abduct += spread;
@@ -389,6 +390,6 @@ fn free(u: f32, seed: u64) -> Stance {
     const HOLD: f32 = 1.5;
     let index = (u / HOLD).floor();
     let w = ease(((u / HOLD - index) * 1.25).min(1.0));
-    // Half a turn of the sine: fast enough to look meant, slow enough to look alive.
-    any_stance(seed, index as u64).mix(&any_stance(seed, index as u64 + 1), 0.5 - 0.5 * (PI * w).cos())
+    // Half a period of a cosine: each movement begins and ends slowly.
+    any_stance(seed, index as u64).lerp(&any_stance(seed, index as u64 + 1), 0.5 - 0.5 * (PI * w).cos())
 }

@@ -3,9 +3,11 @@
 use crate::pose::Size;
 use glam::{Vec3A, vec3a};
 
+/// Where it stands in the world (metres) and how it projects.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Camera {
     pub eye: Vec3A,
+    /// Unit vectors of the picture's axes and of the view.
     pub right: Vec3A,
     pub up: Vec3A,
     pub forward: Vec3A,
@@ -16,6 +18,8 @@ pub(super) struct Camera {
 }
 
 impl Camera {
+    /// At `eye`, looking at `target`. `view_angle` is the vertical field of view in radians, `size` the picture's in
+    /// pixels.
     pub(super) fn new(eye: Vec3A, target: Vec3A, view_angle: f32, size: Size) -> Camera {
         let forward = (target - eye).normalize();
         let right = forward.cross(Vec3A::Y).normalize();

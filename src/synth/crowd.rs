@@ -1,33 +1,34 @@
-//! Several figures in one picture, each in its own part of it, so that it is known how many people a frame shows.
+//! Several figures in one picture, each in its own cell of it, so that it is known how many people a frame shows.
 
-use super::{Mannequin, TruePerson};
+use super::mannequin::Mannequin;
+use super::truth::TruePerson;
 use crate::pose::Size;
 use crate::vision::BBox;
 use image::{RgbImage, imageops};
 
 /// Most figures in one picture.
-pub const MOST_FIGURES: u32 = 16;
-/// Width over height of a part that suits a standing figure with its arms out.
+pub const MAX_FIGURES: u32 = 16;
+/// Width over height of a cell that suits a standing figure with its arms out.
 const UPRIGHT: f64 = 0.6;
 
-/// Figures beside each other, each before its own place.
+/// Figures beside each other, each in its own scene.
 pub struct Crowd {
-    /// Everybody, with the top left pixel of their part.
+    /// Everybody, with the top left pixel of their cell.
     figures: Vec<(Mannequin, [u32; 2])>,
     size: Size,
 }
 
 impl Crowd {
-    /// As many figures as `people` says (1 to [`MOST_FIGURES`]), of seeds from `seed` on, in pictures of `size`
+    /// As many figures as `people` says (1 to [`MAX_FIGURES`]), of seeds from `seed` on, in pictures of `size`
     /// in pixels.
     pub fn new(seed: u64, size: Size, people: u32) -> Crowd {
-        // No part may be smaller than the smallest picture of a figure.
-        let least = 16 * people.clamp(1, MOST_FIGURES);
+        // No cell may be smaller than the smallest picture of a figure.
+        let least = 16 * people.clamp(1, MAX_FIGURES);
         let size = Size::new(size.width.max(least), size.height.max(least));
-        let parts = parts(size, people);
-        let figures = (0..).zip(&parts).map(|(i, part)| {
-            let figure = Mannequin::new(seed.wrapping_add(i), part.size);
-            (figure, [part.left, part.top])
+        let cells = cells(size, people);
+        let figures = (0..).zip(&cells).map(|(i, cell)| {
+            let figure = Mannequin::new(seed.wrapping_add(i), cell.size);
+            (figure, [cell.left, cell.top])
         });
         Crowd { figures: figures.collect(), size }
     }
@@ -54,20 +55,20 @@ impl Crowd {
 }
 
 /// Where each of `people` figures stands in a picture of `size`, in pixels: rows of nearly equal numbers, as many rows
-/// as leave everybody the most upright part.
-pub fn crowd_places(size: Size, people: u32) -> Vec<BBox> {
-    let bbox = |part: Tile| BBox {
-        x: part.left as f32,
-        y: part.top as f32,
-        w: part.size.width as f32,
-        h: part.size.height as f32,
+/// as leave everybody the most upright cell.
+pub fn crowd_boxes(size: Size, people: u32) -> Vec<BBox> {
+    let bbox = |cell: Cell| BBox {
+        x: cell.left as f32,
+        y: cell.top as f32,
+        w: cell.size.width as f32,
+        h: cell.size.height as f32,
     };
-    parts(size, people).into_iter().map(bbox).collect()
+    cells(size, people).into_iter().map(bbox).collect()
 }
 
-/// One figure's part of the picture.
+/// One figure's rectangle of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tile {
+struct Cell {
     /// Its first pixel column and row.
     left: u32,
     top: u32,
@@ -75,9 +76,9 @@ struct Tile {
     size: Size,
 }
 
-/// Everybody's part of a picture of `size`, row by row.
-fn parts(size: Size, people: u32) -> Vec<Tile> {
-    let people = people.clamp(1, MOST_FIGURES);
+/// Everybody's cell of a picture of `size`, row by row.
+fn cells(size: Size, people: u32) -> Vec<Cell> {
+    let people = people.clamp(1, MAX_FIGURES);
     let unfit = |rows: u32| {
         let shape =
             f64::from(size.width * rows) * f64::from(rows) / (f64::from(size.height) * f64::from(people));
@@ -91,7 +92,7 @@ fn parts(size: Size, people: u32) -> Vec<Tile> {
         let (top, bottom) = (edge(size.height, row, rows), edge(size.height, row + 1, rows));
         for i in 0..in_row {
             let (left, right) = (edge(size.width, i, in_row), edge(size.width, i + 1, in_row));
-            all.push(Tile { left, top, size: Size::new(right - left, bottom - top) });
+            all.push(Cell { left, top, size: Size::new(right - left, bottom - top) });
         }
     }
     all
@@ -113,19 +114,19 @@ mod tests {
 
     #[test]
     fn everybody_has_a_part_of_the_picture_and_nobody_shares_one() {
-        for people in 1..=MOST_FIGURES {
-            let parts = parts(Size::new(640, 480), people);
-            assert_eq!(parts.len(), people as usize);
-            let area: usize = parts.iter().map(|part| part.size.area()).sum();
-            assert_eq!(area, 640 * 480, "{people} parts cover the picture without overlapping: {parts:?}");
-            for Tile { left, top, size } in parts {
+        for people in 1..=MAX_FIGURES {
+            let cells = cells(Size::new(640, 480), people);
+            assert_eq!(cells.len(), people as usize);
+            let area: usize = cells.iter().map(|cell| cell.size.area()).sum();
+            assert_eq!(area, 640 * 480, "{people} cells cover the picture without overlapping: {cells:?}");
+            for Cell { left, top, size } in cells {
                 assert!(size.width >= 80 && size.height >= 120);
                 assert!(left + size.width <= 640 && top + size.height <= 480);
             }
         }
         let half = Size::new(320, 480);
-        let expected = [Tile { left: 0, top: 0, size: half }, Tile { left: 320, top: 0, size: half }];
-        assert_eq!(parts(Size::new(640, 480), 2), expected);
+        let expected = [Cell { left: 0, top: 0, size: half }, Cell { left: 320, top: 0, size: half }];
+        assert_eq!(cells(Size::new(640, 480), 2), expected);
     }
 
     #[test]
@@ -138,7 +139,7 @@ mod tests {
     fn the_joints_of_everybody_lie_in_their_own_part() {
         let (picture, people) = Crowd::new(7, Size::new(320, 240), 5).render(2.0);
         assert_eq!((picture.dimensions(), people.len()), ((320, 240), 5));
-        for (person, place) in people.iter().zip(crowd_places(Size::new(320, 240), 5)) {
+        for (person, place) in people.iter().zip(crowd_boxes(Size::new(320, 240), 5)) {
             let inside = |x: f32, y: f32| {
                 x >= place.x - 0.5 && y >= place.y - 0.5 && x <= place.x + place.w && y <= place.y + place.h
             };

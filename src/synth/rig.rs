@@ -3,7 +3,7 @@
 //! Metres; x to the figure's own left, y up, z the way it faces. Every bone's frame is parallel to
 //! the body in the neutral stance (arms hanging), with its origin at the joint it turns about.
 
-use super::look::Look;
+use super::appearance::Appearance;
 use glam::{Affine3A, Quat, Vec3, vec3};
 
 pub(super) const BONES: usize = 19;
@@ -68,7 +68,7 @@ pub(super) struct Leg {
     pub ankle: f32,
 }
 
-/// A whole stance. Trunk angles are (lean forward, turn left, tilt to the right).
+/// The angles of all joints. ("Pose" means keypoints in this program.) Trunk angles are (lean forward, turn left, tilt to the right).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stance {
     /// Shift of the pelvis along the figure's own axes; y lifts the lowest sole off the ground.
@@ -91,7 +91,8 @@ impl Arm {
         self.shrug + 0.22 * (raised - 0.6).clamp(0.0, 2.0)
     }
 
-    fn mix(&self, o: &Arm, w: f32) -> Arm {
+    /// From `self` (w = 0) to `o` (w = 1).
+    fn lerp(&self, o: &Arm, w: f32) -> Arm {
         let m = |a: f32, b: f32| a + (b - a) * w;
         Arm {
             flex: m(self.flex, o.flex),
@@ -106,7 +107,8 @@ impl Arm {
 }
 
 impl Leg {
-    fn mix(&self, o: &Leg, w: f32) -> Leg {
+    /// From `self` (w = 0) to `o` (w = 1).
+    fn lerp(&self, o: &Leg, w: f32) -> Leg {
         let m = |a: f32, b: f32| a + (b - a) * w;
         Leg {
             flex: m(self.flex, o.flex),
@@ -120,7 +122,7 @@ impl Leg {
 
 impl Stance {
     /// From `self` (w = 0) to `o` (w = 1).
-    pub(super) fn mix(&self, o: &Stance, w: f32) -> Stance {
+    pub(super) fn lerp(&self, o: &Stance, w: f32) -> Stance {
         Stance {
             shift: self.shift.lerp(o.shift, w),
             plant: self.plant + (o.plant - self.plant) * w,
@@ -129,13 +131,13 @@ impl Stance {
             chest: self.chest.lerp(o.chest, w),
             neck: self.neck.lerp(o.neck, w),
             head: self.head.lerp(o.head, w),
-            arms: std::array::from_fn(|s| self.arms[s].mix(&o.arms[s], w)),
-            legs: std::array::from_fn(|s| self.legs[s].mix(&o.legs[s], w)),
+            arms: std::array::from_fn(|s| self.arms[s].lerp(&o.arms[s], w)),
+            legs: std::array::from_fn(|s| self.legs[s].lerp(&o.legs[s], w)),
         }
     }
 
-    /// The stance the surface is modelled in: arms held out, so that no limb touches another.
-    pub(super) fn modelling() -> Stance {
+    /// The bind pose, in which the mesh is made: arms held out, so that no limb touches another.
+    pub(super) fn bind() -> Stance {
         let arm = Arm { abduct: 0.95, ..Arm::default() };
         let leg = Leg { abduct: 0.10, ..Leg::default() };
         Stance { arms: [arm; 2], legs: [leg; 2], ..Stance::default() }
@@ -145,8 +147,11 @@ impl Stance {
 /// Bone lengths of one figure.
 #[derive(Clone, Debug)]
 pub(super) struct Rig {
+    /// From a bone's parent to it, in the parent's frame, in metres.
     offsets: [Vec3; BONES],
+    /// Factor on all lengths of a figure of 1.75 m.
     pub scale: f32,
+    /// Factor on the size of the head.
     head_size: f32,
 }
 
@@ -169,9 +174,9 @@ fn turn(v: Vec3) -> Quat {
 }
 
 impl Rig {
-    pub(super) fn new(look: &Look) -> Rig {
-        let k = look.scale;
-        let (thigh_length, shin_length) = (0.43 * look.legs, 0.41 * look.legs);
+    pub(super) fn new(appearance: &Appearance) -> Rig {
+        let k = appearance.scale;
+        let (thigh_length, shin_length) = (0.43 * appearance.legs, 0.41 * appearance.legs);
         let mut offsets = [Vec3::ZERO; BONES];
         offsets[SPINE] = vec3(0.0, 0.10, -0.012);
         offsets[CHEST] = vec3(0.0, 0.14, 0.0);
@@ -180,24 +185,24 @@ impl Rig {
         for side in 0..2 {
             let s = sign(side);
             offsets[clavicle(side)] = vec3(s * 0.03, 0.255, 0.01);
-            offsets[upper_arm(side)] = vec3(s * (0.166 * look.shoulders - 0.03), 0.0, -0.015);
+            offsets[upper_arm(side)] = vec3(s * (0.166 * appearance.shoulders - 0.03), 0.0, -0.015);
             offsets[forearm(side)] = vec3(0.0, -0.285, 0.0);
             offsets[hand(side)] = vec3(0.0, -0.25, 0.0);
-            offsets[thigh(side)] = vec3(s * 0.092 * look.hips, 0.0, 0.0);
+            offsets[thigh(side)] = vec3(s * 0.092 * appearance.hips, 0.0, 0.0);
             offsets[shin(side)] = vec3(0.0, -thigh_length, 0.0);
             offsets[foot(side)] = vec3(0.0, -shin_length, 0.0);
         }
         for o in &mut offsets {
             *o *= k;
         }
-        Rig { offsets, scale: k, head_size: look.head }
+        Rig { offsets, scale: k, head_size: appearance.head }
     }
 
     fn local_turn(stance: &Stance, bone: usize) -> Quat {
-        let (side, part) = if bone >= 5 { ((bone - 5) / 7, (bone - 5) % 7) } else { (0, 99) };
+        let (side, segment) = if bone >= 5 { ((bone - 5) / 7, (bone - 5) % 7) } else { (0, 99) };
         let s = sign(side);
         let (arm, leg) = (&stance.arms[side], &stance.legs[side]);
-        match (bone, part) {
+        match (bone, segment) {
             (PELVIS, _) => turn(stance.pelvis),
             (SPINE, _) => turn(stance.spine),
             (CHEST, _) => turn(stance.chest),
@@ -223,8 +228,8 @@ impl Rig {
         }
     }
 
-    /// The bones' frames with the pelvis at the origin.
-    pub(super) fn hang(&self, stance: &Stance) -> [Affine3A; BONES] {
+    /// The bones' frames with the pelvis at the origin, in metres.
+    pub(super) fn forward_kinematics(&self, stance: &Stance) -> [Affine3A; BONES] {
         let mut frames = [Affine3A::IDENTITY; BONES];
         for bone in 0..BONES {
             let local =
@@ -235,9 +240,9 @@ impl Rig {
     }
 
     /// The bones' frames with the lower sole on the ground (y = 0) plus the stance's lift, turned by
-    /// `heading` about the vertical and moved to `place` on the ground.
-    pub(super) fn stand(&self, stance: &Stance, heading: f32, place: Vec3) -> [Affine3A; BONES] {
-        let mut frames = self.hang(stance);
+    /// `heading` (radians) about the vertical and moved to `position` on the ground.
+    pub(super) fn grounded(&self, stance: &Stance, heading: f32, position: Vec3) -> [Affine3A; BONES] {
+        let mut frames = self.forward_kinematics(stance);
         let k = self.scale;
         // A soft minimum over heels and toes: a hard one would kick the body when support changes.
         const SHARPNESS: f32 = 140.0;
@@ -259,7 +264,7 @@ impl Rig {
             shift.x -= stance.plant * load * (ankle.x - home);
             shift.z -= stance.plant * load * ankle.z;
         }
-        let body = Affine3A::from_rotation_translation(Quat::from_rotation_y(heading), place)
+        let body = Affine3A::from_rotation_translation(Quat::from_rotation_y(heading), position)
             * Affine3A::from_translation(shift);
         for f in &mut frames {
             *f = body * *f;

@@ -1,7 +1,7 @@
 //! The mannequin as a data set: pictures and annotations in COCO's layout, for training and tests.
 
-use super::Mannequin;
-use super::TruePerson;
+use super::mannequin::Mannequin;
+use super::truth::TruePerson;
 use crate::pose::{Keypoint, Size, Skeleton};
 use crate::vision::{Affine, BBox, BOX_PADDING, CropBox, warp};
 use image::RgbImage;
@@ -22,20 +22,22 @@ const SECONDS: f64 = 3600.0;
 const CROP: Size = Size::new(384, 512);
 const QUALITY: u8 = 92;
 
-/// What to draw.
+/// Which pictures a set consists of.
 #[derive(Clone, Debug)]
 pub struct SetPlan {
     /// Gets `images/SPLIT/` and `annotations/person_keypoints_SPLIT.json`.
     pub folder: PathBuf,
     /// `train` or `val`.
     pub split: String,
+    /// Number of pictures, before those without anybody are left out of a set of crops.
     pub frames: u64,
     /// Size of a picture in pixels, before people are cut out.
     pub size: Size,
+    /// Fixes all figures, scenes and times: the same plan writes the same files.
     pub seed: u64,
     /// Write the people cut out as the network sees them (twice its size), not whole pictures.
     pub crops: bool,
-    /// One figure and frames that follow at 30 a second, not random moments of many figures.
+    /// One figure and frames that follow at 30 a second, not random times of many figures.
     pub consecutive: bool,
     /// How many of the first pictures are kept in memory too, e.g. for a contact sheet.
     pub keep: u64,
@@ -44,18 +46,24 @@ pub struct SetPlan {
 /// A picture of the set that was kept in memory.
 #[derive(Clone, Debug)]
 pub struct KeptPicture {
+    /// File name, without its folder.
     pub name: String,
+    /// As it was written, before JPEG compression.
     pub picture: RgbImage,
+    /// `None` when nobody is in it; positions in pixels of this picture.
     pub person: Option<TruePerson>,
 }
 
-/// What was drawn.
+/// What was written.
 #[derive(Clone, Debug)]
-pub struct DrawnSet {
+pub struct RenderedSet {
     /// The annotation file.
     pub file: PathBuf,
+    /// Number of pictures written.
     pub pictures: usize,
+    /// Number of pictures that show the figure, and so of annotations.
     pub people: usize,
+    /// The first pictures, at most [`SetPlan::keep`].
     pub kept: Vec<KeptPicture>,
 }
 
@@ -73,12 +81,16 @@ impl SetError {
     }
 }
 
-/// Draws a set. `drawn` is told of each picture; raising `stop` ends early, and what was drawn until
+/// Renders a set. `progress` is called for each picture; raising `stop` ends early, and what was drawn until
 /// then is a set of its own.
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn draw_set(plan: &SetPlan, drawn: &(dyn Fn() + Sync), stop: &AtomicBool) -> Result<DrawnSet, SetError> {
+pub fn render_set(
+    plan: &SetPlan,
+    progress: &(dyn Fn() + Sync),
+    stop: &AtomicBool,
+) -> Result<RenderedSet, SetError> {
     let images = plan.folder.join("images").join(&plan.split);
     let annotations = plan.folder.join("annotations");
     for folder in [&images, &annotations] {
@@ -86,9 +98,9 @@ pub fn draw_set(plan: &SetPlan, drawn: &(dyn Fn() + Sync), stop: &AtomicBool) ->
     }
     let each = if plan.consecutive { plan.frames.max(1) } else { PER_FIGURE };
     let figures: Vec<u64> = (0..plan.frames.div_ceil(each)).collect();
-    let records: Vec<Record> = figures
+    let records: Vec<PictureRecord> = figures
         .par_iter()
-        .map(|&figure| draw_figure(plan, figure, each, &images, drawn, stop))
+        .map(|&figure| render_figure(plan, figure, each, &images, progress, stop))
         .collect::<Result<Vec<_>, SetError>>()?
         .into_iter()
         .flatten()
@@ -97,31 +109,31 @@ pub fn draw_set(plan: &SetPlan, drawn: &(dyn Fn() + Sync), stop: &AtomicBool) ->
     write_annotations(&file, &records)?;
     let people = records.iter().filter(|r| r.annotation.is_some()).count();
     let pictures = records.len();
-    Ok(DrawnSet { file, pictures, people, kept: records.into_iter().filter_map(|r| r.kept).collect() })
+    Ok(RenderedSet { file, pictures, people, kept: records.into_iter().filter_map(|r| r.kept).collect() })
 }
 
 /// One picture of the set.
-struct Shot {
+struct LabelledPicture {
     picture: RgbImage,
     person: Option<(TruePerson, f32)>,
 }
 
 /// What the annotation file says about a picture.
-struct Record {
+struct PictureRecord {
     image: Value,
     annotation: Option<Value>,
     kept: Option<KeptPicture>,
 }
 
 /// Draws and writes the pictures of one figure.
-fn draw_figure(
+fn render_figure(
     plan: &SetPlan,
     figure: u64,
     each: u64,
     images: &Path,
-    drawn: &(dyn Fn() + Sync),
+    progress: &(dyn Fn() + Sync),
     stop: &AtomicBool,
-) -> Result<Vec<Record>, SetError> {
+) -> Result<Vec<PictureRecord>, SetError> {
     // The seed's figures do not meet the next seed's.
     let mannequin = Mannequin::new(plan.seed.wrapping_mul(1_000_003).wrapping_add(figure), plan.size);
     let mut records = Vec::new();
@@ -129,41 +141,43 @@ fn draw_figure(
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let time = if plan.consecutive { index as f64 / 30.0 } else { moment(index) };
-        let found = mannequin.draw(time);
-        let whole =
-            Shot { picture: found.pixels, person: found.person.person.map(|p| (p, found.person.area)) };
-        let shot = if plan.crops { cut_out(&whole) } else { Some(whole) };
-        drawn();
-        let Some(shot) = shot else { continue };
+        let time = if plan.consecutive { index as f64 / 30.0 } else { sample_time(index) };
+        let found = mannequin.render_with_truth(time);
+        let whole = LabelledPicture {
+            picture: found.pixels,
+            person: found.truth.person.map(|p| (p, found.truth.area)),
+        };
+        let labelled = if plan.crops { crop(&whole) } else { Some(whole) };
+        progress();
+        let Some(labelled) = labelled else { continue };
         let name = format!("{index:06}.jpg");
-        write_picture(&images.join(&name), &shot.picture)?;
-        let size = Size::from(shot.picture.dimensions());
-        let annotation = shot.person.as_ref().map(|(p, area)| annotation(index, p, *area));
-        records.push(Record {
+        write_picture(&images.join(&name), &labelled.picture)?;
+        let size = Size::from(labelled.picture.dimensions());
+        let annotation = labelled.person.as_ref().map(|(p, area)| annotation(index, p, *area));
+        records.push(PictureRecord {
             image: json!({"id": index, "file_name": name, "width": size.width, "height": size.height}),
             annotation,
             kept: (index < plan.keep).then(|| KeptPicture {
                 name,
-                picture: shot.picture,
-                person: shot.person.map(|(person, _)| person),
+                picture: labelled.picture,
+                person: labelled.person.map(|(person, _)| person),
             }),
         });
     }
     Ok(records)
 }
 
-/// A moment for picture `index`: spread over the performance by the golden ratio, which never
+/// The time in seconds of picture `index`: spread over the performance by the golden ratio, which never
 /// repeats and leaves no gap.
-fn moment(index: u64) -> f64 {
+fn sample_time(index: u64) -> f64 {
     ((index as f64 + 1.0) * 0.618_033_988_749_895).fract() * SECONDS
 }
 
 /// The person as the network sees it; `None` without one.
-fn cut_out(shot: &Shot) -> Option<Shot> {
-    let (person, area) = shot.person.as_ref()?;
+fn crop(labelled: &LabelledPicture) -> Option<LabelledPicture> {
+    let (person, area) = labelled.person.as_ref()?;
     let affine = Affine::from_crop(&CropBox::from_bbox(&person.bbox, CROP.aspect(), BOX_PADDING), 0.0, CROP);
-    let picture = warp(&shot.picture, &affine, CROP);
+    let picture = warp(&labelled.picture, &affine, CROP);
     let place = |x: f32, y: f32| affine.apply([f64::from(x), f64::from(y)]).map(|v| v as f32);
     let [w, h] = [CROP.width, CROP.height].map(|side| side as f32);
     let keypoints = person
@@ -180,7 +194,7 @@ fn cut_out(shot: &Shot) -> Option<Shot> {
     let bbox =
         BBox { x: x0.max(0.0), y: y0.max(0.0), w: x1.min(w) - x0.max(0.0), h: y1.min(h) - y0.max(0.0) };
     let zoom = (x1 - x0) * (y1 - y0) / (b.w * b.h);
-    Some(Shot { picture, person: Some((TruePerson { bbox, keypoints }, area * zoom)) })
+    Some(LabelledPicture { picture, person: Some((TruePerson { bbox, keypoints }, area * zoom)) })
 }
 
 fn annotation(image: u64, person: &TruePerson, area: f32) -> Value {
@@ -213,7 +227,7 @@ fn annotation(image: u64, person: &TruePerson, area: f32) -> Value {
 }
 
 /// Written beside the file and renamed, so that a half-written file is not taken for a set.
-fn write_annotations(file: &Path, records: &[Record]) -> Result<(), SetError> {
+fn write_annotations(file: &Path, records: &[PictureRecord]) -> Result<(), SetError> {
     let skeleton = Skeleton::coco17();
     // COCO counts joints from 1 here.
     let edges: Vec<[usize; 2]> = skeleton.edges.iter().map(|e| e.map(|j| j + 1)).collect();

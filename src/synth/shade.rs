@@ -1,34 +1,37 @@
-//! The figure's pixels: paint, lamp, sky, shadow and highlight.
+//! The figure's pixels: its surface under the key light, ambient light, shadow and highlight (Blinn-Phong).
 
 use super::camera::Camera;
-use super::dice::{lerp, step};
 use super::figure::Figure;
-use super::picture::Posed;
-use super::raster::{EMPTY, Visible};
+use super::interpolate::{lerp, smoothstep};
 use super::scene::Light;
-use super::shadow::Shadow;
+use super::shadow_map::ShadowMap;
+use super::skinning::SkinnedMesh;
+use super::visibility::{EMPTY, VisibilityBuffer};
 use glam::{Vec3A, vec3a};
 
-/// All that the figure's shading needs.
-pub(super) struct Stage<'a> {
+/// Shades the figure of one picture.
+pub(super) struct FigureShader<'a> {
     pub figure: &'a Figure,
-    pub posed: &'a Posed,
+    pub mesh: &'a SkinnedMesh,
     pub camera: &'a Camera,
     pub light: &'a Light,
-    pub shadow: &'a Shadow,
+    pub shadow: &'a ShadowMap,
+    /// Eyelids: 0 open, 1 closed.
     pub blink: f32,
 }
 
-impl Stage<'_> {
-    /// Draws the figure into row `y` of the picture.
-    pub(super) fn row(&self, seen: &Visible, y: usize, row: &mut [Vec3A]) {
-        let Some(line) = y.checked_sub(seen.top as usize).filter(|&line| line < seen.height) else { return };
-        for x in 0..seen.width {
-            let ids = seen.samples(x, line);
+impl FigureShader<'_> {
+    /// Mixes the figure into row `y` of the picture, given as linear light.
+    pub(super) fn row(&self, visible: &VisibilityBuffer, y: usize, row: &mut [Vec3A]) {
+        let Some(line) = y.checked_sub(visible.top as usize).filter(|&line| line < visible.height) else {
+            return;
+        };
+        for x in 0..visible.width {
+            let ids = visible.samples(x, line);
             if ids == [EMPTY; 4] {
                 continue;
             }
-            let px = seen.left as usize + x;
+            let px = visible.left as usize + x;
             let material = |id: u32| (id != EMPTY).then(|| self.figure.materials[id as usize]);
             let pixel = &mut row[px];
             let (fx, fy) = (px as f32, y as f32);
@@ -50,15 +53,15 @@ impl Stage<'_> {
         if ids[0] == ids[3] && ids[1] == ids[2] {
             return true;
         }
-        let z = ids.map(|id| self.posed.screen[self.figure.triangles[id as usize][0] as usize].z);
+        let z = ids.map(|id| self.mesh.screen[self.figure.triangles[id as usize][0] as usize].z);
         let (low, high) = z.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
         high - low < 0.035
     }
 
-    /// Linear light that a triangle sends through a place of the picture.
+    /// Linear light that a triangle sends through a place of the picture, in pixels.
     fn light_at(&self, id: u32, x: f32, y: f32) -> Vec3A {
         let tri = self.figure.triangles[id as usize].map(|i| i as usize);
-        let s = tri.map(|i| self.posed.screen[i]);
+        let s = tri.map(|i| self.mesh.screen[i]);
         let area = (s[1].x - s[0].x) * (s[2].y - s[0].y) - (s[1].y - s[0].y) * (s[2].x - s[0].x);
         let part = |a: Vec3A, b: Vec3A| (b.x - a.x) * (y - a.y) - (b.y - a.y) * (x - a.x);
         // Perspective: shares weighted by nearness; clamped, because a pixel may overhang its triangle.
@@ -70,11 +73,11 @@ impl Stage<'_> {
             |f: &dyn Fn(usize) -> Vec3A| f(tri[0]) * share[0] + f(tri[1]) * share[1] + f(tri[2]) * share[2];
         let vertices = &self.figure.vertices;
         let rest = blend(&|i| vertices[i].rest);
-        let p = blend(&|i| self.posed.world[i]);
-        let n = blend(&|i| self.posed.normals[i]).normalize_or(Vec3A::Y);
+        let p = blend(&|i| self.mesh.world[i]);
+        let n = blend(&|i| self.mesh.normals[i]).normalize_or(Vec3A::Y);
         let open: f32 = (0..3).map(|k| vertices[tri[k]].openness * share[k]).sum();
 
-        let surface = self.figure.paint(self.figure.materials[id as usize], rest, self.blink);
+        let surface = self.figure.surface_at(self.figure.materials[id as usize], rest, self.blink);
         let l = self.light;
         let view = (self.camera.eye - p).normalize();
         let facing = n.dot(l.toward);
@@ -82,7 +85,7 @@ impl Stage<'_> {
         let direct = ((facing + surface.wrap) / (1.0 + surface.wrap)).max(0.0) * lit;
         // Light that creeps through skin comes out red.
         let creep = (surface.wrap * (0.35 - (facing - 0.05).abs()).max(0.0) * 0.9) * lit;
-        let near_ground = 1.0 - 0.4 * step(0.28, 0.0, p.y);
+        let near_ground = 1.0 - 0.4 * smoothstep(0.28, 0.0, p.y);
         let ambient = l.ground.lerp(l.sky, n.y * 0.5 + 0.5) * (open * near_ground);
         // A weak second lamp from the camera's side keeps shaded faces readable.
         let fill = 0.16 * n.dot(view).max(0.0) * open;
@@ -93,7 +96,8 @@ impl Stage<'_> {
                 + vec3a(creep, creep * 0.25, creep * 0.15));
         let half = (view + l.toward).normalize();
         let fresnel = (1.0 - n.dot(view)).clamp(0.0, 1.0);
-        c += l.key * (surface.gloss * n.dot(half).max(0.0).powf(surface.sharp) * direct.min(1.0) * 1.6);
+        c +=
+            l.key * (surface.specular * n.dot(half).max(0.0).powf(surface.shininess) * direct.min(1.0) * 1.6);
         c += l.sky * (fresnel * fresnel * fresnel * 0.22 * open * (0.4 + 0.6 * (n.y * 0.5 + 0.5)));
         c
     }

@@ -1,5 +1,6 @@
 //! What the whole figure promises, over seeds and moments.
 
+use super::figure::Figure;
 use super::motion::{self, ACTION};
 use super::*;
 use crate::pose::{Size, Skeleton};
@@ -9,7 +10,7 @@ use proptest::test_runner::RngSeed;
 const LEFT_RIGHT: [(usize, usize); 4] = [(5, 6), (11, 12), (1, 2), (3, 4)];
 
 fn person(m: &Mannequin, t: f64) -> TruePerson {
-    m.draw(t).person.person.unwrap()
+    m.render_with_truth(t).truth.person.unwrap()
 }
 
 #[test]
@@ -36,7 +37,7 @@ fn fingerprint(bytes: impl IntoIterator<Item = u8>) -> u64 {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
 fn a_seed_keeps_its_pictures_and_joints() {
-    // One seed for each kind of place; at 11.4 s the first place dissolves into the second.
+    // One seed for each kind of environment; at 11.4 s the first scene is cross-faded into the second.
     let expected: [[u64; 2]; 6] = [
         [0x79c7ecb82f37dd91, 0x80453294a0f9dd82],
         [0x92838ffdcab3cb1e, 0x5b4123fd4bab594c],
@@ -48,12 +49,12 @@ fn a_seed_keeps_its_pictures_and_joints() {
     for (seed, expected) in (0..).zip(expected) {
         let mannequin = Mannequin::new(seed, Size::new(160, 120));
         let found = [2.0, 11.4].map(|t| {
-            let drawn = mannequin.draw(t);
-            let person = drawn.person.person.expect("the camera follows the figure");
+            let drawn = mannequin.render_with_truth(t);
+            let person = drawn.truth.person.expect("the camera follows the figure");
             let b = person.bbox;
             let joints = person.keypoints.iter().flat_map(|k| [k.x, k.y, k.score]);
-            let numbers = [b.x, b.y, b.w, b.h, drawn.person.area].into_iter().chain(joints);
-            let silhouette = drawn.person.silhouette.into_iter().map(u8::from);
+            let numbers = [b.x, b.y, b.w, b.h, drawn.truth.area].into_iter().chain(joints);
+            let silhouette = drawn.truth.silhouette.into_iter().map(u8::from);
             fingerprint(
                 drawn
                     .pixels
@@ -90,8 +91,8 @@ fn joints_move_without_jumps() {
     for seed in [1, 2, 9] {
         let figure = Figure::new(seed);
         let joints = |i: i32| {
-            let p = motion::posture(seed, f64::from(i) / 30.0, figure.rig.scale);
-            figure.rig.joints(&figure.rig.stand(&p.stance, p.heading, p.place))
+            let p = motion::state_at(seed, f64::from(i) / 30.0, figure.rig.scale);
+            figure.rig.joints(&figure.rig.grounded(&p.stance, p.heading, p.position))
         };
         let mut before = joints(0);
         for i in 1..(60.0 * 30.0) as i32 {
@@ -110,8 +111,8 @@ fn feet_stay_on_the_ground_unless_it_jumps() {
     let figure = Figure::new(3);
     for i in 0..400 {
         let t = f64::from(i) * 0.15;
-        let p = motion::posture(3, t, figure.rig.scale);
-        let joints = figure.rig.joints(&figure.rig.stand(&p.stance, p.heading, p.place));
+        let p = motion::state_at(3, t, figure.rig.scale);
+        let joints = figure.rig.joints(&figure.rig.grounded(&p.stance, p.heading, p.position));
         let lowest = joints[15].y.min(joints[16].y);
         assert!(lowest > 0.02 && lowest < 0.6, "ankle at {lowest} m at {t} s");
     }
@@ -120,15 +121,15 @@ fn feet_stay_on_the_ground_unless_it_jumps() {
 #[test]
 fn one_walk_leads_back_to_where_it_began() {
     // The second action of every figure is a walk.
-    let start = motion::posture(8, ACTION + 1.0, 1.0);
-    let middle = motion::posture(8, ACTION * 1.5, 1.0);
-    let end = motion::posture(8, ACTION * 2.0 - 1e-3, 1.0);
-    assert!(end.place.length() < 0.01, "{}", end.place);
-    assert!(middle.place.length() > 1.0 && start.place.length() > 0.01);
+    let start = motion::state_at(8, ACTION + 1.0, 1.0);
+    let middle = motion::state_at(8, ACTION * 1.5, 1.0);
+    let end = motion::state_at(8, ACTION * 2.0 - 1e-3, 1.0);
+    assert!(end.position.length() < 0.01, "{}", end.position);
+    assert!(middle.position.length() > 1.0 && start.position.length() > 0.01);
 }
 
 /// From a place to the nearest pixel of the figure, in pixels; 10 if none is so near.
-fn distance_to(figure: &TrueFigure, x: f32, y: f32) -> f32 {
+fn distance_to(figure: &FigureTruth, x: f32, y: f32) -> f32 {
     let steps = || (-9..=9).map(|d| d as f32);
     let covered = steps().flat_map(|dy| steps().map(move |dx| (dx, dy)));
     let distances = covered.filter(|(dx, dy)| figure.covers(x + dx, y + dy)).map(|(dx, dy)| dx.hypot(dy));
@@ -138,10 +139,10 @@ fn distance_to(figure: &TrueFigure, x: f32, y: f32) -> f32 {
 /// The worst that random figures and moments have shown so far.
 #[test]
 fn a_deep_hip_stays_close_to_the_figure() {
-    let drawn = Mannequin::new(272_714, Size::new(240, 200)).draw(97.48777673750587 + 2.0 * 3.7);
-    let person = drawn.person.person.as_ref().expect("the camera follows the figure");
+    let drawn = Mannequin::new(272_714, Size::new(240, 200)).render_with_truth(97.48777673750587 + 2.0 * 3.7);
+    let person = drawn.truth.person.as_ref().expect("the camera follows the figure");
     let hip = person.keypoints[12];
-    let off = distance_to(&drawn.person, hip.x, hip.y);
+    let off = distance_to(&drawn.truth, hip.x, hip.y);
     assert!(off <= 0.03 * person.bbox.w.max(person.bbox.h), "{off} px of {:?}", person.bbox);
 }
 
@@ -157,12 +158,12 @@ proptest! {
         let m = Mannequin::new(seed, Size::new(240, 200));
         for k in 0..4 {
             let t = from + f64::from(k) * 3.7;
-            let drawn = m.draw(t);
-            let p = drawn.person.person.as_ref().expect("the camera follows the figure");
+            let drawn = m.render_with_truth(t);
+            let p = drawn.truth.person.as_ref().expect("the camera follows the figure");
             prop_assert_eq!(p.keypoints.len(), 17);
             let b = p.bbox;
             prop_assert!(b.x >= 0.0 && b.y >= 0.0 && b.x + b.w <= 240.0 && b.y + b.h <= 200.0);
-            prop_assert!(drawn.person.area > 0.1 * b.w * b.h && drawn.person.area <= b.w * b.h + 1.0);
+            prop_assert!(drawn.truth.area > 0.1 * b.w * b.h && drawn.truth.area <= b.w * b.h + 1.0);
             for (j, q) in p.keypoints.iter().enumerate() {
                 let inside = q.x >= -0.5 && q.y >= -0.5 && q.x < 239.5 && q.y < 199.5;
                 prop_assert_eq!(q.score > 0.0, inside, "joint {} at {} s", j, t);
@@ -173,7 +174,7 @@ proptest! {
                 prop_assert!(q.y >= b.y - 0.6 && q.y <= b.y + b.h + 0.6, "joint {} at {} s", j, t);
                 // Ears lie on the outline, and the skin of a strongly bent hip can leave the joint out a little.
                 let limit = (0.03 * b.w.max(b.h)).max(2.0);
-                let off = distance_to(&drawn.person, q.x, q.y);
+                let off = distance_to(&drawn.truth, q.x, q.y);
                 prop_assert!(off <= limit, "joint {} ({:?}) of seed {} at {} s is {} px off", j, q, seed, t, off);
             }
             prop_assert!(p.keypoints.iter().filter(|q| q.score > 1.5).count() >= 3);

@@ -1,7 +1,7 @@
 //! Where the joints truly are in the picture, and which of them can be seen.
 
 use super::camera::Camera;
-use super::raster::{EMPTY, Visible};
+use super::visibility::{EMPTY, VisibilityBuffer};
 use crate::pose::{Keypoint, Size};
 use crate::vision::BBox;
 use glam::{Vec3, Vec3A};
@@ -9,14 +9,15 @@ use glam::{Vec3, Vec3A};
 /// A person whose joints are known exactly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TruePerson {
+    /// Around the visible pixels and all joints inside the picture, in pixels, cut at the picture's edge.
     pub bbox: BBox,
     /// COCO-17 in pixels; score 2 visible, 1 occluded, 0 outside the picture.
     pub keypoints: Vec<Keypoint>,
 }
 
-/// The person with what a data set also wants to know.
+/// What is known exactly about the figure in a picture.
 #[derive(Clone, Debug)]
-pub struct TrueFigure {
+pub struct FigureTruth {
     /// `None` when nothing of the figure is in the picture.
     pub person: Option<TruePerson>,
     /// Pixels that the figure covers.
@@ -27,7 +28,7 @@ pub struct TrueFigure {
     pub size: Size,
 }
 
-impl TrueFigure {
+impl FigureTruth {
     /// Whether the figure covers the pixel at a place.
     pub fn covers(&self, x: f32, y: f32) -> bool {
         let (x, y) = (x.round(), y.round());
@@ -42,13 +43,14 @@ const DEPTH: [f32; 17] = [
     0.03, 0.03, 0.03, 0.035, 0.035, 0.115, 0.115, 0.08, 0.08, 0.06, 0.06, 0.17, 0.17, 0.11, 0.11, 0.09, 0.09,
 ];
 
+/// Reads the truth off the joints in the world and the figure's visible triangles. `scale` is the figure's.
 pub(super) fn measure(
     joints: &[Vec3; 17],
     camera: &Camera,
-    drawn: &Visible,
+    visible: &VisibilityBuffer,
     size: Size,
     scale: f32,
-) -> TrueFigure {
+) -> FigureTruth {
     let [w, h] = [size.width, size.height].map(|side| side as f32);
     let keypoints: Vec<Keypoint> = joints
         .iter()
@@ -57,7 +59,7 @@ pub(super) fn measure(
             let p = camera.project(Vec3A::from(joint));
             let inside = p.x >= -0.5 && p.y >= -0.5 && p.x < w - 0.5 && p.y < h - 0.5;
             // A joint at the rim of the outline can miss its pixel by a hair: nothing is in front of it then.
-            let seen = drawn.depth(p.x, p.y).is_none_or(|z| z > p.z - depth * scale);
+            let seen = visible.depth(p.x, p.y).is_none_or(|z| z > p.z - depth * scale);
             let score = if !inside {
                 0.0
             } else if seen {
@@ -71,12 +73,12 @@ pub(super) fn measure(
     let (mut left, mut top, mut right, mut bottom) = (w, h, -1.0f32, -1.0f32);
     let mut samples = 0usize;
     let mut silhouette = vec![false; size.area()];
-    for y in 0..drawn.height {
-        for x in 0..drawn.width {
-            let covered = drawn.samples(x, y).iter().filter(|&&id| id != EMPTY).count();
+    for y in 0..visible.height {
+        for x in 0..visible.width {
+            let covered = visible.samples(x, y).iter().filter(|&&id| id != EMPTY).count();
             samples += covered;
             if covered >= 2 {
-                let (px, py) = ((drawn.left + x as i32) as f32, (drawn.top + y as i32) as f32);
+                let (px, py) = ((visible.left + x as i32) as f32, (visible.top + y as i32) as f32);
                 silhouette[py as usize * size.width as usize + px as usize] = true;
                 (left, right) = (left.min(px), right.max(px + 1.0));
                 (top, bottom) = (top.min(py), bottom.max(py + 1.0));
@@ -84,7 +86,7 @@ pub(super) fn measure(
         }
     }
     if right < left {
-        return TrueFigure { person: None, area: 0.0, silhouette, size };
+        return FigureTruth { person: None, area: 0.0, silhouette, size };
     }
     for k in keypoints.iter().filter(|k| k.score > 0.0) {
         (left, right) = (left.min(k.x), right.max(k.x));
@@ -92,5 +94,5 @@ pub(super) fn measure(
     }
     let (left, top) = (left.max(0.0), top.max(0.0));
     let bbox = BBox { x: left, y: top, w: right.min(w) - left, h: bottom.min(h) - top };
-    TrueFigure { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0, silhouette, size }
+    FigureTruth { person: Some(TruePerson { bbox, keypoints }), area: samples as f32 / 4.0, silhouette, size }
 }

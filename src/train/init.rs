@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 pub const PP_TINYPOSE: &str =
     "PP-TinyPose, PaddleDetection, Apache-2.0, trained on COCO train2017 and AI Challenger";
 
-/// A weight file of ours in a line: what it was trained on and where it comes from.
+/// In a line, where the weights of one of our files come from: what they were trained on, and what they started from.
+/// `file` is the name of the file.
 pub fn origin_of(file: &str, record: &TrainingRecord) -> String {
     let before = if record.start.is_empty() { "random weights" } else { &record.start };
     match record.steps {

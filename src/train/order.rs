@@ -1,10 +1,10 @@
 //! The order in which a training goes through its samples: a pure function of the seed and the position, so that a
-//! training that was killed goes on exactly as if it had not been.
+//! resumed training makes the same steps as one that was never stopped.
 
 use crate::data::generator;
 use rand::seq::SliceRandom;
 
-/// Purpose of the generator; crops use 1, masks 3.
+/// The purpose that seeds the random generator; crops use 1, masks 3.
 const ORDER: u64 = 2;
 
 /// In which order samples are learnt from: each epoch shows every sample once, in an order of its own.

@@ -1,4 +1,4 @@
-//! What a person detector says.
+//! What a person detector finds.
 
 use super::BBox;
 

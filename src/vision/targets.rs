@@ -12,11 +12,14 @@ pub struct Targets {
     pub weights: Vec<f32>,
 }
 
-/// Gaussian targets (docs/METHOD.md, "Targets"). `joints` holds x, y in heatmap pixels (not rounded) and
-/// visibility (0 not labelled; COCO's 1 and 2 both count as 1; a value in between, such as a
-/// teacher's certainty, lowers the joint's weight and not its map); `size` is the maps' size and `sigma` the
-/// Gaussian's deviation, both in heatmap pixels (48x64 and 2 in the paper). A joint whose 3-sigma window misses the map gets
-/// weight 0 and an empty map.
+/// Gaussian targets (docs/METHOD.md, "Targets").
+///
+/// - `joints`: x and y in heatmap pixels, not rounded, and visibility. 0 is not labelled; COCO's 1 and 2 both count as
+///   1; a value in between lowers the joint's weight and not its map.
+/// - `size`: of the maps, in pixels (48x64 in the paper).
+/// - `sigma`: the Gaussian's standard deviation in heatmap pixels (2 in the paper).
+///
+/// A joint whose 3-sigma window misses the map gets weight 0 and an empty map.
 pub fn gaussian_targets(joints: &[[f32; 3]], size: Size, sigma: f32) -> Targets {
     let [height, width] = size.hw();
     let mut maps = Heatmaps::zeros(joints.len(), size);

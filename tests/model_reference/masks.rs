@@ -3,12 +3,13 @@
 use crate::common::Fixture;
 use proptest::prelude::*;
 use tmpose::model::{KeepRatio, MaskKind, keep_count, kept_tokens, mirrored_tokens, progressive_ranking};
+use tmpose::pose::Size;
 
 fn keep(share: f64) -> KeepRatio {
     KeepRatio::new(share).unwrap()
 }
 
-const GRID: [usize; 2] = [16, 16];
+const GRID: Size = Size::square(16);
 const RATIOS: [(&str, f64); 3] = [("08", 0.8), ("06", 0.6), ("04", 0.4)];
 
 #[test]
@@ -64,7 +65,7 @@ proptest! {
         ratio in 0.001f64..=1.0, rows in 1usize..20, columns in 1usize..20, seed: u64,
     ) {
         for kind in MaskKind::ALL {
-            let kept = kept_tokens(kind, keep(ratio), [rows, columns], seed);
+            let kept = kept_tokens(kind, keep(ratio), Size::from_hw([rows, columns]), seed);
             prop_assert_eq!(kept.len(), keep_count(kind, keep(ratio), rows * columns));
             prop_assert!(kept.is_sorted_by(|a, b| a < b));
             prop_assert!(kept.iter().all(|&token| token < rows * columns));
@@ -80,7 +81,7 @@ proptest! {
 
     #[test]
     fn progressive_is_mirror_symmetric(count in 1usize..=256, rows in 1usize..20, half in 1usize..10) {
-        let grid = [rows, 2 * half];
+        let grid = Size::from_hw([rows, 2 * half]);
         let count = count.min(rows * 2 * half);
         let mut kept = progressive_ranking(grid)[..count].to_vec();
         kept.sort_unstable();

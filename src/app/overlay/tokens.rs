@@ -32,11 +32,11 @@ pub fn draw_tokens(
     transform: &PictureTransform,
     crop: &CropBox,
     heatmap: Size,
-    grid: [usize; 2],
+    grid: Size,
     kept: &[usize],
 ) {
     let rect = crop_rect(transform, crop, heatmap);
-    let [rows, columns] = grid;
+    let [rows, columns] = grid.hw();
     let mut keep = vec![false; rows * columns];
     kept.iter().for_each(|&token| {
         if let Some(cell) = keep.get_mut(token) {

@@ -4,7 +4,6 @@ use crate::app::overlay::{self, HeatmapView, PictureTextures, PictureTransform, 
 use crate::app::state::{KeypointDisplay, LayerSettings, SkeletonColors, person_bounds};
 use crate::draw::PoseColors;
 use crate::live::{LiveFrame, LiveResult, ModelSummary};
-use crate::pose::Size;
 use egui::Painter;
 
 /// Draws the layers of a frame.
@@ -58,12 +57,12 @@ impl LayerPainter<'_> {
     /// Kept tokens and outlines of the crops.
     fn draw_crops(&self, result: &LiveResult, model: &ModelSummary) {
         let config = &model.info.config;
-        let heatmap = Size::from_hw(config.heatmap);
+        let heatmap = config.heatmap();
         let clipped = self.clipped();
-        for estimate in &result.estimates {
+        for (person, estimate) in result.estimates.iter().enumerate() {
             if self.layers.tokens {
-                let (crop, kept) = (&estimate.crop, &result.kept);
-                overlay::draw_tokens(&clipped, &self.transform, crop, heatmap, config.grid, kept);
+                let (crop, kept) = (&estimate.crop, result.kept.of(person));
+                overlay::draw_tokens(&clipped, &self.transform, crop, heatmap, config.grid(), kept);
             }
             if self.layers.crop {
                 overlay::draw_crop(self.painter, &self.transform, &estimate.crop, heatmap);

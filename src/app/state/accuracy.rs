@@ -1,7 +1,7 @@
 //! The accuracy of the estimates, measured against the mannequin's true joints.
 
 use crate::live::{LiveResult, RecentValues};
-use crate::pose::Skeleton;
+use crate::pose::{BuiltinSkeleton, Skeleton};
 use crate::source::TruePerson;
 
 /// Joints nearer than this share of the person box's longer side count as correct (PCK@0.1).
@@ -33,7 +33,7 @@ impl LiveAccuracy {
     /// Takes a result; frames without known joints, or of another skeleton, add nothing.
     pub fn add(&mut self, result: &LiveResult, skeleton: &Skeleton) {
         let Some(truth) = &result.frame.frame.truth else { return };
-        if skeleton.name != Skeleton::coco17().name {
+        if skeleton.builtin() != Some(BuiltinSkeleton::Coco17) {
             return;
         }
         let measured: Vec<Vec<Option<PersonAccuracy>>> = result

@@ -4,7 +4,7 @@ use crate::app::sentence::sentence;
 use crate::data::{SetSource, find_poses};
 use crate::pose::Skeleton;
 use crate::settings::InvalidSetting;
-use crate::train::{TrainConfig, TrainSettings};
+use crate::train::{TrainConfig, TrainSettings, holds_training};
 use std::path::Path;
 
 /// A part of the form, in its order.
@@ -105,8 +105,7 @@ pub fn problems(config: &TrainConfig) -> Vec<Problem> {
     if let Some(path) = config.model.init.as_deref().filter(|path| !path.is_file()) {
         say(FormField::Init, format!("There is no file {}: choose another one.", path.display()));
     }
-    let known = ["coco17", "mpii16"].contains(&config.model.skeleton.as_str());
-    if let (false, Err(error)) = (known, Skeleton::load(Path::new(&config.model.skeleton))) {
+    if let Err(error) = Skeleton::named(&config.model.skeleton) {
         say(FormField::Other, sentence(&format!("model.skeleton: {error}")));
     }
     if let Some(text) = folder(&config.run.out) {
@@ -152,11 +151,6 @@ fn folder(out: &Path) -> Option<String> {
         return Some(format!("{} is a file: choose a folder.", out.display()));
     }
     holds_training(out).then(|| "This folder holds a training already: resume it, or choose another.".into())
-}
-
-/// True for the folder of a run that can be resumed.
-pub fn holds_training(folder: &Path) -> bool {
-    folder.join("checkpoint.safetensors").is_file()
 }
 
 #[cfg(test)]

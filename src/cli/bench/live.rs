@@ -15,12 +15,12 @@ use crate::detect::DetectorChoice;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::live::{
-    self, DetectorLoader, DetectorSummary, LiveSettings, ModelLoader, ModelSummary, Notifier, Opener,
-    Pipeline, Transport,
+    self, DetectorLoader, DetectorSummary, ModelLoader, ModelSummary, Notifier, Opener,
+    PeopleTrackerSettings, Pipeline, Transport,
 };
 use crate::model::{KeepRatio, MaskKind, TokenBudget};
 use crate::source::{self, SourceSpec};
-use crate::synth::MOST_FIGURES;
+use crate::synth::MAX_FIGURES;
 use crate::track::TrackSettings;
 use anyhow::{Context, bail};
 use known_boxes::KnownBoxes;
@@ -57,7 +57,7 @@ pub struct BenchLiveArgs {
     #[arg(long, default_value_t = TrackSettings::default().detect_every, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     detect_every: u32,
     /// Mannequins in the picture; of another source the most people to follow [default: 1,2,5,10]
-    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FIGURES)))]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_FIGURES)))]
     people: Vec<u32>,
     /// When frames come
     #[arg(long, value_enum, value_delimiter = ',', default_value = "free,source", value_name = "LIST")]
@@ -189,17 +189,17 @@ impl BenchLiveArgs {
         })
     }
 
-    fn settings(&self, people: u32) -> LiveSettings {
+    fn settings(&self, people: u32) -> PeopleTrackerSettings {
         let budget = TokenBudget { mask: self.mask, keep_ratio: self.keep, ..TokenBudget::default() };
         let infer = Settings { budget, ..Settings::default() };
-        let follow = TrackSettings {
+        let track = TrackSettings {
             most_people: people as usize,
             detect_every: self.detect_every,
             // Mannequins of any size are followed.
             min_size: 0.0,
             ..TrackSettings::default()
         };
-        LiveSettings { infer, follow, ..LiveSettings::default() }
+        PeopleTrackerSettings { infer, track, ..PeopleTrackerSettings::default() }
     }
 }
 

@@ -1,15 +1,15 @@
 //! A training set of random pixels and keypoints, for timing training steps.
 
 use crate::data::generator;
-use crate::pose::Skeleton;
+use crate::pose::{Size, Skeleton};
 use anyhow::Context;
 use image::RgbImage;
 use rand::RngExt;
 use serde_json::json;
 use std::path::Path;
 
-/// Width and height of a picture: a crop's, so that making crops costs little.
-const SIZE: [u32; 2] = [192, 256];
+/// Size of a picture in pixels: a crop's, so that making crops costs little.
+const SIZE: Size = Size::new(192, 256);
 /// Seed of pixels and keypoints.
 const SEED: u64 = 1;
 
@@ -23,7 +23,7 @@ pub fn write(folder: &Path, count: usize, skeleton: &Skeleton) -> anyhow::Result
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    let [width, height] = SIZE;
+    let Size { width, height } = SIZE;
     let (mut images, mut persons) = (Vec::new(), Vec::new());
     for id in 0..count {
         let mut rng = generator(SEED, 0, id as u64, 0);

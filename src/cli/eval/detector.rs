@@ -5,7 +5,7 @@ use crate::cli::command_line::command_line;
 use crate::cli::output::{fraction, markdown_table, progress_bar, write_file};
 use crate::data::BoxSet;
 use crate::detect::{self, DetectSettings, Detector, DetectorConfig, DetectorNet};
-use crate::eval::detector::{find_people, score};
+use crate::eval::detector::{DetectorScore, find_people, score};
 use crate::eval::{BoxStats, OperatingPoint, TallRecall, TrainingOverlap, box_training_overlap};
 use crate::gpu::{self, DeviceChoice};
 use serde::Serialize;
@@ -101,7 +101,7 @@ pub fn run(args: EvalDetectorArgs) -> anyhow::Result<()> {
     let bar = progress_bar(set.images.len(), &title);
     let found = find_people(&mut detector, &set, &settings, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    let (boxes, tall) = score(&set, &found);
+    let DetectorScore { pictures, boxes, tall } = score(&set, &found);
     let report = DetectorReport {
         version: env!("CARGO_PKG_VERSION"),
         command: command_line(std::env::args()),
@@ -111,7 +111,7 @@ pub fn run(args: EvalDetectorArgs) -> anyhow::Result<()> {
         backend,
         settings,
         set: title.clone(),
-        pictures: set.images.len(),
+        pictures,
         people: set.people(),
         notes: notes.into_vec(),
         warning: seen.as_ref().map(|s| s.to_string()),

@@ -52,6 +52,15 @@ pub struct Composition {
     pub layers: Vec<Vec<PlacedImage>>,
 }
 
+/// Boxes on the input: left, top, right and bottom in pixels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ComposedBoxes {
+    /// People to be found.
+    pub people: Vec<[f32; 4]>,
+    /// Regions in which nobody counts: crowds, and people of whom too little is seen.
+    pub ignored: Vec<[f32; 4]>,
+}
+
 impl Composition {
     /// Draws what `sample` of `samples` is shown as. `size_of` tells a picture's width and height; `mixing` allows
     /// mosaics and overlays.
@@ -121,26 +130,25 @@ impl Composition {
         canvas
     }
 
-    /// Left, top, right and bottom on the input of the people to be found, and of regions where nobody counts:
-    /// crowds, and people of whom too little is seen.
+    /// The boxes of the people on the input.
     pub fn boxes<'a>(
         &self,
         labels: impl Fn(usize) -> &'a [BoxAnnotation],
         size_of: impl Fn(usize) -> Size,
         how: &BoxAugmentation,
-    ) -> [Vec<[f32; 4]>; 2] {
-        let (mut people, mut ignored) = (Vec::new(), Vec::new());
+    ) -> ComposedBoxes {
+        let mut boxes = ComposedBoxes::default();
         for placed in self.placed() {
             let size = size_of(placed.sample);
             for label in labels(placed.sample) {
                 let Some((seen, share)) = placed.seen(label.bbox, size) else { continue };
                 let short = (seen[2] - seen[0]).min(seen[3] - seen[1]) < how.min_side;
-                let list =
-                    if label.crowd || short || share < how.min_visible { &mut ignored } else { &mut people };
+                let ignored = label.crowd || short || share < how.min_visible;
+                let list = if ignored { &mut boxes.ignored } else { &mut boxes.people };
                 list.push(seen.map(|v| v as f32));
             }
         }
-        [people, ignored]
+        boxes
     }
 }
 
@@ -329,7 +337,7 @@ mod tests {
         for index in 0..40 {
             let drawn = draw(&how, index);
             let labels = std::slice::from_ref(&bbox);
-            let [people, ignored] = drawn.boxes(|_| labels, |_| IMAGE, &how);
+            let ComposedBoxes { people, ignored } = drawn.boxes(|_| labels, |_| IMAGE, &how);
             assert!(ignored.is_empty());
             let canvas = drawn.render(|_| Some(&picture));
             let mut found = [f32::MAX, f32::MAX, 0.0, 0.0];
@@ -368,7 +376,7 @@ mod tests {
             label([25.0, 5.0, 12.0, 20.0], true),  // a crowd
             label([2.0, 0.0, 10.0, 20.0], false),  // gone
         ];
-        let [people, ignored] = composition.boxes(|_| &labels, |_| IMAGE, &how);
+        let ComposedBoxes { people, ignored } = composition.boxes(|_| &labels, |_| IMAGE, &how);
         assert_eq!(people, [[2.0, 0.0, 12.0, 20.0]]);
         assert_eq!(ignored, [[0.0, 0.0, 2.0, 20.0], [10.0, 5.0, 13.0, 14.0], [5.0, 5.0, 17.0, 25.0]]);
     }
@@ -386,7 +394,7 @@ mod tests {
         ) {
             let how = BoxAugmentation { mixup: 0.3, ..BoxAugmentation::default() };
             let labels = [label([x, y, w, h], false)];
-            let [people, ignored] = draw(&how, index).boxes(|_| &labels, |_| IMAGE, &how);
+            let ComposedBoxes { people, ignored } = draw(&how, index).boxes(|_| &labels, |_| IMAGE, &how);
             for b in people.iter().chain(&ignored) {
                 prop_assert!(b[0] >= 0.0 && b[1] >= 0.0 && b[2] <= 64.0 && b[3] <= 64.0, "{b:?}");
                 prop_assert!(b[2] > b[0] && b[3] > b[1], "{b:?}");

@@ -2,7 +2,7 @@
 //! boxes.
 
 use super::augment::BoxAugmentation;
-use super::compose::Composition;
+use super::compose::{ComposedBoxes, Composition};
 use super::set::{AnnotatedImage, BoxSet};
 use crate::data::augment::generator;
 use crate::data::error::DataError;
@@ -19,8 +19,16 @@ const COMPOSITIONS: u64 = 4;
 pub struct BoxMixture {
     /// In the order of their specification.
     pub sets: Vec<BoxSet>,
-    /// Set and picture of each sample.
-    samples: Vec<[usize; 2]>,
+    samples: Vec<ImageRef>,
+}
+
+/// A picture of a mixture.
+#[derive(Clone, Copy)]
+struct ImageRef {
+    /// Index into [`BoxMixture::sets`].
+    set: usize,
+    /// Index into [`BoxSet::images`].
+    image: usize,
 }
 
 /// What a detector is shown for one sample, and what it should say.
@@ -56,10 +64,10 @@ impl BoxMixture {
     /// A set cannot be opened, or more than `bad_limit` (a part of 1) of the annotations contradict their layout.
     pub fn open(specs: &[SetSpec], bad_limit: f64) -> Result<BoxMixture, DataError> {
         let mut mixture = BoxMixture { sets: Vec::new(), samples: Vec::new() };
-        for (number, spec) in specs.iter().enumerate() {
+        for (index, spec) in specs.iter().enumerate() {
             let set = BoxSet::open(spec.source.path()?, "train")?;
             for _ in 0..spec.repeat {
-                mixture.samples.extend((0..set.images.len()).map(|picture| [number, picture]));
+                mixture.samples.extend((0..set.images.len()).map(|image| ImageRef { set: index, image }));
             }
             mixture.sets.push(set);
         }
@@ -102,8 +110,8 @@ impl BoxMixture {
 
     /// The picture of a sample.
     pub fn image(&self, sample: usize) -> &AnnotatedImage {
-        let [set, picture] = self.samples[sample];
-        &self.sets[set].images[picture]
+        let ImageRef { set, image } = self.samples[sample];
+        &self.sets[set].images[image]
     }
 
     /// What `sample` is shown as; another composition for every `round`. `mixing` allows mosaics and overlays.
@@ -147,7 +155,7 @@ impl BoxMixture {
         };
         // The size that the file states is the one that its boxes count in.
         let size_of = |sample: usize| self.image(sample).image.size;
-        let [people, ignored] = composition.boxes(labels, size_of, how);
+        let ComposedBoxes { people, ignored } = composition.boxes(labels, size_of, how);
         let picture = composition.render(|sample| pictures.get(&sample));
         BoxSampleImage { picture, people, ignored, bad }
     }

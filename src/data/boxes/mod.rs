@@ -6,6 +6,6 @@ mod mixture;
 mod set;
 
 pub use augment::BoxAugmentation;
-pub use compose::{ColorJitter, Composition, PlacedImage};
+pub use compose::{ColorJitter, ComposedBoxes, Composition, PlacedImage};
 pub use mixture::{BoxMixture, BoxSample, BoxSampleImage};
 pub use set::{AnnotatedImage, BoxAnnotation, BoxSet};

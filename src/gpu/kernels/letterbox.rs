@@ -2,7 +2,7 @@
 
 use super::{KernelError, Kernels, TensorBuffer, UploadedImage, constant};
 use crate::pose::Size;
-use crate::vision::{IMAGENET_MEAN, IMAGENET_STD, Share, shares};
+use crate::vision::{IMAGENET_MEAN, IMAGENET_STD, ResampleWeights, resample_weights};
 use burn::prelude::*;
 use wgpu::BufferUsages;
 
@@ -29,8 +29,8 @@ impl Kernels {
         let mut commands = self.device.create_command_encoder(&Default::default());
         for (slot, (picture, resized)) in pictures.iter().enumerate() {
             let Some(pixels) = &picture.buffer else { continue };
-            let columns = shares(picture.size.width as usize, resized.width as usize);
-            let rows = shares(picture.size.height as usize, resized.height as usize);
+            let columns = resample_weights(picture.size.width as usize, resized.width as usize);
+            let rows = resample_weights(picture.size.height as usize, resized.height as usize);
             let numbers = [picture.size.width as usize, columns.len(), rows.len(), side, slot];
             let mut params: Vec<u32> = numbers.iter().map(|&n| n as u32).collect();
             // WGSL aligns a vector of three numbers as one of four.
@@ -59,16 +59,16 @@ impl Kernels {
     }
 }
 
-/// The shares as the shader reads them: first index and place of the weights for each column and one end, the same
+/// The weights as the shader reads them: first index and place of the weights for each column and one end, the same
 /// for rows, then the weights. About as many words as the picture is wide and high.
-fn plan(columns: &[Share], rows: &[Share]) -> Vec<u32> {
+fn plan(columns: &[ResampleWeights], rows: &[ResampleWeights]) -> Vec<u32> {
     let mut weights = Vec::new();
     let mut plan = Vec::new();
     let begin = 2 * (columns.len() + 1 + rows.len() + 1);
     for list in [columns, rows] {
-        for share in list {
-            plan.extend([share.first as u32, (begin + weights.len()) as u32]);
-            weights.extend(share.weights.iter().map(|w| w.to_bits()));
+        for taps in list {
+            plan.extend([taps.first as u32, (begin + weights.len()) as u32]);
+            weights.extend(taps.weights.iter().map(|w| w.to_bits()));
         }
         plan.extend([0, (begin + weights.len()) as u32]);
     }

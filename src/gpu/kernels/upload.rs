@@ -33,34 +33,36 @@ impl Kernels {
     /// kernel see at once. [`DeviceImage`](crate::gpu::DeviceImage) does so once for all who look at a picture.
     pub fn upload(self: &Arc<Self>, img: &RgbImage) -> Option<UploadedImage> {
         let bytes = img.as_raw();
-        let size = (bytes.len() as u64).next_multiple_of(4).max(4);
+        let buffer_size = (bytes.len() as u64).next_multiple_of(4).max(4);
         let limits = self.device.limits();
-        if size > limits.max_storage_buffer_binding_size.min(u64::from(u32::MAX))
-            || size > limits.max_buffer_size
+        if buffer_size > limits.max_storage_buffer_binding_size.min(u64::from(u32::MAX))
+            || buffer_size > limits.max_buffer_size
         {
             return None;
         }
         let spare = {
             let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-            spare.iter().position(|buffer| buffer.size() == size).map(|at| spare.swap_remove(at)).or_else(
-                || {
+            spare
+                .iter()
+                .position(|buffer| buffer.size() == buffer_size)
+                .map(|at| spare.swap_remove(at))
+                .or_else(|| {
                     // Pictures of another size do not come back, as a rule.
                     spare.clear();
                     None
-                },
-            )
+                })
         };
         let buffer = spare.unwrap_or_else(|| {
             self.device.create_buffer(&BufferDescriptor {
                 label: Some("picture"),
-                size,
+                size: buffer_size,
                 usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             })
         });
-        if let (false, Some(size)) = (bytes.is_empty(), NonZeroU64::new(size)) {
+        if let (false, Some(buffer_size)) = (bytes.is_empty(), NonZeroU64::new(buffer_size)) {
             // Goes into the queue in front of the next submission.
-            let mut view = self.queue.write_buffer_with(&buffer, 0, size)?;
+            let mut view = self.queue.write_buffer_with(&buffer, 0, buffer_size)?;
             view.slice(..bytes.len()).copy_from_slice(bytes);
         }
         #[cfg(test)]

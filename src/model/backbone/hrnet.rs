@@ -2,6 +2,7 @@
 
 use super::stem::StemNet;
 use crate::model::conv::ConvBn;
+use crate::pose::Size;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
 use burn::tensor::module::interpolate;
@@ -79,7 +80,7 @@ impl FuseLayer {
         FuseLayer { convs: self.convs.into_iter().map(ConvBn::fold).collect(), up: self.up }
     }
 
-    fn macs(&self, size: [usize; 2]) -> u64 {
+    fn macs(&self, size: Size) -> u64 {
         let mut total = 0;
         let mut size = size;
         for conv in &self.convs {
@@ -144,8 +145,8 @@ impl HrModule {
     }
 
     /// `size`: of branch 0.
-    fn macs(&self, size: [usize; 2]) -> u64 {
-        let at = |j: usize| [size[0] >> j, size[1] >> j];
+    fn macs(&self, size: Size) -> u64 {
+        let at = |j: usize| Size::new(size.width >> j, size.height >> j);
         let branches = self.branches.iter().enumerate().flat_map(|(j, branch)| {
             branch.blocks.iter().map(move |b| b.c1.macs(at(j)).1 + b.c2.macs(at(j)).1)
         });
@@ -160,12 +161,15 @@ impl HrModule {
 /// HRNet up to stage 3; of stage 3 only the highest resolution is made.
 #[derive(Module, Debug)]
 pub struct HrNet {
+    /// From the picture to 256 channels at a quarter of its size.
     pub stem: StemNet,
     /// From layer1 to resolutions 0 and 1.
     pub transition1: Vec<ConvBn>,
+    /// One module of two branches.
     pub stage2: Vec<HrModule>,
     /// From resolution 1 to resolution 2; resolutions 0 and 1 pass unchanged.
     pub transition2: Vec<ConvBn>,
+    /// Four modules of three branches; the last makes the highest resolution only.
     pub stage3: Vec<HrModule>,
 }
 
@@ -216,9 +220,10 @@ impl HrNet {
     }
 
     /// Multiply-accumulates for an input of `[height, width]`.
-    pub fn macs(&self, input: [usize; 2]) -> u64 {
-        let size = input.map(|n| n.div_ceil(4));
-        let half = size.map(|n| n.div_ceil(2));
+    pub fn macs(&self, input: Size) -> u64 {
+        let divided = |size: Size, by: u32| Size::new(size.width.div_ceil(by), size.height.div_ceil(by));
+        let size = divided(input, 4);
+        let half = divided(size, 2);
         let modules = |list: &[HrModule]| list.iter().map(|m| m.macs(size)).sum::<u64>();
         self.stem.macs(input)
             + self.transition1.iter().map(|conv| conv.macs(size).1).sum::<u64>()

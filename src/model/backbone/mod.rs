@@ -10,14 +10,18 @@ pub use hrnet::HrNet;
 pub use lite_hrnet::{LiteHrNet, TinyPose};
 pub use stem::StemNet;
 
+use crate::pose::Size;
 use burn::prelude::*;
 
-/// The backbone of a [`super::TmPose`]; which one is in [`super::ModelConfig::backbone`].
+/// The backbone of a [`super::TmPose`]; which one is in [`super::TmPoseConfig::backbone`].
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // One of these exists per model; a box would only add a word to every path.
 pub enum Backbone {
+    /// The first three stages of HRNet (docs/METHOD.md, "HRNet").
     HrNet(HrNet),
+    /// HRNet's stem and its layer1 alone.
     Stem(StemNet),
+    /// PP-TinyPose's network.
     TinyPose(TinyPose),
 }
 
@@ -40,8 +44,8 @@ impl Backbone {
         }
     }
 
-    /// Multiply-accumulates of the convolutions for an input of `[height, width]`.
-    pub fn macs(&self, input: [usize; 2]) -> u64 {
+    /// Multiply-accumulates of the convolutions for a picture of size `input`.
+    pub fn macs(&self, input: Size) -> u64 {
         match self {
             Backbone::HrNet(net) => net.macs(input),
             Backbone::Stem(net) => net.macs(input),

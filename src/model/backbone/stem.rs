@@ -1,6 +1,7 @@
 //! HRNet's stem and layer1: the whole backbone of TokenPose-S, the beginning of HRNet.
 
 use crate::model::conv::ConvBn;
+use crate::pose::Size;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
 
@@ -45,7 +46,7 @@ impl Bottleneck {
         }
     }
 
-    fn macs(&self, size: [usize; 2]) -> u64 {
+    fn macs(&self, size: Size) -> u64 {
         [Some(&self.c1), Some(&self.c2), Some(&self.c3), self.down.as_ref()]
             .into_iter()
             .flatten()
@@ -57,8 +58,11 @@ impl Bottleneck {
 /// Two strided convolutions and four bottlenecks: 256 channels at a quarter of the size.
 #[derive(Module, Debug)]
 pub struct StemNet {
+    /// 3 to 64 channels at half the picture's size.
     pub stem1: ConvBn,
+    /// 64 channels at a quarter of it.
     pub stem2: ConvBn,
+    /// Four bottlenecks, from 64 to 256 channels.
     pub layer1: Vec<Bottleneck>,
 }
 
@@ -90,7 +94,7 @@ impl StemNet {
     }
 
     /// Multiply-accumulates for an input of `[height, width]`.
-    pub fn macs(&self, input: [usize; 2]) -> u64 {
+    pub fn macs(&self, input: Size) -> u64 {
         let (half, first) = self.stem1.macs(input);
         let (quarter, second) = self.stem2.macs(half);
         first + second + self.layer1.iter().map(|block| block.macs(quarter)).sum::<u64>()

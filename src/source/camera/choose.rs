@@ -8,14 +8,14 @@ use std::cmp::Ordering;
 use crate::pose::Size;
 use crate::source::{CameraFormat, PixelFormat};
 
-/// The picture that is wanted: large enough for a person who stands some metres away.
-const WANTED: Size = Size::new(1280, 720);
+/// The picture that is wanted: large enough for a person some metres away.
+const PREFERRED_SIZE: Size = Size::new(1280, 720);
 /// Raw pictures above this size do not fit through USB 2 at full rate, and cost bandwidth everywhere.
-const RAW_LIMIT: Size = Size::new(640, 480);
+const MAX_RAW_SIZE: Size = Size::new(640, 480);
 /// Slower than this a movement falls apart.
-const FLUENT: u32 = 24;
+const FLUENT_FPS: u32 = 24;
 /// Faster than this is not seen.
-const ENOUGH: u32 = 30;
+const USEFUL_FPS: u32 = 30;
 
 /// The formats from best to worst.
 pub(super) fn ranked(offered: &[CameraFormat]) -> Vec<CameraFormat> {
@@ -32,16 +32,16 @@ pub(super) fn ranked(offered: &[CameraFormat]) -> Vec<CameraFormat> {
 /// In doublings: a picture of half or twice the wanted area costs 1, as does half the fluent rate times 2.
 fn cost(format: &CameraFormat) -> f64 {
     let area = format.size.area() as f64;
-    let wanted = WANTED.area() as f64;
+    let wanted = PREFERRED_SIZE.area() as f64;
     let size = (area / wanted).log2();
     // Twice as expensive upwards: a larger picture brings nothing to a crop of 256x192.
     let size = if size > 0.0 { 2.0 * size } else { -size };
-    let slow = 2.0 * (f64::from(FLUENT) / f64::from(format.fps)).log2().max(0.0);
-    let fast = 0.1 * (f64::from(format.fps) / f64::from(ENOUGH)).log2().abs();
+    let slow = 2.0 * (f64::from(FLUENT_FPS) / f64::from(format.fps)).log2().max(0.0);
+    let fast = 0.1 * (f64::from(format.fps) / f64::from(USEFUL_FPS)).log2().abs();
     let coding = match format.pixels {
         PixelFormat::Gray => 6.0,
         PixelFormat::Mjpeg => 0.2,
-        _ if area > RAW_LIMIT.area() as f64 => 3.0,
+        _ if area > MAX_RAW_SIZE.area() as f64 => 3.0,
         PixelFormat::Yuyv => 0.0,
         PixelFormat::Nv12 => 0.05,
         PixelFormat::Rgb | PixelFormat::Bgr => 0.1,

@@ -2,7 +2,7 @@
 
 use nokhwa::utils::ApiBackend;
 
-use super::{native, trouble};
+use super::{errors, native};
 use crate::source::{CameraFormat, SourceError};
 
 /// A camera of this machine.
@@ -10,6 +10,7 @@ use crate::source::{CameraFormat, SourceError};
 pub struct CameraInfo {
     /// Its number, by which [`crate::source::SourceSpec::Camera`] finds it. Numbers may have gaps.
     pub index: u32,
+    /// The name that people know it by ("HD Pro Webcam C920"). Two cameras may share one.
     pub name: String,
     /// The system's name for it ("/dev/video0").
     pub device: String,
@@ -32,13 +33,13 @@ pub fn list_cameras() -> Result<Vec<CameraInfo>, SourceError> {
             Err(error) => camera.problem = Some(error.to_string()),
         }
     }
-    Ok(without_side_channels(cameras))
+    Ok(without_metadata_devices(cameras))
 }
 
 /// All cameras by name, without opening them.
 pub(super) fn installed() -> Result<Vec<CameraInfo>, SourceError> {
     native::ask_permission()?;
-    let found = nokhwa::query(ApiBackend::Auto).map_err(|e| trouble::translate("the camera system", &e))?;
+    let found = nokhwa::query(ApiBackend::Auto).map_err(|e| errors::translate("the camera system", &e))?;
     let mut cameras: Vec<CameraInfo> = found
         .into_iter()
         .zip(0..)
@@ -55,7 +56,7 @@ pub(super) fn installed() -> Result<Vec<CameraInfo>, SourceError> {
 }
 
 /// Linux shows a webcam twice: once for pictures and once for data about them, under the same name.
-fn without_side_channels(cameras: Vec<CameraInfo>) -> Vec<CameraInfo> {
+fn without_metadata_devices(cameras: Vec<CameraInfo>) -> Vec<CameraInfo> {
     let useful: Vec<String> =
         cameras.iter().filter(|c| !c.formats.is_empty()).map(|c| c.name.clone()).collect();
     cameras.into_iter().filter(|c| !c.formats.is_empty() || !useful.contains(&c.name)).collect()
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn the_second_device_of_a_webcam_is_not_listed() {
         let all = vec![camera(0, "Webcam", 3), camera(1, "Webcam", 0), camera(2, "Switched off", 0)];
-        let listed: Vec<u32> = without_side_channels(all).iter().map(|c| c.index).collect();
+        let listed: Vec<u32> = without_metadata_devices(all).iter().map(|c| c.index).collect();
         assert_eq!(listed, [0, 2]);
     }
 }

@@ -1,11 +1,11 @@
-//! Cameras: found and opened through nokhwa, drained by a thread of their own.
+//! Cameras: found and opened through nokhwa, read by a thread of their own.
 
-mod capture;
 mod choose;
 mod decode;
+mod errors;
 mod list;
 mod native;
-mod trouble;
+mod reader;
 
 #[cfg(test)]
 mod tests;
@@ -14,21 +14,21 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use self::capture::{Capture, Drain, Shot, Taken};
+use self::reader::{CameraReader, CameraStream, RawPicture, Received};
 use super::{CameraFormat, Frame, Source, SourceError, SourceInfo};
 
 pub use list::{CameraInfo, list_cameras};
 
 /// How long a camera may take.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct Timeouts {
     /// To open and to send its first picture: some cameras warm up for seconds.
     start: Duration,
     /// Between two pictures; a camera in the dark may expose for a second.
     next: Duration,
 }
 
-const PATIENCE: Patience = Patience { start: Duration::from_secs(10), next: Duration::from_secs(5) };
+const TIMEOUTS: Timeouts = Timeouts { start: Duration::from_secs(10), next: Duration::from_secs(5) };
 /// This many pictures in a row that cannot be decoded are more than a bad cable.
 const MAX_BROKEN: u32 = 30;
 
@@ -37,10 +37,10 @@ const MAX_BROKEN: u32 = 30;
 pub struct CameraSource {
     info: SourceInfo,
     format: CameraFormat,
-    drain: Drain,
-    patience: Patience,
+    reader: CameraReader,
+    timeouts: Timeouts,
     /// The first picture, which opening waits for.
-    first: Option<Shot>,
+    first: Option<RawPicture>,
     started: Instant,
     ended: bool,
 }
@@ -57,7 +57,7 @@ impl CameraSource {
             let name = name.clone();
             move || native::open(index, &name, format)
         };
-        Self::start(&name, PATIENCE, opener)
+        Self::start(&name, TIMEOUTS, opener)
     }
 
     /// The format that was agreed with the camera.
@@ -68,24 +68,24 @@ impl CameraSource {
     /// The camera is opened on the thread that reads it: some systems tie the two together.
     fn start(
         name: &str,
-        patience: Patience,
-        opener: impl FnOnce() -> Result<Box<dyn Capture>, SourceError> + Send + 'static,
+        timeouts: Timeouts,
+        opener: impl FnOnce() -> Result<Box<dyn CameraStream>, SourceError> + Send + 'static,
     ) -> Result<Self, SourceError> {
         let (tell, opened) = sync_channel(1);
-        let drain = Drain::start(name, opener, tell)?;
-        let format = match opened.recv_timeout(patience.start) {
+        let reader = CameraReader::start(name, opener, tell)?;
+        let format = match opened.recv_timeout(timeouts.start) {
             Ok(result) => result?,
             Err(RecvTimeoutError::Timeout) => {
-                return Err(trouble::silent(name, "it does not answer"));
+                return Err(errors::not_streaming(name, "it does not answer"));
             }
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(trouble::silent(name, "its driver failed"));
+                return Err(errors::not_streaming(name, "its driver failed"));
             }
         };
-        let first = match drain.take(patience.start) {
-            Taken::Shot(shot) => shot,
-            Taken::Ended(error) => return Err(error),
-            Taken::Nothing => return Err(trouble::silent(name, "the first one did not arrive")),
+        let first = match reader.take(timeouts.start) {
+            Received::Picture(picture) => picture,
+            Received::Ended(error) => return Err(error),
+            Received::TimedOut => return Err(errors::not_streaming(name, "the first one did not arrive")),
         };
         let size = decode::size(&first.bytes, format);
         let info = SourceInfo {
@@ -97,22 +97,22 @@ impl CameraSource {
             live: true,
             seekable: false,
         };
-        let started = first.at;
-        Ok(CameraSource { info, format, drain, patience, first: Some(first), started, ended: false })
+        let started = first.arrived;
+        Ok(CameraSource { info, format, reader, timeouts, first: Some(first), started, ended: false })
     }
 
-    fn take(&mut self) -> Result<Shot, SourceError> {
+    fn take(&mut self) -> Result<RawPicture, SourceError> {
         if let Some(first) = self.first.take()
-            && !self.drain.has_newer()
+            && !self.reader.has_newer()
         {
             return Ok(first);
         }
-        match self.drain.take(self.patience.next) {
-            Taken::Shot(shot) => Ok(shot),
-            Taken::Ended(error) => Err(error),
-            Taken::Nothing => Err(SourceError::CameraStalled {
+        match self.reader.take(self.timeouts.next) {
+            Received::Picture(picture) => Ok(picture),
+            Received::Ended(error) => Err(error),
+            Received::TimedOut => Err(SourceError::CameraStalled {
                 camera: self.info.title.clone(),
-                seconds: self.patience.next.as_secs(),
+                seconds: self.timeouts.next.as_secs(),
             }),
         }
     }
@@ -120,13 +120,13 @@ impl CameraSource {
     fn newest(&mut self) -> Result<Frame, SourceError> {
         let mut reason = String::new();
         for _ in 0..MAX_BROKEN {
-            let shot = self.take()?;
-            match decode::to_rgb(&shot.bytes, self.format) {
+            let picture = self.take()?;
+            match decode::to_rgb(&picture.bytes, self.format) {
                 Ok(pixels) => {
                     return Ok(Frame {
                         pixels: Arc::new(pixels),
-                        timestamp: shot.at.saturating_duration_since(self.started),
-                        sequence: shot.number,
+                        timestamp: picture.arrived.saturating_duration_since(self.started),
+                        sequence: picture.number,
                         truth: None,
                         name: None,
                     });
@@ -158,6 +158,6 @@ impl Source for CameraSource {
     }
 
     fn measured_fps(&self) -> Option<f64> {
-        self.drain.rate()
+        self.reader.rate()
     }
 }

@@ -9,9 +9,9 @@ use nokhwa::pixel_format::RgbFormat;
 use nokhwa::utils::{CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType, Resolution};
 use nokhwa::{Camera, NokhwaError};
 
-use super::capture::Capture;
 use super::choose;
-use super::trouble::translate;
+use super::errors::translate;
+use super::reader::CameraStream;
 use crate::pose::Size;
 use crate::source::{CameraFormat, PixelFormat, SourceError};
 
@@ -59,7 +59,7 @@ pub(super) fn open(
     index: u32,
     name: &str,
     wanted: Option<CameraFormat>,
-) -> Result<Box<dyn Capture>, SourceError> {
+) -> Result<Box<dyn CameraStream>, SourceError> {
     let failed = |e: NokhwaError| translate(name, &e);
     let mut device = Device::open(index).map_err(failed)?;
     let offered = device.formats().map_err(failed)?;
@@ -91,28 +91,28 @@ pub(super) fn open(
     let format = device.format();
     device.camera.open_stream().map_err(failed)?;
     open_cameras().insert(index, offered);
-    Ok(Box::new(NativeCapture { device, format, index, name: name.to_owned() }))
+    Ok(Box::new(NativeStream { device, format, index, name: name.to_owned() }))
 }
 
-struct NativeCapture {
+struct NativeStream {
     device: Device,
     format: CameraFormat,
     index: u32,
     name: String,
 }
 
-impl Drop for NativeCapture {
+impl Drop for NativeStream {
     fn drop(&mut self) {
         open_cameras().remove(&self.index);
     }
 }
 
-impl Capture for NativeCapture {
+impl CameraStream for NativeStream {
     fn format(&self) -> CameraFormat {
         self.format
     }
 
-    fn shot(&mut self) -> Result<Vec<u8>, SourceError> {
+    fn next_picture(&mut self) -> Result<Vec<u8>, SourceError> {
         let bytes = self.device.camera.frame_raw().map_err(|e| translate(&self.name, &e))?;
         Ok(bytes.into_owned())
     }

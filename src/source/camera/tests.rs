@@ -9,7 +9,7 @@ use crate::source::PixelFormat;
 const TINY: CameraFormat = CameraFormat { size: Size::new(4, 2), fps: 100, pixels: PixelFormat::Gray };
 
 /// A camera whose n-th picture is grey n, until `script` says otherwise.
-struct Fake {
+struct FakeStream {
     number: u32,
     pause: Duration,
     script: Box<dyn FnMut(u32) -> Result<(), SourceError> + Send>,
@@ -17,12 +17,12 @@ struct Fake {
     gone: Arc<AtomicBool>,
 }
 
-impl Capture for Fake {
+impl CameraStream for FakeStream {
     fn format(&self) -> CameraFormat {
         TINY
     }
 
-    fn shot(&mut self) -> Result<Vec<u8>, SourceError> {
+    fn next_picture(&mut self) -> Result<Vec<u8>, SourceError> {
         std::thread::sleep(self.pause);
         let number = self.number;
         self.number += 1;
@@ -36,30 +36,30 @@ impl Capture for Fake {
     }
 }
 
-impl Drop for Fake {
+impl Drop for FakeStream {
     fn drop(&mut self) {
         self.gone.store(true, Ordering::Relaxed);
     }
 }
 
-struct Rig {
+struct Setup {
     camera: Result<CameraSource, SourceError>,
     restarts: Arc<AtomicU32>,
     gone: Arc<AtomicBool>,
 }
 
 /// Starts a fake that sends a picture every `pause`.
-fn rig(pause: Duration, script: impl FnMut(u32) -> Result<(), SourceError> + Send + 'static) -> Rig {
+fn setup(pause: Duration, script: impl FnMut(u32) -> Result<(), SourceError> + Send + 'static) -> Setup {
     let (restarts, gone) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
-    let fake = Fake {
+    let fake = FakeStream {
         number: 0,
         pause,
         script: Box::new(script),
         restarts: Arc::clone(&restarts),
         gone: Arc::clone(&gone),
     };
-    let patience = Patience { start: Duration::from_secs(5), next: Duration::from_millis(300) };
-    Rig { camera: CameraSource::start("Fake", patience, move || Ok(Box::new(fake))), restarts, gone }
+    let timeouts = Timeouts { start: Duration::from_secs(5), next: Duration::from_millis(300) };
+    Setup { camera: CameraSource::start("Fake", timeouts, move || Ok(Box::new(fake))), restarts, gone }
 }
 
 fn unplugged() -> SourceError {
@@ -83,7 +83,7 @@ fn play(camera: &mut CameraSource) -> (Vec<u64>, SourceError) {
 
 #[test]
 fn a_slow_reader_gets_the_newest_picture_and_sees_how_many_it_missed() {
-    let mut camera = rig(Duration::from_millis(5), |_| Ok(())).camera.unwrap();
+    let mut camera = setup(Duration::from_millis(5), |_| Ok(())).camera.unwrap();
     let first = camera.next_frame().unwrap().unwrap();
     std::thread::sleep(Duration::from_millis(200));
     let second = camera.next_frame().unwrap().unwrap();
@@ -97,7 +97,7 @@ fn a_slow_reader_gets_the_newest_picture_and_sees_how_many_it_missed() {
 
 #[test]
 fn the_information_says_what_was_agreed_and_the_rate_what_is_sent() {
-    let mut camera = rig(Duration::from_millis(10), |_| Ok(())).camera.unwrap();
+    let mut camera = setup(Duration::from_millis(10), |_| Ok(())).camera.unwrap();
     let info = camera.info();
     assert_eq!((info.title.as_str(), info.size, info.fps), ("Fake", Size::new(4, 2), Some(100.0)));
     assert!(info.live && !info.seekable);
@@ -113,7 +113,7 @@ fn the_information_says_what_was_agreed_and_the_rate_what_is_sent() {
 #[test]
 fn an_unplugged_camera_is_named_and_the_source_ends() {
     let script = |n| if n < 10 { Ok(()) } else { Err(unplugged()) };
-    let mut camera = rig(Duration::from_millis(5), script).camera.unwrap();
+    let mut camera = setup(Duration::from_millis(5), script).camera.unwrap();
     let (seen, error) = play(&mut camera);
     assert!(!seen.is_empty());
     assert_eq!(error.to_string(), "Fake was unplugged: plug it in and open it again");
@@ -123,19 +123,19 @@ fn an_unplugged_camera_is_named_and_the_source_ends() {
 #[test]
 fn single_lost_pictures_are_bridged_by_a_restart() {
     let script = |n| if n % 4 == 3 { Err(glitch()) } else { Ok(()) };
-    let rig = rig(Duration::from_millis(1), script);
-    let mut camera = rig.camera.unwrap();
+    let setup = setup(Duration::from_millis(1), script);
+    let mut camera = setup.camera.unwrap();
     for _ in 0..10 {
         camera.next_frame().unwrap();
     }
-    assert!(rig.restarts.load(Ordering::Relaxed) > 0);
+    assert!(setup.restarts.load(Ordering::Relaxed) > 0);
 }
 
 #[test]
 fn a_camera_that_keeps_failing_is_given_up() {
     let script = |n| if n < 3 { Ok(()) } else { Err(glitch()) };
-    let (_, error) = play(&mut rig(Duration::from_millis(1), script).camera.unwrap());
-    // The pauses between the tries may be longer than a reader's patience here.
+    let (_, error) = play(&mut setup(Duration::from_millis(1), script).camera.unwrap());
+    // The pauses between the tries may be longer than the timeout here.
     assert!(matches!(error, SourceError::Camera { .. } | SourceError::CameraStalled { .. }), "{error}");
 }
 
@@ -147,24 +147,24 @@ fn a_stall_is_reported_instead_of_waited_for() {
         }
         Ok(())
     };
-    let (seen, error) = play(&mut rig(Duration::from_millis(5), script).camera.unwrap());
+    let (seen, error) = play(&mut setup(Duration::from_millis(5), script).camera.unwrap());
     assert!(seen.len() <= 3);
     assert!(matches!(error, SourceError::CameraStalled { .. }), "{error}");
 }
 
 #[test]
 fn a_camera_that_never_starts_is_refused_at_the_opening() {
-    let error = rig(Duration::from_millis(1), |_| Err(glitch())).camera.err().unwrap();
+    let error = setup(Duration::from_millis(1), |_| Err(glitch())).camera.err().unwrap();
     assert!(matches!(error, SourceError::CameraNotStreaming { .. }), "{error}");
     let busy = SourceError::CameraBusy { camera: "Fake".to_owned() };
-    let patience = Patience { start: Duration::from_secs(5), next: Duration::from_secs(1) };
-    let error = CameraSource::start("Fake", patience, move || Err(busy)).err().unwrap();
+    let timeouts = Timeouts { start: Duration::from_secs(5), next: Duration::from_secs(1) };
+    let error = CameraSource::start("Fake", timeouts, move || Err(busy)).err().unwrap();
     assert_eq!(error.to_string(), "Fake is in use by another program: close that program and try again");
 }
 
 #[test]
 fn a_dropped_source_gives_the_camera_back() {
-    let rig = rig(Duration::from_millis(5), |_| Ok(()));
-    drop(rig.camera.unwrap());
-    assert!(rig.gone.load(Ordering::Relaxed));
+    let setup = setup(Duration::from_millis(5), |_| Ok(()));
+    drop(setup.camera.unwrap());
+    assert!(setup.gone.load(Ordering::Relaxed));
 }

@@ -9,23 +9,23 @@ use std::thread::JoinHandle;
 
 use image::RgbImage;
 
-use super::stamp::{LogLine, Stamp, TimeBase, read_line};
+use super::showinfo::{LogLine, ShowinfoFrame, TimeBase, read_line};
 use crate::pose::Size;
 use crate::source::SourceError;
 use crate::source::ffmpeg::{self, OwnedChild, Programs};
 
 /// Where a run begins, in seconds after the container's start.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Start {
+pub(super) enum StartAt {
     Beginning,
     /// The first frame at or after this time; the decoder works from the keyframe before but keeps quiet.
-    At(f64),
+    Time(f64),
     /// The last keyframe at or before this time.
     KeyframeBefore(f64),
 }
 
 /// A decoded frame.
-pub(super) struct Decoded {
+pub(super) struct DecodedFrame {
     pub pixels: RgbImage,
     /// The container's own time.
     pub pts: Option<i64>,
@@ -34,10 +34,10 @@ pub(super) struct Decoded {
 
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ending {
-    /// What ffmpeg complained about after the first frame (before it, the decoder may have started
+pub(super) struct StreamEnd {
+    /// The errors that ffmpeg logged after the first frame (before it, the decoder may have started
     /// between keyframes, which is not the file's fault), or at all when there was no frame.
-    pub complaints: Vec<String>,
+    pub errors: Vec<String>,
     /// ffmpeg itself says that it failed, or it was ended from outside.
     pub failed: bool,
 }
@@ -50,28 +50,28 @@ pub(super) struct Decoder {
     reader: Option<JoinHandle<()>>,
     time_base: Option<TimeBase>,
     frames: u64,
-    complaints: VecDeque<String>,
+    errors: VecDeque<String>,
 }
 
-/// Complaints that tell nothing about the file, but about where decoding began, or about times that the
+/// Errors that tell nothing about the file, but about where decoding began, or about times that the
 /// raw output rounds (ours come from the log).
 const HARMLESS: [&str; 4] =
     ["co located POCs unavailable", "mmco: unref short failure", "no frame!", "dts to muxer"];
 /// More than these are not kept: a damaged file can produce one for every block.
-const MAX_COMPLAINTS: usize = 16;
+const MAX_ERRORS: usize = 16;
 
 impl Decoder {
-    pub fn start(path: &Path, stream: u32, start: Start, programs: &Programs) -> Result<Self, SourceError> {
+    pub fn start(path: &Path, stream: u32, start: StartAt, programs: &Programs) -> Result<Self, SourceError> {
         let mut command = programs.ffmpeg();
         command.args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info"]);
         // The container's own times, so that frames have the same time after every seek.
         command.arg("-copyts");
         match start {
-            Start::Beginning => {}
-            Start::At(seconds) => {
+            StartAt::Beginning => {}
+            StartAt::Time(seconds) => {
                 command.args(["-ss", &format!("{seconds:.6}")]);
             }
-            Start::KeyframeBefore(seconds) => {
+            StartAt::KeyframeBefore(seconds) => {
                 command.args(["-noaccurate_seek", "-ss", &format!("{seconds:.6}")]);
             }
         }
@@ -104,67 +104,67 @@ impl Decoder {
             reader: Some(reader),
             time_base: None,
             frames: 0,
-            complaints: VecDeque::new(),
+            errors: VecDeque::new(),
         })
     }
 
     /// The next frame, or how the run ended.
-    pub fn next(&mut self) -> Result<Decoded, Ending> {
+    pub fn next(&mut self) -> Result<DecodedFrame, StreamEnd> {
         // The line comes before the frame, so waiting for it cannot block the pipe; when ffmpeg ends,
         // the log is closed.
         while let Ok(line) = self.log.recv() {
             match line {
                 LogLine::TimeBase(base) => self.time_base = Some(base),
-                LogLine::Frame(stamp) => return self.read(stamp),
-                LogLine::Complaint(text) => self.keep_complaint(text),
+                LogLine::Frame(announced) => return self.read(announced),
+                LogLine::Error(text) => self.keep_error(text),
                 LogLine::Other => {}
             }
         }
-        Err(self.ending(false))
+        Err(self.end(false))
     }
 
-    /// True when ffmpeg has complained about something in the file.
-    pub fn has_complained(&self) -> bool {
-        !self.complaints.is_empty()
+    /// Whether ffmpeg has logged an error about the file.
+    pub fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
     }
 
-    fn read(&mut self, stamp: Stamp) -> Result<Decoded, Ending> {
-        let Size { width, height } = stamp.size;
-        let Some(time_base) = self.time_base else { return Err(self.ending(true)) };
+    fn read(&mut self, announced: ShowinfoFrame) -> Result<DecodedFrame, StreamEnd> {
+        let Size { width, height } = announced.size;
+        let Some(time_base) = self.time_base else { return Err(self.end(true)) };
         let mut bytes = vec![0; width as usize * height as usize * 3];
         if let Err(error) = self.pixels.read_exact(&mut bytes) {
             if error.kind() != ErrorKind::UnexpectedEof {
-                self.keep_complaint(error.to_string());
+                self.keep_error(error.to_string());
             }
-            return Err(self.ending(true));
+            return Err(self.end(true));
         }
         if self.frames == 0 {
-            self.complaints.clear();
+            self.errors.clear();
         }
         self.frames += 1;
         match RgbImage::from_raw(width, height, bytes) {
-            Some(pixels) => Ok(Decoded { pixels, pts: stamp.pts, time_base }),
-            None => Err(self.ending(true)),
+            Some(pixels) => Ok(DecodedFrame { pixels, pts: announced.pts, time_base }),
+            None => Err(self.end(true)),
         }
     }
 
-    fn keep_complaint(&mut self, text: String) {
-        if self.complaints.len() < MAX_COMPLAINTS && !HARMLESS.iter().any(|h| text.contains(h)) {
-            self.complaints.push_back(text);
+    fn keep_error(&mut self, text: String) {
+        if self.errors.len() < MAX_ERRORS && !HARMLESS.iter().any(|h| text.contains(h)) {
+            self.errors.push_back(text);
         }
     }
 
-    fn ending(&mut self, cut: bool) -> Ending {
+    fn end(&mut self, cut: bool) -> StreamEnd {
         if cut {
             let _ = self.child.0.kill();
         }
         let failed = self.child.0.wait().map_or(true, |status| !status.success());
         while let Ok(line) = self.log.recv() {
-            if let LogLine::Complaint(text) = line {
-                self.keep_complaint(text);
+            if let LogLine::Error(text) = line {
+                self.keep_error(text);
             }
         }
-        Ending { complaints: self.complaints.drain(..).collect(), failed: failed || cut }
+        StreamEnd { errors: self.errors.drain(..).collect(), failed: failed || cut }
     }
 }
 

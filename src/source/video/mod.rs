@@ -2,14 +2,14 @@
 
 mod decoder;
 mod probe;
-mod stamp;
+mod showinfo;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::decoder::{Decoded, Decoder, Ending, Start};
+use self::decoder::{DecodedFrame, Decoder, StartAt, StreamEnd};
 use self::probe::Probe;
 use super::ffmpeg::{self, Programs};
 use super::{Frame, Source, SourceError, SourceInfo};
@@ -17,8 +17,8 @@ use crate::pose::Size;
 
 /// A seek decodes this much before its goal, so that the frame shown at that time is among them.
 const SEEK_MARGIN: f64 = 1.0;
-/// A goal this close ahead is reached by decoding on, which is quicker than a new start.
-const READ_ON: Duration = Duration::from_secs(1);
+/// A goal at most this far ahead is reached by decoding on, which is quicker than a new start.
+const MAX_DECODE_AHEAD: Duration = Duration::from_secs(1);
 /// A video that ends this much before its promised length was cut.
 const CUT_TOLERANCE: Duration = Duration::from_millis(500);
 
@@ -32,17 +32,25 @@ pub struct VideoSource {
     decoder: Option<Decoder>,
     /// Frames that a seek or the opening has decoded already.
     waiting: VecDeque<Frame>,
-    /// The container's time of the first frame, our zero, in its units and in seconds.
-    zero: Option<(i64, f64)>,
+    /// The container's time of the first frame, from which media time counts; `None` before it is known.
+    origin: Option<Origin>,
     /// Time of the newest decoded frame.
     newest: Option<Duration>,
     /// Frames decoded since the beginning; `None` after a seek, when the count says nothing.
-    counted: Option<u64>,
+    decoded_frames: Option<u64>,
     /// A cut that was found while a seek read ahead, to be reported after the waiting frames.
-    found_cut: Option<SourceError>,
-    /// Time of the frame at which ffmpeg complained first.
-    damaged: Option<Duration>,
+    pending_error: Option<SourceError>,
+    /// Time of the frame at which ffmpeg first logged an error.
+    first_damage: Option<Duration>,
     sequence: u64,
+}
+
+/// The container's time of a video's first frame.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    /// In units of the time base.
+    pts: i64,
+    seconds: f64,
 }
 
 impl VideoSource {
@@ -73,7 +81,7 @@ impl VideoSource {
             live: false,
             seekable: true,
         };
-        let decoder = Decoder::start(path, probe.stream, Start::Beginning, &programs)?;
+        let decoder = Decoder::start(path, probe.stream, StartAt::Beginning, &programs)?;
         let mut source = VideoSource {
             path: path.to_owned(),
             programs,
@@ -81,11 +89,11 @@ impl VideoSource {
             info,
             decoder: Some(decoder),
             waiting: VecDeque::new(),
-            zero: None,
+            origin: None,
             newest: None,
-            counted: Some(0),
-            found_cut: None,
-            damaged: None,
+            decoded_frames: Some(0),
+            pending_error: None,
+            first_damage: None,
             sequence: 0,
         };
         match source.decode() {
@@ -109,38 +117,38 @@ impl VideoSource {
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
         match decoder.next() {
             Ok(decoded) => {
-                let complained = decoder.has_complained();
+                let has_errors = decoder.has_errors();
                 let timestamp = self.timestamp(&decoded);
                 self.newest = Some(timestamp);
-                if complained && self.damaged.is_none() {
-                    self.damaged = Some(timestamp);
+                if has_errors && self.first_damage.is_none() {
+                    self.first_damage = Some(timestamp);
                 }
-                if let Some(count) = &mut self.counted {
+                if let Some(count) = &mut self.decoded_frames {
                     *count += 1;
                 }
                 let pixels = Arc::new(decoded.pixels);
                 Ok(Some(Frame { pixels, timestamp, sequence: 0, truth: None, name: None }))
             }
-            Err(ending) => {
+            Err(end) => {
                 self.decoder = None;
-                self.judge(ending)
+                self.check_end(end)
             }
         }
     }
 
     /// Media time of a decoded frame: never before the one before it.
-    fn timestamp(&mut self, decoded: &Decoded) -> Duration {
+    fn timestamp(&mut self, decoded: &DecodedFrame) -> Duration {
         let step = Duration::from_secs_f64(1.0 / self.probe.fps.unwrap_or(25.0).clamp(0.1, 1000.0));
         let guessed = self.newest.map_or(Duration::ZERO, |t| t + step);
         let Some(pts) = decoded.pts else { return guessed };
-        let (zero, _) = *self.zero.get_or_insert((pts, decoded.time_base.seconds(pts)));
-        let nanoseconds = decoded.time_base.nanoseconds(pts - zero).max(0);
+        let origin = self.origin.get_or_insert(Origin { pts, seconds: decoded.time_base.seconds(pts) });
+        let nanoseconds = decoded.time_base.nanoseconds(pts - origin.pts).max(0);
         let time = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         time.max(self.newest.unwrap_or_default())
     }
 
     /// Did the video end where it should?
-    fn judge(&self, ending: Ending) -> Result<Option<Frame>, SourceError> {
+    fn check_end(&self, end: StreamEnd) -> Result<Option<Frame>, SourceError> {
         let reached = self.newest.unwrap_or_default();
         let early = match self.probe.duration {
             Some(length) if self.probe.duration_is_exact => reached + CUT_TOLERANCE < length,
@@ -148,35 +156,35 @@ impl VideoSource {
         };
         // The last frame of a video may last long, so that an early end alone proves nothing: frames
         // must be missing too, where the container counts them.
-        let missing = match (self.counted, self.probe.frames) {
-            (Some(counted), Some(promised)) => counted + promised / 50 + 2 < promised,
+        let missing = match (self.decoded_frames, self.probe.frames) {
+            (Some(decoded_frames), Some(promised)) => decoded_frames + promised / 50 + 2 < promised,
             _ => false,
         };
-        let reason = match ending.complaints.first() {
+        let reason = match end.errors.first() {
             Some(line) => ffmpeg::plain_reason(line, &self.path),
-            None if ending.failed => "ffmpeg ended early".to_owned(),
+            None if end.failed => "ffmpeg ended early".to_owned(),
             None if early && missing => {
                 format!("it promises {} frames", self.probe.frames.unwrap_or_default())
             }
             None => return Ok(None),
         };
         // It was decoded well beyond the damage: more is lost there than at the end.
-        if let Some(at) = self.damaged.filter(|at| *at + CUT_TOLERANCE < reached && !early) {
+        if let Some(at) = self.first_damage.filter(|at| *at + CUT_TOLERANCE < reached && !early) {
             let seconds = at.as_secs_f64();
             return Err(SourceError::VideoDamaged { path: self.path.clone(), seconds, reason });
         }
-        let frames = self.counted.unwrap_or(self.sequence);
+        let frames = self.decoded_frames.unwrap_or(self.sequence);
         Err(SourceError::VideoCut { path: self.path.clone(), frames, reason })
     }
 
-    fn restart(&mut self, start: Start) -> Result<(), SourceError> {
+    fn restart(&mut self, start: StartAt) -> Result<(), SourceError> {
         // The old child first: two decoders of a large video would double the memory.
         self.decoder = None;
         self.waiting.clear();
-        self.found_cut = None;
-        self.damaged = None;
+        self.pending_error = None;
+        self.first_damage = None;
         self.newest = None;
-        self.counted = (start == Start::Beginning).then_some(0);
+        self.decoded_frames = (start == StartAt::Beginning).then_some(0);
         self.decoder = Some(Decoder::start(&self.path, self.probe.stream, start, &self.programs)?);
         Ok(())
     }
@@ -197,7 +205,7 @@ impl VideoSource {
                     Err(cut @ (SourceError::VideoCut { .. } | SourceError::VideoDamaged { .. }))
                         if shown.is_some() =>
                     {
-                        self.found_cut = Some(cut);
+                        self.pending_error = Some(cut);
                         None
                     }
                     Err(other) => return Err(other),
@@ -231,14 +239,14 @@ impl VideoSource {
     fn is_just_ahead(&self, to: Duration) -> bool {
         let Some(newest) = self.newest else { return false };
         match self.waiting.front() {
-            Some(next) => next.timestamp <= to && to <= next.timestamp + READ_ON,
-            None => newest < to && to <= newest + READ_ON,
+            Some(next) => next.timestamp <= to && to <= next.timestamp + MAX_DECODE_AHEAD,
+            None => newest < to && to <= newest + MAX_DECODE_AHEAD,
         }
     }
 
     /// Seconds after the container's start at which `to` lies.
     fn container_seconds(&self, to: Duration) -> f64 {
-        to.as_secs_f64() + self.zero.map_or(self.probe.start, |(_, seconds)| seconds) - self.probe.start
+        to.as_secs_f64() + self.origin.map_or(self.probe.start, |origin| origin.seconds) - self.probe.start
     }
 }
 
@@ -250,7 +258,7 @@ impl Source for VideoSource {
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
         let frame = match self.waiting.pop_front() {
             Some(frame) => Some(frame),
-            None => match self.found_cut.take() {
+            None => match self.pending_error.take() {
                 Some(cut) => return Err(cut),
                 None => self.decode()?,
             },
@@ -265,18 +273,18 @@ impl Source for VideoSource {
     fn seek(&mut self, to: Duration) -> Result<(), SourceError> {
         let to = self.probe.duration.map_or(to, |length| to.min(length));
         if to.is_zero() {
-            return self.restart(Start::Beginning);
+            return self.restart(StartAt::Beginning);
         }
         if self.decoder.is_some() && self.is_just_ahead(to) && self.finds(to)? {
             return Ok(());
         }
         let goal = self.container_seconds(to);
         let attempts = [
-            Start::At((goal - SEEK_MARGIN).max(0.0)),
+            StartAt::Time((goal - SEEK_MARGIN).max(0.0)),
             // No frame in the last second: one that lasts long, or a seek beyond the last frame.
-            Start::KeyframeBefore(goal.max(0.0)),
+            StartAt::KeyframeBefore(goal.max(0.0)),
             // The container cannot be sought in.
-            Start::Beginning,
+            StartAt::Beginning,
         ];
         for start in attempts {
             self.restart(start)?;

@@ -27,15 +27,15 @@ pub(super) struct Probe {
 }
 
 #[derive(Deserialize)]
-struct Output {
+struct ProbeOutput {
     #[serde(default)]
-    streams: Vec<Stream>,
+    streams: Vec<ProbeStream>,
     #[serde(default)]
-    format: Format,
+    format: ProbeFormat,
 }
 
 #[derive(Deserialize)]
-struct Stream {
+struct ProbeStream {
     index: u32,
     #[serde(default)]
     codec_type: String,
@@ -50,7 +50,7 @@ struct Stream {
 }
 
 #[derive(Default, Deserialize)]
-struct Format {
+struct ProbeFormat {
     duration: Option<String>,
     start_time: Option<String>,
 }
@@ -65,20 +65,20 @@ pub(super) fn probe(path: &Path, programs: &Programs) -> Result<Probe, SourceErr
         .map_err(|e| ffmpeg::start_error(path, "ffprobe", &e))?;
     let failed = |reason: String| SourceError::Video { path: path.to_owned(), reason };
     if !output.status.success() {
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        // The first complaint names the cause; the last one repeats that the file is invalid.
-        let reason = complaints.lines().map(|l| ffmpeg::plain_reason(l, path)).find(|l| !l.is_empty());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        // The first line names the cause; the last one repeats that the file is invalid.
+        let reason = errors.lines().map(|l| ffmpeg::plain_reason(l, path)).find(|l| !l.is_empty());
         return Err(failed(reason.unwrap_or_else(|| "ffprobe does not understand it".to_owned())));
     }
-    let parsed: Output = serde_json::from_slice(&output.stdout)
+    let parsed: ProbeOutput = serde_json::from_slice(&output.stdout)
         .map_err(|e| failed(format!("ffprobe's answer is not understood: {e}")))?;
     from_output(parsed).ok_or_else(|| SourceError::NoVideoStream { path: path.to_owned() })
 }
 
-fn from_output(output: Output) -> Option<Probe> {
+fn from_output(output: ProbeOutput) -> Option<Probe> {
     let alone = output.streams.len() == 1;
     // A song's cover picture is stored as a video stream of one frame.
-    let is_cover = |s: &Stream| s.disposition.get("attached_pic").is_some_and(|&set| set != 0);
+    let is_cover = |s: &ProbeStream| s.disposition.get("attached_pic").is_some_and(|&set| set != 0);
     let stream = output.streams.into_iter().find(|s| s.codec_type == "video" && !is_cover(s))?;
 
     let own = stream.duration.as_deref().and_then(seconds);
@@ -136,8 +136,8 @@ mod tests {
 
     #[test]
     fn a_cover_picture_is_not_a_video() {
-        let output = |cover: u32| Output {
-            streams: vec![Stream {
+        let output = |cover: u32| ProbeOutput {
+            streams: vec![ProbeStream {
                 index: 1,
                 codec_type: "video".into(),
                 avg_frame_rate: "0/0".into(),
@@ -146,7 +146,7 @@ mod tests {
                 disposition: HashMap::from([("attached_pic".to_owned(), cover)]),
                 tags: HashMap::new(),
             }],
-            format: Format::default(),
+            format: ProbeFormat::default(),
         };
         assert_eq!(from_output(output(1)), None);
         assert_eq!(from_output(output(0)).unwrap().stream, 1);

@@ -1,7 +1,7 @@
 //! The model card of a detector: what its weights are made of and how good they are, in Markdown.
 
-use super::events::DetectorScore;
 use crate::detect::DetectorConfig;
+use crate::eval::detector::DetectorScore;
 use crate::train::card::provenance;
 use crate::weights::TrainingRecord;
 use std::fmt::Write;

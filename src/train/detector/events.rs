@@ -1,7 +1,7 @@
 //! Events of a training of the person detector, for the terminal, the log file and the window.
 
 use super::gradient::DetectorLoss;
-use crate::eval::{BoxStats, TallRecall};
+use crate::eval::detector::DetectorScore;
 use crate::train::events::{LogEvent, RunEvent};
 use crate::train::meter::{LossTerms, StepPace, StepPosition};
 use serde::{Deserialize, Serialize};
@@ -93,18 +93,6 @@ impl DetectorStep {
             pace,
         }
     }
-}
-
-/// How good a detector is on a set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DetectorScore {
-    /// Pictures of the set.
-    pub pictures: usize,
-    /// Average precision and recall of the boxes.
-    #[serde(flatten)]
-    pub boxes: BoxStats,
-    /// Recall of people who are tall in their picture.
-    pub tall: TallRecall,
 }
 
 #[cfg(test)]

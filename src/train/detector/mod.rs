@@ -15,5 +15,5 @@ mod session;
 mod sheet;
 
 pub use config::{DetectorTrainConfig, Frozen, UnknownFrozen};
-pub use events::{DetectorEvent, DetectorScore, DetectorStep};
+pub use events::{DetectorEvent, DetectorStep};
 pub use run::run;

@@ -3,12 +3,12 @@
 use super::assign::{Anchor, anchors};
 use super::batch::{BoxBatch, batches};
 use super::config::DetectorTrainConfig;
-use super::events::{DetectorEvent, DetectorScore};
+use super::events::DetectorEvent;
 use super::gradient::{DetectorEngine, DetectorGradient, DetectorLoss};
 use super::init::{InitialDetector, start};
 use crate::data::{BoxMixture, BoxSet};
 use crate::detect::{DetectorNet, STRIDES};
-use crate::eval::detector::{find_people_with, score};
+use crate::eval::detector::{DetectorScore, find_people_with, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::train::TrainError;
 use crate::train::events::RunEvent;
@@ -149,8 +149,7 @@ impl DetectorSession {
         let total = set.images.len();
         let done = |done| log.emit(RunEvent::Validating { done, total });
         let found = find_people_with(net, &self.start.config, &self.device, set, done)?;
-        let (boxes, tall) = score(set, &found);
-        Ok(DetectorScore { pictures: total, boxes, tall })
+        Ok(score(set, &found))
     }
 }
 

@@ -1,116 +1,118 @@
-//! The terms of the loss that compare a student with what it imitates.
+//! The terms of the loss that compare a student with a teacher, or with its own pass with all tokens.
 
 use super::TeacherTargetsBatch;
-use crate::model::{EncoderTrace, KeptTokens, ModelConfig};
+use crate::model::{EncoderTrace, PoseNetConfig, TokenSelection};
 use crate::train::config::TrainConfig;
 use burn::prelude::*;
 
-/// Guards logarithms and divisions of attention; the hand-written passes have the same number.
-const SMALLEST_SHARE: f32 = 1e-12;
+/// Lower limit of attention in logarithms and divisions.
+pub const MIN_ATTENTION: f32 = 1e-12;
 
-/// How strongly the student imitates, without the division by the batch.
+/// Weights of the terms, before they are divided by the size of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DistillWeights {
-    /// Of the pass with all tokens, in the scale of `loss.mse`.
+    /// Of the heatmaps of the pass with all tokens, in the scale of `loss.mse`.
     pub sandwich: f64,
     /// Of the teacher's heatmaps, in the scale of `loss.mse`.
     pub heatmaps: f64,
-    /// Of its keypoint tokens: factor of the mean squared error.
+    /// Of the teacher's keypoint tokens: factor of the mean squared error.
     pub tokens: f64,
-    /// Of their attention: factor of the mean divergence.
+    /// Of the attention of its keypoint tokens: factor of the mean Kullback-Leibler divergence.
     pub attention: f64,
 }
 
 impl DistillWeights {
+    /// The weights that the settings ask for; 0 for what they leave out.
     pub fn new(config: &TrainConfig) -> DistillWeights {
         let (mse, d) = (config.loss.mse, &config.distillation);
-        let person_weights = |weight| if d.teacher.is_some() { weight } else { 0.0 };
+        let of_teacher = |weight| if d.teacher.is_some() { weight } else { 0.0 };
         DistillWeights {
             sandwich: if config.masks.sandwich { mse * config.masks.sandwich_weight } else { 0.0 },
-            heatmaps: person_weights(mse * d.heatmaps),
-            tokens: person_weights(d.tokens),
-            attention: person_weights(d.attention),
+            heatmaps: of_teacher(mse * d.heatmaps),
+            tokens: of_teacher(d.tokens),
+            attention: of_teacher(d.attention),
         }
     }
 
-    /// Whether a teacher's layers are looked at.
+    /// Whether keypoint tokens or attention are compared, which needs an [`EncoderTrace`].
     pub fn needs_trace(&self) -> bool {
         self.tokens > 0.0 || self.attention > 0.0
     }
 
-    /// Factors of the sums over persons, joints, layers and numbers, which make means of them.
-    pub fn factors(&self, persons: usize, student: &ModelConfig) -> DistillWeights {
-        let rows = (persons.max(1) * student.joints) as f64;
-        let cells = rows * (student.heatmap[0] * student.heatmap[1]) as f64;
-        let layers = rows * (student.transformers * student.depth).max(1) as f64;
+    /// Factors of the sums over persons, joints, layers and numbers, which turn them into weighted means.
+    pub fn factors(&self, persons: usize, student: &PoseNetConfig) -> DistillWeights {
+        let rows = (persons.max(1) * student.joints()) as f64;
+        let cells = rows * student.heatmap().area() as f64;
+        let layers = rows * (student.layers()).max(1) as f64;
         DistillWeights {
             sandwich: self.sandwich / cells,
             heatmaps: self.heatmaps / cells,
-            tokens: self.tokens / (layers * student.dim as f64),
+            tokens: self.tokens / (layers * student.dim() as f64),
             attention: self.attention / layers,
         }
     }
 }
 
-/// `factor` times the halved squared error of `maps` to `goal`, of the persons with 1 in `person_weights`
-/// [B, 1, 1, 1], and its gradient.
+/// `factor` times the halved squared error of `maps` to `target`, both [B, J, H, W], and its gradient with respect to
+/// `maps`. `person_weights` [B, 1, 1, 1] is 1 for the persons that count and 0 for the others.
 pub fn squared_error(
     maps: &Tensor<4>,
-    goal: Tensor<4>,
+    target: Tensor<4>,
     person_weights: &Tensor<4>,
     factor: f64,
 ) -> (f64, Tensor<4>) {
-    let error = (maps.clone() - goal) * person_weights.clone();
+    let error = (maps.clone() - target) * person_weights.clone();
     let value = f64::from(error.clone().square().sum().into_scalar::<f32>()) * 0.5 * factor;
     (value, error.mul_scalar(factor))
 }
 
-/// The terms inside the network, recorded: those of the keypoint tokens and of their attention. `trace` is
-/// the student's, `by` from [`DistillWeights::factors`], `person_weights` [B, 1, 1].
+/// The terms of the keypoint tokens and of their attention, with autodiff; `None` where neither is compared. `trace` is the
+/// student's, `factors` come from [`DistillWeights::factors`], `person_weights` [B, 1, 1] are as in [`squared_error`].
 pub fn autodiff_terms(
     trace: &EncoderTrace,
-    lesson: &TeacherTargetsBatch,
-    keep: &KeptTokens,
+    targets: &TeacherTargetsBatch,
+    kept: &TokenSelection,
     person_weights: &Tensor<3>,
-    by: &DistillWeights,
+    factors: &DistillWeights,
 ) -> Option<Tensor<1>> {
     let mut terms = Vec::new();
     for (layer, ours) in trace.keypoints.iter().enumerate() {
-        if let Some(goal) = lesson.keypoints(layer) {
-            let error = (ours.clone() - goal.autodiff()) * person_weights.clone().autodiff();
-            terms.push(error.square().sum().mul_scalar(by.tokens));
+        if let Some(target) = targets.keypoints(layer) {
+            let error = (ours.clone() - target.autodiff()) * person_weights.clone().autodiff();
+            terms.push(error.square().sum().mul_scalar(factors.tokens));
         }
     }
     for (layer, ours) in trace.attention.iter().enumerate() {
-        if let Some(goal) = lesson.attention(layer) {
-            let goal = normalised(kept(goal, keep));
-            let ours = normalised(ours.clone().clamp_min(SMALLEST_SHARE));
-            let ratio = goal.clone().clamp_min(SMALLEST_SHARE).log().autodiff() - ours.log();
-            let divergence = ratio * (goal * person_weights.clone()).autodiff();
-            terms.push(divergence.sum().mul_scalar(by.attention));
+        if let Some(target) = targets.attention(layer) {
+            let target = normalised(of_kept(target, kept));
+            let ours = normalised(ours.clone().clamp_min(MIN_ATTENTION));
+            let ratio = target.clone().clamp_min(MIN_ATTENTION).log().autodiff() - ours.log();
+            let divergence = ratio * (target * person_weights.clone()).autodiff();
+            terms.push(divergence.sum().mul_scalar(factors.attention));
         }
     }
     terms.into_iter().reduce(|a, b| a + b)
 }
 
-/// Columns of the kept tokens, [B, J, N] to [B, J, k].
-fn kept(attention: Tensor<3>, keep: &KeptTokens) -> Tensor<3> {
-    let Some(indices) = &keep.indices else { return attention };
+/// Attention to the kept tokens: [B, J, N] to [B, J, k].
+fn of_kept(attention: Tensor<3>, kept: &TokenSelection) -> Tensor<3> {
+    let Some(indices) = &kept.indices else { return attention };
     let [batch, joints, _] = attention.dims();
-    let [_, kept] = indices.dims();
-    attention.gather(2, indices.clone().reshape([batch, 1, kept]).expand([batch, joints, kept]))
+    let [_, count] = indices.dims();
+    attention.gather(2, indices.clone().reshape([batch, 1, count]).expand([batch, joints, count]))
 }
 
 /// Each row divided by its sum.
 fn normalised(rows: Tensor<3>) -> Tensor<3> {
-    let mass = rows.clone().sum_dim(2).clamp_min(SMALLEST_SHARE);
+    let mass = rows.clone().sum_dim(2).clamp_min(MIN_ATTENTION);
     rows / mass
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{TeacherTargetsBatch, TeacherTargetsShape};
+    use super::super::{TeacherTargetParts, TeacherTargetsBatch, TeacherTargetsShape};
     use super::*;
+    use crate::pose::Size;
     use burn::tensor::Distribution;
 
     /// One person, two joints, one layer of four tokens of which the first and the last are kept.
@@ -118,27 +120,26 @@ mod tests {
         let device = Device::flex();
         let shape = TeacherTargetsShape {
             joints: 2,
-            hw: [1, 1],
+            heatmap: Size::square(1),
             layers: 1,
             dim: 3,
             tokens: 4,
-            parts: [false, false, true],
+            parts: TeacherTargetParts { maps: false, keypoints: false, attention: true },
         };
-        let lesson = TeacherTargetsBatch::new(theirs.to_vec(), shape, &device);
+        let targets = TeacherTargetsBatch::new(theirs.to_vec(), shape, &device);
         let mut trace = EncoderTrace::new(2, true);
         let ours = Tensor::<3>::from_data(TensorData::new(ours.to_vec(), [1, 2, 2]), &device);
         trace.attention.push(ours.autodiff());
-        let keep = KeptTokens::per_person(&[vec![0, 3]], &device);
-        let by = DistillWeights { attention: 1.0, ..DistillWeights::default() };
+        let kept = TokenSelection::per_person(&[vec![0, 3]], &device);
+        let factors = DistillWeights { attention: 1.0, ..DistillWeights::default() };
         let person_weights = Tensor::ones([1, 1, 1], &device);
-        let terms = autodiff_terms(&trace, &lesson, &keep, &person_weights, &by).unwrap();
+        let terms = autodiff_terms(&trace, &targets, &kept, &person_weights, &factors).unwrap();
         f64::from(terms.inner().into_scalar::<f32>())
     }
 
     #[test]
     fn attention_is_compared_over_the_kept_tokens_alone() {
-        // The teacher's shares of the tokens 0 and 3 are 1 : 3 and 1 : 1; what it looks at elsewhere
-        // does not matter.
+        // The teacher's attention to the tokens 0 and 3 is 1 : 3 and 1 : 1; that to the others does not matter.
         let theirs = [0.1, 0.6, 0.0, 0.3, 2.0, 0.0, 5.0, 2.0];
         assert!(divergence([0.05, 0.15, 0.4, 0.4], theirs).abs() < 1e-6);
         let off = divergence([0.2, 0.2, 0.1, 0.3], theirs);

@@ -1,92 +1,110 @@
-//! What a teacher says about crops: one row of numbers for each, on disk where the backbone is frozen.
+//! The targets that a teacher computes for crops: one row of numbers for each, kept on disk where the backbone is frozen.
 
+use crate::pose::Size;
 use burn::prelude::*;
 use std::ops::Range;
 
-/// Where the parts of a teacher's row lie; a part that is not asked for is empty.
+/// What of a teacher a student learns from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TeacherTargetParts {
+    /// Its heatmaps.
+    pub maps: bool,
+    /// Its keypoint tokens.
+    pub keypoints: bool,
+    /// The attention of its keypoint tokens.
+    pub attention: bool,
+}
+
+/// Where the parts of a teacher's row lie; a part that is not learnt from is empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TeacherTargetsShape {
+    /// Joints J of the student.
     pub joints: usize,
-    /// Height and width of a map.
-    pub hw: [usize; 2],
-    /// Layers of the student.
+    /// Size of a heatmap in cells.
+    pub heatmap: Size,
+    /// Transformer layers of the student.
     pub layers: usize,
-    /// Width of a token.
+    /// Numbers of a token.
     pub dim: usize,
-    /// Visual tokens N.
+    /// Visual tokens N of a crop.
     pub tokens: usize,
-    /// Which of heatmaps, keypoint tokens and attention are there.
-    pub parts: [bool; 3],
+    /// The parts that a row has.
+    pub parts: TeacherTargetParts,
 }
 
 impl TeacherTargetsShape {
+    /// Lengths of heatmaps, keypoint tokens and attention.
     fn lengths(&self) -> [usize; 3] {
-        let maps = self.joints * self.hw[0] * self.hw[1];
+        let maps = self.joints * self.heatmap.area();
         let rows = self.layers * self.joints;
-        let lengths = [maps, rows * self.dim, rows * self.tokens];
-        std::array::from_fn(|i| if self.parts[i] { lengths[i] } else { 0 })
+        let length = |part, length| if part { length } else { 0 };
+        let TeacherTargetParts { maps: with_maps, keypoints, attention } = self.parts;
+        [length(with_maps, maps), length(keypoints, rows * self.dim), length(attention, rows * self.tokens)]
     }
 
-    /// The shape as text, for the key of a cache; caches of earlier versions hold the same words.
+    /// The shape as text, for the key of a cache. The text is that of earlier versions, so that their caches stay valid.
     pub fn cache_key(&self) -> String {
-        let TeacherTargetsShape { joints, hw, layers, dim, tokens, parts } = self;
+        let TeacherTargetsShape { joints, heatmap, layers, dim, tokens, parts } = self;
+        let hw = heatmap.hw();
+        let parts = [parts.maps, parts.keypoints, parts.attention];
         format!(
             "LessonShape {{ joints: {joints}, hw: {hw:?}, layers: {layers}, dim: {dim}, tokens: {tokens}, \
              parts: {parts:?} }}"
         )
     }
 
-    /// Heatmaps, [J, H, W].
+    /// Place of the heatmaps in a row, [J, H, W].
     pub fn maps(&self) -> Range<usize> {
         0..self.lengths()[0]
     }
 
-    /// Keypoint tokens for each layer of the student, [layers, J, dim].
+    /// Place of the keypoint tokens in a row, for each layer of the student, [layers, J, dim].
     pub fn keypoints(&self) -> Range<usize> {
         let [maps, keypoints, _] = self.lengths();
         maps..maps + keypoints
     }
 
-    /// Shares of attention for each layer of the student, [layers, J, N], times N: as large as half
-    /// precision likes them.
+    /// Place of the attention in a row, for each layer of the student, [layers, J, N]. It is multiplied by N, so that half
+    /// precision keeps its digits.
     pub fn attention(&self) -> Range<usize> {
         let [maps, keypoints, attention] = self.lengths();
         maps + keypoints..maps + keypoints + attention
     }
 
-    /// Numbers of a row.
+    /// Number of numbers in a row.
     pub fn len(&self) -> usize {
         self.lengths().iter().sum()
     }
 }
 
-/// A batch of lessons on the device, without recording.
+/// The targets of a batch on the device, without autodiff.
 pub struct TeacherTargetsBatch {
-    /// [B, numbers of a row].
+    /// A row for each crop, [B, numbers of a row].
     pub rows: Tensor<2>,
+    /// Where the parts of a row lie.
     pub shape: TeacherTargetsShape,
 }
 
 impl TeacherTargetsBatch {
-    /// From rows one after the other.
+    /// From the numbers of all rows, one after the other.
     pub fn new(rows: Vec<f32>, shape: TeacherTargetsShape, device: &Device) -> TeacherTargetsBatch {
         let size = [rows.len() / shape.len().max(1), shape.len()];
         TeacherTargetsBatch { rows: Tensor::from_data(TensorData::new(rows, size), device), shape }
     }
 
-    /// [B, J, H, W].
+    /// The heatmaps, [B, J, H, W].
     pub fn maps(&self) -> Option<Tensor<4>> {
-        let [height, width] = self.shape.hw;
+        let [height, width] = self.shape.heatmap.hw();
         let maps = self.part(self.shape.maps())?;
         Some(maps.reshape([-1, self.shape.joints as i32, height as i32, width as i32]))
     }
 
-    /// For the student's layer `layer`, [B, J, dim].
+    /// The keypoint tokens for the student's layer `layer`, [B, J, dim].
     pub fn keypoints(&self, layer: usize) -> Option<Tensor<3>> {
         self.of_layer(self.shape.keypoints(), layer)
     }
 
-    /// For the student's layer `layer`, [B, J, N]; see [`TeacherTargetsShape::attention`].
+    /// The attention for the student's layer `layer`, [B, J, N]; see [`TeacherTargetsShape::attention`].
     pub fn attention(&self, layer: usize) -> Option<Tensor<3>> {
         self.of_layer(self.shape.attention(), layer)
     }
@@ -109,8 +127,14 @@ mod tests {
 
     #[test]
     fn a_row_is_cut_into_its_parts() {
-        let mut shape =
-            TeacherTargetsShape { joints: 2, hw: [1, 3], layers: 2, dim: 4, tokens: 5, parts: [true; 3] };
+        let mut shape = TeacherTargetsShape {
+            joints: 2,
+            heatmap: Size::new(3, 1),
+            layers: 2,
+            dim: 4,
+            tokens: 5,
+            parts: TeacherTargetParts { maps: true, keypoints: true, attention: true },
+        };
         assert_eq!((shape.maps(), shape.keypoints(), shape.attention()), (0..6, 6..22, 22..42));
         let rows: Vec<f32> = (0..84).map(|i| i as f32).collect();
         let batch = TeacherTargetsBatch::new(rows.clone(), shape.clone(), &Device::flex());
@@ -122,7 +146,7 @@ mod tests {
         let key =
             "LessonShape { joints: 2, hw: [1, 3], layers: 2, dim: 4, tokens: 5, parts: [true, true, true] }";
         assert_eq!(shape.cache_key(), key, "a cache of an earlier version is still this one's");
-        shape.parts = [false, true, false];
+        shape.parts = TeacherTargetParts { maps: false, keypoints: true, attention: false };
         assert_eq!((shape.keypoints(), shape.len()), (0..16, 16));
         assert!(TeacherTargetsBatch::new(rows[..32].to_vec(), shape, &Device::flex()).maps().is_none());
     }

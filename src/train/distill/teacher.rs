@@ -1,11 +1,11 @@
-//! The network that teaches.
+//! The network that a student learns from.
 
-use super::TeacherTargetsShape;
 use super::loss::DistillWeights;
+use super::{TeacherTargetParts, TeacherTargetsShape};
 use crate::data::features::Fingerprint;
 use crate::model::backbone::TinyPose;
-use crate::model::{EncoderTrace, KeptTokens, ModelConfig, TmPose};
-use crate::pose::Skeleton;
+use crate::model::{EncoderTrace, PoseNet, PoseNetConfig, TokenSelection};
+use crate::pose::{Size, Skeleton};
 use crate::train::TrainError;
 use crate::train::init::{PP_TINYPOSE, origin_of};
 use crate::train::parameters::hash_params;
@@ -13,106 +13,111 @@ use crate::weights;
 use burn::prelude::*;
 use std::path::Path;
 
-/// A network whose outputs a student learns from. It sees every crop with all its tokens.
+/// A network whose outputs a student learns from. It keeps all its tokens.
 pub struct Teacher {
     network: TeacherNetwork,
-    /// For each joint of the student the teacher's.
+    /// For each joint of the student, the number of the same joint in the teacher.
     joints: Vec<usize>,
-    /// For each layer of the student the teacher's to compare it with.
+    /// For each layer of the student, the number of the teacher's layer that it is compared with.
     layers: Vec<usize>,
-    /// What a lesson holds.
+    /// What its targets for a crop are.
     pub shape: TeacherTargetsShape,
-    /// Tells the lessons of this teacher for this student from those of another one.
+    /// Identifies the targets of this teacher for this student, for the key of a cache.
     pub fingerprint: String,
     /// File, source and licence, for the model card.
     pub origin: String,
 }
 
-/// Batch norms are folded: a teacher does not learn.
+/// The network of a teacher, with batch norms folded: it is not trained.
 enum TeacherNetwork {
     /// PP-TinyPose as published.
     Published(Box<TinyPose>),
-    Ours(Box<TmPose>),
+    /// A network of tmpose.
+    Ours(Box<PoseNet>),
 }
 
-/// What the settings of a student must share with its teacher.
+/// What a student must have in common with its teacher.
 struct TeacherFormat {
     skeleton: Skeleton,
-    input: [usize; 2],
-    heatmap: [usize; 2],
+    input: Size,
+    heatmap: Size,
 }
 
 impl Teacher {
-    /// Opens `path` on `device` (no autodiff) for a student of form `student`.
+    /// Opens the weights `path` on `device` (no autodiff) for a student with the architecture `student`.
     ///
     /// # Errors
-    /// The file cannot be read, or the two networks do not fit together in what `by` asks for.
+    /// The file cannot be read, or the two networks do not fit together in what `distill` compares.
     pub fn open(
         path: &Path,
-        student: &ModelConfig,
+        student: &PoseNetConfig,
         skeleton: &Skeleton,
-        by: DistillWeights,
+        distill: DistillWeights,
         device: &Device,
     ) -> Result<Teacher, TrainError> {
-        let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let refuse = |reason: String| TrainError::Teacher { teacher: shown.clone(), reason };
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let refuse = |reason: String| TrainError::Teacher { teacher: file.clone(), reason };
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         let mut fingerprint = Fingerprint::default();
-        let (network, form, inside, origin) = match extension.as_str() {
+        let (network, format, config, origin) = match extension.as_str() {
             "onnx" => {
                 let network = TinyPose::new(device).with_weights(weights::convolutions(path)?);
                 let network = network.map_err(|error| refuse(error.to_string()))?;
                 hash_params(&network, &mut fingerprint);
-                let form = TeacherFormat {
+                let format = TeacherFormat {
                     skeleton: Skeleton::coco17().clone(),
-                    input: [256, 192],
-                    heatmap: [64, 48],
+                    input: Size::new(192, 256),
+                    heatmap: Size::new(48, 64),
                 };
                 (
                     TeacherNetwork::Published(Box::new(network.fold())),
-                    form,
+                    format,
                     None,
-                    format!("{shown} ({PP_TINYPOSE})"),
+                    format!("{file} ({PP_TINYPOSE})"),
                 )
             }
             "safetensors" => {
                 let (model, info) = weights::load(path, device)?;
                 hash_params(&model, &mut fingerprint);
-                let (input, heatmap) = (info.config.input, info.config.heatmap);
-                let form = TeacherFormat { skeleton: info.skeleton.clone(), input, heatmap };
-                let origin = origin_of(&shown, &info.record);
-                (TeacherNetwork::Ours(Box::new(model.fold())), form, Some(info.config), origin)
+                let (input, heatmap) = (info.config.input(), info.config.heatmap());
+                let format = TeacherFormat { skeleton: info.skeleton.clone(), input, heatmap };
+                let origin = origin_of(&file, &info.record);
+                (TeacherNetwork::Ours(Box::new(model.fold())), format, Some(info.config), origin)
             }
-            _ => return Err(refuse(NEITHER.into())),
+            _ => return Err(refuse(WRONG_KIND.into())),
         };
-        let joints = form.joints_of(student, skeleton).map_err(refuse)?;
-        let layers = layers_of(inside.as_ref(), student, by).map_err(refuse)?;
+        let joints = format.joints_of(student, skeleton).map_err(refuse)?;
+        let layers = layers_of(config.as_ref(), student, distill).map_err(refuse)?;
         let shape = TeacherTargetsShape {
-            joints: student.joints,
-            hw: student.heatmap,
-            layers: student.transformers * student.depth,
-            dim: student.dim,
+            joints: student.joints(),
+            heatmap: student.heatmap(),
+            layers: student.layers(),
+            dim: student.dim(),
             tokens: student.tokens(),
-            parts: [by.heatmaps, by.tokens, by.attention].map(|weight| weight > 0.0),
+            parts: TeacherTargetParts {
+                maps: distill.heatmaps > 0.0,
+                keypoints: distill.tokens > 0.0,
+                attention: distill.attention > 0.0,
+            },
         };
         fingerprint.add(format!("{} {joints:?} {layers:?}", shape.cache_key()).as_bytes());
         Ok(Teacher { network, joints, layers, shape, fingerprint: fingerprint.text(), origin })
     }
 
-    /// Normalised pictures [B, 3, H, W] to a row of lessons for each, [B, numbers].
+    /// The targets for normalised crops [B, 3, H, W]: a row for each, [B, numbers of a row].
     pub fn targets(&self, images: Tensor<4>) -> Tensor<2> {
         let batch = images.dims()[0];
-        let [maps, keypoints, attention] = self.shape.parts;
+        let TeacherTargetParts { maps, keypoints, attention } = self.shape.parts;
         let device = images.device();
         let mut trace = EncoderTrace::new(0, attention);
-        let drawn = match &self.network {
+        let heatmaps = match &self.network {
             TeacherNetwork::Published(network) => {
                 network.forward(images).narrow(1, TinyPose::CHANNELS - TinyPose::HEATMAPS, TinyPose::HEATMAPS)
             }
             TeacherNetwork::Ours(model) => {
-                trace = EncoderTrace::new(model.config().joints, attention);
-                let patches = model.patches(model.backbone(images));
-                model.forward_patches_traced(patches, &KeptTokens::all(), &mut trace)
+                trace = EncoderTrace::new(model.config().joints(), attention);
+                let patches = model.patches(model.features(images));
+                model.heatmaps_of_patches(patches, &TokenSelection::all(), Some(&mut trace))
             }
         };
         let joints: Vec<i32> = self.joints.iter().map(|&j| j as i32).collect();
@@ -121,34 +126,36 @@ impl Teacher {
             |tensor: Tensor<3>| -> Tensor<2> { tensor.select(1, joints.clone()).reshape([batch as i32, -1]) };
         let mut parts = Vec::new();
         if maps {
-            let [_, count, height, width] = drawn.dims();
-            parts.push(row(drawn.reshape([batch, count, height * width])));
+            let [_, count, height, width] = heatmaps.dims();
+            parts.push(row(heatmaps.reshape([batch, count, height * width])));
         }
         if keypoints {
             parts.extend(self.layers.iter().map(|&layer| row(trace.keypoints[layer].clone())));
         }
         if attention {
             parts.extend(self.layers.iter().map(|&layer| {
-                let shares = trace.attention[layer].clone();
-                let mass = shares.clone().sum_dim(2);
-                row((shares / mass).mul_scalar(self.shape.tokens as f64))
+                let attention = trace.attention[layer].clone();
+                let sum = attention.clone().sum_dim(2);
+                row((attention / sum).mul_scalar(self.shape.tokens as f64))
             }));
         }
         Tensor::cat(parts, 1)
     }
 }
 
-const NEITHER: &str = "it is neither .safetensors of ours nor PP-TinyPose's .onnx file; turn a published \
+/// Why a file of another kind cannot teach, and what helps.
+const WRONG_KIND: &str = "it is neither .safetensors of ours nor PP-TinyPose's .onnx file; turn a published \
                        checkpoint into weights with `tmpose import`";
 
 impl TeacherFormat {
-    /// For each joint of the student the teacher's of the same name; the reason when there is none or the
-    /// maps differ.
-    fn joints_of(&self, student: &ModelConfig, skeleton: &Skeleton) -> Result<Vec<usize>, String> {
-        if (self.input, self.heatmap) != (student.input, student.heatmap) {
-            let text =
-                |[h, w]: [usize; 2], [mh, mw]: [usize; 2]| format!("{mw}x{mh} heatmaps of {w}x{h} crops");
-            let (theirs, ours) = (text(self.input, self.heatmap), text(student.input, student.heatmap));
+    /// For each joint of the student, the number of the teacher's joint of the same name.
+    ///
+    /// # Errors
+    /// Why the two do not fit together: a joint is missing, or crops or heatmaps have another size.
+    fn joints_of(&self, student: &PoseNetConfig, skeleton: &Skeleton) -> Result<Vec<usize>, String> {
+        if (self.input, self.heatmap) != (student.input(), student.heatmap()) {
+            let text = |input: Size, heatmap: Size| format!("{heatmap} heatmaps of {input} crops");
+            let (theirs, ours) = (text(self.input, self.heatmap), text(student.input(), student.heatmap()));
             return Err(format!("it draws {theirs}, the student {ours}; choose a teacher of the same size"));
         }
         let known = &self.skeleton.joints;
@@ -164,51 +171,52 @@ impl TeacherFormat {
     }
 }
 
-/// For each layer of the student the teacher's at the same part of its depth, the last with the last;
-/// empty when nobody looks inside. The reason when the insides cannot be compared.
+/// For each layer of the student, the number of the teacher's layer at the same share of its depth: the last layers belong
+/// together. Empty when neither tokens nor attention are compared.
+///
+/// # Errors
+/// Why they cannot be compared.
 fn layers_of(
-    teacher: Option<&ModelConfig>,
-    student: &ModelConfig,
-    by: DistillWeights,
+    teacher: Option<&PoseNetConfig>,
+    student: &PoseNetConfig,
+    distill: DistillWeights,
 ) -> Result<Vec<usize>, String> {
-    if !by.needs_trace() {
+    if !distill.needs_trace() {
         return Ok(Vec::new());
     }
     let off = "set distillation.tokens and distillation.attention to 0";
     let Some(teacher) = teacher else {
         return Err(format!("an .onnx file teaches heatmaps only; {off}"));
     };
-    if by.tokens > 0.0 && teacher.dim != student.dim {
-        let (theirs, ours) = (teacher.dim, student.dim);
+    if distill.tokens > 0.0 && teacher.dim() != student.dim() {
+        let (theirs, ours) = (teacher.dim(), student.dim());
         return Err(format!(
             "its tokens are {theirs} wide, the student's {ours}; set distillation.tokens to 0"
         ));
     }
-    if by.attention > 0.0 && (teacher.grid, teacher.patch) != (student.grid, student.patch) {
-        let text = |c: &ModelConfig| format!("{}x{}", c.grid[1], c.grid[0]);
+    if distill.attention > 0.0 && (teacher.grid(), teacher.patch()) != (student.grid(), student.patch()) {
+        let text = |c: &PoseNetConfig| c.grid().to_string();
         let (theirs, ours) = (text(teacher), text(student));
         return Err(format!(
             "its tokens lie in a grid of {theirs}, the student's in one of {ours}; set distillation.attention to 0"
         ));
     }
-    let (theirs, ours) = (teacher.transformers * teacher.depth, student.transformers * student.depth);
+    let (theirs, ours) = (teacher.layers(), student.layers());
     Ok((1..=ours).map(|layer| (layer * theirs).div_ceil(ours) - 1).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Variant;
+    use crate::model::{TmPoseConfig, Variant};
     use crate::weights::{Precision, TrainingRecord, WeightsInfo};
     use burn::tensor::Distribution;
 
     const EVERYTHING: DistillWeights =
         DistillWeights { sandwich: 0.0, heatmaps: 1.0, tokens: 1.0, attention: 1.0 };
 
-    fn config(skeleton: &Skeleton) -> ModelConfig {
-        let mut config = ModelConfig::new(Variant::T, skeleton);
-        config.depth = 2;
-        config
+    fn config(skeleton: &Skeleton) -> PoseNetConfig {
+        PoseNetConfig::new(Variant::T, skeleton).with_depth(2)
     }
 
     fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -241,18 +249,19 @@ mod tests {
         let shape = &teacher.shape;
         assert_eq!(rows.len(), 2 * shape.len());
         let mut trace = EncoderTrace::new(17, true);
-        let patches = model.patches(model.backbone(images));
-        let maps = numbers(model.forward_patches_traced(patches, &KeptTokens::all(), &mut trace));
+        let patches = model.patches(model.features(images));
+        let maps = numbers(model.heatmaps_of_patches(patches, &TokenSelection::all(), Some(&mut trace)));
         let cells = 64 * 48;
         // The student's joint 2 is the teacher's 14.
         near(&rows[shape.maps()][2 * cells..3 * cells], &maps[14 * cells..15 * cells]);
         let second = &rows[shape.len()..];
         let tokens = numbers(trace.keypoints[1].clone());
         near(&second[shape.keypoints()][(17 + 2) * 192..][..192], &tokens[(17 + 14) * 192..][..192]);
-        let shares = numbers(trace.attention[0].clone());
-        let mass: f32 = shares[(17 + 14) * 256..][..256].iter().sum();
-        let shares: Vec<f32> = shares[(17 + 14) * 256..][..256].iter().map(|s| s / mass * 256.0).collect();
-        near(&second[shape.attention()][2 * 256..][..256], &shares);
+        let attention = numbers(trace.attention[0].clone());
+        let mass: f32 = attention[(17 + 14) * 256..][..256].iter().sum();
+        let attention: Vec<f32> =
+            attention[(17 + 14) * 256..][..256].iter().map(|s| s / mass * 256.0).collect();
+        near(&second[shape.attention()][2 * 256..][..256], &attention);
     }
 
     #[test]
@@ -263,11 +272,11 @@ mod tests {
         let whole = numbers(network.forward(images.clone()));
         let shape = TeacherTargetsShape {
             joints: 17,
-            hw: [64, 48],
+            heatmap: Size::new(48, 64),
             layers: 1,
             dim: 192,
             tokens: 256,
-            parts: [true, false, false],
+            parts: TeacherTargetParts { maps: true, keypoints: false, attention: false },
         };
         let teacher = Teacher {
             network: TeacherNetwork::Published(Box::new(network)),
@@ -283,9 +292,9 @@ mod tests {
     #[test]
     fn layers_are_matched_by_their_part_of_the_depth() {
         let with = |depth, student| {
-            let (mut a, mut b) = (config(Skeleton::coco17()), config(Skeleton::coco17()));
-            (a.depth, b.depth) = (depth, student);
-            layers_of(Some(&a), &b, EVERYTHING).unwrap()
+            let [teacher, student] =
+                [depth, student].map(|depth| config(Skeleton::coco17()).with_depth(depth));
+            layers_of(Some(&teacher), &student, EVERYTHING).unwrap()
         };
         assert_eq!(with(3, 3), [0, 1, 2]);
         assert_eq!(with(6, 4), [1, 2, 4, 5]);
@@ -297,22 +306,23 @@ mod tests {
     #[test]
     fn what_cannot_teach_is_refused_with_the_reason() {
         let student = config(Skeleton::coco17());
-        let mut other = student.clone();
-        (other.dim, other.grid) = (128, [32, 24]);
+        let PoseNetConfig::TmPose(shape) = student.clone();
+        let other = PoseNetConfig::TmPose(TmPoseConfig { dim: 128, grid: Size::new(24, 32), ..shape });
         let tokens = DistillWeights { attention: 0.0, ..EVERYTHING };
         let attention = DistillWeights { tokens: 0.0, ..EVERYTHING };
-        let reason = |teacher, by| layers_of(teacher, &student, by).unwrap_err();
+        let reason = |teacher, distill| layers_of(teacher, &student, distill).unwrap_err();
         assert!(reason(None, tokens).contains(".onnx file teaches heatmaps only"));
         assert!(reason(Some(&other), tokens).contains("128 wide, the student's 192"));
         assert!(reason(Some(&other), attention).contains("a grid of 24x32"));
 
         let (coco, mpii) = (Skeleton::coco17(), Skeleton::mpii16());
-        let form = TeacherFormat { skeleton: coco.clone(), input: [256, 192], heatmap: [64, 48] };
-        let reason = form.joints_of(&config(mpii), mpii).unwrap_err();
+        let format =
+            TeacherFormat { skeleton: coco.clone(), input: Size::new(192, 256), heatmap: Size::new(48, 64) };
+        let reason = format.joints_of(&config(mpii), mpii).unwrap_err();
         assert!(reason.contains("48x64 heatmaps of 192x256 crops, the student 64x64"), "{reason}");
         let mut more = coco.clone();
         more.joints[3] = "tail".into();
-        let reason = form.joints_of(&config(&more), &more).unwrap_err();
+        let reason = format.joints_of(&config(&more), &more).unwrap_err();
         assert!(reason.contains("lacks tail"), "{reason}");
 
         let path = Path::new("somewhere/teacher.pth");

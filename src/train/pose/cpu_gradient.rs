@@ -5,30 +5,33 @@ use super::cpu::{CpuNetwork, DistillTargets, LossFactors, PassInput, Workspace};
 use super::loss::{LossNormalizer, PoseLoss, TargetBatch};
 use super::loss_spec::LossSpec;
 use super::plan::BatchPlan;
-use crate::model::ModelConfig;
+use crate::model::PoseNetConfig;
 use rayon::prelude::*;
 
-/// Memory of one part of a batch.
+/// Memory of one shard of a batch.
 #[derive(Default)]
 struct Shard {
     workspace: Workspace,
     features: PersonFeatures,
-    /// What the teacher outputs for a person.
+    /// The teacher's targets for a person.
     teacher_targets: Vec<f32>,
-    /// The maps of a person's pass with all tokens.
+    /// The heatmaps of a person's pass with all tokens, [J, cells].
     full: Vec<f32>,
+    /// Sum of the gradients of its persons, as a flat vector.
     gradient: Vec<f32>,
 }
 
-/// Steps by hand-written passes over cached features.
+/// Computes the gradients of steps by hand-written passes over cached features.
 pub struct CpuGradient {
+    /// The network behind the backbone.
     pub network: CpuNetwork,
     shards: Vec<Shard>,
-    config: ModelConfig,
+    config: PoseNetConfig,
 }
 
 impl CpuGradient {
-    pub fn new(network: CpuNetwork, shards: usize, config: ModelConfig) -> CpuGradient {
+    /// For batches that are cut into `shards` shards.
+    pub fn new(network: CpuNetwork, shards: usize, config: PoseNetConfig) -> CpuGradient {
         let shards = (0..shards.max(1)).map(|_| Shard::default()).collect();
         CpuGradient { network, shards, config }
     }
@@ -36,8 +39,8 @@ impl CpuGradient {
     /// Loss of a step and its gradient with respect to `weights`, written to `out`. `sets` has the features
     /// of each draw of the crops.
     ///
-    /// The batch is cut into a fixed number of parts whose gradients are added in order, so that the
-    /// result does not depend on which core was faster.
+    /// The batch is cut into a fixed number of shards whose gradients are added in order, so that the result does not depend
+    /// on which core was faster.
     pub fn gradient(
         &mut self,
         sets: &[CachedSet],
@@ -46,7 +49,7 @@ impl CpuGradient {
         loss_spec: &LossSpec,
         out: &mut [f32],
     ) -> PoseLoss {
-        let targets = plan.targets(sets, self.config.heatmap, loss_spec.loss.sigma);
+        let targets = plan.targets(sets, self.config.heatmap(), loss_spec.loss.sigma);
         let normalizer = LossNormalizer::of(std::slice::from_ref(&targets));
         let CpuGradient { network, shards, config } = self;
         let context =
@@ -82,11 +85,11 @@ impl CpuGradient {
     }
 }
 
-/// What all parts of a step share.
+/// What all shards of a step have in common.
 struct ShardContext<'a> {
     network: &'a CpuNetwork,
     loss_spec: &'a LossSpec,
-    config: &'a ModelConfig,
+    config: &'a PoseNetConfig,
     sets: &'a [CachedSet],
     weights: &'a [f32],
     plan: &'a BatchPlan,
@@ -95,11 +98,11 @@ struct ShardContext<'a> {
 }
 
 impl ShardContext<'_> {
-    /// All passes of person `p` of the plan.
+    /// Loss of all passes of person number `p` of the plan; the gradient is added to that of `shard`.
     fn person(&self, p: usize, shard: &mut Shard) -> PoseLoss {
         let ShardContext { network, targets, plan, .. } = self;
         let (set, index) = (plan.set(self.sets, p), plan.samples[p]);
-        let (j, [h, w]) = (targets.joints, targets.hw);
+        let (j, [h, w]) = (targets.joints, targets.heatmap.hw());
         let Shard { workspace, features, teacher_targets, full, gradient } = shard;
         let mut distill = DistillTargets::default();
         if let Some(cache) = &set.teacher_targets {
@@ -109,13 +112,13 @@ impl ShardContext<'_> {
             distill.keypoints = &teacher_targets[shape.keypoints()];
             distill.attention = &teacher_targets[shape.attention()];
         }
-        let passes = self.loss_spec.passes.of(&plan.keep[p]);
+        let passes = self.loss_spec.passes.of(&plan.kept[p]);
         let factors = self.factors(self.normalizer.shared_by(passes.len()));
         features.open(network, set, index);
         let mut sum = PoseLoss::default();
-        for (i, keep) in passes.iter().enumerate() {
-            features.keep(network, set, index, keep);
-            // The heatmaps of the first of several passes teach the others.
+        for (i, kept) in passes.iter().enumerate() {
+            features.keep(network, set, index, kept);
+            // The heatmaps of the first of several passes are the targets of the others.
             let (distill, maps) = if i == 0 {
                 (distill, (passes.len() > 1).then_some(&mut *full))
             } else {
@@ -124,7 +127,7 @@ impl ShardContext<'_> {
             let input = PassInput {
                 patches: &features.patches,
                 feature: &features.feature,
-                keep,
+                kept,
                 target_x: &targets.target_x[p * j * w..(p + 1) * j * w],
                 target_y: &targets.target_y[p * j * h..(p + 1) * j * h],
                 weights: &targets.weights[p * j..(p + 1) * j],
@@ -135,12 +138,13 @@ impl ShardContext<'_> {
         sum
     }
 
-    fn factors(&self, by: LossNormalizer) -> LossFactors {
-        let (loss, [h, w]) = (&self.loss_spec.loss, self.config.heatmap);
-        let distill = self.loss_spec.distill.factors(by.persons, self.config);
+    /// The factors of the sums that the loss consists of.
+    fn factors(&self, normalizer: LossNormalizer) -> LossFactors {
+        let (loss, [h, w]) = (&self.loss_spec.loss, self.config.heatmap().hw());
+        let distill = self.loss_spec.distill.factors(normalizer.persons, self.config);
         LossFactors {
-            mse: (loss.mse / (self.config.joints * by.persons.max(1) * h * w) as f64) as f32,
-            cross_entropy: (loss.cross_entropy / f64::from(by.weight.max(1e-6))) as f32,
+            mse: (loss.mse / (self.config.joints() * normalizer.persons.max(1) * h * w) as f64) as f32,
+            cross_entropy: (loss.cross_entropy / f64::from(normalizer.weight.max(1e-6))) as f32,
             temperature: loss.temperature as f32,
             full: distill.sandwich as f32,
             maps: distill.heatmaps as f32,
@@ -154,10 +158,10 @@ impl ShardContext<'_> {
 mod tests {
     use super::*;
     use crate::data::{CacheKey, ChannelScale, DataError, FeatureCache};
-    use crate::model::{TmPose, Variant};
+    use crate::model::{PoseNet, Variant};
     use crate::pose::Skeleton;
     use crate::train::config::TrainConfig;
-    use crate::train::distill::TeacherTargetsShape;
+    use crate::train::distill::{TeacherTargetParts, TeacherTargetsShape};
     use crate::train::meter::LossTerms;
     use crate::train::parameters::ParamLayout;
     use crate::train::pose::autodiff::{AutodiffBatch, AutodiffStep};
@@ -174,7 +178,7 @@ mod tests {
 
     /// A network whose every part matters, persons to train it on and a step's plan for them.
     struct Scene {
-        model: TmPose,
+        model: PoseNet,
         layout: ParamLayout,
         weights: Vec<f32>,
         sets: Vec<CachedSet>,
@@ -208,8 +212,7 @@ mod tests {
 
     fn scene() -> Scene {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = ModelConfig::new(Variant::T, Skeleton::coco17());
-        config.depth = 2;
+        let config = PoseNetConfig::new(Variant::T, Skeleton::coco17()).with_depth(2);
         let model = config.init(&Device::flex().autodiff());
         let layout = ParamLayout::of(&model);
         // Weights large enough that every part of the network matters.
@@ -226,11 +229,11 @@ mod tests {
         });
         let shape = TeacherTargetsShape {
             joints: 17,
-            hw: config.heatmap,
+            heatmap: config.heatmap(),
             layers: 2,
-            dim: config.dim,
+            dim: config.dim(),
             tokens: config.tokens(),
-            parts: [true; 3],
+            parts: TeacherTargetParts { maps: true, keypoints: true, attention: true },
         };
         let teacher_targets = cache(&folder.path().join("teacher_targets"), 1, shape.len(), &|i| {
             let mut row = noise(shape.len(), 50 + i as u64);
@@ -246,29 +249,29 @@ mod tests {
         let set = CachedSet::new(features, joints, ChannelScale { mean: vec![0.1], factor: vec![1.5] });
         let set =
             CachedSet { teacher_targets: Some(TeacherTargetsCache::new(teacher_targets, shape)), ..set };
-        let keep = [[0, 7, 33, 100, 255], [1, 2, 3, 4, 5], [9, 80, 90, 99, 200], [10, 20, 30, 40, 50]];
-        let keep = keep.map(|k| k.to_vec()).to_vec();
-        let plan = BatchPlan { step: 0, samples: vec![2, 0, 3, 1], epochs: vec![0; PERSONS], keep };
+        let kept = [[0, 7, 33, 100, 255], [1, 2, 3, 4, 5], [9, 80, 90, 99, 200], [10, 20, 30, 40, 50]];
+        let kept = kept.map(|k| k.to_vec()).to_vec();
+        let plan = BatchPlan { step: 0, samples: vec![2, 0, 3, 1], epochs: vec![0; PERSONS], kept };
         Scene { model, layout, weights, sets: vec![set], plan, _folder: folder }
     }
 
     impl Scene {
         fn by_hand(&self, config: &TrainConfig) -> (PoseLoss, Vec<f32>) {
             let shape = self.model.config();
-            let network = CpuNetwork::new(self.layout.params(), shape).unwrap();
-            let loss_spec = LossSpec::new(config, shape.grid);
+            let network = CpuNetwork::new(self.layout.params(), &shape).unwrap();
+            let loss_spec = LossSpec::new(config, shape.grid());
             let mut gradient = vec![0.0; self.layout.count()];
             let mut steps = CpuGradient::new(network, 2, shape.clone());
             (steps.gradient(&self.sets, &self.weights, &self.plan, &loss_spec, &mut gradient), gradient)
         }
 
-        fn recorded(&self, config: &TrainConfig) -> (PoseLoss, Vec<f32>) {
+        fn by_autodiff(&self, config: &TrainConfig) -> (PoseLoss, Vec<f32>) {
             let (shape, set, plan) = (self.model.config(), &self.sets[0], &self.plan);
             let mut batch = AutodiffBatch::of_features(plan.clone(), &self.sets, &Device::flex());
             batch.teacher_targets = batch.teacher_targets.filter(|_| config.distillation.teacher.is_some());
             let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
-            let targets = TargetBatch::new(joints, shape.heatmap, config.loss.sigma);
-            let loss_spec = LossSpec::new(config, shape.grid);
+            let targets = TargetBatch::new(joints, shape.heatmap(), config.loss.sigma);
+            let loss_spec = LossSpec::new(config, shape.grid());
             let mut gradient = vec![0.0; self.layout.count()];
             let step = AutodiffStep { model: &self.model, layout: &self.layout, loss_spec: &loss_spec };
             let parts = step.gradient(std::iter::once(batch), &[targets], &mut gradient);
@@ -276,14 +279,14 @@ mod tests {
         }
 
         fn both_agree(&self, config: &TrainConfig) -> PoseLoss {
-            let ((hand, by_hand), (autodiff, recorded)) = (self.by_hand(config), self.recorded(config));
+            let ((hand, by_hand), (autodiff, by_autodiff)) = (self.by_hand(config), self.by_autodiff(config));
             let terms = |l: PoseLoss| [l.mse, l.cross_entropy, l.sandwich, l.teacher];
             for (a, b) in terms(hand).into_iter().zip(terms(autodiff)) {
                 assert!((a - b).abs() <= 1e-4 * b.abs(), "{hand:?} {autodiff:?}");
             }
             for param in self.layout.params().iter().filter(|s| !s.path.starts_with("backbone.")) {
                 let range = param.range();
-                let (a, b) = (&by_hand[range.clone()], &recorded[range]);
+                let (a, b) = (&by_hand[range.clone()], &by_autodiff[range]);
                 let size = b.iter().fold(0f32, |m, v| m.max(v.abs()));
                 let off = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
                 assert!(

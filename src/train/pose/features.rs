@@ -1,12 +1,13 @@
-//! What frozen networks make of all samples, computed once and kept on disk: the backbone's features, a teacher's
-//! outputs.
+//! The outputs of frozen networks for all samples, computed once and kept on disk: the backbone's features, a teacher's
+//! targets.
 
 use super::cached::TeacherTargetsCache;
 use super::events::PoseEvent;
 use crate::data::features::{Fingerprint, to_patches};
 use crate::data::{CacheKey, CropDataset, DataError, FeatureCache};
 use crate::gpu::ComputeDevice;
-use crate::model::{ModelConfig, TmPose, list_params};
+use crate::model::{PoseNet, PoseNetConfig, list_params};
+use crate::pose::Size;
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
 use crate::train::distill::Teacher;
@@ -20,9 +21,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Crops a GPU takes at once.
+/// Number of crops that a GPU computes at once.
 const GPU_BATCH: usize = 32;
-/// Folders in the cache: features of the training and validation samples, outputs of the teacher.
+/// Folders in the cache: features of the training and validation samples, targets of the teacher.
 const TRAIN: &str = "train";
 const VAL: &str = "val";
 const TEACHER: &str = "teacher";
@@ -33,7 +34,7 @@ pub struct FeatureBuilder<'a> {
     device: Device,
     on_gpu: bool,
     /// Height and width of a crop, in pixels.
-    input: [usize; 2],
+    input: Size,
     /// Folder of the cache.
     folder: PathBuf,
     /// Gets the progress.
@@ -43,18 +44,18 @@ pub struct FeatureBuilder<'a> {
 }
 
 impl<'a> FeatureBuilder<'a> {
-    /// For crops of `input` = [height, width] pixels, with the network on `device`.
+    /// For crops of `input` pixels, with the network on `device`.
     pub fn new(
         config: &TrainConfig,
         device: &ComputeDevice,
-        input: [usize; 2],
+        input: Size,
         emit: &'a mut dyn FnMut(PoseEvent),
         stop: &'a AtomicBool,
     ) -> FeatureBuilder<'a> {
         let (on_gpu, device) = (device.is_gpu(), device.device.clone());
         FeatureBuilder { device, on_gpu, input, folder: cache_folder(config), emit, stop }
     }
-    /// Features of the training samples, drawn as in draw number `draw` of the crops; `None` when the work was stopped.
+    /// Features of the training samples in draw number `draw` of their crops; `None` when the work was stopped.
     ///
     /// The record of a picture that cannot be decoded starts with NaN ([`is_unreadable`](super::cached::is_unreadable)).
     ///
@@ -64,25 +65,25 @@ impl<'a> FeatureBuilder<'a> {
         &mut self,
         samples: &CropDataset,
         draw: u64,
-        model: &TmPose,
+        model: &PoseNet,
     ) -> Result<Option<FeatureCache>, TrainError> {
         let part = draw_folder(TRAIN, draw);
         self.features(&part, samples, draw, model)
     }
 
-    /// As [`FeatureBuilder::train_features`], of the validation samples.
+    /// As [`FeatureBuilder::train_features`], for the validation samples.
     ///
     /// # Errors
     /// The cache cannot be read or written.
     pub fn val_features(
         &mut self,
         samples: &CropDataset,
-        model: &TmPose,
+        model: &PoseNet,
     ) -> Result<Option<FeatureCache>, TrainError> {
         self.features(VAL, samples, 0, model)
     }
 
-    /// What `teacher` outputs for the crops of draw number `draw`; `None` when the work was stopped.
+    /// The targets of `teacher` for the crops of draw number `draw`; `None` when the work was stopped.
     ///
     /// # Errors
     /// The cache cannot be read or written.
@@ -119,10 +120,10 @@ impl<'a> FeatureBuilder<'a> {
         part: &str,
         samples: &CropDataset,
         draw: u64,
-        model: &TmPose,
+        model: &PoseNet,
     ) -> Result<Option<FeatureCache>, TrainError> {
         let config = model.config().clone();
-        let (channels, hw) = (config.feature_channels, [config.input[0] / 4, config.input[1] / 4]);
+        let (channels, map) = (config.feature_channels(), config.feature_size());
         let key = CacheKey {
             format: CacheKey::FORMAT,
             backbone: backbone_fingerprint(model),
@@ -134,17 +135,17 @@ impl<'a> FeatureBuilder<'a> {
         };
         let model = model.valid().fold();
         let network = |images: Tensor<4>| {
-            let maps: Vec<f32> = model.backbone(images).into_data().iter::<f32>().collect();
+            let maps: Vec<f32> = model.features(images).into_data().iter::<f32>().collect();
             let mut out = Vec::with_capacity(maps.len());
-            let crops = maps.chunks_exact(channels * hw[0] * hw[1]);
-            crops.for_each(|map| to_patches(map, channels, hw, config.patch, &mut out));
+            let crops = maps.chunks_exact(channels * map.area());
+            crops.for_each(|values| to_patches(values, channels, map, config.patch(), &mut out));
             out
         };
         self.records(part, part, samples, draw, key, network)
     }
 
-    /// What `network` makes of the crops, one record of `key`'s size for each. `network` gets normalised pictures
-    /// [B, 3, H, W] and returns their records one after the other.
+    /// The outputs of `network` for the crops, one record of `key`'s size for each. `network` gets normalised crops
+    /// [B, 3, H, W] and returns their records one after the other. `title` is shown with the progress.
     fn records(
         &mut self,
         title: &str,
@@ -155,24 +156,24 @@ impl<'a> FeatureBuilder<'a> {
         network: impl Fn(Tensor<4>) -> Vec<f16> + Sync,
     ) -> Result<Option<FeatureCache>, TrainError> {
         let FeatureBuilder { device, on_gpu, input, folder, emit, stop } = self;
-        let (on_gpu, [height, width]) = (*on_gpu, *input);
+        let (on_gpu, [height, width]) = (*on_gpu, input.hw());
         let record = key.tokens * key.patch_values;
         let total = key.count;
-        let bad = vec![f16::NAN; record];
+        let unreadable = vec![f16::NAN; record];
         let records = |indices: &[usize]| -> Vec<f16> {
             let pixels: Vec<Result<Vec<f32>, DataError>> =
                 indices.par_iter().map(|&i| samples.pixels(i, &samples.draw(i, draw))).collect();
             let good: Vec<f32> = pixels.iter().flatten().flatten().copied().collect();
             let count = pixels.iter().filter(|p| p.is_ok()).count();
             if count == 0 {
-                return bad.repeat(indices.len());
+                return unreadable.repeat(indices.len());
             }
             let images = TensorData::new(good, [count, 3, height, width]);
             let made = network(Tensor::<4>::from_data(images, &*device));
             let mut made = made.chunks_exact(record);
             let mut out = Vec::with_capacity(indices.len() * record);
             for pixel in &pixels {
-                out.extend_from_slice(pixel.is_ok().then(|| made.next()).flatten().unwrap_or(&bad));
+                out.extend_from_slice(pixel.is_ok().then(|| made.next()).flatten().unwrap_or(&unreadable));
             }
             out
         };
@@ -181,7 +182,7 @@ impl<'a> FeatureBuilder<'a> {
             Ok(if on_gpu {
                 indices.chunks(GPU_BATCH).flat_map(records).collect()
             } else {
-                // One crop a core: small convolutions share their work badly among cores.
+                // One crop for each core: a small convolution gains little from several cores.
                 let parts: Vec<Vec<f16>> = indices.par_chunks(1).map(records).collect();
                 parts.concat()
             })
@@ -198,11 +199,11 @@ fn cache_folder(config: &TrainConfig) -> PathBuf {
     config.data.cache.clone().unwrap_or_else(|| config.run.out.join("features"))
 }
 
-/// What the cache of a training with a frozen backbone needs: features of `train` samples in every draw and of `val`
+/// The space for the cache of a training with a frozen backbone: features of `train` samples in every draw and of `val`
 /// samples, and `teacher_values` numbers of a teacher for each crop.
 pub fn cache_need(
     config: &TrainConfig,
-    model: &ModelConfig,
+    model: &PoseNetConfig,
     [train, val]: [usize; 2],
     teacher_values: usize,
 ) -> SpaceNeed {
@@ -220,16 +221,17 @@ pub fn cache_need(
     SpaceNeed { folder, bytes: all.saturating_sub(written), what, flag: "--cache" }
 }
 
-/// The folder in the cache of what belongs to one draw of the crops; that of the first draw has no number.
+/// The folder in the cache for one draw of the crops; that of the first draw has no number.
 fn draw_folder(part: &str, draw: u64) -> String {
     if draw == 0 { part.into() } else { format!("{part}-{draw}") }
 }
 
-fn backbone_fingerprint(model: &TmPose) -> String {
+/// Identifies the weights of the backbone, for the key of a cache.
+fn backbone_fingerprint(model: &PoseNet) -> String {
     let mut fingerprint = Fingerprint::default();
     for param in list_params(model).iter().filter(|p| p.path.starts_with("backbone.")) {
         fingerprint.add(param.path.as_bytes());
     }
-    hash_params(&model.backbone, &mut fingerprint);
+    hash_params(model.backbone(), &mut fingerprint);
     fingerprint.text()
 }

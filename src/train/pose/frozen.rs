@@ -1,11 +1,11 @@
-//! What a training with a frozen backbone reads in place of pictures.
+//! The cached features that a training with a frozen backbone reads instead of pictures.
 
 use super::cached::{CachedSet, is_unreadable};
 use super::events::PoseEvent;
 use super::features::FeatureBuilder;
 use super::init::{calibrate, channel_scale};
 use crate::data::{CropDataset, FeatureCache};
-use crate::model::TmPose;
+use crate::model::PoseNet;
 use crate::pose::Skeleton;
 use crate::train::TrainError;
 use crate::train::config::DataSection;
@@ -21,7 +21,7 @@ pub struct FrozenFeatures {
     pub val: Option<CachedSet>,
 }
 
-/// What the features of a training are made of.
+/// What the features of a training are computed from.
 pub struct FrozenInputs<'a> {
     /// The training samples.
     pub samples: &'a CropDataset,
@@ -32,15 +32,15 @@ pub struct FrozenInputs<'a> {
 }
 
 impl FrozenInputs<'_> {
-    /// Opens the features or computes those that are missing; `None` when the work was stopped. With `calibrate_for`,
-    /// the new part of `model` is fitted to them.
+    /// Opens the features and computes those that are missing; `None` when the work was stopped. With `calibrate_for`, the
+    /// skeleton of `model`, the norm and the feature head of `model` are fitted to them.
     ///
     /// # Errors
     /// The cache cannot be read or written, or too many pictures cannot be decoded.
     pub fn open(
         &self,
         data: &DataSection,
-        model: &mut TmPose,
+        model: &mut PoseNet,
         calibrate_for: Option<&Skeleton>,
         builder: &mut FeatureBuilder,
     ) -> Result<Option<FrozenFeatures>, TrainError> {
@@ -83,20 +83,20 @@ impl FrozenInputs<'_> {
         emit: &mut dyn FnMut(PoseEvent),
     ) -> Result<(), TrainError> {
         let samples = self.samples;
-        let bad: Vec<usize> = (0..samples.len()).filter(|&i| is_unreadable(cache, i)).collect();
-        if bad.is_empty() {
+        let indices: Vec<usize> = (0..samples.len()).filter(|&i| is_unreadable(cache, i)).collect();
+        if indices.is_empty() {
             return Ok(());
         }
-        let paths = bad.iter().map(|&i| samples.person(i).2.path.display().to_string());
+        let paths = indices.iter().map(|&i| samples.image(i).path.display().to_string());
         let names = unreadable::first_names(paths);
-        unreadable::check_limit(bad.len(), samples.len(), limit, &names)?;
-        let text = format!("{} pictures cannot be decoded and are left out: {names}", bad.len());
+        unreadable::check_limit(indices.len(), samples.len(), limit, &names)?;
+        let text = format!("{} pictures cannot be decoded and are left out: {names}", indices.len());
         emit(RunEvent::Note { text }.into());
         Ok(())
     }
 }
 
-/// Joints of every sample on the heatmap, [x, y, weight] in cells, in draw number `draw` of the crops.
+/// Joints of every sample, [x, y, weight] in heatmap cells, in draw number `draw` of the crops.
 fn heatmap_joints(samples: &CropDataset, draw: u64) -> Vec<Vec<[f32; 3]>> {
     (0..samples.len()).map(|i| samples.joints(i, &samples.draw(i, draw))).collect()
 }

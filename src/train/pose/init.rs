@@ -1,38 +1,45 @@
-//! The model that a training begins with.
+//! The model that a training starts with.
 
 use crate::data::{ChannelScale, FeatureCache};
 use crate::model::backbone::TinyPose;
-use crate::model::{BackboneKind, ModelConfig, TmPose, fill_params, scale_and_shift};
+use crate::model::{BackboneKind, PoseNet, PoseNetConfig, fill_params, scale_and_shift};
 use crate::pose::Skeleton;
 use crate::train::TrainError;
 use crate::train::config::ModelSection;
 use crate::train::init::{PP_TINYPOSE, init_with_seed, origin_of};
 use crate::weights::{self, ImportOptions};
-use burn::module::Module;
 use burn::prelude::*;
 use std::path::Path;
 
-/// A model on the device and what it started from.
+/// The model that a training starts with.
 pub struct InitialModel {
-    pub model: TmPose,
+    /// The model, on the device.
+    pub model: PoseNet,
+    /// The joints that it draws heatmaps of.
     pub skeleton: Skeleton,
-    /// The part behind the backbone is new: no file had it.
+    /// Whether the part behind the backbone is random, since it is in no file.
     pub fresh: bool,
     /// For the model card: starting point with its source and licence; empty for random weights.
     pub origin: String,
 }
 
-/// The skeleton that a name or file stands for.
+/// The skeleton of a name or file.
+///
+/// # Errors
+/// There is no such skeleton.
 pub fn skeleton(name: &str) -> Result<Skeleton, TrainError> {
     Ok(Skeleton::named(name)?)
 }
 
-/// Builds the model; random parts depend on `seed` alone. `device` has autodiff.
+/// Makes the model; random parts depend on `seed` alone. `device` has autodiff.
+///
+/// # Errors
+/// There is no such skeleton, or the file with the starting weights cannot be used.
 pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Result<InitialModel, TrainError> {
     let skeleton = skeleton(&section.skeleton)?;
-    let mut config = ModelConfig::new(section.variant, &skeleton);
+    let mut config = PoseNetConfig::new(section.variant, &skeleton);
     if section.depth > 0 {
-        config.depth = section.depth;
+        config = config.with_depth(section.depth);
     }
     let fresh = init_with_seed(seed, device, || config.init(device));
     let (mut model, origin, fresh) = match &section.init {
@@ -40,38 +47,38 @@ pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Resu
         Some(path) => from_file(path, section, &config, &skeleton, fresh, device)?,
     };
     if section.freeze_backbone {
-        model.backbone = model.backbone.freeze();
-        // What follows the norm is a linear layer, which can learn any gain and shift by itself.
-        model.feature_norm = model.feature_norm.map(Module::freeze);
+        model = model.freeze_backbone();
     }
     Ok(InitialModel { model, skeleton, fresh, origin })
 }
 
+/// Starting weights from a file, put into the model `fresh` where the file has the backbone alone.
 fn from_file(
     path: &Path,
     section: &ModelSection,
-    config: &ModelConfig,
+    config: &PoseNetConfig,
     skeleton: &Skeleton,
-    fresh: TmPose,
+    fresh: PoseNet,
     device: &Device,
-) -> Result<(TmPose, String, bool), TrainError> {
+) -> Result<(PoseNet, String, bool), TrainError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if extension == "onnx" {
-        let origin = format!("backbone: {shown} ({PP_TINYPOSE}); the rest random");
+        let origin = format!("backbone: {file} ({PP_TINYPOSE}); the rest random");
         return Ok((weights::load_tinypose_backbone(path, fresh)?, origin, true));
     }
-    let fits = |found: &ModelConfig| -> Result<(), TrainError> {
+    let fits = |found: &PoseNetConfig| -> Result<(), TrainError> {
         if found == config {
             return Ok(());
         }
-        let text = |c: &ModelConfig| format!("{} with {} layers for {}", c.variant, c.depth, c.skeleton);
-        Err(TrainError::InitMismatch { init: shown.clone(), found: text(found), wanted: text(config) })
+        let text =
+            |c: &PoseNetConfig| format!("{} with {} layers for {}", c.variant(), c.layers(), c.skeleton());
+        Err(TrainError::InitMismatch { init: file.clone(), found: text(found), wanted: text(config) })
     };
     if extension == "safetensors" {
         let (model, info) = weights::load(path, device)?;
         fits(&info.config)?;
-        return Ok((model, origin_of(&shown, &info.record), false));
+        return Ok((model, origin_of(&file, &info.record), false));
     }
     let options = ImportOptions { variant: Some(section.variant), skeleton: Some(skeleton.clone()) };
     let (model, info, report) = weights::import_checkpoint(path, &options, device)?;
@@ -79,7 +86,7 @@ fn from_file(
     Ok((
         model,
         format!(
-            "{shown}: {} of {} tensors",
+            "{file}: {} of {} tensors",
             report.mapped.len(),
             report.mapped.len() + report.untrained.len()
         ),
@@ -87,19 +94,19 @@ fn from_file(
     ))
 }
 
-/// Samples over which the feature's statistics are taken.
+/// Number of samples from which the feature's statistics are computed.
 const STATISTICS_SAMPLES: usize = 1000;
 
-/// Fits a new model to the feature that its backbone makes: the norm in front of the tokenizer gets the
-/// statistics of the `cache`, and a feature head above PP-TinyPose begins with the heatmaps that the
-/// published network draws, joint by joint of the same name.
-pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> TmPose {
-    let Some(norm) = &model.feature_norm else { return model };
+/// Fits a new model to the features of its backbone: the norm in front of the tokenizer gets the statistics of the
+/// `cache`, and the feature head of a PP-TinyPose backbone starts with the heatmaps of the published network, for the
+/// joints with the same names.
+pub fn calibrate(model: PoseNet, cache: &FeatureCache, skeleton: &Skeleton) -> PoseNet {
+    let Some(norm) = model.feature_norm() else { return model };
     let epsilon = norm.epsilon as f32;
     let statistics = cache.statistics(STATISTICS_SAMPLES);
-    let drawn = model.config().backbone == BackboneKind::TinyPose;
+    let has_heatmaps = model.config().backbone() == BackboneKind::TinyPose;
     let first = TinyPose::CHANNELS - TinyPose::HEATMAPS;
-    // Channel and joint of each heatmap that the backbone has.
+    // The channel of each heatmap that the backbone draws, and the model's joint of that name.
     let pairs: Vec<(usize, usize)> = Skeleton::coco17()
         .joints
         .iter()
@@ -109,14 +116,14 @@ pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> Tm
     fill_params(model, |info| match info.path.as_str() {
         "feature_norm.running_mean" => Some(statistics.mean.clone()),
         "feature_norm.running_var" => Some(statistics.var.clone()),
-        "feature_head.weight" if drawn => {
+        "feature_head.weight" if has_heatmaps => {
             let mut weight = vec![0.0; info.shape.iter().product()];
             for &(channel, joint) in &pairs {
                 weight[channel * info.shape[1] + joint] = (statistics.var[channel] + epsilon).sqrt();
             }
             Some(weight)
         }
-        "feature_head.bias" if drawn => {
+        "feature_head.bias" if has_heatmaps => {
             let mut bias = vec![0.0; info.shape[0]];
             pairs.iter().for_each(|&(channel, joint)| bias[joint] = statistics.mean[channel]);
             Some(bias)
@@ -125,10 +132,10 @@ pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> Tm
     })
 }
 
-/// The norm in front of the tokenizer as what is applied while cached features are read.
-pub fn channel_scale(model: &TmPose) -> ChannelScale {
-    let Some(norm) = &model.feature_norm else {
-        return ChannelScale::identity(model.config().feature_channels);
+/// The norm in front of the tokenizer, in the form in which it is applied while cached features are read.
+pub fn channel_scale(model: &PoseNet) -> ChannelScale {
+    let Some(norm) = model.feature_norm() else {
+        return ChannelScale::identity(model.config().feature_channels());
     };
     let (scale, shift) = scale_and_shift(norm);
     let numbers = |t: Tensor<1>| -> Vec<f32> { t.inner().into_data().iter::<f32>().collect() };

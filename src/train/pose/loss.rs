@@ -1,60 +1,63 @@
 //! The loss on heatmaps and its gradient in closed form.
 //!
-//! Two terms against the truth (docs/TRAINING.md says why): the paper's weighted squared error, and a softmax
-//! cross-entropy over each map, which keeps the network from resting on all-zero maps.
+//! Two terms compare heatmaps with the annotations (docs/TRAINING.md says why): the paper's weighted squared error, and a
+//! softmax cross-entropy over each map, which keeps the network from learning all-zero maps.
 //!
-//! The gradient is written target_y instead of recorded: the maps are the largest tensor of a training
-//! step ([B, J, 3072]), and recording a softmax and its logarithm over them would cost more than a
-//! transformer layer.
+//! The gradient is computed by formula, not by autodiff: heatmaps are the largest tensor of a training step ([B, J, 3072]),
+//! and autodiff of a softmax and its logarithm over them would cost more than a transformer layer.
 
+use crate::pose::Size;
 use crate::train::config::LossSection;
 use crate::train::meter::LossTerms;
 use burn::prelude::*;
 use burn::tensor::activation::softmax;
 
-/// Gaussian targets of a batch as their two factors: a Gaussian is the product of its profile along
-/// the rows and along the columns, so a step sends 112 numbers a joint to the device, not 3072.
+/// Gaussian targets of a batch. A Gaussian is the product of its profiles along x and y, so a step sends 112 numbers a joint
+/// to the device, not 3072.
 pub struct TargetBatch {
     /// Profiles along x, [B, J, W] row-major.
     pub target_x: Vec<f32>,
     /// Profiles along y, [B, J, H] row-major.
     pub target_y: Vec<f32>,
-    /// Weights, [B, J] row-major.
+    /// Weights of the joints, [B, J] row-major; 0 for one without a target.
     pub weights: Vec<f32>,
+    /// Persons B of the batch.
     pub persons: usize,
+    /// Joints J of a person.
     pub joints: usize,
     /// Height and width of a map.
-    pub hw: [usize; 2],
+    pub heatmap: Size,
 }
 
 impl TargetBatch {
-    /// Targets for joints [x, y, weight] in heatmap cells. Unlike `vision::gaussian_targets`, a joint
-    /// of weight 0.5 (a teacher's) has a Gaussian too: the reference's zero map would teach that the
-    /// joint is not there.
-    pub fn new<'a>(persons: impl Iterator<Item = &'a [[f32; 3]]>, hw: [usize; 2], sigma: f32) -> TargetBatch {
+    /// Targets for joints [x, y, weight] in heatmap cells; `sigma` is the standard deviation in cells. Unlike
+    /// `vision::gaussian_targets`, a joint of weight 0.5 (a teacher's label) has a Gaussian too: the reference's zero map
+    /// would teach that the joint is not there.
+    pub fn new<'a>(persons: impl Iterator<Item = &'a [[f32; 3]]>, heatmap: Size, sigma: f32) -> TargetBatch {
+        let [height, width] = heatmap.hw();
         let mut batch = TargetBatch {
             target_x: Vec::new(),
             target_y: Vec::new(),
             weights: Vec::new(),
             persons: 0,
             joints: 0,
-            hw,
+            heatmap,
         };
         for joints in persons {
             batch.persons += 1;
             batch.joints = joints.len();
             for &[x, y, weight] in joints {
-                let seen = weight > 0.0 && reaches(x, hw[1], sigma) && reaches(y, hw[0], sigma);
+                let seen = weight > 0.0 && reaches(x, width, sigma) && reaches(y, height, sigma);
                 batch.weights.push(if seen { weight } else { 0.0 });
-                profile(x, hw[1], sigma, seen, &mut batch.target_x);
-                profile(y, hw[0], sigma, seen, &mut batch.target_y);
+                profile(x, width, sigma, seen, &mut batch.target_x);
+                profile(y, height, sigma, seen, &mut batch.target_y);
             }
         }
         batch
     }
 
-    /// Whether anything is to be learnt from person `p`: a picture that cannot be decoded has no joint
-    /// with a weight, nor has a crop that shows none.
+    /// Whether person number `p` has a joint with a target. A picture that cannot be decoded has none, nor has a crop that
+    /// shows no joint.
     pub fn has_targets(&self, p: usize) -> bool {
         self.weights[p * self.joints..(p + 1) * self.joints].iter().any(|w| *w > 0.0)
     }
@@ -65,6 +68,7 @@ impl TargetBatch {
     }
 }
 
+/// Adds the profile of a Gaussian at `at` over `size` cells to `out`; zeros when it is not `seen`.
 fn profile(at: f32, size: usize, sigma: f32, seen: bool, out: &mut Vec<f32>) {
     out.extend((0..size).map(|i| {
         let d = i as f32 - at;
@@ -72,13 +76,13 @@ fn profile(at: f32, size: usize, sigma: f32, seen: bool, out: &mut Vec<f32>) {
     }));
 }
 
-/// docs/METHOD.md, "Targets": the 3-sigma window must touch the map. With sigma 2: from above -8 to below
+/// Whether the 3-sigma window around `at` touches the map (docs/METHOD.md, "Targets"). With sigma 2: from above -8 to below
 /// size + 6.
 fn reaches(at: f32, size: usize, sigma: f32) -> bool {
     at > -(3.0 * sigma + 2.0) && at < size as f32 + 3.0 * sigma
 }
 
-/// What a whole batch is divided by, so that its parts can be worked on apart.
+/// The divisors of a whole batch's loss, so that its shards can be computed apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LossNormalizer {
     /// Persons of the whole batch.
@@ -103,11 +107,13 @@ impl LossNormalizer {
 /// The terms of the loss, each with its factor applied; their sum is what is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PoseLoss {
+    /// Squared error of the heatmaps to the annotations.
     pub mse: f64,
+    /// Softmax cross-entropy of the heatmaps and the annotations.
     pub cross_entropy: f64,
-    /// What the masked passes of a sandwich draw, against the pass with all tokens.
+    /// Squared error of the heatmaps of masked passes to those of the pass with all tokens.
     pub sandwich: f64,
-    /// Everything that is learnt from a teacher.
+    /// Distance to a teacher: heatmaps, keypoint tokens and attention.
     pub teacher: f64,
 }
 
@@ -135,7 +141,7 @@ impl std::ops::AddAssign for PoseLoss {
     }
 }
 
-/// Loss of `maps` [B, J, H, W] (no recording) and its gradient with respect to them.
+/// Loss of `maps` [B, J, H, W], without autodiff, and its gradient with respect to them.
 pub fn loss_and_gradient(
     maps: Tensor<4>,
     targets: &TargetBatch,
@@ -191,7 +197,7 @@ mod tests {
 
     fn targets(persons: usize) -> TargetBatch {
         let all = [[[1.3, 2.0, 1.0], [3.0, 4.5, 0.5]], [[4.0, 0.2, 1.0], [0.0, 0.0, 0.0]]];
-        TargetBatch::new(all[..persons].iter().map(|p| p.as_slice()), [6, 5], 1.0)
+        TargetBatch::new(all[..persons].iter().map(|p| p.as_slice()), Size::new(5, 6), 1.0)
     }
 
     fn parts(values: &[f32], section: &LossSection) -> (PoseLoss, Vec<f32>) {
@@ -248,7 +254,7 @@ mod tests {
         let values = maps(2);
         let (whole, gradient) = parts(&values, &section);
         let all = [[[1.3, 2.0, 1.0], [3.0, 4.5, 0.5]], [[4.0, 0.2, 1.0], [0.0, 0.0, 0.0]]];
-        let single = all.map(|p| TargetBatch::new([p.as_slice()].into_iter(), [6, 5], 1.0));
+        let single = all.map(|p| TargetBatch::new([p.as_slice()].into_iter(), Size::new(5, 6), 1.0));
         let by = LossNormalizer::of(&single);
         let (mut loss, mut joined) = (PoseLoss::default(), Vec::new());
         for (targets, values) in single.iter().zip(values.chunks(60)) {

@@ -1,22 +1,23 @@
 //! What a step minimises.
 
 use super::passes::SandwichPasses;
+use crate::pose::Size;
 use crate::train::config::{LossSection, TrainConfig};
 use crate::train::distill::DistillWeights;
 
 /// What a step minimises.
 pub struct LossSpec {
-    /// Against the truth.
+    /// Terms that compare with the annotations.
     pub loss: LossSection,
-    /// Against a teacher, and against the pass with all tokens.
+    /// Weights of the terms that compare with a teacher and with the pass with all tokens.
     pub distill: DistillWeights,
-    /// In which passes.
+    /// The passes of each person.
     pub passes: SandwichPasses,
 }
 
 impl LossSpec {
-    /// For a network whose tokens lie in a grid of [rows, columns].
-    pub fn new(config: &TrainConfig, grid: [usize; 2]) -> LossSpec {
+    /// What `config` minimises, for a network whose visual tokens lie in this grid.
+    pub fn new(config: &TrainConfig, grid: Size) -> LossSpec {
         LossSpec {
             loss: config.loss.clone(),
             distill: DistillWeights::new(config),

@@ -1,4 +1,4 @@
-//! Training of the pose network.
+//! Training of the pose network: data, loss, gradients and validation behind the generic loop.
 
 mod autodiff;
 mod cached;

@@ -1,39 +1,40 @@
 //! The sandwich: several passes of each person in one step (docs/METHOD.md, "Sandwich").
 
 use crate::model::TokenBudget;
+use crate::pose::Size;
 use crate::train::config::MaskSection;
 
-/// Which passes a step makes of what the planner drew.
+/// The passes that a step makes of each person.
 pub struct SandwichPasses {
-    /// All tokens and the smallest set, when every step makes the sandwich.
+    /// All tokens and the fewest; `None` when a step makes only the planned pass.
     sandwich: Option<[Vec<usize>; 2]>,
 }
 
 impl SandwichPasses {
-    /// For tokens in a grid of [rows, columns].
-    pub fn new(masks: &MaskSection, grid: [usize; 2]) -> SandwichPasses {
+    /// For visual tokens in this grid.
+    pub fn new(masks: &MaskSection, grid: Size) -> SandwichPasses {
         let fewest = TokenBudget::progressive(masks.ratio[0]);
         let smallest = || fewest.kept_tokens(grid);
-        let all = (0..grid[0] * grid[1]).collect();
+        let all = (0..grid.area()).collect();
         SandwichPasses { sandwich: masks.sandwich.then(|| [all, smallest()]) }
     }
 
-    /// The kept tokens of each pass of one person. With the sandwich the first pass keeps every token and
-    /// teaches the others; a set that has all tokens too is left out.
+    /// The kept tokens of each pass of one person; `planned` are those of the batch's plan. In a sandwich the first pass keeps
+    /// all tokens, and its heatmaps are the targets of the others; a second pass that keeps all tokens is left out.
     pub fn of<'a>(&'a self, planned: &'a [usize]) -> Vec<&'a [usize]> {
         let Some([all, smallest]) = &self.sandwich else { return vec![planned] };
         let mut passes = vec![all.as_slice()];
-        for keep in [planned, smallest] {
-            if keep.len() < all.len() {
-                passes.push(keep);
+        for kept in [planned, smallest] {
+            if kept.len() < all.len() {
+                passes.push(kept);
             }
         }
         passes
     }
 
-    /// The same for a batch, whose sets are equally large: pass by pass the kept tokens of each person.
+    /// The same for a batch whose persons keep the same number of tokens: for each pass, the kept tokens of each person.
     pub fn of_batch(&self, planned: &[Vec<usize>]) -> Vec<Vec<Vec<usize>>> {
-        let persons: Vec<Vec<&[usize]>> = planned.iter().map(|keep| self.of(keep)).collect();
+        let persons: Vec<Vec<&[usize]>> = planned.iter().map(|kept| self.of(kept)).collect();
         let count = persons.first().map_or(0, Vec::len);
         (0..count).map(|i| persons.iter().map(|passes| passes[i].to_vec()).collect()).collect()
     }
@@ -43,12 +44,11 @@ impl SandwichPasses {
 mod tests {
     use super::*;
     use crate::model::KeepRatio;
-    use crate::train::config::keep_ratio;
 
     fn sandwich(sandwich: bool) -> SandwichPasses {
         SandwichPasses::new(
-            &MaskSection { sandwich, ratio: [0.25, 0.8].map(keep_ratio), ..MaskSection::default() },
-            [4, 4],
+            &MaskSection { sandwich, ratio: [0.25, 0.8].map(KeepRatio::constant), ..MaskSection::default() },
+            Size::square(4),
         )
     }
 
@@ -56,7 +56,7 @@ mod tests {
     fn a_sandwich_is_all_tokens_the_drawn_ones_and_the_fewest() {
         let all: Vec<usize> = (0..16).collect();
         let drawn = vec![0, 3, 5, 6, 9, 10];
-        let fewest = TokenBudget::progressive(KeepRatio::new(0.25).unwrap()).kept_tokens([4, 4]);
+        let fewest = TokenBudget::progressive(KeepRatio::new(0.25).unwrap()).kept_tokens(Size::square(4));
         let passes = sandwich(true);
         assert_eq!(passes.of(&drawn), [&all[..], &drawn, &fewest]);
         assert_eq!(passes.of(&all), [&all[..], &fewest]);

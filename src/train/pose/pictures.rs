@@ -3,22 +3,25 @@
 use super::loss::TargetBatch;
 use super::plan::{BatchPlan, BatchPlanner};
 use crate::data::{CropDataset, DataError};
+use crate::pose::Size;
 use crate::train::loader::Loader;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// One batch's pictures and targets.
+/// The crops of a batch and their joints.
 pub struct PictureBatch {
+    /// Samples and tokens.
     pub plan: BatchPlan,
-    /// [B, 3, H, W]; zeros for a picture that cannot be decoded, whose joints then have weight 0.
+    /// Normalised crops, [B, 3, H, W]; zeros for a picture that cannot be decoded, whose joints then have weight 0.
     pub pixels: Vec<f32>,
+    /// Joints of each person, [x, y, weight] in heatmap cells.
     pub joints: Vec<Vec<[f32; 3]>>,
-    /// Why pictures could not be decoded.
+    /// For each picture that could not be decoded, why not.
     pub unreadable: Vec<String>,
 }
 
 impl Loader<PictureBatch> {
-    /// Batches of crops, from batch number `first` on.
+    /// Makes batches of crops, from batch number `first` on; `ahead` and `threads` are those of [`Loader::start`].
     pub fn of_crops(
         samples: Arc<CropDataset>,
         mut planner: BatchPlanner,
@@ -32,9 +35,9 @@ impl Loader<PictureBatch> {
 }
 
 impl PictureBatch {
-    /// Targets of the batch for heatmaps of [height, width] cells.
-    pub fn targets(&self, hw: [usize; 2], sigma: f32) -> TargetBatch {
-        TargetBatch::new(self.joints.iter().map(Vec::as_slice), hw, sigma)
+    /// Targets of the batch for heatmaps of `heatmap` cells and Gaussians with the standard deviation `sigma`, in cells.
+    pub fn targets(&self, heatmap: Size, sigma: f32) -> TargetBatch {
+        TargetBatch::new(self.joints.iter().map(Vec::as_slice), heatmap, sigma)
     }
 }
 

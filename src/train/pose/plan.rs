@@ -1,60 +1,57 @@
-//! Which samples and tokens a step uses: a pure function of the seed and the step's number, so that a
-//! training that was killed goes on exactly as if it had not been.
+//! Which samples and tokens a step uses: a pure function of the seed and the step's number, so that a resumed training
+//! makes the same steps as one that was never stopped.
 
 use crate::data::generator;
 use crate::model::{KeepRatio, MaskKind, keep_count, kept_tokens};
+use crate::pose::Size;
 use crate::train::config::MaskSection;
 use crate::train::order::{BatchSamples, SampleOrder};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-/// Purpose of the generator; crops use 1, the order of the samples 2.
+/// The purpose that seeds the random generator; crops use 1, the order of the samples 2.
 const MASK: u64 = 3;
 
-/// One batch's work; a step is one batch, or several whose gradients are added.
+/// The samples and tokens of one batch; a step is one batch, or several whose gradients are added.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchPlan {
     /// Number of the batch, counted from the training's start.
     pub step: u64,
     /// Numbers of the samples.
     pub samples: Vec<usize>,
-    /// For each sample how many passes over the data came before; a fresh crop is drawn for each.
+    /// The epoch of each sample, from 0; each epoch draws another crop of it.
     pub epochs: Vec<u64>,
-    /// Kept tokens of each sample, ascending; all of one length.
-    pub keep: Vec<Vec<usize>>,
+    /// Kept tokens of each sample, ascending; the same number for all.
+    pub kept: Vec<Vec<usize>>,
 }
 
 impl BatchPlan {
     /// Several batches as one.
     pub fn joined(plans: Vec<BatchPlan>) -> BatchPlan {
-        let mut all = BatchPlan { step: 0, samples: Vec::new(), epochs: Vec::new(), keep: Vec::new() };
+        let mut all = BatchPlan { step: 0, samples: Vec::new(), epochs: Vec::new(), kept: Vec::new() };
         all.step = plans.first().map_or(0, |plan| plan.step);
         for plan in plans {
             all.samples.extend(plan.samples);
             all.epochs.extend(plan.epochs);
-            all.keep.extend(plan.keep);
+            all.kept.extend(plan.kept);
         }
         all
     }
 }
 
-/// Makes the plans of all steps.
+/// Makes the plans of all batches.
 pub struct BatchPlanner {
     seed: u64,
     batch: usize,
-    grid: [usize; 2],
+    /// Rows and columns of visual tokens.
+    grid: Size,
     masks: MaskSection,
     order: SampleOrder,
 }
 
 impl BatchPlanner {
-    pub fn new(
-        seed: u64,
-        batch: usize,
-        grid: [usize; 2],
-        masks: MaskSection,
-        samples: usize,
-    ) -> BatchPlanner {
+    /// For batches of `batch` of `samples` samples, whose visual tokens lie in this grid.
+    pub fn new(seed: u64, batch: usize, grid: Size, masks: MaskSection, samples: usize) -> BatchPlanner {
         BatchPlanner { seed, batch, grid, masks, order: SampleOrder::new(seed, samples) }
     }
 
@@ -67,11 +64,12 @@ impl BatchPlanner {
     /// Batch number `step`.
     pub fn plan(&mut self, step: u64) -> BatchPlan {
         let BatchSamples { samples, epochs } = self.order.batch(step, self.batch);
-        BatchPlan { step, keep: self.masks(step), samples, epochs }
+        BatchPlan { step, kept: self.kept_tokens(step), samples, epochs }
     }
 
-    fn masks(&self, step: u64) -> Vec<Vec<usize>> {
-        let tokens = self.grid[0] * self.grid[1];
+    /// The kept tokens of each sample of batch number `step`.
+    fn kept_tokens(&self, step: u64) -> Vec<Vec<usize>> {
+        let tokens = self.grid.area();
         let mut rng = generator(self.seed, MASK, step, 0);
         let [full, fixed, ratio]: [f64; 3] = std::array::from_fn(|_| rng.random());
         if full < self.masks.full {
@@ -102,7 +100,7 @@ mod tests {
     use crate::train::{Recipe, TrainConfig};
 
     fn planner() -> BatchPlanner {
-        BatchPlanner::new(4, 10, [16, 16], MaskSection::default(), 25)
+        BatchPlanner::new(4, 10, Size::square(16), MaskSection::default(), 25)
     }
 
     #[test]
@@ -112,7 +110,7 @@ mod tests {
         for plan in plans.iter().rev() {
             assert_eq!(planner().plan(plan.step), *plan);
         }
-        assert_ne!(plans[0].keep, plans[1].keep);
+        assert_ne!(plans[0].kept, plans[1].kept);
     }
 
     #[test]
@@ -127,8 +125,8 @@ mod tests {
     #[test]
     fn the_papers_masks_keep_60_percent_at_random_the_same_for_a_whole_batch() {
         let masks = TrainConfig::recipe(Recipe::Tmpose).masks;
-        let mut p = BatchPlanner::new(4, 10, [16, 16], masks, 25);
-        let (a, b) = (p.plan(0).keep, p.plan(1).keep);
+        let mut p = BatchPlanner::new(4, 10, Size::square(16), masks, 25);
+        let (a, b) = (p.plan(0).kept, p.plan(1).kept);
         assert!(a.iter().chain(&b).all(|k| k.len() == 153));
         assert!(a.iter().all(|k| *k == a[0]) && a[0] != b[0]);
     }
@@ -138,7 +136,7 @@ mod tests {
         let mut p = planner();
         let (mut full, mut shared, mut own) = (0, 0, 0);
         for step in 0..200 {
-            let keep = p.plan(step).keep;
+            let keep = p.plan(step).kept;
             assert!(keep.iter().all(|k| k.len() == keep[0].len() && k.is_sorted()));
             match keep[0].len() {
                 256 => full += 1,

@@ -1,5 +1,4 @@
-//! Everything that the training of the pose network holds while it runs: model, data and the way its gradients are
-//! computed.
+//! The state of a pose network's training while it runs: model, data, and how gradients are computed.
 
 use super::autodiff::{AutodiffBatch, AutodiffStep};
 use super::cached::CachedSet;
@@ -18,8 +17,8 @@ use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
-use crate::model::{KeepRatio, ModelConfig, TmPose, TokenBudget};
-use crate::pose::{Keypoint, Size, Skeleton};
+use crate::model::{KeepRatio, PoseNet, PoseNetConfig, TokenBudget};
+use crate::pose::{Keypoint, Skeleton};
 use crate::train::TrainError;
 use crate::train::config::{RunSection, TrainConfig};
 use crate::train::distill::{DistillWeights, Teacher};
@@ -49,7 +48,7 @@ impl PoseEngine {
     fn of_features(
         sets: Vec<CachedSet>,
         layout: &ParamLayout,
-        shape: &ModelConfig,
+        shape: &PoseNetConfig,
         device: &ComputeDevice,
         run: &RunSection,
     ) -> PoseEngine {
@@ -65,6 +64,7 @@ impl PoseEngine {
 
 /// Outcome of a validation.
 pub struct PoseValidation {
+    /// Accuracy on the set.
     pub score: SetScore,
     /// Pose of each person of the set, in picture pixels.
     pub poses: Vec<Vec<Keypoint>>,
@@ -72,18 +72,25 @@ pub struct PoseValidation {
 
 /// The pose network, its data and its loss, ready to be trained.
 pub struct PoseSession {
+    /// The settings of the training.
     pub config: TrainConfig,
+    /// Where the network is trained.
     pub device: ComputeDevice,
-    pub model: TmPose,
+    /// The network, with autodiff.
+    pub model: PoseNet,
+    /// Where its trained parameters lie in the flat vector.
     pub layout: ParamLayout,
     /// Starting point with its source and licence; empty for random weights.
     pub origin: String,
-    /// What the teacher is, its source and licence; empty without one.
-    pub teacher: String,
+    /// The teacher's file with its source and licence; empty without one.
+    pub teacher_origin: String,
+    /// The training samples.
     pub samples: Arc<CropDataset>,
     /// The part of the validation set that is used between epochs.
     pub val: Option<CropDataset>,
+    /// Cached features of `val`, where the backbone is frozen.
     val_features: Option<CachedSet>,
+    /// What the current step minimises.
     loss_spec: LossSpec,
     engine: PoseEngine,
     planner: BatchPlanner,
@@ -119,7 +126,7 @@ impl PoseSession {
         let layout = ParamLayout::of(&model);
         let mut val_features = None;
         let engine = if config.model.freeze_backbone {
-            let mut builder = FeatureBuilder::new(config, &device, shape.input, emit, stop);
+            let mut builder = FeatureBuilder::new(config, &device, shape.input(), emit, stop);
             let features = inputs.open(&config.data, &mut model, fresh.then_some(&skeleton), &mut builder)?;
             let Some(FrozenFeatures { train, val }) = features else { return Ok(None) };
             val_features = val;
@@ -128,14 +135,14 @@ impl PoseSession {
             PoseEngine::PictureAutodiff(teacher.map(Box::new))
         };
         Ok(Some(PoseSession {
-            loss_spec: LossSpec::new(config, shape.grid),
+            loss_spec: LossSpec::new(config, shape.grid()),
             planner: planner(config, &shape, samples.len()),
             config: config.clone(),
             device,
             model,
             layout,
             origin,
-            teacher: teacher_origin,
+            teacher_origin,
             samples: Arc::new(samples),
             val,
             val_features,
@@ -153,24 +160,25 @@ impl PoseSession {
         }
     }
 
-    /// Loss of step `step` and its gradient at `weights`, written to `gradient`. The gradients of
-    /// `schedule.accumulate` batches are added, each divided by what all of them hold together.
+    /// Loss of step `step` and its gradient at `weights`, which is written to `gradient`. The gradients of
+    /// `schedule.accumulate` batches are added; the sum is that of one batch with all their samples.
     pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<PoseLoss> {
         let steps = total_steps(&self.config.schedule, self.samples.len());
         self.loss_spec.loss = self.config.loss.at(step as f64 / steps.max(1) as f64);
-        let (hw, sigma) = (self.model.config().heatmap, self.loss_spec.loss.sigma);
+        let (heatmap, sigma) = (self.model.config().heatmap(), self.loss_spec.loss.sigma);
         let accumulate = self.config.schedule.accumulate;
         let mut outcome = StepOutcome::<PoseLoss>::default();
         match &mut self.engine {
             PoseEngine::Cpu(cpu, sets) => {
-                // Persons pass one by one, so that several batches need no more memory than one.
+                // Persons are computed one by one, so that several batches need no more memory than one.
                 let plan = BatchPlan::joined(self.planner.batches(step, accumulate));
                 outcome.loss = cpu.gradient(sets, weights, &plan, &self.loss_spec, gradient);
                 outcome.samples = plan.samples;
             }
             PoseEngine::CachedAutodiff(sets) => {
                 let plans = self.planner.batches(step, accumulate);
-                let targets: Vec<TargetBatch> = plans.iter().map(|p| p.targets(sets, hw, sigma)).collect();
+                let targets: Vec<TargetBatch> =
+                    plans.iter().map(|p| p.targets(sets, heatmap, sigma)).collect();
                 outcome.samples = plans.iter().flat_map(|plan| plan.samples.clone()).collect();
                 let (sets, device) = (&*sets, self.device.device.clone());
                 let batches = plans.into_iter().map(|plan| AutodiffBatch::of_features(plan, sets, &device));
@@ -190,7 +198,7 @@ impl PoseSession {
                     return outcome;
                 }
                 self.loader = Some(loader);
-                let targets: Vec<TargetBatch> = batches.iter().map(|b| b.targets(hw, sigma)).collect();
+                let targets: Vec<TargetBatch> = batches.iter().map(|b| b.targets(heatmap, sigma)).collect();
                 for batch in &mut batches {
                     outcome.samples.extend(&batch.plan.samples);
                     outcome.unreadable.append(&mut batch.unreadable);
@@ -202,6 +210,7 @@ impl PoseSession {
         outcome
     }
 
+    /// Loss and gradient of batches of pictures, by autodiff.
     fn picture_gradient(
         &self,
         batches: Vec<PictureBatch>,
@@ -209,7 +218,7 @@ impl PoseSession {
         gradient: &mut [f32],
     ) -> PoseLoss {
         let PoseEngine::PictureAutodiff(teacher) = &self.engine else { return PoseLoss::default() };
-        let (input, device) = (self.model.config().input, &self.device.device);
+        let (input, device) = (self.model.config().input(), &self.device.device);
         let batches = batches
             .into_iter()
             .map(|batch| AutodiffBatch::of_pictures(batch, teacher.as_deref(), input, device));
@@ -219,7 +228,7 @@ impl PoseSession {
 
     /// Starts making batches of pictures for step `step` and those after it.
     fn start_loader(&self, step: u64) -> Loader<PictureBatch> {
-        let planner = planner(&self.config, self.model.config(), self.samples.len());
+        let planner = planner(&self.config, &self.model.config(), self.samples.len());
         let threads = self.config.run.loader_threads(self.device.is_gpu());
         let accumulate = self.config.schedule.accumulate;
         Loader::of_crops(self.samples.clone(), planner, step * accumulate as u64, 2 * accumulate, threads)
@@ -236,14 +245,14 @@ impl PoseSession {
         progress: impl Fn(usize, usize) + Sync,
     ) -> Result<Option<PoseValidation>, TrainError> {
         let Some(val) = &self.val else { return Ok(None) };
-        let ratio = self.config.masks.validation.get();
+        let ratio = self.config.masks.validation;
         let count = AtomicUsize::new(0);
         let advance = |n: usize| {
             let before = count.fetch_add(n, Ordering::Relaxed);
             progress(before + n, val.len());
         };
         let poses = if let (PoseEngine::Cpu(cpu, _), Some(set)) = (&self.engine, &self.val_features) {
-            let grid = self.model.config().grid;
+            let grid = self.model.config().grid();
             poses_by_cpu_network(&cpu.network, weights, set, val, grid, ratio, || advance(1))
         } else {
             let model = self.trained(weights).fold();
@@ -254,37 +263,37 @@ impl PoseSession {
     }
 
     /// The model with `weights`, for inference or saving.
-    pub fn trained(&self, weights: &[f32]) -> TmPose {
+    pub fn trained(&self, weights: &[f32]) -> PoseNet {
         self.layout.write(self.model.clone(), weights).valid()
     }
 }
 
-/// Settings of inference at a keep ratio: those of every accuracy that a training reports.
-pub fn eval_settings(keep_ratio: f64) -> Settings {
-    // Checked with the training's settings.
-    let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
+/// The inference settings, at a keep ratio, with which a training measures accuracy.
+pub fn eval_settings(keep_ratio: KeepRatio) -> Settings {
     Settings { budget: TokenBudget::progressive(keep_ratio), ..Settings::default() }
 }
 
 /// What the training will write: weights, and features where the backbone is frozen.
-fn space_needs(config: &TrainConfig, model: &TmPose, inputs: &FrozenInputs) -> Vec<SpaceNeed> {
+fn space_needs(config: &TrainConfig, model: &PoseNet, inputs: &FrozenInputs) -> Vec<SpaceNeed> {
     let mut needs = vec![SpaceNeed::of_weights(&config.run.out, model)];
     if config.model.freeze_backbone {
         let counts = [inputs.samples.len(), inputs.val.map_or(0, CropDataset::len)];
         let teacher_values = inputs.teacher.map_or(0, |teacher| teacher.shape.len());
-        needs.push(cache_need(config, model.config(), counts, teacher_values));
+        needs.push(cache_need(config, &model.config(), counts, teacher_values));
     }
     needs
 }
 
-fn planner(config: &TrainConfig, shape: &ModelConfig, samples: usize) -> BatchPlanner {
+/// Plans the batches of the training.
+fn planner(config: &TrainConfig, shape: &PoseNetConfig, samples: usize) -> BatchPlanner {
     let (seed, batch) = (config.run.seed, config.schedule.batch);
-    BatchPlanner::new(seed, batch, shape.grid, config.masks.clone(), samples)
+    BatchPlanner::new(seed, batch, shape.grid(), config.masks.clone(), samples)
 }
 
+/// The training samples.
 fn train_samples(
     config: &TrainConfig,
-    shape: &ModelConfig,
+    shape: &PoseNetConfig,
     skeleton: &Skeleton,
     emit: &mut dyn FnMut(PoseEvent),
 ) -> Result<CropDataset, TrainError> {
@@ -301,7 +310,7 @@ fn train_samples(
 /// The part of the validation set that is used between epochs.
 fn val_samples(
     config: &TrainConfig,
-    shape: &ModelConfig,
+    shape: &PoseNetConfig,
     skeleton: &Skeleton,
 ) -> Result<Option<CropDataset>, TrainError> {
     let Some(set) = &config.data.val else { return Ok(None) };
@@ -310,20 +319,22 @@ fn val_samples(
     Ok(Some(samples(mixture, skeleton, Augmentation::none(), 0, shape)))
 }
 
+/// The crops of `mixture` for a network with the architecture `shape`.
 fn samples(
     mixture: Mixture,
     skeleton: &Skeleton,
     augmentation: Augmentation,
     seed: u64,
-    shape: &ModelConfig,
+    shape: &PoseNetConfig,
 ) -> CropDataset {
-    let [input, heatmap] = [shape.input, shape.heatmap].map(Size::from_hw);
+    let (input, heatmap) = (shape.input(), shape.heatmap());
     CropDataset { mixture, skeleton: skeleton.clone(), augmentation, seed, input, heatmap }
 }
 
+/// The teacher, where the settings name one.
 fn open_teacher(
     config: &TrainConfig,
-    shape: &ModelConfig,
+    shape: &PoseNetConfig,
     skeleton: &Skeleton,
     device: &ComputeDevice,
     emit: &mut dyn FnMut(PoseEvent),

@@ -1,4 +1,4 @@
-//! `samples.png`: a few persons of the validation set, always the same, truth beside estimate.
+//! `samples.png`: the same few persons of the validation set each time, annotation beside estimate.
 
 use crate::data::CropDataset;
 use crate::data::samples::read_image;
@@ -10,15 +10,19 @@ use crate::train::curves::write_png;
 use image::{RgbImage, imageops};
 use std::path::Path;
 
-/// Persons on the sheet, and in a row of it.
+/// Number of persons on the sheet.
 const PERSONS: usize = 12;
+/// Persons in a row of the sheet.
 const COLUMNS: usize = 4;
-/// Pixels between truth and estimate.
+/// Distance of annotation and estimate, in pixels.
 const GAP: u32 = 4;
-/// Joints below this score are not drawn.
+/// Joints with a lower score are not drawn.
 const MIN_SCORE: f32 = 0.2;
 
-/// Draws `samples.png` in the run's folder anew. `poses` are those of all `samples`, in picture pixels.
+/// Draws `samples.png` in the run's folder anew. `poses` are the estimates for all `samples`, in picture pixels.
+///
+/// # Errors
+/// A picture cannot be decoded, or the file cannot be written.
 pub fn write_samples(
     folder: &Path,
     samples: &CropDataset,
@@ -38,9 +42,9 @@ fn spread(all: usize, count: usize) -> Vec<usize> {
     (0..count).map(|i| i * all / count).collect()
 }
 
-/// A person's crop twice: annotated joints on the left, estimated ones on the right.
+/// The crop of a person twice: annotated joints on the left, estimated ones on the right.
 fn tile(samples: &CropDataset, index: usize, estimate: &[Keypoint]) -> Result<Tile, crate::data::DataError> {
-    let (_, person, picture) = samples.person(index);
+    let (person, picture) = (samples.person(index), samples.image(index));
     let size = samples.input;
     let sample = samples.draw(index, 0);
     let crop = sample.render(&read_image(picture)?, size);

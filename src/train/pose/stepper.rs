@@ -1,5 +1,4 @@
-//! The steps of a training by themselves, without the loop's validations, files and events: for measuring
-//! how long they take.
+//! The steps of a training alone, without validations, files and events, for measuring how long they take.
 
 use super::session::PoseSession;
 use crate::gpu::ComputeDevice;
@@ -11,26 +10,26 @@ use crate::train::task::TrainTask;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-/// A training that goes on when it is told to, one step at a time.
+/// A training that makes one step for each call.
 pub struct Stepper {
     session: PoseSession,
     optimizer: Optimizer,
     gradient: Vec<f32>,
 }
 
-/// A step that was made.
+/// A completed step.
 #[derive(Clone, Copy, Debug)]
 pub struct TimedStep {
-    /// What was minimised, before the step.
+    /// The loss before the weights changed.
     pub loss: f64,
-    /// Forward pass, loss, backward pass and optimizer, and reading cached features; not the time in which
-    /// it waited for pictures.
+    /// Time of forward pass, loss, backward pass, optimizer and reading cached features, without the time in which it waited
+    /// for pictures.
     pub time: Duration,
 }
 
 impl Stepper {
-    /// Opens model and data as [`super::run`] does, computing cached features that are missing; the learning
-    /// rate stays at its highest. `None` when `stop` was raised meanwhile.
+    /// Opens model and data as [`super::run`] does, and computes cached features that are missing. The learning rate is always
+    /// the highest of the schedule. `None` when `stop` was raised meanwhile.
     ///
     /// # Errors
     /// As [`super::run`] before its first step.
@@ -43,7 +42,7 @@ impl Stepper {
         }))
     }
 
-    /// One step.
+    /// Makes one step.
     ///
     /// # Errors
     /// The loss or its gradient is not a number any more.
@@ -69,12 +68,12 @@ impl Stepper {
         self.session.engine_name()
     }
 
-    /// Numbers that are trained.
+    /// Number of trained parameters.
     pub fn parameters(&self) -> usize {
         self.optimizer.weights.len()
     }
 
-    /// Where it computes.
+    /// Where the network is trained.
     pub fn device(&self) -> &ComputeDevice {
         &self.session.device
     }

@@ -1,33 +1,34 @@
-//! Accuracy of the averaged weights while a training runs.
+//! Poses of the validation set by hand-written passes.
 
 use super::cached::{CachedSet, PersonFeatures};
 use super::cpu::{CpuNetwork, Workspace};
 use crate::data::CropDataset;
 use crate::eval::set::pose_of;
 use crate::model::{KeepRatio, TokenBudget};
-use crate::pose::Keypoint;
+use crate::pose::{Keypoint, Size};
 use crate::vision::{Decoding, Heatmaps};
 use rayon::prelude::*;
 
-/// Poses by `weights` from cached features with hand-written passes, in picture pixels.
+/// The poses that `weights` estimate from the cached features `set` of `samples`, in picture pixels: progressive mask at a
+/// keep ratio, for visual tokens in this grid. `done` is called after each person.
 pub fn poses_by_cpu_network(
     network: &CpuNetwork,
     weights: &[f32],
     set: &CachedSet,
     samples: &CropDataset,
-    grid: [usize; 2],
-    ratio: f64,
+    grid: Size,
+    ratio: KeepRatio,
     done: impl Fn() + Sync,
 ) -> Vec<Vec<Keypoint>> {
-    let keep = TokenBudget::progressive(KeepRatio::new(ratio).unwrap_or_default()).kept_tokens(grid);
+    let kept = TokenBudget::progressive(ratio).kept_tokens(grid);
     let size = samples.heatmap;
     (0..samples.len())
         .into_par_iter()
         .map_init(
             || (Workspace::default(), PersonFeatures::default()),
             |(workspace, input), index| {
-                input.read(network, set, index, &keep);
-                let values = network.maps(weights, &input.patches, &input.feature, &keep, workspace).to_vec();
+                input.read(network, set, index, &kept);
+                let values = network.maps(weights, &input.patches, &input.feature, &kept, workspace).to_vec();
                 let maps = Heatmaps { joints: values.len() / size.area(), values, size };
                 done();
                 pose_of(samples, index, &maps, Decoding::default())

@@ -4,6 +4,7 @@
 use super::LiteHrNet;
 use super::layers::{SeparableConv, pointwise};
 use crate::model::backbone::{ConvMismatch, ConvWeights, fill_convolutions};
+use crate::pose::Size;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -11,9 +12,11 @@ use burn::tensor::activation::relu;
 /// `[B,3,H,W] -> [B,57,H/4,W/4]`: 40 feature channels and 17 heatmaps in COCO's order.
 #[derive(Module, Debug)]
 pub struct TinyPose {
+    /// Feature map of [`LiteHrNet::CHANNELS`] channels.
     pub features: LiteHrNet,
     /// The layers of the published heatmap head.
     pub hidden: SeparableConv,
+    /// Heatmaps of COCO's 17 joints from the last feature map; a 1x1 convolution.
     pub heatmaps: Conv2d,
 }
 
@@ -46,14 +49,17 @@ impl TinyPose {
     }
 
     /// Multiply-adds of one picture of `input` (height, width).
-    pub fn macs(&self, input: [usize; 2]) -> u64 {
+    pub fn macs(&self, input: Size) -> u64 {
         let width = LiteHrNet::CHANNELS;
-        let area = (input[0] / 4) * (input[1] / 4);
+        let area = Size::new(input.width / 4, input.height / 4).area();
         self.features.macs(input) + ((9 + width + Self::HEATMAPS) * width * area) as u64
     }
 
     /// Replaces all weights: those of [`LiteHrNet::with_weights`], then the three convolutions of the
     /// heatmap head.
+    ///
+    /// # Errors
+    /// Another number of convolutions than the network has, or one of another shape.
     pub fn with_weights(mut self, mut given: Vec<ConvWeights>) -> Result<Self, ConvMismatch> {
         let (found, wanted) = (given.len(), LiteHrNet::CONVOLUTIONS + 3);
         if found != wanted {

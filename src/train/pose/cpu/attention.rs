@@ -7,7 +7,7 @@ use super::workspace::{BlockRows, BlockTrace, GradientBuffers};
 use crate::cpu::{Mat, OutputMode, multiply};
 
 impl CpuNetwork {
-    /// Attention of the query rows to all rows.
+    /// Attention of the query rows to all rows, and the values mixed by it; `trace` keeps both.
     pub(super) fn attend(&self, w: &[f32], qkv: &LinearParams, rows: BlockRows, trace: &mut BlockTrace) {
         let (d, wide, BlockRows { all: n, queries }) = (self.dim, 3 * self.dim, rows);
         grow(&mut trace.qkv, n * wide);
@@ -33,7 +33,7 @@ impl CpuNetwork {
         }
     }
 
-    /// From the gradient of the mixed values, in `dnarrow`, to that of queries, keys and values, in `dqkv`.
+    /// From the gradient of the mixed values, in `dnarrow`, computes that of queries, keys and values, in `dqkv`.
     pub(super) fn attend_backward(
         &self,
         rows: BlockRows,
@@ -67,8 +67,8 @@ impl CpuNetwork {
         }
     }
 
-    /// From the gradient of queries, keys and values, in `dqkv`, to that of their input, in `dnarrow`; adds that of the
-    /// weights to `g`.
+    /// From the gradient of queries, keys and values, in `dqkv`, computes that of their input, in `dnarrow`; adds that of
+    /// the weights to `g`.
     pub(super) fn qkv_backward(
         &self,
         w: &[f32],

@@ -1,33 +1,33 @@
 //! What a pass is given: one person's tokens, targets and the factors of the loss.
 
-/// What one person's pass works on.
+/// The input of one pass of one person.
 pub struct PassInput<'a> {
     /// Patches of the kept tokens, normalised, [k, patch values] row-major.
     pub patches: &'a [f32],
-    /// The whole feature, normalised, [N, patch values]; read by a feature head only.
+    /// The whole feature, normalised, [N, patch values]; only a feature head reads it.
     pub feature: &'a [f32],
-    /// Numbers of the kept tokens.
-    pub keep: &'a [usize],
+    /// Indices of the kept tokens in the grid, ascending.
+    pub kept: &'a [usize],
     /// Factors of the target heatmaps along x, [J, W].
     pub target_x: &'a [f32],
     /// Factors of the target heatmaps along y, [J, H].
     pub target_y: &'a [f32],
     /// Weights of the joints, [J].
     pub weights: &'a [f32],
-    /// What the pass is to come near to besides the truth.
+    /// Targets besides the annotations.
     pub distill: DistillTargets<'a>,
 }
 
-/// What a pass is to come near to besides the truth; a part that is not asked for is empty.
+/// Targets of a pass besides the annotations; a part that is not learnt from is empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DistillTargets<'a> {
     /// The heatmaps that the same network makes of all tokens, [J, cells].
     pub full: &'a [f32],
     /// A teacher's heatmaps, [J, cells].
     pub maps: &'a [f32],
-    /// Its keypoint tokens after the layer that each of our layers is compared with, [layers, J, dim].
+    /// A teacher's keypoint tokens after the layer that each layer of the student is compared with, [layers, J, dim].
     pub keypoints: &'a [f32],
-    /// Attention of these to each visual token, up to a factor for each row, [layers, J, N].
+    /// Attention of these tokens to each visual token, up to a factor for each row, [layers, J, N].
     pub attention: &'a [f32],
 }
 
@@ -46,6 +46,6 @@ pub struct LossFactors {
     pub maps: f32,
     /// Of the squared error of the keypoint tokens.
     pub keypoints: f32,
-    /// Of the divergence of each keypoint's attention.
+    /// Of the Kullback-Leibler divergence of each keypoint token's attention.
     pub attention: f32,
 }

@@ -1,5 +1,5 @@
-//! The parts of a pass that are no matrix products, written so that the compiler turns them into
-//! vector instructions.
+//! The operations of a pass that are not matrix products, written so that the compiler turns them into vector
+//! instructions.
 
 use crate::cpu::transformer::{max_of, moments, normal, sum_of};
 use crate::cpu::{exp, kernels};
@@ -8,22 +8,22 @@ use crate::cpu::{exp, kernels};
 pub use crate::cpu::transformer::{add, add_bias, softmax};
 
 kernels! {
-    /// Layer norm of each row of `d` numbers: `normed` without and `out` with gamma and beta, `spread`
-    /// 1 / standard deviation of each row.
+    /// Layer norm of each row of `d` numbers: `normed` before and `out` after gamma and beta, and the inverse standard
+    /// deviation of each row.
     pub fn layer_norm(
         x: &[f32],
         gamma: &[f32],
         beta: &[f32],
         normed: &mut [f32],
-        spread: &mut [f32],
+        inv_std: &mut [f32],
         out: &mut [f32],
     ) {
         let d = gamma.len();
         let beta = &beta[..d];
         let rows = x.chunks_exact(d).zip(normed.chunks_exact_mut(d)).zip(out.chunks_exact_mut(d));
-        for (((x, normed), out), spread) in rows.zip(spread.iter_mut()) {
+        for (((x, normed), out), inv_std) in rows.zip(inv_std.iter_mut()) {
             let (mean, s) = moments(x);
-            *spread = s;
+            *inv_std = s;
             for i in 0..d {
                 let n = (x[i] - mean) * s;
                 normed[i] = n;
@@ -36,7 +36,7 @@ kernels! {
     pub fn layer_norm_gradient(
         dout: &[f32],
         normed: &[f32],
-        spread: &[f32],
+        inv_std: &[f32],
         gamma: &[f32],
         dx: &mut [f32],
         dgamma: &mut [f32],
@@ -45,7 +45,7 @@ kernels! {
         let d = gamma.len();
         let (dgamma, dbeta) = (&mut dgamma[..d], &mut dbeta[..d]);
         let rows = dout.chunks_exact(d).zip(normed.chunks_exact(d)).zip(dx.chunks_exact_mut(d));
-        for (((dout, normed), dx), &s) in rows.zip(spread) {
+        for (((dout, normed), dx), &s) in rows.zip(inv_std) {
             let mean = sum_of(d, |i| dout[i] * gamma[i]) / d as f32;
             let along = sum_of(d, |i| dout[i] * gamma[i] * normed[i]) / d as f32;
             for i in 0..d {
@@ -72,9 +72,9 @@ kernels! {
         for (x, slope) in x.chunks_exact_mut(d).zip(slope.chunks_exact_mut(d)) {
             for i in 0..d {
                 let v = x[i] + bias[i];
-                let (phi, bell) = normal(v);
+                let (phi, density) = normal(v);
                 x[i] = v * phi;
-                slope[i] = phi + v * bell * 0.398_942_3;
+                slope[i] = phi + v * density * 0.398_942_3;
             }
         }
     }
@@ -86,14 +86,14 @@ kernels! {
         }
     }
 
-    /// Adds `factor` x (`x` - `goal`) to `gradient`; returns the squared error's sum.
-    pub fn squared_error(x: &[f32], goal: &[f32], factor: f32, gradient: &mut [f32]) -> f32 {
+    /// Adds `factor` x (`x` - `target`) to `gradient`; returns the sum of the squared error.
+    pub fn squared_error(x: &[f32], target: &[f32], factor: f32, gradient: &mut [f32]) -> f32 {
         let n = x.len();
-        let (goal, gradient) = (&goal[..n], &mut gradient[..n]);
+        let (target, gradient) = (&target[..n], &mut gradient[..n]);
         for i in 0..n {
-            gradient[i] += factor * (x[i] - goal[i]);
+            gradient[i] += factor * (x[i] - target[i]);
         }
-        sum_of(n, |i| (x[i] - goal[i]) * (x[i] - goal[i]))
+        sum_of(n, |i| (x[i] - target[i]) * (x[i] - target[i]))
     }
 
     /// Adds the sum of all rows to `bias`: the gradient of [`add_bias`].
@@ -105,9 +105,9 @@ kernels! {
         }
     }
 
-    /// Loss of one map and its gradient in place of it. `target_x` and `target_y` are the target's profiles,
-    /// `weight` the joint's, above 0. Returns the squared error's sum (times weight squared) and the
-    /// cross-entropy (times weight), both without their factors.
+    /// Loss of one heatmap, which is replaced by its gradient. The target is the product of `target_x` and `target_y`;
+    /// `weight` is the joint's, above 0. Returns the sum of the squared error, times the squared weight, and the
+    /// cross-entropy, times the weight, both without their factors.
     pub fn map_loss(
         map: &mut [f32],
         target_x: &[f32],
@@ -126,8 +126,8 @@ kernels! {
             *share = exp((*m - top) * temperature);
         }
         let mass = sum_of(cells, |i| scratch[i]);
-        let goal_mass = sum_of(w, |i| target_x[i]) * sum_of(target_y.len(), |i| target_y[i]);
-        let (by, goal_by) = (1.0 / mass, 1.0 / goal_mass.max(1e-6));
+        let target_sum = sum_of(w, |i| target_x[i]) * sum_of(target_y.len(), |i| target_y[i]);
+        let (by, target_scale) = (1.0 / mass, 1.0 / target_sum.max(1e-6));
         let squared = weight * weight * mse;
         let slope = weight * cross_entropy * temperature;
         let (mut error, mut picked) = (0f32, 0f32);
@@ -135,12 +135,12 @@ kernels! {
             error += sum_of(w, |i| (map[i] - g * target_x[i]) * (map[i] - g * target_x[i]));
             picked += g * sum_of(w, |i| target_x[i] * (map[i] - top));
             for i in 0..w {
-                let goal = g * target_x[i];
-                map[i] = squared * (map[i] - goal) + slope * (share[i] * by - goal * goal_by);
+                let target = g * target_x[i];
+                map[i] = squared * (map[i] - target) + slope * (share[i] * by - target * target_scale);
             }
         }
         // -sum q log softmax(t h) = log(mass) - t sum q (h - top)
-        let entropy = mass.ln() - temperature * picked * goal_by;
+        let entropy = mass.ln() - temperature * picked * target_scale;
         [weight * weight * error, weight * entropy]
     }
 }

@@ -1,17 +1,15 @@
-//! The loss of one person's pass, against the truth and against what it is to come near to, and its gradient.
+//! The loss of one pass of one person and its gradient: against the annotations, a teacher and the pass with all tokens.
 
 use super::input::{DistillTargets, LossFactors, PassInput};
 use super::kernels;
 use super::layers::{grow, zeroed};
 use super::network::CpuNetwork;
 use super::workspace::{BlockTrace, Workspace};
+use crate::train::distill::MIN_ATTENTION;
 use crate::train::pose::loss::PoseLoss;
 
-/// Guards logarithms and divisions of attention.
-const MIN_ATTENTION: f32 = 1e-12;
-
 impl CpuNetwork {
-    /// The terms on the heatmaps; replaces these by the gradient of the loss.
+    /// The terms of the heatmaps; replaces the heatmaps by the gradient of the loss.
     pub(super) fn map_losses(
         &self,
         input: &PassInput,
@@ -24,13 +22,13 @@ impl CpuNetwork {
         let mut sums = PoseLoss::default();
         for (j, map) in workspace.maps.chunks_exact_mut(cells).enumerate() {
             zeroed(&mut workspace.map_gradient, cells);
-            let mut distill = |goals: &[f32], factor: f32| -> f64 {
-                if goals.is_empty() {
+            let mut distill = |targets: &[f32], factor: f32| -> f64 {
+                if targets.is_empty() {
                     return 0.0;
                 }
-                let goal = &goals[j * cells..(j + 1) * cells];
+                let target = &targets[j * cells..(j + 1) * cells];
                 0.5 * f64::from(factor)
-                    * f64::from(kernels::squared_error(map, goal, factor, &mut workspace.map_gradient))
+                    * f64::from(kernels::squared_error(map, target, factor, &mut workspace.map_gradient))
             };
             sums.sandwich += distill(input.distill.full, factors.full);
             sums.teacher += distill(input.distill.maps, factors.maps);
@@ -58,8 +56,8 @@ impl CpuNetwork {
         sums
     }
 
-    /// The terms on keypoint tokens and their attention; leaves the gradients in the traces.
-    pub(super) fn distill_inside(
+    /// The sum of the terms of keypoint tokens and their attention; their gradients are kept in the traces of the blocks.
+    pub(super) fn distill_layers(
         &self,
         input: &PassInput,
         factors: LossFactors,
@@ -73,47 +71,47 @@ impl CpuNetwork {
             trace.attention_gradient.clear();
             if !keypoints.is_empty() {
                 trace.keypoint_gradient.resize(size, 0.0);
-                let goal = &keypoints[l * size..(l + 1) * size];
+                let target = &keypoints[l * size..(l + 1) * size];
                 let error = kernels::squared_error(
                     &trace.keypoints,
-                    goal,
+                    target,
                     2.0 * factors.keypoints,
                     &mut trace.keypoint_gradient,
                 );
                 sum += f64::from(factors.keypoints) * f64::from(error);
             }
             if !attention.is_empty() {
-                let goal = &attention[l * tokens..(l + 1) * tokens];
-                sum += self.distill_attention(goal, input.keep, factors.attention, trace);
+                let target = &attention[l * tokens..(l + 1) * tokens];
+                sum += self.distill_attention(target, input.kept, factors.attention, trace);
             }
         }
         sum
     }
 
-    /// `factor` times KL(goal || ours) of each keypoint's attention to the kept tokens, both made to sum
-    /// to 1 over these. `goal` is [J, N].
-    fn distill_attention(&self, goal: &[f32], keep: &[usize], factor: f32, trace: &mut BlockTrace) -> f64 {
-        let (joints, kept) = (self.joints, keep.len());
-        let n = joints + kept;
+    /// `factor` times the Kullback-Leibler divergence KL(target || ours) of each keypoint token's attention to the kept
+    /// tokens, both divided by their sums over these. `target` is [J, N].
+    fn distill_attention(&self, target: &[f32], kept: &[usize], factor: f32, trace: &mut BlockTrace) -> f64 {
+        let (joints, count) = (self.joints, kept.len());
+        let n = joints + count;
         let head = trace.attention.len() / self.heads;
-        let mut ours = vec![0f32; kept];
+        let mut ours = vec![0f32; count];
         let mut sum = 0.0;
-        for goal in goal.chunks_exact(goal.len() / joints) {
-            let row = trace.attention_gradient.len() / kept * n + joints;
+        for target in target.chunks_exact(target.len() / joints) {
+            let row = trace.attention_gradient.len() / count * n + joints;
             ours.fill(0.0);
             for attention in trace.attention.chunks_exact(head) {
-                kernels::add(&mut ours, &attention[row..row + kept]);
+                kernels::add(&mut ours, &attention[row..row + count]);
             }
-            let mass = ours.iter().sum::<f32>().max(MIN_ATTENTION);
-            let goal_mass = keep.iter().map(|&t| goal[t]).sum::<f32>().max(MIN_ATTENTION);
-            for (a, &token) in ours.iter().zip(keep) {
-                let (a, wanted) = (a.max(MIN_ATTENTION), goal[token] / goal_mass);
-                if wanted > 0.0 {
-                    sum += f64::from(factor * wanted) * f64::from((wanted * mass / a).ln());
+            let our_sum = ours.iter().sum::<f32>().max(MIN_ATTENTION);
+            let target_sum = kept.iter().map(|&t| target[t]).sum::<f32>().max(MIN_ATTENTION);
+            for (a, &token) in ours.iter().zip(kept) {
+                let (a, share) = (a.max(MIN_ATTENTION), target[token] / target_sum);
+                if share > 0.0 {
+                    sum += f64::from(factor * share) * f64::from((share * our_sum / a).ln());
                 }
-                // With respect to one head's share: the sum over the heads takes the place of their mean,
-                // which a ratio of sums does not notice.
-                trace.attention_gradient.push(factor * (1.0 / mass - wanted / a));
+                // With respect to the attention of one head. `ours` is the sum over the heads, not their mean, which
+                // is the same once it is divided by its own sum.
+                trace.attention_gradient.push(factor * (1.0 / our_sum - share / a));
             }
         }
         sum

@@ -1,14 +1,12 @@
-//! Training of the transformer part on the CPU without recording: forward and backward pass written
-//! out by hand.
+//! Hand-written forward and backward passes of everything behind the backbone, for training on the CPU.
 //!
-//! Burn's autodiff records every operation as a tensor of its own; on a CPU most of a step then goes
-//! into memory traffic of softmax, layer norm and GELU. Here a person passes through the network on
-//! one thread with everything it needs in the core's cache, and the passes of a batch share the cores.
-//! `tests` compares all gradients with autodiff's.
+//! Burn's autodiff keeps the result of every operation as a tensor of its own; on a CPU most of a step's time is then the
+//! memory traffic of softmax, layer norm and GELU. Here one thread computes the passes of a person with everything in its
+//! core's cache, and the persons of a batch are shared among the cores. Tests compare all gradients with autodiff's.
 
 mod attention;
 mod input;
-#[allow(clippy::too_many_arguments)] // Kernels take plain slices; a struct would hide what they write.
+#[allow(clippy::too_many_arguments)] // Kernels take plain slices, which show what they write.
 mod kernels;
 mod layers;
 mod loss;

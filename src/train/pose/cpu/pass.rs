@@ -1,4 +1,4 @@
-//! One person's forward and backward pass.
+//! The forward and backward pass of one person.
 
 use super::input::{LossFactors, PassInput};
 use super::kernels;
@@ -20,13 +20,13 @@ impl CpuNetwork {
         maps: Option<&mut Vec<f32>>,
         workspace: &mut Workspace,
     ) -> PoseLoss {
-        self.forward(w, input.patches, input.feature, input.keep, workspace);
+        self.forward(w, input.patches, input.feature, input.kept, workspace);
         if let Some(maps) = maps {
             maps.clear();
             maps.extend_from_slice(&workspace.maps);
         }
         let mut loss = self.map_losses(input, factors, workspace);
-        loss.teacher += self.distill_inside(input, factors, workspace);
+        loss.teacher += self.distill_layers(input, factors, workspace);
         self.backward(w, g, input, workspace);
         loss
     }
@@ -38,29 +38,30 @@ impl CpuNetwork {
         w: &[f32],
         patches: &[f32],
         feature: &[f32],
-        keep: &[usize],
+        kept: &[usize],
         workspace: &'r mut Workspace,
     ) -> &'r [f32] {
-        self.forward(w, patches, feature, keep, workspace);
+        self.forward(w, patches, feature, kept, workspace);
         &workspace.maps
     }
 
+    /// Computes the heatmaps of a person; everything that the backward pass reads stays in `workspace`.
     fn forward(
         &self,
         w: &[f32],
         patches: &[f32],
         feature: &[f32],
-        keep: &[usize],
+        kept: &[usize],
         workspace: &mut Workspace,
     ) {
-        let (joints, all) = (self.joints, self.joints + keep.len());
+        let (joints, all) = (self.joints, self.joints + kept.len());
         let Workspace { x, blocks, scratch, .. } = workspace;
-        self.embed(w, patches, keep, x);
+        self.embed(w, patches, kept, x);
         blocks.resize_with(self.blocks.len(), BlockTrace::default);
         let last = self.blocks.len() - 1;
         for (i, (block, trace)) in self.blocks.iter().zip(blocks).enumerate() {
             if i > 0 {
-                self.add_positions(keep, x);
+                self.add_positions(kept, x);
             }
             // Nothing reads the visual rows of the last block.
             let rows = BlockRows { all, queries: if i == last { joints } else { all } };
@@ -73,24 +74,25 @@ impl CpuNetwork {
     }
 
     /// The tokens in front of the first block, keypoints first.
-    fn embed(&self, w: &[f32], patches: &[f32], keep: &[usize], x: &mut Vec<f32>) {
-        let (d, joints, kept) = (self.dim, self.joints, keep.len());
-        grow(x, (joints + kept) * d);
+    fn embed(&self, w: &[f32], patches: &[f32], kept: &[usize], x: &mut Vec<f32>) {
+        let (d, joints, count) = (self.dim, self.joints, kept.len());
+        grow(x, (joints + count) * d);
         x[..joints * d].copy_from_slice(&w[self.keypoint_token.clone()]);
-        let patches = Mat::new(patches, kept, self.patch.inputs, self.patch.inputs);
+        let patches = Mat::new(patches, count, self.patch.inputs, self.patch.inputs);
         multiply(patches, self.patch.matrix(w), &mut x[joints * d..], d, OutputMode::Replace);
         kernels::add_bias(&mut x[joints * d..], &w[self.patch.bias.clone()]);
-        self.add_positions(keep, x);
+        self.add_positions(kept, x);
     }
 
-    /// Adds the position of each kept token to its row.
-    fn add_positions(&self, keep: &[usize], x: &mut [f32]) {
+    /// Adds the position of each count token to its row.
+    fn add_positions(&self, kept: &[usize], x: &mut [f32]) {
         let d = self.dim;
-        for (row, &token) in x[self.joints * d..].chunks_exact_mut(d).zip(keep) {
+        for (row, &token) in x[self.joints * d..].chunks_exact_mut(d).zip(kept) {
             kernels::add(row, &self.positions[token * d..(token + 1) * d]);
         }
     }
 
+    /// One block: replaces the rows `x` by those behind it; `trace` keeps what the backward pass reads.
     fn block_forward(
         &self,
         w: &[f32],
@@ -120,6 +122,7 @@ impl CpuNetwork {
         trace.keypoints.extend_from_slice(&x[..self.joints * d]);
     }
 
+    /// The heatmaps of the keypoint rows.
     fn head_forward(&self, w: &[f32], workspace: &mut Workspace) {
         let Workspace { x, head1, head_hidden, head2, maps, .. } = workspace;
         head1.forward(w, &self.head_norm1, x);
@@ -130,12 +133,12 @@ impl CpuNetwork {
         kernels::add_bias(maps, &w[self.head_fc2.bias.clone()]);
     }
 
-    /// Adds the maps that the feature itself draws.
+    /// Adds the heatmaps of the feature head.
     fn add_feature_maps(&self, w: &[f32], head: &LinearParams, feature: &[f32], workspace: &mut Workspace) {
         head.forward(w, feature, &mut workspace.scratch);
         let (joints, cells) = (self.joints, self.cells.len());
-        for (drawn, &cell) in workspace.scratch.chunks_exact(joints).zip(&self.cells) {
-            for (j, v) in drawn.iter().enumerate() {
+        for (cell_maps, &cell) in workspace.scratch.chunks_exact(joints).zip(&self.cells) {
+            for (j, v) in cell_maps.iter().enumerate() {
                 workspace.maps[j * cells + cell] += v;
             }
         }
@@ -144,7 +147,7 @@ impl CpuNetwork {
         }
     }
 
-    /// Gradient of [`CpuNetwork::add_feature_maps`]; the feature's own is not needed.
+    /// Gradient of [`CpuNetwork::add_feature_maps`]; that of the feature is not needed, since the backbone is frozen.
     fn feature_head_backward(
         &self,
         g: &mut [f32],
@@ -154,17 +157,18 @@ impl CpuNetwork {
     ) {
         let (joints, cells) = (self.joints, self.cells.len());
         grow(&mut workspace.scratch, joints * cells);
-        for (drawn, &cell) in workspace.scratch.chunks_exact_mut(joints).zip(&self.cells) {
-            for (j, v) in drawn.iter_mut().enumerate() {
+        for (cell_maps, &cell) in workspace.scratch.chunks_exact_mut(joints).zip(&self.cells) {
+            for (j, v) in cell_maps.iter_mut().enumerate() {
                 *v = workspace.maps[j * cells + cell];
             }
         }
         head.gather(g, feature, &workspace.scratch);
     }
 
+    /// Adds the gradient of the weights to `g`, from that of the heatmaps and the distillation in `workspace`.
     fn backward(&self, w: &[f32], g: &mut [f32], input: &PassInput, workspace: &mut Workspace) {
         let (d, joints) = (self.dim, self.joints);
-        let all = joints + input.keep.len();
+        let all = joints + input.kept.len();
         if let Some(head) = &self.feature_head {
             self.feature_head_backward(g, head, input.feature, workspace);
         }
@@ -179,7 +183,7 @@ impl CpuNetwork {
         self.patch.gather(g, input.patches, &gradients.dx[joints * d..]);
     }
 
-    /// From the gradient of the heatmaps to that of the keypoint rows behind the last block.
+    /// From the gradient of the heatmaps computes that of the keypoint rows behind the last block.
     fn head_backward(&self, w: &[f32], g: &mut [f32], workspace: &mut Workspace) {
         let Workspace { head1, head_hidden, head2, maps, gradients, .. } = workspace;
         let GradientBuffers { dx, dwide, dnarrow, .. } = gradients;
@@ -193,7 +197,7 @@ impl CpuNetwork {
         head1.backward(w, g, &self.head_norm1, dwide, dx);
     }
 
-    /// From the gradient of the rows behind a block to that of the rows in front of it.
+    /// From the gradient of the rows behind a block computes that of the rows in front of it.
     fn block_backward(
         &self,
         w: &[f32],

@@ -1,13 +1,13 @@
-//! What a pass keeps in memory: what its backward half needs of the forward half, and gradients on the way back.
+//! The memory of a pass: what its backward half reads of the forward half, and gradients.
 
 use super::layers::NormTrace;
 
-/// How many rows of tokens a block works on: `all` of them, of which only the first `queries` are read afterwards.
+/// Numbers of rows of tokens that a block works on.
 #[derive(Clone, Copy)]
 pub(super) struct BlockRows {
-    /// Rows of tokens: keypoints and kept visual tokens.
+    /// All rows: J keypoints and k kept visual tokens.
     pub all: usize,
-    /// Rows that are read after the block.
+    /// The first rows, which alone are read after the block: all of them, or the keypoints after the last block.
     pub queries: usize,
 }
 
@@ -36,14 +36,14 @@ pub(super) struct BlockTrace {
     pub attention_gradient: Vec<f32>,
 }
 
-/// Gradients on the way back, named after what they are gradients of.
+/// Gradients with respect to what their names say.
 #[derive(Default)]
 pub(super) struct GradientBuffers {
     /// Of the tokens.
     pub dx: Vec<f32>,
-    /// Of what a layer made that is wider than a token.
+    /// Of a layer's output that is wider than a token.
     pub dwide: Vec<f32>,
-    /// Of what a layer made that is as wide as a token.
+    /// Of a layer's output that is as wide as a token.
     pub dnarrow: Vec<f32>,
     /// Of queries, keys and values, [n, 3 dim].
     pub dqkv: Vec<f32>,
@@ -51,7 +51,7 @@ pub(super) struct GradientBuffers {
     pub dattention: Vec<f32>,
 }
 
-/// Memory of one thread's passes, reused from person to person.
+/// Scratch memory of one thread's passes, reused from person to person.
 #[derive(Default)]
 pub struct Workspace {
     /// The tokens, keypoints first, [J + k, dim].
@@ -66,7 +66,7 @@ pub struct Workspace {
     pub(super) head2: NormTrace,
     /// Heatmaps [J, cells], later their gradient.
     pub(super) maps: Vec<f32>,
-    /// Room for what one layer makes and the next one reads.
+    /// What one layer makes and the next one reads.
     pub(super) scratch: Vec<f32>,
     /// Gradient of the distillation with respect to one heatmap.
     pub(super) map_gradient: Vec<f32>,

@@ -1,19 +1,20 @@
-//! From a signed distance to triangles: naive surface nets on a grid that skips empty blocks.
+//! From a signed distance to triangles: naive surface nets (Gibson 1998) on a grid that skips empty blocks.
 
 use glam::{UVec3, Vec3A, uvec3};
 
-/// Triangles with one vertex a crossed cell.
+/// Triangles, with one vertex in each cell that the surface crosses.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Net {
+pub(super) struct Mesh {
     pub points: Vec<Vec3A>,
     pub normals: Vec<Vec3A>,
     pub triangles: Vec<[u32; 3]>,
 }
 
+/// Cells along each side of a block.
 const BLOCK: usize = 6;
 
 /// The zero surface of `distance` inside the box `low`..`high`, in cells of `cell` metres.
-pub(super) fn mesh(low: Vec3A, high: Vec3A, cell: f32, distance: impl Fn(Vec3A) -> f32) -> Net {
+pub(super) fn surface_nets(low: Vec3A, high: Vec3A, cell: f32, distance: impl Fn(Vec3A) -> f32) -> Mesh {
     let count = ((high - low) / cell).ceil().as_uvec3() + UVec3::ONE;
     let (nx, ny, nz) = (count.x as usize + 1, count.y as usize + 1, count.z as usize + 1);
     let at = |x: usize, y: usize, z: usize| (z * ny + y) * nx + x;
@@ -26,7 +27,7 @@ pub(super) fn mesh(low: Vec3A, high: Vec3A, cell: f32, distance: impl Fn(Vec3A) 
             for bx in (0..nx).step_by(BLOCK) {
                 let middle = point(bx, by, bz) + Vec3A::splat(cell * BLOCK as f32 / 2.0);
                 let d = distance(middle);
-                // Half the diagonal, and some, because melted distances are not exact.
+                // Half the diagonal, and some, because joined distances are not exact.
                 near[block] = d.abs() < cell * BLOCK as f32 * 1.3;
                 for z in bz..(bz + BLOCK).min(nz) {
                     for y in by..(by + BLOCK).min(ny) {
@@ -39,13 +40,15 @@ pub(super) fn mesh(low: Vec3A, high: Vec3A, cell: f32, distance: impl Fn(Vec3A) 
             }
         }
     }
-    weave(&values, uvec3(nx as u32, ny as u32, nz as u32), low, cell)
+    connect(&values, uvec3(nx as u32, ny as u32, nz as u32), low, cell)
 }
 
-fn weave(values: &[f32], size: UVec3, low: Vec3A, cell: f32) -> Net {
+/// Vertices of the cells that have both signs at their corners, and two triangles for each edge that the surface
+/// crosses. `values` holds the distances at the grid's points, x fastest.
+fn connect(values: &[f32], size: UVec3, low: Vec3A, cell: f32) -> Mesh {
     let (nx, ny, nz) = (size.x as usize, size.y as usize, size.z as usize);
     let stride = [1, nx, nx * ny];
-    let mut net = Net::default();
+    let mut mesh = Mesh::default();
     let mut index = vec![u32::MAX; values.len()];
     for z in 0..nz - 1 {
         for y in 0..ny - 1 {
@@ -70,9 +73,9 @@ fn weave(values: &[f32], size: UVec3, low: Vec3A, cell: f32) -> Net {
                         crossings += 1.0;
                     }
                 }
-                index[base] = net.points.len() as u32;
+                index[base] = mesh.points.len() as u32;
                 let offset = Vec3A::new(x as f32, y as f32, z as f32) + sum / crossings;
-                net.points.push(low + offset * cell);
+                mesh.points.push(low + offset * cell);
             }
         }
     }
@@ -92,22 +95,23 @@ fn weave(values: &[f32], size: UVec3, low: Vec3A, cell: f32) -> Net {
                     }
                     let [p, q, r, s] = quad;
                     if a {
-                        net.triangles.extend([[p, q, r], [p, r, s]]);
+                        mesh.triangles.extend([[p, q, r], [p, r, s]]);
                     } else {
-                        net.triangles.extend([[p, r, q], [p, s, r]]);
+                        mesh.triangles.extend([[p, r, q], [p, s, r]]);
                     }
                 }
             }
         }
     }
-    net.normals = normals(&net);
-    net
+    mesh.normals = normals(&mesh);
+    mesh
 }
 
-fn normals(net: &Net) -> Vec<Vec3A> {
-    let mut sum = vec![Vec3A::ZERO; net.points.len()];
-    for t in &net.triangles {
-        let [a, b, c] = t.map(|i| net.points[i as usize]);
+/// The normal of each vertex: the sum of its triangles', by their area.
+fn normals(mesh: &Mesh) -> Vec<Vec3A> {
+    let mut sum = vec![Vec3A::ZERO; mesh.points.len()];
+    for t in &mesh.triangles {
+        let [a, b, c] = t.map(|i| mesh.points[i as usize]);
         let n = (b - a).cross(c - a);
         for &i in t {
             sum[i as usize] += n;

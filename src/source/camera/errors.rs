@@ -24,16 +24,16 @@ pub(super) fn translate(camera: &str, error: &NokhwaError) -> SourceError {
     ]) {
         SourceError::CameraUnplugged { camera }
     } else if says(&["fufill", "fulfill"]) {
-        silent(&camera, "it has no signal, or no format that can be read")
+        not_streaming(&camera, "it has no signal, or no format that can be read")
     } else if matches!(error, NokhwaError::OpenStreamError(_)) {
-        silent(&camera, inner(error).as_str())
+        not_streaming(&camera, inner(error).as_str())
     } else {
         SourceError::Camera { camera, reason: inner(error) }
     }
 }
 
 /// The camera is there but sends nothing.
-pub(super) fn silent(camera: &str, reason: &str) -> SourceError {
+pub(super) fn not_streaming(camera: &str, reason: &str) -> SourceError {
     SourceError::CameraNotStreaming { camera: camera.to_owned(), reason: reason.to_owned() }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn is_final(error: &SourceError) -> bool {
 /// A failure before the first picture says that the camera does not start.
 pub(super) fn at_start(camera: &str, error: SourceError) -> SourceError {
     match error {
-        SourceError::Camera { reason, .. } => silent(camera, &reason),
+        SourceError::Camera { reason, .. } => not_streaming(camera, &reason),
         other => other,
     }
 }

@@ -1,11 +1,11 @@
 //! From linear light to the picture's bytes: exposure, tone curve, sensor noise.
 
-use super::dice::{Dice, hash};
+use super::random::{SeededRng, hash};
 use glam::Vec3A;
 use std::sync::LazyLock;
 
 /// Linear light to sRGB, with a soft shoulder; index is light times 1024, up to 4.
-static TONE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+static TONE_CURVE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     (0..4096u32)
         .map(|i| {
             let x = i as f32 / 1024.0;
@@ -15,37 +15,41 @@ static TONE: LazyLock<Vec<u8>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Bell-shaped sensor noise, of which every frame reads another part.
-static GRAIN: LazyLock<Vec<i8>> = LazyLock::new(|| {
-    let mut dice = Dice::new(11, 11);
-    (0..1 << 16).map(|_| ((0..4).map(|_| dice.unit() - 0.5).sum::<f32>() * 27.0) as i8).collect()
+/// Bell-shaped sensor noise, of which every picture reads another part.
+static NOISE: LazyLock<Vec<i8>> = LazyLock::new(|| {
+    let mut rng = SeededRng::new(11, 11);
+    (0..1 << 16).map(|_| ((0..4).map(|_| rng.unit() - 0.5).sum::<f32>() * 27.0) as i8).collect()
 });
 
-/// Film and lens of one frame.
-pub(super) struct Developer {
+/// What a camera makes of the light of one picture.
+pub(super) struct CameraResponse {
+    /// From linear light to an index of `tone`.
     exposure: f32,
+    /// Of the noise, in 1/128 of its table's values.
     strength: i32,
-    frame: u64,
+    /// Seed of this picture's noise.
+    seed: u64,
     tone: &'static [u8],
     noise: &'static [i8],
 }
 
-impl Developer {
-    /// `grain` is the noise's standard deviation in about a byte's steps; `frame` numbers its pattern.
-    pub(super) fn new(exposure: f32, grain: f32, frame: u64) -> Developer {
-        Developer {
+impl CameraResponse {
+    /// `exposure` is a factor on linear light; `noise` is about the standard deviation of the noise in steps of a byte,
+    /// and `seed` chooses its pattern.
+    pub(super) fn new(exposure: f32, noise: f32, seed: u64) -> CameraResponse {
+        CameraResponse {
             exposure: exposure * 1024.0,
-            strength: (grain * 16.0) as i32,
-            frame,
-            tone: &TONE,
-            noise: &GRAIN,
+            strength: (noise * 16.0) as i32,
+            seed,
+            tone: &TONE_CURVE,
+            noise: &NOISE,
         }
     }
 
-    /// Bytes of row `y`.
+    /// Turns the linear light of row `y` into bytes, three a pixel.
     pub(super) fn row(&self, y: usize, light: &[Vec3A], bytes: &mut [u8]) {
         // Every row reads the noise from a place of its own.
-        let mut at = hash(self.frame, y as u64) as usize & 0xFFFF;
+        let mut at = hash(self.seed, y as u64) as usize & 0xFFFF;
         for (p, out) in light.iter().zip(bytes.chunks_exact_mut(3)) {
             let c = *p * self.exposure;
             for (v, byte) in [c.x, c.y, c.z].into_iter().zip(out) {

@@ -1,29 +1,30 @@
-//! The picture of a place without the figure.
+//! The picture of an environment without the figure, by ray tracing.
 
 use super::camera::Camera;
 use super::scene::Scene;
-use super::shadow::Shadow;
+use super::shadow_map::ShadowMap;
 use crate::pose::Size;
 use glam::Vec3A;
 
-/// What lies behind the figure, at half the resolution: a lens focused on the figure, and a quarter of
-/// the rays.
-pub(super) struct Behind {
+/// What lies behind the figure, at half the picture's resolution: a lens that is focused on the figure blurs it anyhow,
+/// and a quarter of the rays is enough.
+pub(super) struct Background {
+    /// In samples.
     width: usize,
     height: usize,
     /// Linear light, row-major.
     light: Vec<Vec3A>,
 }
 
-impl Behind {
-    /// Lets `next` shine through by `share`.
-    pub(super) fn dissolve(&mut self, next: &Behind, share: f32) {
+impl Background {
+    /// Mixes in `next`, from nothing (`share` = 0) to nothing else (1).
+    pub(super) fn cross_fade(&mut self, next: &Background, share: f32) {
         for (a, &b) in self.light.iter_mut().zip(&next.light) {
             *a = a.lerp(b, share);
         }
     }
 
-    /// Row `y` of the whole picture.
+    /// Row `y` of the whole picture, interpolated into `out`. `line` is scratch memory.
     pub(super) fn row(&self, y: usize, line: &mut Vec<Vec3A>, out: &mut [Vec3A]) {
         let (j, fy) = (y / 2, if y.is_multiple_of(2) { 0.25 } else { 0.75 });
         let at = |j: usize| &self.light[j.min(self.height - 1) * self.width..][..self.width];
@@ -37,8 +38,9 @@ impl Behind {
     }
 }
 
-/// Looks past the figure.
-pub(super) fn look(scene: &Scene, camera: &Camera, shadow: &Shadow, size: Size) -> Behind {
+/// Traces the environment of `scene` with the figure's shadow on its floor, and then its props, each only where it can
+/// be. `size` is the picture's, in pixels.
+pub(super) fn render(scene: &Scene, camera: &Camera, shadow: &ShadowMap, size: Size) -> Background {
     let [h, w] = size.hw();
     let (cw, ch) = (w.div_ceil(2) + 1, h.div_ceil(2) + 1);
     let mut coarse = Vec::with_capacity(cw * ch);
@@ -47,17 +49,17 @@ pub(super) fn look(scene: &Scene, camera: &Camera, shadow: &Shadow, size: Size) 
     let ray = |i: usize, j: usize| camera.ray(2.0 * i as f32 - 0.5, 2.0 * j as f32 - 0.5);
     for j in 0..ch {
         for i in 0..cw {
-            let (c, z) = scene.backdrop.look(camera.eye, ray(i, j), |p| shadow.on_ground(p));
+            let (c, z) = scene.environment.trace(camera.eye, ray(i, j), |p| shadow.on_ground(p));
             coarse.push(c);
             depth.push(z);
         }
     }
-    for thing in &scene.backdrop.things {
-        let p = camera.project(thing.centre);
-        if (thing.centre - camera.eye).dot(camera.forward) < thing.reach() * 0.5 {
+    for prop in &scene.environment.props {
+        let p = camera.project(prop.centre);
+        if (prop.centre - camera.eye).dot(camera.forward) < prop.bounding_radius() * 0.5 {
             continue;
         }
-        let r = camera.focal * thing.reach() / (p.z - thing.reach()).max(0.3);
+        let r = camera.focal * prop.bounding_radius() / (p.z - prop.bounding_radius()).max(0.3);
         let span = |c: f32, end: usize| {
             let clip = |v: f32| ((v + 0.5) / 2.0).clamp(0.0, end as f32) as usize;
             clip(c - r)..clip(c + r + 2.0)
@@ -65,19 +67,19 @@ pub(super) fn look(scene: &Scene, camera: &Camera, shadow: &Shadow, size: Size) 
         for j in span(p.y, ch) {
             for i in span(p.x, cw) {
                 let ray = ray(i, j);
-                let Some((z, n)) = thing.meet(camera.eye, ray) else { continue };
+                let Some((z, n)) = prop.intersect(camera.eye, ray) else { continue };
                 let at = j * cw + i;
                 if z < depth[at] {
                     depth[at] = z;
                     let l = &scene.light;
                     let sky = l.ground.lerp(l.sky, n.y * 0.5 + 0.5);
                     let lit = l.key * n.dot(l.toward).max(0.0) + sky;
-                    coarse[at] = thing.color_at(camera.eye + ray * z) * lit * 0.75;
+                    coarse[at] = prop.color_at(camera.eye + ray * z) * lit * 0.75;
                 }
             }
         }
     }
-    Behind { width: cw, height: ch, light: soften(&coarse, cw, ch) }
+    Background { width: cw, height: ch, light: soften(&coarse, cw, ch) }
 }
 
 /// A tent three samples wide, along both axes: takes the stairs off edges.

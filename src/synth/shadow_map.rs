@@ -1,28 +1,35 @@
-//! The figure's shadow: how near each part is to the lamp, splatted from the surface's points.
+//! The figure's shadow: a shadow map, that is the figure's depth as the lamp sees it, splatted from its vertices.
 
-use super::dice::lerp;
+use super::interpolate::lerp;
 use glam::Vec3A;
 
+/// Cells along each side of the map.
 const SIDE: usize = 224;
 /// Metres a cell.
 const CELL: f32 = 0.0125;
 
-pub(super) struct Shadow {
+/// Depth of the figure along the direction of the light.
+pub(super) struct ShadowMap {
+    /// Axes of the map in the world.
     across: Vec3A,
     along: Vec3A,
+    /// Unit vector towards the lamp.
     toward: Vec3A,
+    /// The world's point in the middle of the map.
     centre: Vec3A,
+    /// Metres that the nearest vertex of a cell lies towards the lamp from the centre; `f32::MIN` without one.
     near: Vec<f32>,
-    /// The outline, blurred: for the ground.
+    /// Share of each cell that is in the shadow, blurred: for the ground.
     soft: Vec<f32>,
 }
 
-impl Shadow {
-    pub(super) fn new(points: &[Vec3A], toward: Vec3A, centre: Vec3A, softness: f32) -> Shadow {
+impl ShadowMap {
+    /// For vertices in the world. `softness` from 0 to 1 widens the edge of the shadow on the ground.
+    pub(super) fn new(points: &[Vec3A], toward: Vec3A, centre: Vec3A, softness: f32) -> ShadowMap {
         let across = toward.cross(Vec3A::X).normalize();
         let along = toward.cross(across);
         let mut shadow =
-            Shadow { across, along, toward, centre, near: vec![f32::MIN; SIDE * SIDE], soft: Vec::new() };
+            ShadowMap { across, along, toward, centre, near: vec![f32::MIN; SIDE * SIDE], soft: Vec::new() };
         for &p in points {
             let [x, y] = shadow.cell(p);
             let (x, y) = (x as usize, y as usize);
@@ -43,6 +50,7 @@ impl Shadow {
         shadow
     }
 
+    /// Column and row of the map under a point of the world, 0 or more.
     fn cell(&self, p: Vec3A) -> [f32; 2] {
         let q = p - self.centre;
         [self.across, self.along].map(|axis| (q.dot(axis) / CELL + SIDE as f32 * 0.5).max(0.0))

@@ -1,27 +1,29 @@
-//! Which triangle is seen where: a depth buffer with four samples a pixel.
+//! Which triangle is seen where: a visibility buffer, that is a depth buffer with the number of the nearest triangle,
+//! with four samples a pixel.
 
 use crate::pose::Size;
 use glam::Vec3A;
 
-/// Nothing drawn here.
+/// No triangle covers the sample.
 pub(super) const EMPTY: u32 = u32::MAX;
 
-/// Samples of a rectangle of the picture, two by two a pixel.
-pub(super) struct Visible {
-    /// First pixel column and row.
+/// The buffer of a rectangle of the picture; two by two samples a pixel.
+pub(super) struct VisibilityBuffer {
+    /// First pixel column and row of the rectangle.
     pub left: i32,
     pub top: i32,
-    /// In pixels.
+    /// Of the rectangle, in pixels.
     pub width: usize,
     pub height: usize,
     /// 1/depth, larger is nearer; rows of `2 * width`.
     near: Vec<f32>,
-    pub ids: Vec<u32>,
+    /// Numbers of triangles, or [`EMPTY`]; in the same order.
+    ids: Vec<u32>,
 }
 
-impl Visible {
-    /// For projected points (column, row, depth) in a picture of `size`.
-    pub(super) fn around(points: &[Vec3A], size: Size) -> Visible {
+impl VisibilityBuffer {
+    /// An empty buffer that just holds projected points (column, row, depth) in a picture of `size` in pixels.
+    pub(super) fn around(points: &[Vec3A], size: Size) -> VisibilityBuffer {
         let low = points.iter().copied().fold(Vec3A::INFINITY, Vec3A::min);
         let high = points.iter().copied().fold(Vec3A::NEG_INFINITY, Vec3A::max);
         let clip = |v: f32, end: u32| (v as i32).clamp(0, end as i32);
@@ -29,10 +31,10 @@ impl Visible {
         let (right, bottom) = (clip(high.x.ceil() + 2.0, size.width), clip(high.y.ceil() + 2.0, size.height));
         let (width, height) = ((right - left).max(0) as usize, (bottom - top).max(0) as usize);
         let count = width * height * 4;
-        Visible { left, top, width, height, near: vec![0.0; count], ids: vec![EMPTY; count] }
+        VisibilityBuffer { left, top, width, height, near: vec![0.0; count], ids: vec![EMPTY; count] }
     }
 
-    /// Draws the front side of one triangle.
+    /// Rasterises one triangle, if it turns its front side to the camera.
     pub(super) fn triangle(&mut self, id: u32, p: [Vec3A; 3]) {
         // Sample (i, j) of a pixel lies a quarter pixel off its centre.
         let place = |v: Vec3A| ((v.x - self.left as f32) * 2.0 + 0.5, (v.y - self.top as f32) * 2.0 + 0.5);
@@ -73,14 +75,14 @@ impl Visible {
         }
     }
 
-    /// The four samples of a pixel, counted from the rectangle's corner.
+    /// Triangles of the four samples of a pixel, which is counted from the rectangle's corner.
     pub(super) fn samples(&self, x: usize, y: usize) -> [u32; 4] {
         let i = y * 2 * self.width * 2 + x * 2;
         let j = i + self.width * 2;
         [self.ids[i], self.ids[i + 1], self.ids[j], self.ids[j + 1]]
     }
 
-    /// Depth of what is drawn nearest at a place of the picture; `None` where nothing is.
+    /// Depth in metres of the nearest triangle at a place of the picture, in pixels; `None` where there is none.
     pub(super) fn depth(&self, x: f32, y: f32) -> Option<f32> {
         let (x, y) = (x.round() as i32 - self.left, y.round() as i32 - self.top);
         if x < 0 || y < 0 || x >= self.width as i32 || y >= self.height as i32 {

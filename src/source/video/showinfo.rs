@@ -8,7 +8,7 @@ use crate::pose::Size;
 
 /// One frame as announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct ShowinfoFrame {
     /// In units of the time base; `None` where the container has no time for the frame.
     pub pts: Option<i64>,
     /// In pixels.
@@ -37,15 +37,15 @@ impl TimeBase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LogLine {
     TimeBase(TimeBase),
-    Frame(Stamp),
-    /// Something is wrong with the file.
-    Complaint(String),
+    Frame(ShowinfoFrame),
+    /// Something is wrong with the file; the whole line.
+    Error(String),
     Other,
 }
 
 pub(super) fn read_line(line: &str) -> LogLine {
     if line.contains("[error]") || line.contains("[fatal]") || line.contains("[panic]") {
-        return LogLine::Complaint(line.to_owned());
+        return LogLine::Error(line.to_owned());
     }
     if !line.starts_with("[Parsed_showinfo") {
         return LogLine::Other;
@@ -62,10 +62,10 @@ fn time_base(rest: &str) -> Option<TimeBase> {
     (base.numerator > 0 && base.denominator > 0).then_some(base)
 }
 
-fn frame(line: &str) -> Option<Stamp> {
+fn frame(line: &str) -> Option<ShowinfoFrame> {
     let (_, fields) = line.split_once("] n:")?;
     let pts = field(fields, " pts:")?.parse().ok();
-    Some(Stamp { pts, size: field(fields, " s:")?.parse().ok()? })
+    Some(ShowinfoFrame { pts, size: field(fields, " s:")?.parse().ok()? })
 }
 
 /// The word after `key`, which may be padded.
@@ -82,12 +82,18 @@ mod tests {
 
     #[test]
     fn a_frame_line_gives_its_time_and_size() {
-        assert_eq!(read_line(FRAME), LogLine::Frame(Stamp { pts: Some(512), size: Size::new(320, 240) }));
+        assert_eq!(
+            read_line(FRAME),
+            LogLine::Frame(ShowinfoFrame { pts: Some(512), size: Size::new(320, 240) })
+        );
         // ffmpeg 6 and later print the duration too.
         let newer = FRAME.replace("pos:     4505", "duration:    512 duration_time:0.0333333");
         assert_eq!(read_line(&newer), read_line(FRAME));
         let untimed = FRAME.replace("pts:    512", "pts:  NOPTS");
-        assert_eq!(read_line(&untimed), LogLine::Frame(Stamp { pts: None, size: Size::new(320, 240) }));
+        assert_eq!(
+            read_line(&untimed),
+            LogLine::Frame(ShowinfoFrame { pts: None, size: Size::new(320, 240) })
+        );
     }
 
     #[test]
@@ -99,9 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn complaints_are_told_from_chatter() {
-        let complaint = "[mov,mp4 @ 0x55] [error] stream 0, offset 0x40: partial file";
-        assert_eq!(read_line(complaint), LogLine::Complaint(complaint.to_owned()));
+    fn errors_are_told_from_chatter() {
+        let line = "[mov,mp4 @ 0x55] [error] stream 0, offset 0x40: partial file";
+        assert_eq!(read_line(line), LogLine::Error(line.to_owned()));
         for chatter in [
             "[info] Stream mapping:",
             "[Parsed_showinfo_3 @ 0x55] [info]   side data - User Data Unregistered:",
