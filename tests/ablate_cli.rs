@@ -6,7 +6,7 @@ use burn::prelude::*;
 use program::tmpose;
 use serde_json::Value;
 use std::path::Path;
-use tmpose::model::{ModelConfig, Variant};
+use tmpose::model::{PoseNetConfig, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
 
@@ -23,7 +23,7 @@ fn one_command_compares_masks_and_ratios() {
     let device = Device::flex();
     device.seed(7);
     let skeleton = Skeleton::coco17().clone();
-    let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, &skeleton) };
+    let config = PoseNetConfig::new(Variant::T, &skeleton).with_depth(1);
     let record = TrainingRecord { sets: vec!["people/val x1".into()], ..TrainingRecord::default() };
     let info = WeightsInfo::new(config.clone(), skeleton, record);
     weights::save(&here.join("w.safetensors"), &config.init(&device), &info, Precision::F16).unwrap();

@@ -6,14 +6,14 @@ use burn::prelude::*;
 use program::tmpose;
 use serde_json::{Value, json};
 use std::path::Path;
-use tmpose::model::{ModelConfig, Variant};
+use tmpose::model::{PoseNetConfig, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
 
 /// Writes `w.safetensors`: a small network that has learned nothing.
 fn write_weights(folder: &Path) {
     let skeleton = Skeleton::coco17();
-    let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, skeleton) };
+    let config = PoseNetConfig::new(Variant::T, skeleton).with_depth(1);
     let model = config.init(&Device::flex());
     let info = WeightsInfo::new(config, skeleton.clone(), TrainingRecord::default());
     weights::save(&folder.join("w.safetensors"), &model, &info, Precision::F16).unwrap();

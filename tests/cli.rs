@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 use tempfile::TempDir;
-use tmpose::model::{ModelConfig, Variant};
+use tmpose::model::{PoseNet, PoseNetConfig, Variant};
 use tmpose::pose::Size;
 use tmpose::pose::Skeleton;
 use tmpose::source::{Source, VideoSource, VideoWriter};
@@ -24,15 +24,15 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let device = Device::flex();
         let skeleton = Skeleton::coco17().clone();
-        let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, &skeleton) };
+        let config = PoseNetConfig::new(Variant::T, &skeleton).with_depth(1);
         device.seed(7);
-        let mut model = config.init(&device);
+        let PoseNet::TmPose(mut model) = config.init(&device);
         // Every joint is surely somewhere, each elsewhere: where the random maps are highest.
-        let [height, width] = config.heatmap.hw();
+        let [height, width] = config.heatmap().hw();
         let bias: Tensor<1> = Tensor::from_floats(vec![0.5f32; height * width].as_slice(), &device);
         model.head.fc2.as_mut().unwrap().bias = Some(Param::from_tensor(bias));
         let info = WeightsInfo::new(config, skeleton, TrainingRecord::default());
-        weights::save(&dir.path().join("w.safetensors"), &model, &info, Precision::F16).unwrap();
+        weights::save(&dir.path().join("w.safetensors"), &model.into(), &info, Precision::F16).unwrap();
         Bench { dir }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 use tmpose::detect::{self, DetectorConfig, DetectorInfo};
-use tmpose::model::{ModelConfig, Variant};
+use tmpose::model::{TmPoseConfig, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
 
@@ -36,7 +36,7 @@ fn write_weights(folder: &Path, skeleton: &Skeleton, sets: &[&str]) {
     let device = Device::flex();
     device.seed(7);
     // Without the head that draws from the feature itself, only the bias below draws.
-    let config = ModelConfig { depth: 1, feature_head: false, ..ModelConfig::new(Variant::T, skeleton) };
+    let config = TmPoseConfig { depth: 1, feature_head: false, ..TmPoseConfig::new(Variant::T, skeleton) };
     let mut model = config.init(&device);
     let [height, width] = config.heatmap.hw();
     let mut middle = vec![0.0f32; height * width];
@@ -45,8 +45,8 @@ fn write_weights(folder: &Path, skeleton: &Skeleton, sets: &[&str]) {
     model.head.fc2.as_mut().unwrap().bias = Some(Param::from_tensor(bias));
     let record =
         TrainingRecord { sets: sets.iter().map(|s| s.to_string()).collect(), ..TrainingRecord::default() };
-    let info = WeightsInfo::new(config, skeleton.clone(), record);
-    weights::save(&folder.join("w.safetensors"), &model, &info, Precision::F16).unwrap();
+    let info = WeightsInfo::new(config.into(), skeleton.clone(), record);
+    weights::save(&folder.join("w.safetensors"), &model.into(), &info, Precision::F16).unwrap();
 }
 
 /// A folder with weights for COCO's joints, and drawn people in `people/`: three in the val part.

@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use burn::prelude::*;
 use burn::tensor::TensorData;
 use support::{closed_form, fixture, fnv1a, params, reference, teachers};
-use tmpose::model::{KeptTokens, NameStyle, Variant, pytorch_name};
+use tmpose::model::{NameStyle, TokenBudget, Variant, pytorch_name};
 use tmpose::pose::Skeleton;
-use tmpose::weights::{ImportOptions, Precision, WeightsError, import, load, save};
+use tmpose::weights::{CheckpointKind, ImportOptions, Precision, WeightsError, import, load, save};
 
 fn cpu() -> Device {
     Device::flex()
 }
 
-fn guess(name: &str) -> (tmpose::model::TmPose, tmpose::weights::WeightsInfo, tmpose::weights::ImportReport) {
+fn guess(
+    name: &str,
+) -> (tmpose::model::PoseNet, tmpose::weights::WeightsInfo, tmpose::weights::ImportReport) {
     import(&fixture(name), &ImportOptions::default(), &cpu()).unwrap()
 }
 
@@ -24,11 +26,12 @@ fn variant(variant: Variant) -> ImportOptions {
 }
 
 /// In the small files, element o along the first axis of tensor `name` is `ramp[fnv1a(name) % 256 + o]`.
-fn assert_small(model: &tmpose::model::TmPose, mapped: &[String], style: NameStyle) {
+fn assert_small(model: &tmpose::model::PoseNet, mapped: &[String], style: NameStyle) {
     let ramp = closed_form("ramp", 0.0, 1.0, 8192);
+    let config = model.config();
     let params = params(model);
     for path in mapped {
-        let name = pytorch_name(path, model.config(), style).expect("it was mapped");
+        let name = pytorch_name(path, &config, style).expect("it was mapped");
         let offset = (fnv1a(&name) % 256) as usize;
         let (shape, values) = &params[path];
         let element = |i: usize| match shape.len() {
@@ -45,7 +48,7 @@ fn assert_small(model: &tmpose::model::TmPose, mapped: &[String], style: NameSty
 #[test]
 fn tmpose_b_as_training_saved_it() {
     let (model, info, report) = guess("tmpose_b_small.pth");
-    assert_eq!(info.config.variant, Variant::B);
+    assert_eq!(info.config.variant(), Variant::B);
     assert_eq!(&info.skeleton, Skeleton::coco17());
     assert!(info.record.start.contains("tmpose_b_small.pth"));
     assert_eq!((report.untrained.len(), report.unused.len()), (0, 0));
@@ -57,8 +60,8 @@ fn tmpose_b_as_training_saved_it() {
 #[test]
 fn ppt_s_with_its_own_names() {
     let (model, info, report) = guess("ppt_s_small.pth");
-    assert_eq!(info.config.variant, Variant::S);
-    assert!(report.kind.contains("PPT"));
+    assert_eq!(info.config.variant(), Variant::S);
+    assert!(report.kind == CheckpointKind::PyTorch(NameStyle::Ppt));
     assert_eq!((report.untrained.len(), report.unused.len()), (0, 0));
     assert_small(&model, &report.mapped, NameStyle::Ppt);
 }
@@ -66,7 +69,7 @@ fn ppt_s_with_its_own_names() {
 #[test]
 fn an_imagenet_backbone_leaves_the_transformer_untrained() {
     let (model, info, report) = guess("hrnet_w32_small.pth");
-    assert_eq!(info.config.variant, Variant::B);
+    assert_eq!(info.config.variant(), Variant::B);
     assert!(report.mapped.iter().all(|path| path.starts_with("backbone.")));
     assert!(report.untrained.iter().all(|path| !path.starts_with("backbone.")));
     assert!(report.untrained.contains(&"keypoint_token".to_owned()));
@@ -140,11 +143,11 @@ fn tinypose_gives_a_tmpose_t_to_train_where_the_published_file_is() {
     let Some(folder) = teachers() else { return };
     let file = folder.join("pp_tinypose_256x192.onnx");
     let (model, info, report) = import(&file, &ImportOptions::default(), &cpu()).unwrap();
-    assert_eq!(info.config.variant, Variant::T);
+    assert_eq!(info.config.variant(), Variant::T);
     assert!(info.record.start.contains("Apache-2.0"), "{}", info.record.start);
     assert_eq!(report.mapped.len(), 2 * 269);
     assert!(report.untrained.contains(&"feature_norm.gamma".to_owned()));
-    let heatmaps = model.forward(Tensor::zeros([1, 3, 256, 192], &cpu()), &KeptTokens::all());
+    let heatmaps = model.forward(Tensor::zeros([1, 3, 256, 192], &cpu()), &TokenBudget::ALL).heatmaps;
     assert_eq!(heatmaps.dims(), [1, 17, 64, 48]);
     let error = import(&file, &variant(Variant::B), &cpu()).unwrap_err().to_string();
     assert!(error.contains("only tmpose-t"), "{error}");
@@ -168,7 +171,7 @@ fn a_full_size_checkpoint_gives_pytorchs_heatmap() {
         let path = folder.join(format!("{checkpoint}_closed_form.pth"));
         let (model, _, report) = import(&path, &ImportOptions::default(), &cpu()).unwrap();
         assert_eq!((report.untrained.len(), report.unused.len()), (0, 0));
-        let heatmap = model.forward(image.clone(), &KeptTokens::all());
+        let heatmap = model.forward(image.clone(), &TokenBudget::ALL).heatmaps;
         let values: Vec<f32> = heatmap.into_data().try_into_vec().unwrap();
         let (_, expected) = reference(file, tensor);
         let worst = values.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);

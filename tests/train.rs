@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tmpose::model::Variant;
 use tmpose::train::config::Decay;
-use tmpose::train::{self, PoseEvent, Stepper, TrainConfig};
+use tmpose::train::{self, PoseEvent, RunControl, Stepper, TrainConfig};
 
 /// Six pictures with a coloured figure each, in COCO's layout, as both parts of a set.
 fn write_set(root: &Path) {
@@ -65,7 +65,8 @@ fn run(config: &TrainConfig, resume: bool, stop_after: u64) -> Vec<f64> {
             stop.fetch_or(e.position.step >= stop_after, Ordering::SeqCst);
         }
     };
-    train::run(config, resume, "test", &listen, &stop).unwrap();
+    let control = RunControl { resume, command: "test", on_event: &listen, stop: &stop };
+    train::run(config, &control).unwrap();
     losses.into_inner().unwrap()
 }
 
@@ -163,7 +164,7 @@ fn a_stopped_training_goes_on_bit_for_bit() {
     let (model, info) =
         tmpose::weights::load(&whole.run.out.join("best.safetensors"), &burn::prelude::Device::flex())
             .unwrap();
-    assert_eq!((model.config().depth, info.record.command.as_str()), (1, "test"));
+    assert_eq!((model.config().layers(), info.record.command.as_str()), (1, "test"));
     let card = std::fs::read_to_string(whole.run.out.join("model-card.md")).unwrap();
     assert!(card.contains("| set/val | 6 | 0.25 |"), "{card}");
 }

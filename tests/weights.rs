@@ -9,7 +9,7 @@ use burn::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use support::params;
 use tempfile::TempDir;
-use tmpose::model::{KeptTokens, ModelConfig, TmPose, Variant};
+use tmpose::model::{Family, PoseNet, PoseNetConfig, TokenBudget, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{Precision, TrainingRecord, WeightsError, WeightsInfo, load, read_info, save};
 
@@ -29,14 +29,14 @@ fn record() -> TrainingRecord {
     }
 }
 
-fn small_network() -> (TmPose, WeightsInfo) {
-    let config = ModelConfig::new(Variant::T, Skeleton::coco17());
+fn small_network() -> (PoseNet, WeightsInfo) {
+    let config = PoseNetConfig::new(Variant::T, Skeleton::coco17());
     let info = WeightsInfo::new(config.clone(), Skeleton::coco17().clone(), record());
     (config.init(&cpu()), info)
 }
 
 /// A folder with one good file, `good.safetensors`.
-fn saved() -> (TempDir, PathBuf, TmPose, WeightsInfo) {
+fn saved() -> (TempDir, PathBuf, PoseNet, WeightsInfo) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("good.safetensors");
     let (model, info) = small_network();
@@ -111,8 +111,8 @@ fn half_precision_is_half_the_size_and_close() {
         }
     }
     let image = Tensor::ones([1, 3, 256, 192], &cpu());
-    let difference =
-        model.forward(image.clone(), &KeptTokens::all()) - again.forward(image, &KeptTokens::all());
+    let heatmaps = |net: &PoseNet| net.forward(image.clone(), &TokenBudget::ALL).heatmaps;
+    let difference = heatmaps(&model) - heatmaps(&again);
     assert!(difference.abs().max().into_scalar::<f32>() < 0.05);
 }
 
@@ -154,7 +154,7 @@ fn a_number_beyond_half_precision_is_not_written_as_infinity() {
 #[test]
 fn a_header_of_another_network_is_not_written() {
     let (_folder, path, model, mut info) = saved();
-    info.config = ModelConfig::new(Variant::T, Skeleton::mpii16());
+    info.config = PoseNetConfig::new(Variant::T, Skeleton::mpii16());
     let error = save(&path, &model, &info, Precision::F16).unwrap_err().to_string();
     assert!(error.contains("other tensors than its header says"), "{error}");
 }
@@ -213,6 +213,21 @@ fn a_newer_format_asks_for_a_newer_program() {
 }
 
 #[test]
+fn a_file_names_the_family_of_its_network_and_one_of_before_is_of_tmposes() {
+    let (_folder, path, ..) = saved();
+    let before = rewritten(&path, "before.safetensors", |h| drop(h.remove("family").unwrap()), unchanged);
+    assert_eq!(load(&before, &cpu()).unwrap().1.config.family(), Family::TmPose);
+    let later =
+        rewritten(&path, "later.safetensors", |h| drop(h.insert("family".into(), "gtpt".into())), unchanged);
+    let (error, text) = refusal(&later);
+    assert!(matches!(error, WeightsError::UnknownFamily { .. }), "{text}");
+    assert!(
+        text.contains("later.safetensors") && text.contains("gtpt") && text.contains("update tmpose"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_header_that_contradicts_itself_is_damaged() {
     let (_folder, path, ..) = saved();
     for (field, value) in [("version", "two"), ("config", "{}"), ("skeleton", "[]"), ("training", "\"none\"")]
@@ -268,7 +283,7 @@ fn tensors_that_do_not_fit_the_header_are_named() {
     );
     mismatch(&turned, "`patch.weight` is [192, 684], [684, 192] is needed");
     // The header of a larger variant over the tensors of a small one.
-    let config = serde_json::to_string(&ModelConfig::new(Variant::S, Skeleton::coco17())).unwrap();
+    let config = serde_json::to_string(&PoseNetConfig::new(Variant::S, Skeleton::coco17())).unwrap();
     let larger =
         rewritten(&path, "d.safetensors", |h| drop(h.insert("config".into(), config.clone())), unchanged);
     mismatch(&larger, "tmpose-s");

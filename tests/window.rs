@@ -5,7 +5,7 @@ use burn::prelude::Device;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use tmpose::model::{ModelConfig, Variant};
+use tmpose::model::{PoseNetConfig, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
 
@@ -64,7 +64,7 @@ fn view(display: &Display, folder: &Path, arguments: &[&str]) -> (serde_json::Va
 /// Weights that were never trained: what the network says does not matter here, that it runs does.
 fn untrained_weights(folder: &Path) -> PathBuf {
     let skeleton = Skeleton::coco17();
-    let config = ModelConfig::new(Variant::T, skeleton);
+    let config = PoseNetConfig::new(Variant::T, skeleton);
     let model = config.init(&Device::flex());
     let info = WeightsInfo::new(config, skeleton.clone(), TrainingRecord::default());
     let path = folder.join("untrained.safetensors");

@@ -65,8 +65,8 @@ fn result(result: &LiveResult) -> Value {
         "ids": result.people.iter().map(|p| p.id).collect::<Vec<_>>(),
         "scores": result.people.iter().map(|p| p.pose.score).collect::<Vec<_>>(),
         "looked_at": result.estimates.len(),
-        "detected": result.found.len(),
-        "kept_tokens": result.kept.len(),
+        "detected": result.detections.len(),
+        "kept_tokens": result.kept.of(0).len(),
         "frame_time_s": result.frame.frame.timestamp.as_secs_f64(),
     })
 }
@@ -86,7 +86,7 @@ fn model(status: &ModelStatus) -> Value {
         ModelStatus::Ready(summary) => json!({
             "status": "ready",
             "file": summary.path,
-            "variant": summary.info.config.variant.to_string(),
+            "variant": summary.info.config.variant().to_string(),
             "skeleton": summary.info.skeleton.name,
             "adapter": summary.device.name,
             "backend": summary.device.backend,

@@ -135,7 +135,7 @@ fn the_token_slider_changes_its_text_and_the_next_result() {
     harness.get_by_label("tokens kept 60 % (153 of 256)");
     // The source is paused, and still the picture on display is estimated again with fewer tokens.
     until(&mut harness, "a result with fewer tokens", |w| {
-        w.state.view.result().is_some_and(|r| r.kept.len() == 153 && r.frame.frame.sequence == 0)
+        w.state.view.result().is_some_and(|r| r.kept.of(0).len() == 153 && r.frame.frame.sequence == 0)
     });
 }
 
@@ -325,7 +325,7 @@ fn a_box_is_drawn_by_hand_and_escape_gives_up_drawing_only() {
     };
     assert!((drawn.x - 22.0).abs() < 1.0 && (drawn.w - 16.0).abs() < 1.0, "{drawn:?}");
     until(&mut harness, "the drawn box", |w| {
-        w.state.view.result().is_some_and(|r| matches!(r.settings.follow.mode, FollowMode::Drawn(_)))
+        w.state.view.result().is_some_and(|r| matches!(r.settings.track.mode, FollowMode::Drawn(_)))
     });
     harness.key_press(Key::B);
     harness.step();
@@ -350,7 +350,7 @@ fn the_people_panel_says_what_it_does_without_a_detector_and_its_switches_reach_
         w.state
             .view
             .result()
-            .is_some_and(|r| r.settings.follow.mode == FollowMode::Largest && !r.settings.follow.smoothing.on)
+            .is_some_and(|r| r.settings.track.mode == FollowMode::Largest && !r.settings.track.smoothing.on)
     });
     assert_eq!(state(&mut harness).state.preferences.layers.keypoints, KeypointDisplay::Raw);
     harness.step();

@@ -12,7 +12,7 @@ use crate::eval::ablation::{AblationSetting, SeedStats, ablation_settings};
 use crate::eval::set::plain_samples;
 use crate::eval::{EvalTask, PoseAccuracy, Suppression, estimate_crops, training_overlap};
 use crate::infer::{Estimator, Settings, Timing};
-use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, PositionMode};
+use crate::model::{Counting, KeepRatio, MaskKind, PoseNetConfig, PositionMode};
 use crate::pose::Size;
 use report::{AblationReport, AblationRow, Arithmetic, MedianTimes};
 use std::path::{Path, PathBuf};
@@ -98,9 +98,9 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
         weights: args.model.weights_file()?.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         network: format!(
             "{}, {} layers, {}",
-            info.config.variant,
-            info.config.depth * info.config.transformers,
-            info.config.skeleton
+            info.config.variant(),
+            info.config.layers(),
+            info.config.skeleton()
         ),
         device: estimator.device().title(),
         note: args.note.clone(),
@@ -118,7 +118,7 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
 
 /// A row of the table from the accuracy with each of its seeds and the times.
 fn row(
-    config: &ModelConfig,
+    config: &PoseNetConfig,
     cell: AblationSetting,
     scores: &[PoseAccuracy],
     ms: MedianTimes,
@@ -197,9 +197,9 @@ fn time(
         for (i, cell) in ablation_settings.iter().enumerate() {
             let settings = setting(cell, cell.seeds[0], flip_test);
             estimator.set_timing(Timing::Stages);
-            let (_, stages, _) = estimator.estimate(&img, &boxes, &settings, false)?;
+            let stages = estimator.estimate(&img, &boxes, &settings, false)?.times;
             estimator.set_timing(Timing::WholeOnly);
-            let (_, whole, _) = estimator.estimate(&img, &boxes, &settings, false)?;
+            let whole = estimator.estimate(&img, &boxes, &settings, false)?.times;
             if round >= WARM_UP {
                 parts[i].push((stages.mask + stages.transformer + stages.head).as_secs_f64() * 1e3);
                 wholes[i].push(whole.whole.as_secs_f64() * 1e3);

@@ -11,7 +11,7 @@ mod train_report;
 
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings, StageTimes, Timing};
-use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant};
+use crate::model::{KeepRatio, MaskKind, PoseNetConfig, TokenBudget, Variant};
 use crate::pose::Skeleton;
 use crate::vision::BBox;
 use crate::weights::{TrainingRecord, WeightsInfo};
@@ -127,7 +127,7 @@ fn measure(
     mut peers: Option<&mut Peers>,
 ) -> anyhow::Result<Vec<StageRow>> {
     let skeleton = Skeleton::coco17().clone();
-    let config = ModelConfig::new(variant, &skeleton);
+    let config = PoseNetConfig::new(variant, &skeleton);
     let model = config.init(&device.device);
     let info = WeightsInfo::new(config.clone(), skeleton, TrainingRecord::default());
     let mut estimator = Estimator::from_parts(model, info, device.clone());
@@ -144,8 +144,8 @@ fn measure(
         let settings = Settings { budget, ..Settings::default() };
         let mut estimate = |timing| -> anyhow::Result<(StageTimes, Vec<usize>)> {
             estimator.set_timing(timing);
-            let (_, times, kept) = estimator.estimate(&img, &boxes, &settings, false)?;
-            Ok((times, kept))
+            let output = estimator.estimate(&img, &boxes, &settings, false)?;
+            Ok((output.times, output.kept.of(0).to_vec()))
         };
         let measured = run_interleaved(args.runs, peers.as_deref_mut(), names.len(), || {
             let (stages, kept) = estimate(Timing::Stages)?;

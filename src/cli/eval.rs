@@ -234,7 +234,7 @@ impl Measurement<'_> {
             samples.mixture.thin_to(args.limit);
         }
         let set = &samples.mixture.sets[0];
-        let aspect = info.config.input.aspect();
+        let aspect = info.config.input().aspect();
         let task = match &boxes {
             Some(boxes) => EvalTask::of_boxes(set, boxes, args.limit, aspect, &info.skeleton),
             None => EvalTask::of_samples(&samples),

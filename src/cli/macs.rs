@@ -2,7 +2,7 @@
 //! published tables.
 
 use crate::detect::DetectorConfig;
-use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, Variant, keep_count};
+use crate::model::{Counting, KeepRatio, MaskKind, PoseNetConfig, Variant, keep_count};
 use crate::pose::Skeleton;
 
 /// How multiply-adds are counted.
@@ -57,7 +57,7 @@ pub fn run(args: MacsArgs) -> anyhow::Result<()> {
         "variant", "keep", "tokens", "backbone", "transformer", "total", "saved"
     );
     for variant in variants {
-        let config = ModelConfig::new(variant, skeleton);
+        let config = PoseNetConfig::new(variant, skeleton);
         let full = config.macs(config.tokens(), counting).total() as f64;
         for &ratio in &args.keep {
             let kept = keep_count(args.mask, ratio, config.tokens());

@@ -1,6 +1,7 @@
 //! What decides the shapes of the detector's network.
 
 use super::DetectorNet;
+use crate::pose::Size;
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +83,7 @@ impl DetectorConfig {
     /// Multiply-adds for one picture of the network's size.
     pub fn macs(&self) -> u64 {
         // Its weights are lazy, so that none is made for this.
-        self.init(&Device::flex()).macs([self.input; 2])
+        self.init(&Device::flex()).macs(Size::square(self.input as u32))
     }
 }
 

@@ -37,9 +37,9 @@ pub fn estimate_crops(
     settings: &[Settings],
     done: impl Fn(usize) + Sync,
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
-    let grid = network.model.config().grid;
+    let config = network.model.config();
     let settings: Vec<(&Settings, Vec<usize>)> =
-        settings.iter().map(|s| (s, s.budget.kept_tokens(grid))).collect();
+        settings.iter().map(|s| (s, config.entering_tokens(&s.budget))).collect();
     // `pictures` are those of `crops`, one by one, or a single one for all of them.
     let part = |images: &[RgbImage], crops: &[PersonCrop]| {
         let images: Vec<DeviceImage> = images.iter().map(DeviceImage::new).collect();
@@ -82,11 +82,11 @@ fn estimate_batch(
     let mut times = StageTimes::default();
     let flip_test = settings.iter().any(|(setting, _)| setting.flip_test);
     let features = network.features(network.crops(shown)?, shown.len(), flip_test, &mut times)?;
-    let heatmap = network.model.config().heatmap;
-    let of = |(setting, kept): &(&Settings, Vec<usize>)| {
+    let heatmap = network.model.config().heatmap();
+    let of = |(setting, entering): &(&Settings, Vec<usize>)| {
         let mut times = StageTimes::default();
-        let found = network.keypoints(&features, kept, setting, HeatmapRequest::None, &mut times)?;
-        let poses = found.iter().zip(shown);
+        let found = network.keypoints(&features, entering, setting, HeatmapRequest::None, &mut times)?;
+        let poses = found.people.iter().zip(shown);
         Ok(poses.map(|(f, (_, crop))| keypoints_to_image(&f.keypoints, crop, heatmap)).collect())
     };
     settings.iter().map(of).collect()
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::gpu::ComputeDevice;
     use crate::infer::Estimator;
-    use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant};
+    use crate::model::{KeepRatio, MaskKind, PoseNetConfig, TokenBudget, Variant};
     use crate::pose::{Size, Skeleton};
     use crate::vision::{BBox, BOX_PADDING};
     use crate::weights::{TrainingRecord, WeightsInfo};
@@ -108,7 +108,7 @@ mod tests {
         let device = ComputeDevice::cpu();
         device.device.seed(7);
         let skeleton = Skeleton::coco17().clone();
-        let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, &skeleton) };
+        let config = PoseNetConfig::new(Variant::T, &skeleton).with_depth(1);
         let model = config.init(&device.device);
         let info = WeightsInfo::new(config, skeleton, TrainingRecord::default());
         let mut estimator = Estimator::from_parts(model, info, device);
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(count.into_inner(), 2);
         for (setting, poses) in settings.iter().zip(&sets) {
             for (bbox, pose) in boxes.iter().zip(poses) {
-                let (frame, ..) = estimator.estimate(&img, &[*bbox], setting, false).unwrap();
+                let frame = estimator.estimate(&img, &[*bbox], setting, false).unwrap().estimates;
                 for (a, b) in frame[0].pose.keypoints.iter().zip(pose) {
                     assert!((a.x - b.x).abs() < 1e-3 && (a.y - b.y).abs() < 1e-3, "{a:?} is not {b:?}");
                     assert!((a.score - b.score).abs() < 1e-6);
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_picture_that_is_gone_is_named() {
         let device = ComputeDevice::cpu();
-        let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
+        let config = PoseNetConfig::new(Variant::T, Skeleton::coco17()).with_depth(1);
         let info = WeightsInfo::new(config.clone(), Skeleton::coco17().clone(), TrainingRecord::default());
         let estimator = Estimator::from_parts(config.init(&device.device), info, device);
         let image = DatasetImage { id: 1, path: "gone.png".into(), size: Size::new(9, 9) };

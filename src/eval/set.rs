@@ -4,7 +4,7 @@ use super::{EvalError, EvalTask, PoseAccuracy, Suppression, estimate_crops};
 use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::gpu::ComputeDevice;
 use crate::infer::{CpuEncoder, Network, Settings, Timing};
-use crate::model::{ModelConfig, TmPose};
+use crate::model::{PoseNet, PoseNetConfig};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ pub fn pose_of(samples: &CropDataset, index: usize, maps: &Heatmaps, decoding: D
 /// # Errors
 /// A picture cannot be decoded, or the device fails.
 pub fn estimate(
-    model: &TmPose,
+    model: &PoseNet,
     device: &ComputeDevice,
     samples: &CropDataset,
     settings: &[Settings],
@@ -81,13 +81,13 @@ pub fn estimate(
 }
 
 /// The set as samples that show each person's plain crop.
-pub fn plain_samples(set: PoseSet, model: &ModelConfig, skeleton: &Skeleton) -> CropDataset {
+pub fn plain_samples(set: PoseSet, model: &PoseNetConfig, skeleton: &Skeleton) -> CropDataset {
     CropDataset {
         mixture: Mixture::single(set),
         skeleton: skeleton.clone(),
         augmentation: Augmentation::none(),
         seed: 0,
-        input: model.input,
-        heatmap: model.heatmap,
+        input: model.input(),
+        heatmap: model.heatmap(),
     }
 }

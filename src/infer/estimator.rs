@@ -1,11 +1,11 @@
 //! The network with everything around it.
 
 use super::{
-    CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Network, Settings, StageTimes,
-    Timing,
+    BatchKeypoints, CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Network,
+    Settings, StageTimes, Timing,
 };
 use crate::gpu::{ComputeDevice, DeviceImage};
-use crate::model::{TmPose, TokenBudget};
+use crate::model::{KeptTokens, PoseNet, TokenBudget};
 use crate::pose::{Keypoint, Pose};
 use crate::vision::{BBox, BOX_PADDING, CropBox, keypoints_to_image};
 use crate::weights::{self, WeightsInfo};
@@ -30,10 +30,21 @@ pub struct PoseEstimate {
     pub heatmaps: Option<HeatmapBuffer>,
 }
 
+/// What is found in the boxes of a frame.
+#[derive(Clone, Debug)]
+pub struct EstimatorOutput {
+    /// One for each box, in their order.
+    pub estimates: Vec<PoseEstimate>,
+    /// How long each stage took.
+    pub times: StageTimes,
+    /// The visual tokens that the network worked on.
+    pub kept: KeptTokens,
+}
+
 /// A model on a device, ready for pictures. Its batch norms are folded into the convolutions once, when
 /// it is made.
 pub struct Estimator {
-    model: TmPose,
+    model: PoseNet,
     /// The model's transformers, where the CPU runs them.
     encoder: Option<CpuEncoder>,
     info: WeightsInfo,
@@ -41,8 +52,8 @@ pub struct Estimator {
     timing: Timing,
     /// Where heatmaps are left when they are asked for.
     maps: HeatmapRequest,
-    /// The mask of the last call: it rarely changes, and ranking the tokens takes a moment.
-    mask: Option<(TokenBudget, Vec<usize>)>,
+    /// The tokens that the last call's budget let in: it rarely changes, and ranking the tokens takes some time.
+    entering: Option<(TokenBudget, Vec<usize>)>,
 }
 
 impl Estimator {
@@ -56,11 +67,11 @@ impl Estimator {
     }
 
     /// Takes a model that lives on the device already; folds it.
-    pub fn from_parts(model: TmPose, info: WeightsInfo, device: ComputeDevice) -> Estimator {
+    pub fn from_parts(model: PoseNet, info: WeightsInfo, device: ComputeDevice) -> Estimator {
         let (timing, maps) = (Timing::default(), HeatmapRequest::InMemory);
         let model = model.fold();
         let encoder = CpuEncoder::on(&device, &model);
-        Estimator { model, encoder, info, device, timing, maps, mask: None }
+        Estimator { model, encoder, info, device, timing, maps, entering: None }
     }
 
     /// What the weights were made of.
@@ -107,7 +118,7 @@ impl Estimator {
         let one_size = !self.device.is_gpu() || self.device.software;
         let sizes: Vec<usize> =
             (0..).map(|n| 1 << n).take_while(|&n| n == 1 || (n <= MAX_BATCH && !one_size)).collect();
-        let input = self.info.config.input;
+        let input = self.info.config.input();
         let blank = RgbImage::new(input.width, input.height);
         progress(0, sizes.len());
         for (done, &persons) in sizes.iter().enumerate() {
@@ -117,9 +128,7 @@ impl Estimator {
         Ok(())
     }
 
-    /// Estimates the pose of the person in each box (pixels of `img`), in the order of the boxes.
-    /// Also returns the durations and the visual tokens that were kept, as ascending indices into the
-    /// token grid. No boxes give no poses and cost nothing.
+    /// Estimates the pose of the person in each box (pixels of `img`). No boxes give no poses and cost nothing.
     ///
     /// # Errors
     /// A box without area, or a device that fails.
@@ -129,7 +138,7 @@ impl Estimator {
         boxes: &[BBox],
         settings: &Settings,
         want_heatmaps: bool,
-    ) -> Result<(Vec<PoseEstimate>, StageTimes, Vec<usize>), InferError> {
+    ) -> Result<EstimatorOutput, InferError> {
         self.estimate_image(&DeviceImage::new(img), boxes, settings, want_heatmaps)
     }
 
@@ -143,38 +152,42 @@ impl Estimator {
         boxes: &[BBox],
         settings: &Settings,
         want_heatmaps: bool,
-    ) -> Result<(Vec<PoseEstimate>, StageTimes, Vec<usize>), InferError> {
+    ) -> Result<EstimatorOutput, InferError> {
         let started = Instant::now();
         if let Some(bad) = boxes.iter().find(|b| !croppable(b)) {
             return Err(InferError::Box(*bad));
         }
-        let kept = self.kept(settings);
+        let entering = self.entering(settings);
         let config = &self.info.config;
-        let aspect = config.input.aspect();
+        let aspect = config.input().aspect();
         let crops: Vec<CropBox> = boxes.iter().map(|b| CropBox::from_bbox(b, aspect, BOX_PADDING)).collect();
         let mut times = StageTimes::default();
         let mut estimates = Vec::with_capacity(boxes.len());
-        if !crops.is_empty() {
-            let wanted = if want_heatmaps { self.maps } else { HeatmapRequest::None };
-            for turn in crops.chunks(MAX_BATCH) {
-                let found = self.turn(image, turn, &kept, settings, wanted, &mut times)?;
-                let clock = Instant::now();
-                estimates.extend(found.into_iter().zip(turn).map(|(found, crop)| self.place(found, crop)));
-                times.decode += clock.elapsed();
-            }
+        let mut kept = None::<KeptTokens>;
+        let wanted = if want_heatmaps { self.maps } else { HeatmapRequest::None };
+        for turn in crops.chunks(MAX_BATCH) {
+            let found = self.turn(image, turn, &entering, settings, wanted, &mut times)?;
+            let clock = Instant::now();
+            kept = Some(match kept {
+                None => found.kept,
+                Some(kept) => kept.joined(estimates.len(), found.kept, turn.len()),
+            });
+            estimates.extend(found.people.into_iter().zip(turn).map(|(found, crop)| self.place(found, crop)));
+            times.decode += clock.elapsed();
         }
+        let kept = kept.unwrap_or_else(|| KeptTokens::shared(entering));
         times.whole = started.elapsed();
-        Ok((estimates, times, kept))
+        Ok(EstimatorOutput { estimates, times, kept })
     }
 
-    /// The kept tokens, ascending.
-    fn kept(&mut self, settings: &Settings) -> Vec<usize> {
-        match &self.mask {
-            Some((known, kept)) if *known == settings.budget => kept.clone(),
+    /// The tokens that enter the first layer, ascending.
+    fn entering(&mut self, settings: &Settings) -> Vec<usize> {
+        match &self.entering {
+            Some((known, tokens)) if *known == settings.budget => tokens.clone(),
             _ => {
-                let kept = settings.budget.kept_tokens(self.info.config.grid);
-                self.mask = Some((settings.budget, kept.clone()));
-                kept
+                let tokens = self.info.config.entering_tokens(&settings.budget);
+                self.entering = Some((settings.budget, tokens.clone()));
+                tokens
             }
         }
     }
@@ -184,11 +197,11 @@ impl Estimator {
         &self,
         image: &DeviceImage,
         crops: &[CropBox],
-        kept: &[usize],
+        entering: &[usize],
         settings: &Settings,
         wanted: HeatmapRequest,
         times: &mut StageTimes,
-    ) -> Result<Vec<DecodedHeatmaps>, InferError> {
+    ) -> Result<BatchKeypoints, InferError> {
         let network = self.network();
         let clock = Instant::now();
         let crops: Vec<(&DeviceImage, CropBox)> = crops.iter().map(|crop| (image, *crop)).collect();
@@ -196,12 +209,12 @@ impl Estimator {
         network.wait_for_stage()?;
         times.crop += clock.elapsed();
         let features = network.features(images, crops.len(), settings.flip_test, times)?;
-        network.keypoints(&features, kept, settings, wanted, times)
+        network.keypoints(&features, entering, settings, wanted, times)
     }
 
     /// Brings keypoints from a crop's heatmaps into the picture.
     fn place(&self, found: DecodedHeatmaps, crop: &CropBox) -> PoseEstimate {
-        let heatmap = self.info.config.heatmap;
+        let heatmap = self.info.config.heatmap();
         let keypoints = keypoints_to_image(&found.keypoints, crop, heatmap);
         let score = pose_score(&keypoints);
         PoseEstimate { pose: Pose { keypoints, score }, crop: *crop, heatmaps: found.maps }

@@ -11,9 +11,9 @@ mod times;
 
 pub use cpu_encoder::CpuEncoder;
 pub use error::InferError;
-pub use estimator::{Estimator, PoseEstimate, pose_score};
+pub use estimator::{Estimator, EstimatorOutput, PoseEstimate, pose_score};
 pub use heatmap_buffer::{DecodedHeatmaps, HeatmapBuffer, HeatmapRequest};
-pub use network::{BackboneFeatures, Network};
+pub use network::{BackboneFeatures, BatchKeypoints, Network};
 pub use settings::Settings;
 pub use times::{StageTimes, Timing};
 

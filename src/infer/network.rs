@@ -10,7 +10,7 @@ use super::{
 };
 use crate::gpu::kernels::UploadedImage;
 use crate::gpu::{ComputeDevice, DeviceImage};
-use crate::model::{KeptTokens, PositionMode, TmPose, mirrored_tokens};
+use crate::model::{KeptTokens, PoseNet, PositionMode, TmPose, TokenSelection, mirrored_tokens};
 use crate::pose::{Size, Skeleton};
 use crate::vision::{Affine, CropBox, Decoding, Heatmaps, decode, normalize_into, warp};
 use burn::prelude::*;
@@ -22,13 +22,16 @@ use std::time::{Duration, Instant};
 /// A folded model on its device.
 #[derive(Clone, Copy)]
 pub struct Network<'a> {
-    /// Batch norms folded ([`TmPose::fold`]).
-    pub model: &'a TmPose,
-    /// The model's transformers for a device that is the CPU ([`CpuEncoder::on`]); without it Burn runs them.
+    /// Batch norms folded ([`PoseNet::fold`]).
+    pub model: &'a PoseNet,
+    /// The model's transformers for a device that is the CPU ([`CpuEncoder::on`]), where its family has a pass written by
+    /// hand; without it Burn runs them.
     pub encoder: Option<&'a CpuEncoder>,
     /// Of the model's joints: the flip test swaps left and right.
     pub skeleton: &'a Skeleton,
+    /// Where the model lives.
     pub device: &'a ComputeDevice,
+    /// Which durations are measured.
     pub timing: Timing,
 }
 
@@ -42,11 +45,25 @@ pub struct BackboneFeatures {
     persons: usize,
 }
 
+/// What was found in a batch.
+pub struct BatchKeypoints {
+    /// Of each person, in the order of the crops.
+    pub people: Vec<DecodedHeatmaps>,
+    /// The visual tokens that the network worked on.
+    pub kept: KeptTokens,
+}
+
 /// Heatmaps as they come out of the head: read back at once where the CPU computes.
 #[allow(clippy::large_enum_variant)] // Made once a batch and taken apart at once.
 pub(super) enum HeadOutput {
     Memory(Vec<Heatmaps>),
     Device(Tensor<4>),
+}
+
+/// What a pass through everything behind the backbone makes.
+pub(super) struct PassOutput {
+    pub(super) maps: HeadOutput,
+    pub(super) kept: KeptTokens,
 }
 
 impl Network<'_> {
@@ -56,7 +73,7 @@ impl Network<'_> {
     /// # Errors
     /// The device fails.
     pub fn crops(&self, crops: &[(&DeviceImage, CropBox)]) -> Result<Tensor<4>, InferError> {
-        let input = self.model.config().input;
+        let input = self.model.config().input();
         let [height, width] = input.hw();
         let slots = if self.device.is_gpu() { crops.len().next_power_of_two() } else { crops.len() };
         let to_crop = |crop: &CropBox| Affine::from_crop(crop, 0.0, input);
@@ -94,37 +111,37 @@ impl Network<'_> {
     ) -> Result<BackboneFeatures, InferError> {
         let clock = Instant::now();
         let flipped = flip_test.then(|| images.clone().flip([3]));
-        let mut see = |images| self.stage(&mut times.backbone, || Ok(self.model.backbone(images)));
+        let mut see = |images| self.stage(&mut times.backbone, || Ok(self.model.features(images)));
         let straight = see(images)?;
         let mirrored = flipped.map(see).transpose()?;
         times.network += clock.elapsed();
         Ok(BackboneFeatures { straight, mirrored, persons })
     }
 
-    /// The keypoints of each person of the batch, and the heatmaps that they were found in. `kept` are the
-    /// visual tokens of `settings`; the flip test keeps their mirror images in the mirrored crop, and runs
-    /// only on features that have one.
+    /// The keypoints of each person of the batch, the heatmaps that they were found in, and the visual tokens that the
+    /// network worked on. `entering` are the tokens that `settings` lets into the first layer; the flip test takes their
+    /// mirror images in the mirrored crop, and runs only on features that have one.
     ///
     /// # Errors
     /// The device fails.
     pub fn keypoints(
         &self,
         features: &BackboneFeatures,
-        kept: &[usize],
+        entering: &[usize],
         settings: &Settings,
         wanted: HeatmapRequest,
         times: &mut StageTimes,
-    ) -> Result<Vec<DecodedHeatmaps>, InferError> {
+    ) -> Result<BatchKeypoints, InferError> {
         let clock = Instant::now();
         let persons = features.persons;
-        let mut maps =
-            self.pass(features.straight.clone(), persons, kept, settings.budget.positions, times)?;
+        let PassOutput { mut maps, kept } =
+            self.pass(features.straight.clone(), persons, entering, settings, times)?;
         let mirrored = features.mirrored.as_ref().filter(|_| settings.flip_test);
         let flipped = match mirrored {
             None => None,
             Some(feature) => {
-                let kept = mirrored_tokens(kept, self.model.config().grid);
-                Some(self.pass(feature.clone(), persons, &kept, settings.budget.positions, times)?)
+                let entering = mirrored_tokens(entering, self.model.config().grid());
+                Some(self.pass(feature.clone(), persons, &entering, settings, times)?.maps)
             }
         };
         let network = clock.elapsed();
@@ -140,23 +157,64 @@ impl Network<'_> {
         } else {
             times.decode += decode;
         }
-        Ok(found)
+        Ok(BatchKeypoints { people: found, kept })
     }
 
-    /// Everything behind the backbone, stage by stage.
+    /// Everything behind the backbone.
     fn pass(
         &self,
         feature: Tensor<4>,
         persons: usize,
-        kept: &[usize],
+        entering: &[usize],
+        settings: &Settings,
+        times: &mut StageTimes,
+    ) -> Result<PassOutput, InferError> {
+        match self.model.as_tmpose() {
+            Some(model) => {
+                let positions = settings.budget.positions;
+                let maps = self.pass_in_stages(model, feature, persons, entering, positions, times)?;
+                Ok(PassOutput { maps, kept: KeptTokens::shared(entering.to_vec()) })
+            }
+            None => self.pass_as_a_whole(feature, persons, settings, times),
+        }
+    }
+
+    /// The pass of a family that has no stages to be timed: all of it counts as the transformer's.
+    pub(super) fn pass_as_a_whole(
+        &self,
+        feature: Tensor<4>,
+        persons: usize,
+        settings: &Settings,
+        times: &mut StageTimes,
+    ) -> Result<PassOutput, InferError> {
+        self.stage(&mut times.transformer, || {
+            let output = self.model.heatmaps(feature, &settings.budget);
+            let maps = if self.device.is_gpu() {
+                HeadOutput::Device(output.heatmaps)
+            } else {
+                HeadOutput::Memory(self.read_back(output.heatmaps, persons)?)
+            };
+            Ok(PassOutput { maps, kept: output.kept })
+        })
+    }
+
+    /// The pass of a [`TmPose`], stage by stage.
+    fn pass_in_stages(
+        &self,
+        model: &TmPose,
+        feature: Tensor<4>,
+        persons: usize,
+        entering: &[usize],
         positions: PositionMode,
         times: &mut StageTimes,
     ) -> Result<HeadOutput, InferError> {
-        let keep = self.keep(kept, feature.dims()[0], positions);
-        let tokens = self.stage(&mut times.mask, || Ok(self.model.tokens(feature.clone(), &keep)))?;
-        let keypoints = self.stage(&mut times.transformer, || self.encode(tokens, kept, &keep))?;
+        let (all, device) = (model.config().tokens(), &self.device.device);
+        let selection = TokenSelection::of_kept(entering, all, positions, feature.dims()[0], device);
+        let tokens = self.stage(&mut times.mask, || Ok(model.tokens(feature.clone(), &selection)))?;
+        let keypoints =
+            self.stage(&mut times.transformer, || self.encode(model, tokens, entering, &selection))?;
         self.stage(&mut times.head, || {
-            let maps = self.model.head(keypoints, feature);
+            let maps = model.head(keypoints, feature);
             if self.device.is_gpu() {
                 return Ok(HeadOutput::Device(maps));
             }
@@ -164,12 +222,18 @@ impl Network<'_> {
         })
     }
 
-    /// The transformers: `tokens` `[B,k,dim]`, those of `kept`, to `[B,J,dim * transformers]`.
-    fn encode(&self, tokens: Tensor<3>, kept: &[usize], keep: &KeptTokens) -> Result<Tensor<3>, InferError> {
-        let Some(encoder) = self.encoder else { return Ok(self.model.encode(tokens, keep)) };
+    /// The transformers of a [`TmPose`]: `tokens` `[B,k,dim]`, those of `kept`, to `[B,J,dim * transformers]`.
+    fn encode(
+        &self,
+        model: &TmPose,
+        tokens: Tensor<3>,
+        kept: &[usize],
+        selection: &TokenSelection,
+    ) -> Result<Tensor<3>, InferError> {
+        let Some(encoder) = self.encoder else { return Ok(model.encode(tokens, selection)) };
         let [batch, count, dim] = tokens.dims();
         let prefix: Vec<usize>;
-        let position_ids = match keep.positions {
+        let position_ids = match selection.positions {
             PositionMode::Gathered => kept,
             PositionMode::Prefix => {
                 prefix = (0..count).collect();
@@ -178,17 +242,8 @@ impl Network<'_> {
         };
         let tokens = self.memory(tokens)?;
         let keypoints = encoder.encode(&tokens, position_ids);
-        let shape = [batch, self.model.config().joints, dim * self.model.encoders.len()];
+        let shape = [batch, model.config().joints, dim * model.encoders.len()];
         Ok(Tensor::from_data(TensorData::new(keypoints, shape), &self.device.device))
-    }
-
-    /// All tokens in their order need no selection; it is skipped.
-    fn keep(&self, kept: &[usize], batch: usize, positions: PositionMode) -> KeptTokens {
-        let complete = kept.len() == self.model.config().tokens() && kept.is_sorted();
-        if complete {
-            return KeptTokens::all();
-        }
-        KeptTokens::same(kept, batch, &self.device.device).with_positions(positions)
     }
 
     /// The mean of the heatmaps of a picture and those of its mirror image (docs/METHOD.md, "Flip test").

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gpu::ComputeDevice;
-use crate::model::{KeepRatio, MaskKind, ModelConfig, TokenBudget, Variant, fill_params};
+use crate::model::{KeepRatio, MaskKind, PoseNetConfig, TokenBudget, Variant, fill_params};
 use crate::pose::{Size, Skeleton};
 use crate::vision::{BBox, Heatmaps};
 use crate::weights::{TrainingRecord, WeightsInfo};
@@ -16,7 +16,7 @@ fn estimator() -> Estimator {
     let device = ComputeDevice::cpu();
     device.device.seed(7);
     let skeleton = Skeleton::coco17().clone();
-    let config = ModelConfig::new(Variant::T, &skeleton);
+    let config = PoseNetConfig::new(Variant::T, &skeleton);
     // A fresh head draws nothing: its last matrix is zero.
     let model = fill_params(config.init(&device.device), |param| {
         let numbers = 0..param.shape.iter().product::<usize>();
@@ -56,10 +56,11 @@ fn persons_of_a_batch_do_not_influence_each_other() {
     let mut estimator = estimator();
     let settings = keeping(0.4);
     let other = BBox { x: 10.0, y: 20.0, w: 60.0, h: 90.0 };
-    let (both, times, kept) = estimator.estimate(&picture(), &[MIDDLE, other], &settings, true).unwrap();
-    let (alone, ..) = estimator.estimate(&picture(), &[other], &settings, true).unwrap();
+    let output = estimator.estimate(&picture(), &[MIDDLE, other], &settings, true).unwrap();
+    let (both, times) = (output.estimates, output.times);
+    let alone = estimator.estimate(&picture(), &[other], &settings, true).unwrap().estimates;
     assert_eq!(both.len(), 2);
-    assert_eq!(kept.len(), 102);
+    assert_eq!(output.kept.of(1).len(), 102);
     close(maps(&both, 1), maps(&alone, 0), 1e-4);
     assert_eq!(both[0].pose.keypoints.len(), 17);
     let stages: std::time::Duration = times.stages().iter().map(|(_, time)| *time).sum();
@@ -72,8 +73,8 @@ fn more_persons_than_one_batch_holds_keep_their_order() {
     let settings = keeping(0.1);
     let boxes: Vec<BBox> =
         (0..19).map(|i| BBox { x: i as f32 * 8.0, y: 20.0, w: 40.0, h: 60.0 + i as f32 }).collect();
-    let (all, ..) = estimator.estimate(&picture(), &boxes, &settings, true).unwrap();
-    let (last, ..) = estimator.estimate(&picture(), &boxes[18..], &settings, true).unwrap();
+    let all = estimator.estimate(&picture(), &boxes, &settings, true).unwrap().estimates;
+    let last = estimator.estimate(&picture(), &boxes[18..], &settings, true).unwrap().estimates;
     assert_eq!(all.len(), 19);
     close(maps(&all, 18), maps(&last, 0), 1e-4);
 }
@@ -83,9 +84,9 @@ fn with_flip_test_a_mirrored_picture_gives_the_mirrored_heatmaps() {
     let mut estimator = estimator();
     // 128 tokens: an even count, for which the mask is its own mirror image.
     let settings = Settings { flip_test: true, ..keeping(0.5) };
-    let (straight, ..) = estimator.estimate(&picture(), &[MIDDLE], &settings, true).unwrap();
+    let straight = estimator.estimate(&picture(), &[MIDDLE], &settings, true).unwrap().estimates;
     let mirrored = imageops::flip_horizontal(&picture());
-    let (seen, ..) = estimator.estimate(&mirrored, &[MIDDLE], &settings, true).unwrap();
+    let seen = estimator.estimate(&mirrored, &[MIDDLE], &settings, true).unwrap().estimates;
     let back = heatmaps(&seen[0]).mirrored(&Skeleton::coco17().mirror());
     close(maps(&straight, 0), &back.values, 1e-4);
 }
@@ -102,8 +103,8 @@ fn dropping_tokens_changes_the_heatmaps_and_masks_change_from_call_to_call() {
     ] {
         let budget = TokenBudget { mask, seed: 3, ..keeping(keep_ratio).budget };
         let settings = Settings { budget, ..Settings::default() };
-        let (found, _, kept) = estimator.estimate(&picture(), &[MIDDLE], &settings, true).unwrap();
-        seen.push((maps(&found, 0).to_vec(), kept.len()));
+        let found = estimator.estimate(&picture(), &[MIDDLE], &settings, true).unwrap();
+        seen.push((maps(&found.estimates, 0).to_vec(), found.kept.of(0).len()));
     }
     assert_eq!(seen.iter().map(|s| s.1).collect::<Vec<_>>(), [256, 256, 128, 128]);
     close(&seen[0].0, &seen[1].0, 0.0);
@@ -114,11 +115,11 @@ fn dropping_tokens_changes_the_heatmaps_and_masks_change_from_call_to_call() {
 #[test]
 fn heatmaps_come_only_when_wanted_and_nobody_gives_nothing() {
     let mut estimator = estimator();
-    let (one, ..) = estimator.estimate(&picture(), &[MIDDLE], &Settings::default(), false).unwrap();
+    let one = estimator.estimate(&picture(), &[MIDDLE], &Settings::default(), false).unwrap().estimates;
     assert!(one[0].heatmaps.is_none());
-    let (none, times, _) = estimator.estimate(&picture(), &[], &Settings::default(), true).unwrap();
-    assert!(none.is_empty());
-    assert_eq!(times.network, std::time::Duration::ZERO);
+    let none = estimator.estimate(&picture(), &[], &Settings::default(), true).unwrap();
+    assert!(none.estimates.is_empty());
+    assert_eq!(none.times.network, std::time::Duration::ZERO);
 }
 
 #[test]
@@ -128,7 +129,7 @@ fn on_the_cpu_warming_up_is_one_pass_and_heatmaps_are_in_memory_wherever_they_ar
     estimator.warm_up(|done, of| heard.push([done, of])).unwrap();
     assert_eq!(heard, [[0, 1], [1, 1]]);
     estimator.leave_heatmaps_on_device(true);
-    let (one, ..) = estimator.estimate(&picture(), &[MIDDLE], &Settings::default(), true).unwrap();
+    let one = estimator.estimate(&picture(), &[MIDDLE], &Settings::default(), true).unwrap().estimates;
     assert_eq!(heatmaps(&one[0]).joints, 17);
 }
 
@@ -138,19 +139,19 @@ mod on_the_gpu {
     use super::super::network::{HeadOutput, mean};
     use super::*;
     use crate::gpu::DeviceImage;
-    use crate::model::TmPose;
+    use crate::model::PoseNet;
     use crate::vision::{BOX_PADDING, CropBox, Decoding, gaussian_targets};
     use burn::prelude::*;
 
     struct Both {
-        model: TmPose,
+        model: PoseNet,
         devices: [ComputeDevice; 2],
     }
 
     impl Both {
         fn new() -> Both {
             let cpu = ComputeDevice::cpu();
-            let config = ModelConfig { depth: 1, ..ModelConfig::new(Variant::T, Skeleton::coco17()) };
+            let config = PoseNetConfig::new(Variant::T, Skeleton::coco17()).with_depth(1);
             Both { model: config.init(&cpu.device), devices: [cpu, ComputeDevice::gpu_alone_for_test()] }
         }
 
@@ -256,4 +257,19 @@ fn wrong_requests_are_told_apart() {
     let missing = std::path::Path::new("no-such-weights.safetensors");
     let error = Estimator::load(missing, ComputeDevice::cpu()).err().unwrap().to_string();
     assert!(error.contains("no-such-weights.safetensors"), "{error}");
+}
+
+#[test]
+fn a_pass_without_stages_makes_the_heatmaps_of_the_staged_pass() {
+    let mut estimator = estimator();
+    let settings = keeping(0.4);
+    let staged = estimator.estimate(&picture(), &[MIDDLE], &settings, true).unwrap();
+    let network = estimator.network();
+    let (img, mut times) = (picture(), StageTimes::default());
+    let crop = crate::vision::CropBox::from_bbox(&MIDDLE, 0.75, crate::vision::BOX_PADDING);
+    let images = network.crops(&[(&crate::gpu::DeviceImage::new(&img), crop)]).unwrap();
+    let output = network.pass_as_a_whole(network.model.features(images), 1, &settings, &mut times).unwrap();
+    assert_eq!(output.kept, staged.kept);
+    let network::HeadOutput::Memory(whole) = output.maps else { panic!("the CPU reads back at once") };
+    close(maps(&staged.estimates, 0), &whole[0].values, 1e-4);
 }

@@ -1,16 +1,9 @@
-//! The person detector of this program as the pipeline uses it.
+//! Loads the person detector on the inference thread.
 
-use super::person_detector::{DetectorError, DetectorLoader, DetectorSummary, PersonDetector};
-use crate::detect::{self, DetectSettings, Detector};
-use crate::gpu::{self, DeviceChoice, DeviceImage};
-use crate::vision::Detection;
+use super::person_detector::{DetectorLoader, DetectorSummary};
+use crate::detect::{self, Detector};
+use crate::gpu::{self, DeviceChoice};
 use std::path::{Path, PathBuf};
-
-impl PersonDetector for Detector {
-    fn find(&mut self, image: &DeviceImage) -> Result<Vec<Detection>, DetectorError> {
-        Ok(self.detect_image(image, &DetectSettings::default())?.0)
-    }
-}
 
 /// Loads the detector of a weights file (or RTMDet-nano's published `.onnx`), on the inference thread.
 pub fn detector_loader(path: PathBuf, device: DeviceChoice) -> DetectorLoader {

@@ -1,29 +1,27 @@
-//! What the inference thread runs, behind a small trait so that the pipeline can be tested without a
-//! network.
+//! The pose network behind a small trait, so that the pipeline can be tested without a network.
 
+use super::guard::DevicePanic;
 use crate::gpu::{ComputeDevice, DeviceImage};
-use crate::infer::{Estimator, InferError, PoseEstimate, Settings, StageTimes};
+use crate::infer::{Estimator, EstimatorOutput, InferError, Settings};
+use crate::pose::Skeleton;
 use crate::vision::BBox;
 use crate::weights::WeightsInfo;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Poses of one frame, the time each stage took, and the visual tokens that were kept.
-pub type Estimated = (Vec<PoseEstimate>, StageTimes, Vec<usize>);
-
-/// Finds the poses in a picture.
+/// Estimates the poses in a picture.
 pub trait PoseEstimator {
     /// One pose for each box (pixels of the picture).
     ///
     /// # Errors
-    /// One sentence for the user.
+    /// The device fails, or a box has no area.
     fn estimate(
         &mut self,
         image: &DeviceImage,
         boxes: &[BBox],
         settings: &Settings,
         heatmaps: bool,
-    ) -> Result<Estimated, InferError>;
+    ) -> Result<EstimatorOutput, InferError>;
 
     /// Runs once with every number of people that the device must have seen before, so that nothing is compiled
     /// in the middle of a video. `progress` hears how many of how many are done.
@@ -35,6 +33,9 @@ pub trait PoseEstimator {
         settings: &Settings,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<(), InferError>;
+
+    /// The joints of its poses and how they are connected.
+    fn skeleton(&self) -> &Skeleton;
 }
 
 impl PoseEstimator for Estimator {
@@ -44,7 +45,7 @@ impl PoseEstimator for Estimator {
         boxes: &[BBox],
         settings: &Settings,
         heatmaps: bool,
-    ) -> Result<Estimated, InferError> {
+    ) -> Result<EstimatorOutput, InferError> {
         self.estimate_image(image, boxes, settings, heatmaps)
     }
 
@@ -55,6 +56,45 @@ impl PoseEstimator for Estimator {
     ) -> Result<(), InferError> {
         self.warm_up_for(settings, progress)
     }
+
+    fn skeleton(&self) -> &Skeleton {
+        &self.info().skeleton
+    }
+}
+
+impl<T: PoseEstimator + ?Sized> PoseEstimator for Box<T> {
+    fn estimate(
+        &mut self,
+        image: &DeviceImage,
+        boxes: &[BBox],
+        settings: &Settings,
+        heatmaps: bool,
+    ) -> Result<EstimatorOutput, InferError> {
+        (**self).estimate(image, boxes, settings, heatmaps)
+    }
+
+    fn warm_up(
+        &mut self,
+        settings: &Settings,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), InferError> {
+        (**self).warm_up(settings, progress)
+    }
+
+    fn skeleton(&self) -> &Skeleton {
+        (**self).skeleton()
+    }
+}
+
+/// The pose network could not be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum EstimatorError {
+    /// It says why.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// It panicked.
+    #[error(transparent)]
+    Panic(#[from] DevicePanic),
 }
 
 /// The model that runs, as the window shows it.
@@ -62,14 +102,16 @@ impl PoseEstimator for Estimator {
 pub struct ModelSummary {
     /// The weights file.
     pub path: PathBuf,
+    /// What the file says of the network and of its training.
     pub info: Arc<WeightsInfo>,
+    /// Where it runs.
     pub device: ComputeDevice,
 }
 
 /// An estimator and its description, made on the inference thread: Burn orders work by thread.
-pub type Loaded = (Box<dyn PoseEstimator>, ModelSummary);
+pub type LoadedModel = (Box<dyn PoseEstimator>, ModelSummary);
 /// Loads a model on the inference thread.
-pub type ModelLoader = Box<dyn FnOnce() -> Result<Loaded, InferError> + Send>;
+pub type ModelLoader = Box<dyn FnOnce() -> Result<LoadedModel, InferError> + Send>;
 
 /// Where the model stands.
 #[derive(Clone, Default)]
@@ -84,6 +126,7 @@ pub enum ModelStatus {
         /// How many there are; 0 while the file is read.
         of: usize,
     },
+    /// It takes frames.
     Ready(Arc<ModelSummary>),
     /// One sentence that says why not.
     Failed(String),

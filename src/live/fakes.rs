@@ -2,9 +2,11 @@
 //! window.
 
 use super::*;
+use crate::detect::DetectSettings;
 use crate::gpu::{ComputeDevice, DeviceImage};
-use crate::infer::{InferError, PoseEstimate, Settings, StageTimes};
-use crate::model::{ModelConfig, Variant};
+use crate::infer::{EstimatorOutput, InferError, PoseEstimate, Settings, StageTimes};
+use crate::model::KeptTokens;
+use crate::model::{PoseNetConfig, Variant};
 use crate::pose::{Keypoint, Pose, Size, Skeleton};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use crate::vision::{BBox, CropBox, Detection};
@@ -124,7 +126,7 @@ impl PoseEstimator for Fake {
         boxes: &[BBox],
         settings: &Settings,
         _heatmaps: bool,
-    ) -> Result<Estimated, InferError> {
+    ) -> Result<EstimatorOutput, InferError> {
         if std::mem::replace(&mut self.warm, true) {
             if let Some(entered) = &self.entered {
                 let _ = entered.try_send(());
@@ -142,9 +144,9 @@ impl PoseEstimator for Fake {
                 PoseEstimate { pose: standing_in(at), crop, heatmaps: None }
             })
             .collect();
-        let kept = (0..(settings.budget.keep_ratio.get() * 256.0) as usize).collect();
+        let kept = KeptTokens::shared((0..(settings.budget.keep_ratio.get() * 256.0) as usize).collect());
         assert!(image.pixels().width() > 0);
-        Ok((estimates, StageTimes { whole: TICK, ..StageTimes::default() }, kept))
+        Ok(EstimatorOutput { estimates, times: StageTimes { whole: TICK, ..StageTimes::default() }, kept })
     }
 
     fn warm_up(
@@ -161,6 +163,10 @@ impl PoseEstimator for Fake {
         )?;
         progress(1, 1);
         Ok(())
+    }
+
+    fn skeleton(&self) -> &Skeleton {
+        Skeleton::coco17()
     }
 }
 
@@ -190,7 +196,7 @@ impl Drop for FakeDetector {
 }
 
 impl PersonDetector for FakeDetector {
-    fn find(&mut self, _image: &DeviceImage) -> Result<Vec<Detection>, DetectorError> {
+    fn find(&mut self, _image: &DeviceImage, _: &DetectSettings) -> Result<Vec<Detection>, DetectorError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         Ok(self.people.clone())
     }
@@ -209,8 +215,11 @@ pub fn finder(at: &[f32], asked: &Arc<AtomicUsize>, alive: &Arc<AtomicUsize>) ->
 
 pub fn summary() -> ModelSummary {
     let skeleton = Skeleton::coco17();
-    let info =
-        WeightsInfo::new(ModelConfig::new(Variant::T, skeleton), skeleton.clone(), TrainingRecord::default());
+    let info = WeightsInfo::new(
+        PoseNetConfig::new(Variant::T, skeleton),
+        skeleton.clone(),
+        TrainingRecord::default(),
+    );
     ModelSummary {
         path: PathBuf::from("fake.safetensors"),
         info: Arc::new(info),

@@ -2,7 +2,9 @@
 
 use super::capture::{Capture, FrameSinks, LiveFrame, Opener, SourceStatus, Transport};
 use super::estimator::{ModelLoader, ModelStatus};
-use super::inference_thread::{InferenceThread, LiveMeasurements, LiveResult, LiveSettings};
+use super::inference_state::{LiveMeasurements, LiveResult};
+use super::inference_thread::InferenceThread;
+use super::people_tracker_settings::PeopleTrackerSettings;
 use super::person_detector::{DetectorLoader, DetectorStatus};
 use super::slot::{Notifier, Slot, lock};
 use crate::source::{self, SourceSpec};
@@ -19,7 +21,7 @@ pub struct Pipeline {
     opened: u64,
     /// Frames that were dropped before the source that runs was opened.
     dropped_before: u64,
-    settings: LiveSettings,
+    settings: PeopleTrackerSettings,
 }
 
 impl Pipeline {
@@ -28,7 +30,10 @@ impl Pipeline {
     ///
     /// # Errors
     /// The system has no more threads.
-    pub fn new(settings: LiveSettings, wake: Arc<dyn Fn() + Send + Sync>) -> std::io::Result<Pipeline> {
+    pub fn new(
+        settings: PeopleTrackerSettings,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> std::io::Result<Pipeline> {
         let notifier = Arc::new(Notifier::default());
         let frames = Arc::new(Slot::new(notifier.clone()));
         let inference_thread =
@@ -88,7 +93,7 @@ impl Pipeline {
     }
 
     /// Changes the settings; the next result has them, also when the source is paused.
-    pub fn set_settings(&mut self, settings: LiveSettings) {
+    pub fn set_settings(&mut self, settings: PeopleTrackerSettings) {
         if settings != self.settings {
             self.settings = settings.clone();
             self.inference_thread.shared.settings.put(settings);

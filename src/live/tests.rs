@@ -13,12 +13,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 fn pipeline() -> Pipeline {
-    Pipeline::new(LiveSettings::default(), Arc::new(|| ())).unwrap()
+    Pipeline::new(PeopleTrackerSettings::default(), Arc::new(|| ())).unwrap()
 }
 
-fn ratio(share: f64) -> LiveSettings {
+fn ratio(share: f64) -> PeopleTrackerSettings {
     let budget = TokenBudget::progressive(KeepRatio::new(share).unwrap());
-    LiveSettings { infer: Settings { budget, ..Settings::default() }, ..LiveSettings::default() }
+    PeopleTrackerSettings {
+        infer: Settings { budget, ..Settings::default() },
+        ..PeopleTrackerSettings::default()
+    }
 }
 
 /// A pipeline whose network answers at once.
@@ -46,8 +49,11 @@ fn detect(live: &mut Pipeline, at: &[f32]) -> Arc<AtomicUsize> {
     asked
 }
 
-fn following(mode: FollowMode) -> LiveSettings {
-    LiveSettings { follow: TrackSettings { mode, ..TrackSettings::default() }, ..LiveSettings::default() }
+fn following(mode: FollowMode) -> PeopleTrackerSettings {
+    PeopleTrackerSettings {
+        track: TrackSettings { mode, ..TrackSettings::default() },
+        ..PeopleTrackerSettings::default()
+    }
 }
 
 fn ids(result: &LiveResult) -> Vec<TrackId> {
@@ -112,10 +118,10 @@ fn a_settings_change_shows_in_the_next_result_also_when_paused() {
     let mut live = with_network();
     play(&mut live, 9, PAUSED);
     let before = wait_for("the first result", || live.take_result());
-    assert_eq!(before.kept.len(), 256);
+    assert_eq!(before.kept.of(0).len(), 256);
     live.set_settings(ratio(0.6));
     let after = wait_for("the same frame with the new settings", || live.take_result());
-    assert_eq!((after.frame.frame.sequence, after.kept.len()), (before.frame.frame.sequence, 153));
+    assert_eq!((after.frame.frame.sequence, after.kept.of(0).len()), (before.frame.frame.sequence, 153));
     assert_eq!(after.settings, ratio(0.6));
     assert_eq!(live.measured().history.iter().len(), 2);
 }
@@ -219,7 +225,7 @@ fn a_failing_network_is_reported_and_works_again_with_other_settings() {
     assert!(error.contains("half of the tokens"), "{error}");
     live.set_settings(ratio(0.25));
     let again = wait_for("a result", || live.take_result());
-    assert_eq!((again.kept.len(), again.people.len()), (64, 1));
+    assert_eq!((again.kept.of(0).len(), again.people.len()), (64, 1));
     assert_eq!(live.measured().error, None);
 }
 
@@ -235,7 +241,7 @@ fn everybody_in_a_frame_is_one_batch_and_keeps_an_id() {
     });
     assert_eq!(ids(&later), ids(&first));
     assert!(later.people.iter().all(|p| later.estimates.len() > p.index));
-    assert_eq!(later.found.len(), 3);
+    assert_eq!(later.detections.len(), 3);
     // Between detections the boxes come from the keypoints.
     let frames = live.measured().history.iter().len();
     let looked = asked.load(Ordering::SeqCst) - warm;
@@ -254,7 +260,7 @@ fn a_choice_of_people_on_a_paused_frame_looks_at_it_anew_and_asks_the_detector_o
     assert_eq!((one.people.len(), one.frame.frame.sequence), (1, 0));
     assert!((one.people[0].bbox.center()[0] - 30.0).abs() < 6.0, "{:?}", one.people[0].bbox);
     // The others are still known, so that they can be clicked on.
-    assert_eq!(one.found.len(), 3);
+    assert_eq!(one.detections.len(), 3);
     live.set_settings(following(FollowMode::All));
     let again = wait_for("everybody again", || live.take_result());
     assert_eq!(ids(&again), ids(&all));
@@ -286,7 +292,7 @@ fn without_a_detector_one_person_is_looked_for_in_the_whole_picture() {
     let looked_at = result.estimates[0].crop;
     assert_eq!(result.estimates.len(), 1);
     assert_eq!((looked_at.center[0].round(), looked_at.center[1].round()), (32.0, 24.0));
-    assert_eq!((result.found.len(), result.times.detect), (0, None));
+    assert_eq!((result.detections.len(), result.times.detect), (0, None));
 }
 
 #[test]
@@ -425,7 +431,7 @@ fn a_damaged_video_says_where_and_is_played_again_with_the_loop_on() {
 #[test]
 fn switching_source_model_and_detector_a_hundred_times_leaks_nothing() {
     let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(|| ());
-    let mut live = Pipeline::new(LiveSettings::default(), wake.clone()).unwrap();
+    let mut live = Pipeline::new(PeopleTrackerSettings::default(), wake.clone()).unwrap();
     let count = Arc::<AtomicUsize>::default;
     let (sources, models, finders, asked) = (count(), count(), count(), count());
     for round in 0..100 {

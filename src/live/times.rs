@@ -3,21 +3,21 @@
 use crate::infer::StageTimes;
 use std::time::Duration;
 
-/// Durations of one frame on the inference thread.
+/// Durations of one frame, from its pixels to its people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameTimes {
-    /// Looking for people, with the frame's upload if the detector runs on a GPU; `None` when this frame needed no
-    /// look.
+    /// The person detector, with the frame's upload if it runs on a GPU; `None` where it did not run.
     pub detect: Option<Duration>,
-    /// Of the network, over all people of the frame.
+    /// The pose network's stages, over all people of the frame.
     pub network: StageTimes,
     /// Who is who, boxes and smoothing.
     pub track: Duration,
     /// From taking the frame to its people.
     pub whole: Duration,
-    /// From the frame's capture to its people; `None` when a frame was estimated again.
+    /// From the frame's capture to its people; `None` where a frame was processed again, and outside of the pipeline.
     pub age: Option<Duration>,
-    /// Frames of the source between this result and the one before it, which nobody looked at.
+    /// Frames of the source between this result and the one before it, which were not processed; 0 outside of the
+    /// pipeline.
     pub skipped: u64,
 }
 
@@ -38,8 +38,11 @@ impl FrameTimes {
 /// Where the values of a series lie: half of them, 95 % and 99 % are not above these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
+    /// The median.
     pub p50: Duration,
+    /// 95 % of the values are not above it.
     pub p95: Duration,
+    /// 99 % of the values are not above it.
     pub p99: Duration,
 }
 

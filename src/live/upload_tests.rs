@@ -3,8 +3,10 @@
 
 use super::fakes::{Scripted, TICK, finder, free, loader, wait_for};
 use super::*;
+use crate::detect::DetectSettings;
 use crate::gpu::{ComputeDevice, DeviceImage};
-use crate::infer::{InferError, Settings};
+use crate::infer::{EstimatorOutput, InferError, Settings};
+use crate::pose::Skeleton;
 use crate::track::TrackSettings;
 use crate::vision::{BBox, Detection};
 use std::sync::Arc;
@@ -17,9 +19,13 @@ struct On<T: ?Sized> {
 }
 
 impl PersonDetector for On<dyn PersonDetector> {
-    fn find(&mut self, image: &DeviceImage) -> Result<Vec<Detection>, DetectorError> {
+    fn find(
+        &mut self,
+        image: &DeviceImage,
+        settings: &DetectSettings,
+    ) -> Result<Vec<Detection>, DetectorError> {
         assert!(image.on(&self.device).is_some());
-        self.network.find(image)
+        self.network.find(image, settings)
     }
 }
 
@@ -30,7 +36,7 @@ impl PoseEstimator for On<dyn PoseEstimator> {
         boxes: &[BBox],
         settings: &Settings,
         heatmaps: bool,
-    ) -> Result<Estimated, InferError> {
+    ) -> Result<EstimatorOutput, InferError> {
         assert!(image.on(&self.device).is_some());
         self.network.estimate(image, boxes, settings, heatmaps)
     }
@@ -42,12 +48,16 @@ impl PoseEstimator for On<dyn PoseEstimator> {
     ) -> Result<(), InferError> {
         self.network.warm_up(settings, progress)
     }
+
+    fn skeleton(&self) -> &Skeleton {
+        self.network.skeleton()
+    }
 }
 
 /// A pipeline that looks for people in every frame, and how often it did.
 fn pipeline(detector: ComputeDevice, pose: ComputeDevice) -> (Pipeline, Arc<AtomicUsize>) {
-    let follow = TrackSettings { detect_every: 1, ..TrackSettings::default() };
-    let settings = LiveSettings { follow, ..LiveSettings::default() };
+    let track = TrackSettings { detect_every: 1, ..TrackSettings::default() };
+    let settings = PeopleTrackerSettings { track, ..PeopleTrackerSettings::default() };
     let mut live = Pipeline::new(settings, Arc::new(|| ())).unwrap();
     let load = loader(free(&Arc::default()));
     live.load(Some(Box::new(move || {

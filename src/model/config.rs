@@ -1,102 +1,53 @@
-//! The variants and their dimensions (docs/METHOD.md, "Network").
+//! The dimensions of a TMPose network (docs/METHOD.md, "Network").
 
 use super::backbone::{Backbone, HrNet, StemNet, TinyPose};
-use super::{Encoder, HeatmapHead, TmPose, positions};
-use crate::pose::{BuiltinSkeleton, Size, Skeleton, UnknownName, find_by_name};
+use super::{Encoder, HeatmapHead, TmPose, Variant, VariantInfo, positions};
+use crate::pose::{CropShape, Size, Skeleton};
 use burn::module::Param;
 use burn::nn::{BatchNormConfig, Initializer, LinearConfig};
 use burn::prelude::*;
 use serde::{Deserialize, Serialize};
-
-/// A named architecture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Variant {
-    /// Ours, for real time on small machines: PP-TinyPose's network under 6 transformer layers, whose
-    /// heatmaps are added to those of a linear map of its feature.
-    #[serde(rename = "tmpose-t")]
-    T,
-    /// TokenPose-S-v1's network: stem net, 12 layers.
-    #[serde(rename = "tmpose-s")]
-    S,
-    /// HRNet-W32-s, 12 layers.
-    #[serde(rename = "tmpose-b")]
-    B,
-    /// HRNet-W48-s, three chained transformers of 2 layers.
-    #[serde(rename = "tmpose-l-d6")]
-    LD6,
-    /// HRNet-W48-s, 3 x 6 layers: what the reference's COCO yaml of "L/D6" builds.
-    #[serde(rename = "tmpose-l-d18")]
-    LD18,
-    /// HRNet-W48-s, 3 x 8 layers of 12 heads.
-    #[serde(rename = "tmpose-l-d24")]
-    LD24,
-}
-
-impl Variant {
-    /// Every variant, smallest first.
-    pub const ALL: [Variant; 6] =
-        [Variant::T, Variant::S, Variant::B, Variant::LD6, Variant::LD18, Variant::LD24];
-
-    /// The name used in flags, file headers and file names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Variant::T => "tmpose-t",
-            Variant::S => "tmpose-s",
-            Variant::B => "tmpose-b",
-            Variant::LD6 => "tmpose-l-d6",
-            Variant::LD18 => "tmpose-l-d18",
-            Variant::LD24 => "tmpose-l-d24",
-        }
-    }
-
-    /// What it is made of, for people.
-    pub fn description(self) -> &'static str {
-        match self {
-            Variant::T => "for real time on small machines: PP-TinyPose's network, 6 layers",
-            Variant::S => "the network of TokenPose-S: HRNet's stem, 12 layers",
-            Variant::B => "HRNet-W32-s, 12 layers",
-            Variant::LD6 => "HRNet-W48-s, three transformers of 2 layers",
-            Variant::LD18 => "HRNet-W48-s, three transformers of 6 layers",
-            Variant::LD24 => "HRNet-W48-s, three transformers of 8 layers",
-        }
-    }
-}
-
-impl std::fmt::Display for Variant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl std::str::FromStr for Variant {
-    type Err = UnknownName;
-
-    /// Accepts the full name and the name without `tmpose-`, in any case.
-    fn from_str(text: &str) -> Result<Variant, UnknownName> {
-        let lower = text.to_lowercase();
-        let short = |variant: &Variant| variant.name().strip_prefix("tmpose-") == Some(&lower);
-        match Variant::ALL.iter().find(|variant| short(variant)) {
-            Some(variant) => Ok(*variant),
-            None => find_by_name("model variant", &Variant::ALL, Variant::name, text),
-        }
-    }
-}
 
 /// The convolutional part that makes the feature map at a quarter of the input's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackboneKind {
     /// The first three stages of HRNet; `width` is 32 or 48 (docs/METHOD.md, "HRNet").
-    HrNet { width: usize },
+    HrNet {
+        /// Channels of the highest resolution.
+        width: usize,
+    },
     /// HRNet's stem and layer1 only, 256 channels (docs/METHOD.md, "Stem").
     Stem,
     /// PP-TinyPose's wide naive Lite-HRNet: 40 channels and the 17 heatmaps that it draws from them.
     TinyPose,
 }
 
+impl BackboneKind {
+    /// What names in published checkpoints begin with: of the backbone's tensors and of the transformer's. `None` for a
+    /// backbone that no PyTorch checkpoint has.
+    pub(super) fn checkpoint_prefixes(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            BackboneKind::HrNet { .. } => Some(("pre_feature.", "transformer.")),
+            BackboneKind::Stem => Some(("features.", "features.")),
+            BackboneKind::TinyPose => None,
+        }
+    }
+
+    /// A backbone with fresh weights.
+    pub fn init(self, device: &Device) -> Backbone {
+        match self {
+            BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, device)),
+            BackboneKind::Stem => Backbone::Stem(StemNet::new(device)),
+            BackboneKind::TinyPose => Backbone::TinyPose(TinyPose::new(device)),
+        }
+    }
+}
+
 /// Everything that decides the shapes of a [`TmPose`]. Files hold sizes as `[height, width]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelConfig {
+pub struct TmPoseConfig {
+    /// The variant that the dimensions began as.
     pub variant: Variant,
     /// Name of the skeleton, e.g. `coco17`.
     pub skeleton: String,
@@ -114,6 +65,7 @@ pub struct ModelConfig {
     /// Cells of the feature map in one token.
     #[serde(with = "crate::pose::size::hw")]
     pub patch: Size,
+    /// The convolutional part.
     pub backbone: BackboneKind,
     /// Channels of the backbone's feature map.
     pub feature_channels: usize,
@@ -127,6 +79,7 @@ pub struct ModelConfig {
     pub feature_head: bool,
     /// Width d of a token.
     pub dim: usize,
+    /// Heads of attention; they divide `dim`.
     pub heads: usize,
     /// Layers of one transformer.
     pub depth: usize,
@@ -140,35 +93,21 @@ pub struct ModelConfig {
     pub head_hidden: Option<usize>,
 }
 
-impl ModelConfig {
-    /// The variant's dimensions for a skeleton: MPII's 16 joints take a square 256x256 crop, every
-    /// other skeleton the 256x192 crop of COCO.
-    pub fn new(variant: Variant, skeleton: &Skeleton) -> ModelConfig {
-        let square = skeleton.builtin() == Some(BuiltinSkeleton::Mpii16);
-        let (input, heatmap, patch) = if square {
-            (Size::square(256), Size::square(64), Size::square(4))
-        } else {
-            (Size::new(192, 256), Size::new(48, 64), Size::new(3, 4))
-        };
-        let (backbone, feature_channels) = match variant {
-            Variant::T => (BackboneKind::TinyPose, TinyPose::CHANNELS),
-            Variant::S => (BackboneKind::Stem, 256),
-            Variant::B => (BackboneKind::HrNet { width: 32 }, 32),
-            Variant::LD6 | Variant::LD18 | Variant::LD24 => (BackboneKind::HrNet { width: 48 }, 48),
-        };
-        let (transformers, depth, heads) = match variant {
-            Variant::T => (1, 6, 8),
-            Variant::S | Variant::B => (1, 12, 8),
-            Variant::LD6 => (3, 2, 8),
-            Variant::LD18 => (3, 6, 8),
-            Variant::LD24 => (3, 8, 12),
+impl TmPoseConfig {
+    /// The variant's dimensions for a skeleton: a 256x256 crop where its crops are square (MPII), 192x256 elsewhere
+    /// (COCO).
+    pub fn new(variant: Variant, skeleton: &Skeleton) -> TmPoseConfig {
+        let VariantInfo { backbone, feature_channels, transformers, depth, heads, .. } = *variant.info();
+        let (input, heatmap, patch) = match skeleton.crop {
+            CropShape::Square => (Size::square(256), Size::square(64), Size::square(4)),
+            CropShape::Portrait => (Size::new(192, 256), Size::new(48, 64), Size::new(3, 4)),
         };
         let dim = 192;
         let attention_scale = match variant {
             Variant::S => (dim as f64).powf(-0.5),
             _ => ((dim / heads) as f64).powf(-0.5),
         };
-        ModelConfig {
+        TmPoseConfig {
             variant,
             skeleton: skeleton.name.clone(),
             joints: skeleton.len(),
@@ -208,13 +147,8 @@ impl ModelConfig {
     /// A model with fresh weights (docs/METHOD.md, "Initial values"). Make it on `device.autodiff()` to train
     /// it.
     pub fn init(&self, device: &Device) -> TmPose {
-        let backbone = match self.backbone {
-            BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, device)),
-            BackboneKind::Stem => Backbone::Stem(StemNet::new(device)),
-            BackboneKind::TinyPose => Backbone::TinyPose(TinyPose::new(device)),
-        };
         TmPose {
-            backbone,
+            backbone: self.backbone.init(device),
             feature_norm: self.feature_norm.then(|| BatchNormConfig::new(self.feature_channels).init(device)),
             patch: linear(self.patch_values(), self.dim, true, device),
             keypoint_token: Initializer::Normal { mean: 0.0, std: 0.02 }

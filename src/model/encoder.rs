@@ -1,6 +1,6 @@
 //! The transformer encoder: pre-norm blocks over keypoint and visual tokens (docs/METHOD.md, "Encoder").
 
-use super::ModelConfig;
+use super::TmPoseConfig;
 use super::config::linear;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::prelude::*;
@@ -11,19 +11,24 @@ use burn::tensor::ops::AttentionModuleOptions;
 /// One block: attention, then MLP, each on a normalised input and added to it.
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
+    /// Norm in front of the attention.
     pub norm1: LayerNorm,
     /// `[dim, 3 dim]`: columns q, k, v, each head-major.
     pub qkv: Linear,
+    /// Joins the heads' outputs, `dim` to `dim`.
     pub proj: Linear,
+    /// Norm in front of the MLP.
     pub norm2: LayerNorm,
+    /// First layer of the MLP, `dim` to `dim * mlp_ratio`; GELU follows.
     pub fc1: Linear,
+    /// Second layer of the MLP, back to `dim`.
     pub fc2: Linear,
     heads: usize,
     scale: f64,
 }
 
 impl EncoderLayer {
-    fn new(config: &ModelConfig, device: &Device) -> EncoderLayer {
+    fn new(config: &TmPoseConfig, device: &Device) -> EncoderLayer {
         let (dim, hidden) = (config.dim, config.dim * config.mlp_ratio);
         EncoderLayer {
             norm1: LayerNormConfig::new(dim).init(device),
@@ -111,11 +116,12 @@ fn split_heads<const PARTS: usize>(x: Tensor<5>) -> [Tensor<4>; PARTS] {
 /// ("sine-full").
 #[derive(Module, Debug)]
 pub struct Encoder {
+    /// In the order in which they run.
     pub layers: Vec<EncoderLayer>,
 }
 
 impl Encoder {
-    pub(super) fn new(config: &ModelConfig, device: &Device) -> Encoder {
+    pub(super) fn new(config: &TmPoseConfig, device: &Device) -> Encoder {
         Encoder { layers: (0..config.depth).map(|_| EncoderLayer::new(config, device)).collect() }
     }
 

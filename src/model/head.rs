@@ -1,6 +1,6 @@
 //! The heatmap head, shared by all joints (docs/METHOD.md, "Heatmap head").
 
-use super::ModelConfig;
+use super::TmPoseConfig;
 use super::config::linear;
 use burn::nn::{Initializer, LayerNorm, LayerNormConfig, Linear};
 use burn::prelude::*;
@@ -8,17 +8,20 @@ use burn::prelude::*;
 /// Norm and linear layer, once or twice, from a keypoint token to its heatmap.
 #[derive(Module, Debug)]
 pub struct HeatmapHead {
+    /// Norm of the keypoint tokens of all transformers, side by side.
     pub norm1: LayerNorm,
+    /// First layer; in the single-layer head it makes the heatmap.
     pub fc1: Linear,
     /// Second layer of the two-layer head.
     pub norm2: Option<LayerNorm>,
+    /// From the hidden numbers to the cells of a heatmap.
     pub fc2: Option<Linear>,
     height: usize,
     width: usize,
 }
 
 impl HeatmapHead {
-    pub(super) fn new(config: &ModelConfig, device: &Device) -> HeatmapHead {
+    pub(super) fn new(config: &TmPoseConfig, device: &Device) -> HeatmapHead {
         let inputs = config.dim * config.transformers;
         let [height, width] = config.heatmap.hw();
         let cells = height * width;

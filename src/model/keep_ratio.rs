@@ -29,6 +29,15 @@ impl KeepRatio {
         }
     }
 
+    /// [`KeepRatio::new`] for a share that stands in the source.
+    ///
+    /// # Panics
+    /// `share` is not above 0 and at most 1; for a constant the compiler says so.
+    pub const fn constant(share: f64) -> KeepRatio {
+        assert!(share > 0.0 && share <= 1.0, "a keep ratio is above 0 and at most 1");
+        KeepRatio(share)
+    }
+
     /// The share, above 0 and at most 1.
     pub fn get(self) -> f64 {
         self.0

@@ -1,9 +1,7 @@
 //! Multiply-accumulates of a model, counted honestly and as the paper's repository counts (docs/METHOD.md,
 //! "Multiply-adds").
 
-use super::BackboneKind;
-use super::ModelConfig;
-use super::backbone::{Backbone, HrNet, StemNet, TinyPose};
+use super::TmPoseConfig;
 use burn::prelude::*;
 use serde::Serialize;
 
@@ -35,6 +33,7 @@ pub struct Macs {
     pub linear: u64,
     /// The two products of attention.
     pub attention: u64,
+    /// The heatmap head on the keypoint tokens.
     pub head: u64,
 }
 
@@ -50,7 +49,7 @@ impl Macs {
     }
 }
 
-impl ModelConfig {
+impl TmPoseConfig {
     /// Counts for `kept` visual tokens.
     pub fn macs(&self, kept: usize, counting: Counting) -> Macs {
         let cells = self.heatmap.area();
@@ -99,12 +98,6 @@ impl ModelConfig {
 
     /// Walks the backbone's convolutions. Its weights are lazy, so that none is made for this.
     fn backbone_macs(&self) -> u64 {
-        let device = Device::flex();
-        let backbone = match self.backbone {
-            BackboneKind::HrNet { width } => Backbone::HrNet(HrNet::new(width, &device)),
-            BackboneKind::Stem => Backbone::Stem(StemNet::new(&device)),
-            BackboneKind::TinyPose => Backbone::TinyPose(TinyPose::new(&device)),
-        };
-        backbone.macs(self.input)
+        self.backbone.init(&Device::flex()).macs(self.input)
     }
 }

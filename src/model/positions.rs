@@ -1,6 +1,6 @@
 //! The fixed 2-D sine embedding of token positions (docs/METHOD.md, "Positions").
 
-use super::{KeptTokens, ModelConfig, PositionMode};
+use super::{PositionMode, TmPoseConfig, TokenSelection};
 use crate::pose::Size;
 use burn::prelude::*;
 use std::f64::consts::TAU;
@@ -31,7 +31,7 @@ pub fn sine_positions(grid: Size, dim: usize) -> Vec<f32> {
 }
 
 /// The table as a tensor `[N, dim]`.
-pub(super) fn table(config: &ModelConfig, device: &Device) -> Tensor<2> {
+pub(super) fn table(config: &TmPoseConfig, device: &Device) -> Tensor<2> {
     let data = TensorData::new(sine_positions(config.grid, config.dim), [config.tokens(), config.dim]);
     // A constant: it must not take part in autodiff even when the model trains.
     Tensor::from_data(data, &device.clone().without_autodiff())
@@ -39,7 +39,7 @@ pub(super) fn table(config: &ModelConfig, device: &Device) -> Tensor<2> {
 
 /// Rows of the table for the kept tokens: `[B,k,dim]`, or `[1,k,dim]` where all persons share them.
 /// `count` is k.
-pub(super) fn kept_rows(table: Tensor<2>, keep: &KeptTokens, count: usize) -> Tensor<3> {
+pub(super) fn kept_rows(table: Tensor<2>, keep: &TokenSelection, count: usize) -> Tensor<3> {
     let [_, dim] = table.dims();
     match (&keep.indices, keep.positions) {
         (Some(indices), PositionMode::Gathered) => {

@@ -3,18 +3,19 @@
 use super::backbone::Backbone;
 use super::conv::scale_and_shift;
 use super::encoder::Watch;
-use super::{Encoder, EncoderTrace, HeatmapHead, KeptTokens, ModelConfig, positions};
+use super::{Encoder, EncoderTrace, HeatmapHead, TmPoseConfig, TokenSelection, positions};
 use burn::module::Param;
 use burn::nn::{BatchNorm, Linear};
 use burn::prelude::*;
 
-/// Token-masked pose transformer; made by [`ModelConfig::init`].
+/// Token-masked pose transformer; made by [`TmPoseConfig::init`].
 ///
 /// B is the batch (persons), J the joints, N the visual tokens of the grid, k the kept ones, C the
 /// backbone's channels. Autodiff is a property of the device that it was made on: `model.valid()` is the
 /// copy without it.
 #[derive(Module, Debug)]
 pub struct TmPose {
+    /// From the picture to the feature map.
     pub backbone: Backbone,
     /// Norm of the backbone's channels in front of the tokenizer (tmpose-t).
     pub feature_norm: Option<BatchNorm>,
@@ -28,14 +29,15 @@ pub struct TmPose {
     pub feature_head: Option<Linear>,
     /// Chained.
     pub encoders: Vec<Encoder>,
+    /// From the keypoint tokens to heatmaps.
     pub head: HeatmapHead,
     #[module(skip)]
-    pub(super) config: ModelConfig,
+    pub(super) config: TmPoseConfig,
 }
 
 impl TmPose {
     /// What it was built from.
-    pub fn config(&self) -> &ModelConfig {
+    pub fn config(&self) -> &TmPoseConfig {
         &self.config
     }
 
@@ -46,14 +48,14 @@ impl TmPose {
 
     /// Cuts the feature map into tokens, keeps those of `keep`, embeds them and adds their positions:
     /// `[B,k,dim]`. Dropped tokens cost nothing after the cut.
-    pub fn tokens(&self, feature: Tensor<4>, keep: &KeptTokens) -> Tensor<3> {
+    pub fn tokens(&self, feature: Tensor<4>, keep: &TokenSelection) -> Tensor<3> {
         let embedded = self.embed(feature, keep);
         let [_, kept, _] = embedded.dims();
         embedded + self.position_rows(keep, kept)
     }
 
     /// [`TmPose::tokens`] before the positions are added.
-    pub fn embed(&self, feature: Tensor<4>, keep: &KeptTokens) -> Tensor<3> {
+    pub fn embed(&self, feature: Tensor<4>, keep: &TokenSelection) -> Tensor<3> {
         self.embed_patches(self.patches(feature), keep)
     }
 
@@ -71,7 +73,7 @@ impl TmPose {
     }
 
     /// Selects the kept ones of all `patches` `[B,N,values]` and embeds them.
-    fn embed_patches(&self, patches: Tensor<3>, keep: &KeptTokens) -> Tensor<3> {
+    fn embed_patches(&self, patches: Tensor<3>, keep: &TokenSelection) -> Tensor<3> {
         let [batch, tokens, values] = patches.dims();
         let kept = match &keep.indices {
             None => patches,
@@ -89,11 +91,11 @@ impl TmPose {
 
     /// Runs the transformers over the keypoint tokens and the visual `tokens` `[B,k,dim]`:
     /// `[B,J,dim * transformers]`, the keypoint tokens after each transformer side by side.
-    pub fn encode(&self, tokens: Tensor<3>, keep: &KeptTokens) -> Tensor<3> {
+    pub fn encode(&self, tokens: Tensor<3>, keep: &TokenSelection) -> Tensor<3> {
         self.encode_watched(tokens, keep, &mut ())
     }
 
-    fn encode_watched(&self, tokens: Tensor<3>, keep: &KeptTokens, watch: &mut impl Watch) -> Tensor<3> {
+    fn encode_watched(&self, tokens: Tensor<3>, keep: &TokenSelection, watch: &mut impl Watch) -> Tensor<3> {
         let [batch, kept, dim] = tokens.dims();
         let joints = self.config.joints;
         let rows = self.position_rows(keep, kept);
@@ -147,20 +149,20 @@ impl TmPose {
     }
 
     /// `[B,3,H,W]` normalised pictures to heatmaps `[B,J,h,w]`.
-    pub fn forward(&self, images: Tensor<4>, keep: &KeptTokens) -> Tensor<4> {
+    pub fn forward(&self, images: Tensor<4>, keep: &TokenSelection) -> Tensor<4> {
         self.forward_features(self.backbone(images), keep)
     }
 
     /// [`TmPose::forward`] from the backbone's feature map `[B,C,H/4,W/4]` on: for several masks of one
     /// picture.
-    pub fn forward_features(&self, feature: Tensor<4>, keep: &KeptTokens) -> Tensor<4> {
+    pub fn forward_features(&self, feature: Tensor<4>, keep: &TokenSelection) -> Tensor<4> {
         // One pass through the norm for tokens and feature head: in training it counts what it sees.
         self.forward_patches(self.patches(feature), keep)
     }
 
     /// Heatmaps from a feature that went through the norm and was cut into tokens already, `[B,N,values]`:
     /// for training with cached features.
-    pub fn forward_patches(&self, patches: Tensor<3>, keep: &KeptTokens) -> Tensor<4> {
+    pub fn forward_patches(&self, patches: Tensor<3>, keep: &TokenSelection) -> Tensor<4> {
         self.forward_patches_watched(patches, keep, &mut ())
     }
 
@@ -168,7 +170,7 @@ impl TmPose {
     pub fn forward_patches_traced(
         &self,
         patches: Tensor<3>,
-        keep: &KeptTokens,
+        keep: &TokenSelection,
         trace: &mut EncoderTrace,
     ) -> Tensor<4> {
         self.forward_patches_watched(patches, keep, trace)
@@ -177,7 +179,7 @@ impl TmPose {
     fn forward_patches_watched(
         &self,
         patches: Tensor<3>,
-        keep: &KeptTokens,
+        keep: &TokenSelection,
         watch: &mut impl Watch,
     ) -> Tensor<4> {
         let batch = patches.dims()[0];
@@ -209,7 +211,7 @@ impl TmPose {
         model
     }
 
-    fn position_rows(&self, keep: &KeptTokens, kept: usize) -> Tensor<3> {
+    fn position_rows(&self, keep: &TokenSelection, kept: usize) -> Tensor<3> {
         positions::kept_rows(self.positions.clone(), keep, kept)
     }
 }

@@ -12,7 +12,7 @@ pub use joint_name::{JointName, Side};
 pub use names::{UnknownName, find_by_name};
 pub use oks::{joint_similarity, oks_between, oks_of_confident};
 pub use size::{Size, SizeError};
-pub use skeleton::{BuiltinSkeleton, Skeleton, SkeletonError};
+pub use skeleton::{BuiltinSkeleton, CropShape, Skeleton, SkeletonError};
 
 /// One estimated or annotated joint, in pixels of the picture that the pose belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -23,6 +23,26 @@ pub struct Skeleton {
     pub flip_pairs: Vec<[usize; 2]>,
     /// Per-joint standard deviation of OKS (docs/METHOD.md, "OKS"), one for each joint.
     pub sigmas: Vec<f64>,
+    /// Shape of the crops that its networks see.
+    #[serde(default, skip_serializing_if = "CropShape::is_default")]
+    pub crop: CropShape,
+}
+
+/// The shape of the crops that networks for a skeleton see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CropShape {
+    /// 3 : 4, as in COCO's protocol: most people stand.
+    #[default]
+    Portrait,
+    /// 1 : 1, as in MPII's protocol.
+    Square,
+}
+
+impl CropShape {
+    fn is_default(&self) -> bool {
+        *self == CropShape::default()
+    }
 }
 
 /// Why a skeleton file cannot be used.
@@ -168,6 +188,7 @@ impl Skeleton {
             sigmas: names.iter().map(sigma).collect(),
             edges: edges.iter().filter(|e| e.iter().all(|&j| j < joints.len())).copied().collect(),
             joints,
+            crop: CropShape::default(),
         }
     }
 

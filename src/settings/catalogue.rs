@@ -5,20 +5,20 @@ use serde::Serialize;
 use std::fmt::Write;
 use toml::Value;
 
-/// Names less alike than this are not suggested (clap's own limit).
-const ALIKE: f64 = 0.7;
+/// Jaro-Winkler similarity, 0 to 1, below which a name is not suggested (clap's own limit).
+const MIN_SIMILARITY: f64 = 0.7;
 
-/// One setting, or a section of them.
+/// One setting, or a section of settings.
 pub struct Setting {
-    /// Its place in the file, e.g. `schedule.batch`.
+    /// Its path in the file, e.g. `schedule.batch`.
     pub path: String,
-    /// What it means, one entry a line.
+    /// The lines of its comment in a settings file.
     pub doc: Vec<String>,
-    /// The same as one text.
+    /// What it means, in one line: for help texts and tooltips.
     pub help: String,
-    /// The settings inside a section, in the order of the struct; empty for a single value.
-    pub inside: Vec<Setting>,
-    /// Title of the section that it is in, e.g. `Schedule`; empty for those that are in none.
+    /// The settings of a section, in the order of the struct; empty for a single value.
+    pub children: Vec<Setting>,
+    /// Title of its section, e.g. `Schedule`; empty outside of sections.
     pub section: String,
     /// Its declaration; `None` for a section.
     pub field: Option<&'static ValueField>,
@@ -32,12 +32,12 @@ pub struct Catalogue {
 }
 
 impl Setting {
-    /// Its name in its section.
+    /// Its name in its section, e.g. `batch`.
     pub fn key(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
     }
 
-    /// The values that there are; empty where they cannot be listed.
+    /// The possible values; empty where they cannot be listed.
     pub fn choices(&self) -> Vec<Choice> {
         self.field.map(|field| (field.choices)()).unwrap_or_default()
     }
@@ -49,19 +49,19 @@ impl Setting {
             doc.push(format!("One of {}.", names.join(", ")));
         }
         let (path, help) = (format!("{prefix}{}", field.key), lines(field.doc).join(" "));
-        Setting { path, doc, help, inside: Vec::new(), section: title(prefix), field: Some(field) }
+        Setting { path, doc, help, children: Vec::new(), section: title(prefix), field: Some(field) }
     }
 
     fn section(prefix: &str, section: &'static SectionField) -> Setting {
         let path = format!("{prefix}{}", section.key);
-        let inside = group(&format!("{path}."), section.values, section.sections);
+        let children = group(&format!("{path}."), section.values, section.sections);
         let doc = lines(section.doc);
-        Setting { path, help: doc.join(" "), doc, inside, section: title(prefix), field: None }
+        Setting { path, help: doc.join(" "), doc, children, section: title(prefix), field: None }
     }
 
-    /// Itself and everything inside it.
+    /// Itself, and if it is a section everything in it.
     fn all(&self) -> Box<dyn Iterator<Item = &Setting> + '_> {
-        Box::new(std::iter::once(self).chain(self.inside.iter().flat_map(Setting::all)))
+        Box::new(std::iter::once(self).chain(self.children.iter().flat_map(Setting::all)))
     }
 }
 
@@ -90,12 +90,12 @@ impl Catalogue {
         Catalogue { command, settings: group("", C::VALUES, C::SECTIONS) }
     }
 
-    /// The settings in the order of their structs, sections with what is inside them.
+    /// The settings and sections at the top, in the order of the struct.
     pub fn settings(&self) -> &[Setting] {
         &self.settings
     }
 
-    /// All settings and sections, each section before what is inside it.
+    /// All settings and sections; each section comes before its settings.
     pub fn all(&self) -> impl Iterator<Item = &Setting> {
         self.settings.iter().flat_map(Setting::all)
     }
@@ -105,25 +105,25 @@ impl Catalogue {
         self.all().find(|setting| setting.path == path)
     }
 
-    /// The first key of `table` that is no setting.
+    /// The path of the first key in `table` that is no setting.
     pub fn unknown_key(&self, table: &toml::Table) -> Option<String> {
         unknown_in(table, "", &self.settings)
     }
 
-    /// The setting that was probably meant by `path`. A right key in a wrong section counts as alike.
+    /// The setting or section whose path is most similar to `path`, for a hint; `None` where none is. A right key in a wrong
+    /// section counts as similar.
     pub fn nearest(&self, path: &str) -> Option<&str> {
         let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
-        let alike = |known: &str| {
+        let similarity = |known: &str| {
             let whole = strsim::jaro_winkler(path, known);
             whole.max(strsim::jaro_winkler(&last(path), &last(known)) - 0.01)
         };
-        let (best, how) =
-            self.all().map(|s| (s.path.as_str(), alike(&s.path))).max_by(|a, b| a.1.total_cmp(&b.1))?;
-        (how > ALIKE).then_some(best)
+        let (best, similarity) =
+            self.all().map(|s| (s.path.as_str(), similarity(&s.path))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        (similarity > MIN_SIMILARITY).then_some(best)
     }
 
-    /// `config` as a TOML file with each setting's meaning above it. A setting without a value stands there as a
-    /// comment.
+    /// `config` as a TOML file with a comment above each setting. A setting without a value is commented out.
     ///
     /// # Errors
     /// `config` holds something that TOML cannot.
@@ -136,7 +136,7 @@ impl Catalogue {
     }
 }
 
-/// The value at `path` in `table`.
+/// The value at `path`, e.g. `schedule.batch`, in `table`.
 pub fn value_at<'a>(table: &'a toml::Table, path: &str) -> Option<&'a Value> {
     match path.split_once('.') {
         Some((section, rest)) => value_at(table.get(section)?.as_table()?, rest),
@@ -144,7 +144,7 @@ pub fn value_at<'a>(table: &'a toml::Table, path: &str) -> Option<&'a Value> {
     }
 }
 
-/// Puts `value` at `path` in `table`, and makes its sections where they are missing.
+/// Sets the value at `path`, e.g. `schedule.batch`, in `table`, and adds the sections that are missing.
 pub fn set_value(table: &mut toml::Table, path: &str, value: Value) {
     match path.split_once('.') {
         Some((section, rest)) => {
@@ -163,18 +163,18 @@ fn unknown_in(table: &toml::Table, prefix: &str, known: &[Setting]) -> Option<St
         match (known.iter().find(|s| s.path == path), value) {
             (None, _) => Some(path),
             (Some(s), Value::Table(inner)) if s.field.is_none() => {
-                unknown_in(inner, &format!("{path}."), &s.inside)
+                unknown_in(inner, &format!("{path}."), &s.children)
             }
             _ => None,
         }
     })
 }
 
-/// Writes the single values of a section, then the sections inside it. `values` are those of the section.
-fn write_section(inside: &[Setting], values: &toml::Table, text: &mut String) {
+/// Writes the single values of a section, then its sections. `values` are the values of the section.
+fn write_section(settings: &[Setting], values: &toml::Table, text: &mut String) {
     // Writing to a String cannot fail.
     let mut line = |s: String| writeln!(text, "{s}").unwrap_or_default();
-    for setting in inside.iter().filter(|s| s.field.is_some()) {
+    for setting in settings.iter().filter(|s| s.field.is_some()) {
         line(String::new());
         setting.doc.iter().for_each(|d| line(format!("# {d}")));
         match values.get(setting.key()) {
@@ -183,13 +183,13 @@ fn write_section(inside: &[Setting], values: &toml::Table, text: &mut String) {
         }
     }
     let nothing = toml::Table::new();
-    for setting in inside.iter().filter(|s| s.field.is_none()) {
+    for setting in settings.iter().filter(|s| s.field.is_none()) {
         let mut line = |s: String| writeln!(text, "{s}").unwrap_or_default();
         line(String::new());
         setting.doc.iter().for_each(|d| line(format!("# {d}")));
         line(format!("[{}]", setting.path));
         let values = values.get(setting.key()).and_then(Value::as_table).unwrap_or(&nothing);
-        write_section(&setting.inside, values, text);
+        write_section(&setting.children, values, text);
     }
 }
 

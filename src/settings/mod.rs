@@ -1,8 +1,7 @@
-//! Settings that stand once: [`define_settings`] declares a struct together with the defaults and the texts of its
-//! fields, and files, flags and forms read both from there.
+//! Settings that are declared once: [`define_settings`] declares a struct with the defaults and the texts of its fields,
+//! which files, flags and forms all use.
 //!
-//! [`Catalogue`] holds the settings of one command: it writes documented TOML, refuses unknown names and suggests
-//! the one that was meant.
+//! [`Catalogue`] lists the settings of one command. It writes documented TOML, finds unknown names and suggests similar ones.
 
 mod catalogue;
 mod value;
@@ -23,10 +22,10 @@ pub struct InvalidSetting {
     pub must: &'static str,
 }
 
-/// Requires that the setting `name`, which is `value`, is what it must be: `holds` says whether it is.
+/// Accepts the `value` of the setting `name` where `holds` is true. `must` is what it must be, for the message.
 ///
 /// # Errors
-/// It is not.
+/// `holds` is false.
 pub fn require(
     holds: bool,
     name: &'static str,
@@ -36,7 +35,7 @@ pub fn require(
     if holds { Ok(()) } else { Err(InvalidSetting { name, value: value.to_string(), must }) }
 }
 
-/// Requires a probability, or a share of something.
+/// Accepts a probability, or a share of something.
 ///
 /// # Errors
 /// `value` is not from 0 to 1.
@@ -44,50 +43,50 @@ pub fn require_share(name: &'static str, value: f64) -> Result<(), InvalidSettin
     require((0.0..=1.0).contains(&value), name, value, "from 0 to 1")
 }
 
-/// A struct of settings, made by [`define_settings`].
+/// A struct of settings that [`define_settings`] declares: all settings of a command, or a section of them.
 pub trait SettingsGroup {
-    /// Its doc comment, one entry a line.
+    /// The lines of its doc comment.
     const DOC: &'static [&'static str];
-    /// Its single values in the order of the struct.
+    /// Its single values, in the order of the struct.
     const VALUES: &'static [ValueField];
-    /// The groups inside it.
+    /// Its sections, in the order of the struct.
     const SECTIONS: &'static [SectionField];
 }
 
 /// A single value in a [`SettingsGroup`].
 pub struct ValueField {
-    /// Its name in the section.
+    /// Its name in the file, e.g. `batch`.
     pub key: &'static str,
-    /// Its doc comment, one entry a line.
+    /// The lines of its doc comment.
     pub doc: &'static [&'static str],
-    /// At most one: the flag that sets it and the name of its value, such as `--epochs N`. A flag without a value
-    /// sets it to true.
+    /// The flag that sets it, if there is one, and the name of its value, such as `--epochs N`. A flag without a value sets
+    /// it to true.
     pub flag: &'static [&'static str],
     /// Whether the flag may be given several times.
     pub is_list: bool,
-    /// Reads a value as a flag has it; a list's flag has one value at a time.
+    /// Reads the value of the flag; of a list, one entry.
     pub parse: fn(&str) -> Result<toml::Value, String>,
-    /// The values that there are; empty where they cannot be listed.
+    /// The possible values; empty where they cannot be listed.
     pub choices: fn() -> Vec<Choice>,
 }
 
-/// A group inside a [`SettingsGroup`].
+/// A section in a [`SettingsGroup`].
 pub struct SectionField {
-    /// Its name.
+    /// Its name in the file, e.g. `schedule`.
     pub key: &'static str,
-    /// Doc comment of its struct.
+    /// The lines of the doc comment of its struct.
     pub doc: &'static [&'static str],
     /// Its single values.
     pub values: &'static [ValueField],
-    /// The groups inside it.
+    /// Its own sections.
     pub sections: &'static [SectionField],
 }
 
 /// Declares a struct of settings: fields with doc comments, which users read, and defaults. `#[flag("--name VALUE")]`
-/// after the comment makes a flag of the command line. Groups inside it follow under `sections`.
+/// after the comment declares a flag of the command line. Sections follow under `sections`.
 ///
-/// The struct can be compared, copied with `clone`, read from and written to TOML (what is left out has its
-/// default, unknown names are refused), and implements [`SettingsGroup`].
+/// The struct implements `Clone`, `PartialEq`, `Default`, serde's traits (what a file leaves out has its default, unknown names
+/// are refused) and [`SettingsGroup`].
 macro_rules! define_settings {
     (
         $(#[doc = $about:literal])*

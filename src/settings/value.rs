@@ -1,14 +1,14 @@
-//! What a single setting may hold.
+//! The types of single settings.
 
 use std::path::PathBuf;
 use toml::Value;
 
-/// One of the values that a setting may have.
+/// A possible value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// As it is written.
+    /// The value as it is written in files and flags.
     pub name: &'static str,
-    /// What it stands for, in a few words.
+    /// What it means, in a few words.
     pub description: &'static str,
 }
 
@@ -17,17 +17,17 @@ pub trait SettingValue {
     /// Whether it is a list; [`SettingValue::parse`] then reads one entry.
     const IS_LIST: bool = false;
 
-    /// The value that `text` stands for, checked, as a TOML value. `text` is TOML unless a type says otherwise.
+    /// Checks the value `text` of a flag and returns it as TOML. By default `text` is TOML itself.
     ///
     /// # Errors
-    /// Why it is none, in words.
+    /// A message that says why it is no such value.
     fn parse(text: &str) -> Result<Value, String> {
         let table: toml::Table = toml::from_str(&format!("value = {text}"))
             .map_err(|error: toml::de::Error| error.message().to_owned())?;
         table.into_iter().next().map(|(_, value)| value).ok_or_else(|| "no value".to_owned())
     }
 
-    /// The values that there are; empty where they cannot be listed.
+    /// The possible values; empty where they cannot be listed.
     fn choices() -> Vec<Choice> {
         Vec::new()
     }
@@ -94,7 +94,7 @@ impl<T: SettingValue> SettingValue for Vec<T> {
 /// A range.
 impl<T: SettingValue> SettingValue for [T; 2] {}
 
-/// Types that are written as text and read with `FromStr`.
+/// Implements [`SettingValue`] for types that are written as text: with `Display`, and read with `FromStr`.
 macro_rules! text_values {
     ($($type:ty),* $(,)?) => {$(
         impl $crate::settings::SettingValue for $type {
@@ -107,7 +107,8 @@ macro_rules! text_values {
 }
 pub(crate) use text_values;
 
-/// Types that are written as text, with a table of what there is: `ALL`, `name` and `description`.
+/// Implements [`SettingValue`] for types that are written as text and have a table of all values: `ALL`, `name` and
+/// `description`.
 macro_rules! choice_values {
     ($($type:ty),* $(,)?) => {$(
         impl $crate::settings::SettingValue for $type {
@@ -128,7 +129,7 @@ macro_rules! choice_values {
 }
 pub(crate) use choice_values;
 
-/// For `#[serde(with = "as_text")]`: a value that stands in files as its `Display` writes and its `FromStr` reads it.
+/// For `#[serde(with = "as_text")]`: in files the value is text, written with `Display` and read with `FromStr`.
 pub mod as_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use std::fmt::Display;

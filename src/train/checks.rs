@@ -100,17 +100,17 @@ fn require_weight(name: &'static str, value: f64) -> Result<(), InvalidSetting> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::KeepRatio;
     use crate::train::TrainSettings;
-    use crate::train::config::keep_ratio;
 
     #[test]
     fn impossible_settings_are_named_before_anything_runs() {
         let mut config = TrainConfig::default();
         assert!(config.check().unwrap_err().to_string().contains("data.train"));
         config.data.train = vec!["data/people".parse().unwrap()];
-        config.masks.ratio = [0.5, 0.2].map(keep_ratio);
+        config.masks.ratio = [0.5, 0.2].map(KeepRatio::constant);
         assert!(config.check().unwrap_err().to_string().contains("masks.ratio"));
-        config.masks.ratio = [0.2, 0.5].map(keep_ratio);
+        config.masks.ratio = [0.2, 0.5].map(KeepRatio::constant);
         config.distillation.tokens = 0.1;
         assert!(config.check().unwrap_err().to_string().contains("distillation.teacher"));
         config.distillation.teacher = Some("teacher.onnx".into());

@@ -1,5 +1,5 @@
-//! Every setting of a pose network's training: what stands here is what settings files, the flags of `tmpose train`
-//! and the window's form show.
+//! Every setting of a pose network's training, with its default and its text. Settings files, the flags of `tmpose train`
+//! and the window's form show these texts.
 
 use crate::data::{Augmentation, SetSource, SetSpec, TeacherRules};
 use crate::gpu::DeviceChoice;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 define_settings! {
     /// A whole training. Every field has a default, so a file names only what differs.
     pub struct TrainConfig {
-        /// What the other settings start from.
+        /// The recipe: a named set of defaults for all other settings.
         #[flag("--recipe NAME")]
         #[serde(with = "as_text")]
         pub recipe: Recipe = Recipe::Modern,
@@ -29,7 +29,7 @@ define_settings! {
 }
 
 define_settings! {
-    /// Which network, and where it starts.
+    /// The network and its starting weights.
     pub struct ModelSection {
         /// The network's architecture.
         #[flag("--variant NAME")]
@@ -53,7 +53,7 @@ define_settings! {
 }
 
 define_settings! {
-    /// Which people.
+    /// The people to learn from and to validate on.
     pub struct DataSection {
         /// Sets to train on, in the layout of COCO or MPII: FOLDER, or FOLDER:N to pass N times an epoch through it.
         /// mannequin:N draws N pictures of the built-in figure.
@@ -99,7 +99,7 @@ define_settings! {
         /// Factor of the softmax cross-entropy of the heatmaps (0: left out).
         pub cross_entropy: f64 = 1.0,
         /// Share of the training over which that factor falls evenly to 0 (0: it stays). The term helps random
-        /// weights off the ground and then costs precision.
+        /// weights to start learning; later it costs precision.
         pub cross_entropy_until: f64 = 0.1,
         /// The heatmaps are multiplied by this before the softmax.
         pub temperature: f64 = 20.0,
@@ -111,12 +111,12 @@ define_settings! {
 define_settings! {
     /// Another network whose outputs are learnt beside the annotations (docs/METHOD.md, "Distillation").
     pub struct DistillationSection {
-        /// Weights of the network whose outputs are learnt too: .safetensors of tmpose (imported ones included), or
-        /// the .onnx file of PP-TinyPose. It sees the same crops with all tokens.
+        /// Weights of the teacher: .safetensors of tmpose (imported ones included), or the .onnx file of PP-TinyPose.
+        /// It gets the same crops and keeps all tokens.
         #[flag("--teacher FILE")]
         pub teacher: Option<PathBuf> = None,
-        /// Weight of the teacher's heatmaps: 1 counts them as much as `loss.mse` counts the annotations. They teach
-        /// joints without a label too.
+        /// Weight of the teacher's heatmaps: 1 counts them as much as `loss.mse` counts the annotations. They are
+        /// targets for joints without a label too.
         pub heatmaps: f64 = 1.0,
         /// Factor of the mean squared error between the keypoint tokens of matched layers; not with an .onnx
         /// teacher. 5e-4 in DistilPose (CVPR 2023), 5e-6 in SDPose (CVPR 2024).
@@ -128,27 +128,27 @@ define_settings! {
 }
 
 define_settings! {
-    /// Which visual tokens the network sees while it learns.
+    /// Which visual tokens the network keeps while it learns.
     pub struct MaskSection {
         /// Share of the batches that keep every token.
         pub full: f64 = 0.15,
         /// Lowest and highest keep ratio of the other batches; each draws its own from this range.
-        pub ratio: [KeepRatio; 2] = [0.2, 0.8].map(keep_ratio),
-        /// Share of these batches that use the mask `fixed`, which is the one of inference; the others draw a
-        /// random set of tokens for each person.
+        pub ratio: [KeepRatio; 2] = [const { KeepRatio::constant(0.2) }, const { KeepRatio::constant(0.8) }],
+        /// Share of these batches that use the mask `fixed`, as inference does; the others draw a random set of tokens
+        /// for each person.
         pub fixed_share: f64 = 0.5,
-        /// The mask of that share.
+        /// The mask of that share of the batches.
         #[serde(with = "as_text")]
         pub fixed: MaskKind = MaskKind::Progressive,
         /// Draw one random set of tokens for all persons of a batch, as the reference does, instead of one for each.
         pub shared: bool = false,
         /// Keep ratio of the validations that decide which weights are best (progressive mask).
         pub validation: KeepRatio = KeepRatio::ALL,
-        /// Show every person three times a step: with all tokens, as drawn above, and with the fewest (the low
-        /// end of `ratio`, progressive mask). The pass with all tokens teaches the other two.
+        /// Compute every person three times a step: with all tokens, as drawn above, and with the fewest (the low
+        /// end of `ratio`, progressive mask). The heatmaps with all tokens are targets of the other two passes.
         #[flag("--sandwich")]
         pub sandwich: bool = false,
-        /// Weight of what that pass teaches, in the scale of `loss.mse`.
+        /// Weight of these targets, in the scale of `loss.mse`.
         pub sandwich_weight: f64 = 1.0,
     }
 }
@@ -215,7 +215,8 @@ define_settings! {
         /// GPU) in a program built with it.
         #[flag("--device DEVICE")]
         pub device: DeviceChoice = DeviceChoice::Auto,
-        /// Parts that a batch is cut into, worked on at once (0: twice as many as CPU cores, 32 at most; 1 on a GPU).
+        /// Shards that a batch is cut into and that are computed at once by hand-written passes (0: twice as many as
+        /// CPU cores, 32 at most).
         pub shards: usize = 0,
         /// Threads that read and crop pictures where no features are cached (0: one for each CPU core, or
         /// for every second one when the network is trained on the CPU too).
@@ -233,13 +234,13 @@ define_settings! {
     }
 }
 
-/// A way to train, by name.
+/// A named set of settings that a training starts from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Recipe {
-    /// What docs/TRAINING.md found good on a small budget; all defaults.
+    /// Good for short trainings (docs/TRAINING.md): the defaults of all settings.
     #[default]
     Modern,
-    /// The TMPose paper's own way: long, plain and meant for a large GPU.
+    /// The TMPose paper's training, which is long and meant for a large GPU.
     Tmpose,
 }
 
@@ -293,22 +294,17 @@ text_values!(DeviceChoice, SetSource, SetSpec);
 impl SettingValue for Decay {}
 impl SettingValue for KeepRatio {}
 
-/// A keep ratio that stands in the source.
-pub(super) fn keep_ratio(share: f64) -> KeepRatio {
-    KeepRatio::new(share).unwrap_or_default()
-}
-
 impl LossSection {
-    /// The factors when `part` of the training is done, 0 to 1.
-    pub fn at(&self, part: f64) -> LossSection {
+    /// The factors when a share `done` of the training is completed, 0 to 1.
+    pub fn at(&self, done: f64) -> LossSection {
         let until = self.cross_entropy_until;
-        let left = if until > 0.0 { (1.0 - part / until).max(0.0) } else { 1.0 };
+        let left = if until > 0.0 { (1.0 - done / until).max(0.0) } else { 1.0 };
         LossSection { cross_entropy: self.cross_entropy * left, ..self.clone() }
     }
 }
 
 impl RunSection {
-    /// Number of threads that read and crop pictures.
+    /// Number of threads that read and crop pictures, when the network is trained on a GPU or not.
     pub fn loader_threads(&self, on_gpu: bool) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         match self.loaders {

@@ -3,6 +3,7 @@
 use super::TrainError;
 use super::checkpoint::write_whole;
 use crate::draw::{Chart, Series};
+use crate::model::KeepRatio;
 use crate::pose::Size;
 use image::{ImageFormat, RgbImage, imageops};
 use serde_json::Value;
@@ -38,7 +39,7 @@ impl History {
     /// Reads the lines of `log.jsonl`. Steps that a resumed run repeated count once; a line that a crash cut short is left
     /// out. `keep_ratio` is that of the validations, `None` for networks without one; the events of the table at a run's
     /// end have other ratios and are left out.
-    pub fn read(log: &str, spec: &CurveSpec, keep_ratio: Option<f64>) -> History {
+    pub fn read(log: &str, spec: &CurveSpec, keep_ratio: Option<KeepRatio>) -> History {
         let mut history = History::default();
         for event in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
             let Some(step) = event["step"].as_u64() else { continue };
@@ -49,7 +50,7 @@ impl History {
                     history.loss.insert(step, losses);
                     history.learning_rate.insert(step, number(&event["learning_rate"]));
                 }
-                Some("validated") if event["keep_ratio"].as_f64() == keep_ratio => {
+                Some("validated") if event["keep_ratio"].as_f64() == keep_ratio.map(KeepRatio::get) => {
                     // The first of a step: the final table measures the best weights once more.
                     let score =
                         || spec.accuracy.iter().map(|[name, _]| number(&event["score"][name])).collect();
@@ -110,7 +111,11 @@ fn curve(name: &str, values: impl ExactSizeIterator<Item = (u64, f64)>) -> Serie
 ///
 /// # Errors
 /// The log cannot be read, or the picture cannot be written.
-pub fn write_curves(folder: &Path, spec: &CurveSpec, keep_ratio: Option<f64>) -> Result<(), TrainError> {
+pub fn write_curves(
+    folder: &Path,
+    spec: &CurveSpec,
+    keep_ratio: Option<KeepRatio>,
+) -> Result<(), TrainError> {
     let log = folder.join("log.jsonl");
     let failed = |source| TrainError::Write { path: log.display().to_string(), source };
     let text = std::fs::read(&log).map_err(failed)?;
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn repeated_steps_count_once_and_the_final_table_does_not_count() {
-        let history = History::read(LOG, &SPEC, Some(1.0));
+        let history = History::read(LOG, &SPEC, Some(KeepRatio::ALL));
         assert_eq!(history.loss.keys().copied().collect::<Vec<_>>(), [10, 20]);
         assert_eq!(history.accuracy[&20], [0.3, 0.6]);
     }

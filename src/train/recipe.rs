@@ -3,11 +3,10 @@
 use super::checks;
 use super::config::{
     DataSection, Decay, LossSection, MaskSection, ModelSection, Recipe, ScheduleSection, TrainConfig,
-    keep_ratio,
 };
 use super::settings::TrainSettings;
 use crate::data::Augmentation;
-use crate::model::Variant;
+use crate::model::{KeepRatio, Variant};
 use crate::settings::{Catalogue, InvalidSetting, value_at};
 use std::sync::LazyLock;
 use toml::{Table, Value};
@@ -22,7 +21,7 @@ impl TrainConfig {
     }
 }
 
-/// docs/METHOD.md, "Paper recipe"; what the paper leaves open keeps its default.
+/// The settings of the paper (docs/METHOD.md, "Paper recipe"); what it does not say keeps its default.
 fn tmpose() -> TrainConfig {
     TrainConfig {
         recipe: Recipe::Tmpose,
@@ -32,10 +31,10 @@ fn tmpose() -> TrainConfig {
         loss: LossSection { mse: 1.0, cross_entropy: 0.0, ..LossSection::default() },
         masks: MaskSection {
             full: 0.0,
-            ratio: [keep_ratio(0.6); 2],
+            ratio: [const { KeepRatio::constant(0.6) }; 2],
             fixed_share: 0.0,
             shared: true,
-            validation: keep_ratio(0.6),
+            validation: const { KeepRatio::constant(0.6) },
             sandwich: false,
             ..MaskSection::default()
         },
@@ -64,14 +63,14 @@ impl TrainSettings for TrainConfig {
         &ALL
     }
 
-    /// The recipe that was chosen; what is chosen besides differs from it.
-    fn base(chosen: &Table) -> TrainConfig {
+    /// The settings of the recipe that `chosen` names.
+    fn defaults_for(chosen: &Table) -> TrainConfig {
         let name = value_at(chosen, "recipe").and_then(Value::as_str);
         // A name that is no recipe is refused when the settings are read.
         TrainConfig::recipe(name.and_then(|name| name.parse().ok()).unwrap_or_default())
     }
 
-    fn bases() -> Vec<(&'static str, TrainConfig)> {
+    fn named_defaults() -> Vec<(&'static str, TrainConfig)> {
         Recipe::ALL.into_iter().map(|recipe| (recipe.name(), TrainConfig::recipe(recipe))).collect()
     }
 

@@ -1,4 +1,4 @@
-//! Settings of a training: a starting point, a file and flags, laid over each other.
+//! How the settings of a training are read: defaults, overridden by a file, overridden by flags.
 
 use crate::settings::{Catalogue, InvalidSetting, SettingsGroup, value_at};
 use serde::Serialize;
@@ -39,18 +39,18 @@ pub enum ConfigError {
     },
 }
 
-/// All settings of a command that trains.
+/// The settings of a command that trains.
 pub trait TrainSettings: SettingsGroup + Default + Serialize + DeserializeOwned {
-    /// Its settings by path.
+    /// All of them by path, with their texts.
     fn catalogue() -> &'static Catalogue;
 
-    /// The settings that `chosen`, the values of file and flags, differ from.
-    fn base(_chosen: &Table) -> Self {
+    /// The defaults of what `chosen`, the values of file and flags, leaves out.
+    fn defaults_for(_chosen: &Table) -> Self {
         Self::default()
     }
 
-    /// Every base that there is, with its name.
-    fn bases() -> Vec<(&'static str, Self)> {
+    /// All sets of defaults, each with its name.
+    fn named_defaults() -> Vec<(&'static str, Self)> {
         vec![("", Self::default())]
     }
 
@@ -60,12 +60,11 @@ pub trait TrainSettings: SettingsGroup + Default + Serialize + DeserializeOwned 
     /// The first such setting.
     fn check(&self) -> Result<(), InvalidSetting>;
 
-    /// Reads a file. Whether the settings can work is asked by [`TrainSettings::check`]. `flags` are values by
-    /// section and name that win over those of the file.
+    /// Reads a file. `flags` are values by section and name that override those of the file. Whether the settings can work is
+    /// checked by [`TrainSettings::check`].
     ///
     /// # Errors
-    /// The file cannot be read, is no TOML, or has a setting that does not exist or holds something else than it
-    /// should.
+    /// The file cannot be read or is no TOML, a setting does not exist, or its value is of the wrong kind.
     fn load(path: &Path, flags: Table) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
@@ -73,7 +72,7 @@ pub trait TrainSettings: SettingsGroup + Default + Serialize + DeserializeOwned 
         Self::parse(&text, &name, flags)
     }
 
-    /// [`TrainSettings::load`] for text that came from `path`.
+    /// As [`TrainSettings::load`], for the text of a file; `path` is what messages call it.
     ///
     /// # Errors
     /// As for [`TrainSettings::load`].
@@ -92,36 +91,38 @@ pub trait TrainSettings: SettingsGroup + Default + Serialize + DeserializeOwned 
         }
         // Read by itself first: such an error knows its line.
         let _: Self = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
-        lay_over(&mut chosen, flags);
-        let mut whole = Table::try_from(Self::base(&chosen)).map_err(|e| wrong(e.to_string()))?;
-        lay_over(&mut whole, chosen);
+        merge(&mut chosen, flags);
+        let mut whole = Table::try_from(Self::defaults_for(&chosen)).map_err(|e| wrong(e.to_string()))?;
+        merge(&mut whole, chosen);
         whole.try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
     }
 
-    /// The same settings as a TOML file, each with its meaning above it.
+    /// The settings as the text of a TOML file, each with a comment that says what it means.
     fn to_toml(&self) -> String {
         // Every field is a plain number, text or list, which TOML can always hold.
         Self::catalogue().documented(self).unwrap_or_default()
     }
 }
 
-/// The values that settings have when neither file nor flag says otherwise.
+/// The default values of settings, as texts.
 pub struct Defaults(Vec<(&'static str, Table)>);
 
 impl Defaults {
-    /// Those of every base of `C`.
+    /// All sets of defaults of `C`.
     pub fn of<C: TrainSettings>() -> Defaults {
         let table = |(name, base)| (name, Table::try_from(base).unwrap_or_default());
-        Defaults(C::bases().into_iter().map(table).collect())
+        Defaults(C::named_defaults().into_iter().map(table).collect())
     }
 
-    /// The default of the setting at `path`: "5", or "modern: 5, tmpose: 300" where the bases differ. `None` where
-    /// nothing is there by default.
+    /// The default of the setting at `path`: "5", or "modern: 5, tmpose: 300" where the sets of defaults differ. `None` where
+    /// the default is no value, an empty one, or off.
     pub fn text(&self, path: &str) -> Option<String> {
         let each: Vec<(&str, Option<String>)> =
             self.0.iter().map(|(name, table)| (*name, value_at(table, path).and_then(plain))).collect();
         let (_, first) = each.first()?;
-        if each.iter().all(|(_, text)| text == first) {
+        // The setting that chooses one of several sets of defaults holds its name; the first is the one without a choice.
+        let chooses = each.iter().all(|(name, text)| text.as_deref() == Some(*name));
+        if chooses || each.iter().all(|(_, text)| text == first) {
             return first.clone();
         }
         let named =
@@ -130,7 +131,7 @@ impl Defaults {
     }
 }
 
-/// A value as one writes it on the command line; `None` for what is off or empty.
+/// A value as it is written on the command line; `None` for what is off or empty.
 fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => (!text.is_empty()).then(|| text.clone()),
@@ -141,11 +142,11 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// Puts the values of `over` in the place of those in `base`, section by section.
-fn lay_over(base: &mut Table, over: Table) {
+/// Overrides values of `base` by those of `over`, section by section.
+fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
-            (Some(Value::Table(inner)), Value::Table(value)) => lay_over(inner, value),
+            (Some(Value::Table(inner)), Value::Table(value)) => merge(inner, value),
             (_, value) => {
                 base.insert(key, value);
             }
@@ -234,6 +235,7 @@ mod tests {
         let default = |path| defaults.text(path);
         assert_eq!(default("schedule.epochs").as_deref(), Some("modern: 5, tmpose: 300"));
         assert_eq!(default("schedule.learning_rate").as_deref(), Some("0.001"));
+        assert_eq!(default("recipe").as_deref(), Some("modern"));
         assert_eq!((default("model.init"), default("data.train")), (None, None));
     }
 }

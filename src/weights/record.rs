@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ModelConfig;
+use crate::model::PoseNetConfig;
 use crate::pose::Skeleton;
 
 /// How weights came about, kept inside the file so that no file is without its history.
@@ -54,8 +54,11 @@ impl TrainingRecord {
 /// Everything in a weight file besides its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightsInfo {
-    pub config: ModelConfig,
+    /// Shapes of the network.
+    pub config: PoseNetConfig,
+    /// The joints that it estimates.
     pub skeleton: Skeleton,
+    /// How its weights came about.
     pub record: TrainingRecord,
     /// Format version of the file; [`super::FORMAT`] for one about to be written.
     pub format: u32,
@@ -63,7 +66,7 @@ pub struct WeightsInfo {
 
 impl WeightsInfo {
     /// The header of new weights.
-    pub fn new(config: ModelConfig, skeleton: Skeleton, record: TrainingRecord) -> WeightsInfo {
+    pub fn new(config: PoseNetConfig, skeleton: Skeleton, record: TrainingRecord) -> WeightsInfo {
         WeightsInfo { config, skeleton, record, format: super::FORMAT }
     }
 }

@@ -7,7 +7,7 @@ pub use closed_form::{closed_form, fnv1a};
 use burn::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
-use tmpose::model::{ModelConfig, NameStyle, TmPose, fill_params, pytorch_name};
+use tmpose::model::{NameStyle, TmPose, TmPoseConfig, fill_params, pytorch_name};
 
 /// A file of `tests/fixtures`.
 pub fn fixture_path(name: &str) -> PathBuf {
@@ -69,9 +69,9 @@ pub fn rule(name: &str, shape: &[usize]) -> (f64, f64) {
 }
 
 /// The model with the closed-form weights of its PyTorch names.
-pub fn reference_model(config: &ModelConfig, device: &Device) -> TmPose {
+pub fn reference_model(config: &TmPoseConfig, device: &Device) -> TmPose {
     fill_params(config.init(device), |param| {
-        let name = pytorch_name(&param.path, config, NameStyle::TokenPose)
+        let name = pytorch_name(&param.path, &config.clone().into(), NameStyle::TokenPose)
             .unwrap_or_else(|| panic!("{} has no PyTorch name", param.path));
         let torch_shape: Vec<usize> = match param.shape[..] {
             [inputs, outputs] => vec![outputs, inputs],

@@ -4,12 +4,12 @@ use crate::common::fixture_path;
 use burn::module::Module;
 use burn::prelude::*;
 use serde_json::Value;
-use tmpose::model::{Counting, KeepRatio, MaskKind, ModelConfig, Variant, keep_count, list_params};
+use tmpose::model::{Counting, KeepRatio, MaskKind, TmPoseConfig, Variant, keep_count, list_params};
 use tmpose::pose::{Size, Skeleton};
 
 /// The models of flops.json that are ours.
-fn configs() -> Vec<(&'static str, ModelConfig)> {
-    let coco = |variant| ModelConfig::new(variant, Skeleton::coco17());
+fn configs() -> Vec<(&'static str, TmPoseConfig)> {
+    let coco = |variant| TmPoseConfig::new(variant, Skeleton::coco17());
     let mut s_v2 = coco(Variant::S);
     (s_v2.patch, s_v2.grid) = (Size::square(2), Size::new(24, 32));
     vec![
@@ -19,7 +19,7 @@ fn configs() -> Vec<(&'static str, ModelConfig)> {
         ("tmpose_l_d6", coco(Variant::LD6)),
         ("tmpose_l_d6_yaml", coco(Variant::LD18)),
         ("tmpose_l_d24", coco(Variant::LD24)),
-        ("tmpose_l_d6_mpii", ModelConfig::new(Variant::LD6, Skeleton::mpii16())),
+        ("tmpose_l_d6_mpii", TmPoseConfig::new(Variant::LD6, Skeleton::mpii16())),
     ]
 }
 
@@ -68,7 +68,7 @@ fn macs_and_parameters_are_those_of_the_reference() {
 /// What the paper prints for TMPose-B at keep ratio 0.6 and TokenPose-B.
 #[test]
 fn the_paper_s_tables_follow_from_the_repository_s_counter() {
-    let config = ModelConfig::new(Variant::B, Skeleton::coco17());
+    let config = TmPoseConfig::new(Variant::B, Skeleton::coco17());
     let printed = |kept| {
         let macs = config.macs(kept, Counting::Repository);
         let gi = |n: u64| format!("{:.2}", n as f64 / 1024f64.powi(3));
@@ -80,7 +80,7 @@ fn the_paper_s_tables_follow_from_the_repository_s_counter() {
 
 #[test]
 fn what_is_executed_is_less_by_the_dropped_tokens_and_the_last_layer() {
-    let config = ModelConfig::new(Variant::B, Skeleton::coco17());
+    let config = TmPoseConfig::new(Variant::B, Skeleton::coco17());
     let (reference, executed) = (config.macs(256, Counting::Reference), config.macs(256, Counting::Executed));
     // 75.5 M linear and 26.8 M attention MACs, those of the 256 visual tokens.
     assert_eq!(reference.linear - executed.linear, 256 * (2 * 192 * 192 + 2 * 192 * 576));
@@ -92,7 +92,7 @@ fn what_is_executed_is_less_by_the_dropped_tokens_and_the_last_layer() {
 #[test]
 fn tmpose_t_is_light_and_mostly_transformer() {
     for skeleton in [Skeleton::coco17(), Skeleton::mpii16()] {
-        let macs = ModelConfig::new(Variant::T, skeleton).macs(256, Counting::Reference);
+        let macs = TmPoseConfig::new(Variant::T, skeleton).macs(256, Counting::Reference);
         assert!(macs.total() <= 1_300_000_000, "{macs:?}");
         assert!(2 * macs.transformer() >= macs.total(), "{macs:?}");
     }

@@ -5,20 +5,20 @@ use burn::module::Module;
 use burn::prelude::*;
 use std::process::Command;
 use tmpose::model::backbone::{Backbone, HrNet};
-use tmpose::model::{KeptTokens, ModelConfig, PositionMode, TmPose, Variant, sine_positions};
+use tmpose::model::{PositionMode, TmPose, TmPoseConfig, TokenSelection, Variant, sine_positions};
 use tmpose::pose::{Size, Skeleton};
 
 const CPU: f32 = 1e-4;
 const GPU: f32 = 1e-3;
 const AUTOTUNE: &str = "CUBECL_AUTOTUNE_LEVEL";
 
-fn coco(variant: Variant) -> ModelConfig {
-    ModelConfig::new(variant, Skeleton::coco17())
+fn coco(variant: Variant) -> TmPoseConfig {
+    TmPoseConfig::new(variant, Skeleton::coco17())
 }
 
 /// Where the fixture of one model takes its picture and its feature map from.
 struct Case {
-    config: ModelConfig,
+    config: TmPoseConfig,
     file: &'static str,
     /// The file with `feature` and `embedded`: variants with equal names share weights.
     shared: &'static str,
@@ -39,13 +39,14 @@ impl Case {
         let model = model.fold();
         let feature = model.backbone(images);
         assert_matches(feature.clone(), &shared, "feature", tolerance);
-        assert_matches(model.embed(feature.clone(), &KeptTokens::all()), &shared, "embedded", tolerance);
+        assert_matches(model.embed(feature.clone(), &TokenSelection::all()), &shared, "embedded", tolerance);
         self.check_transformer(&model, feature, &file, tolerance);
     }
 
     fn check_transformer(&self, model: &TmPose, feature: Tensor<4>, file: &Fixture, tolerance: f32) {
         let device = feature.device();
-        let full = model.encode(model.tokens(feature.clone(), &KeptTokens::all()), &KeptTokens::all());
+        let full =
+            model.encode(model.tokens(feature.clone(), &TokenSelection::all()), &TokenSelection::all());
         assert_matches(full.clone(), file, "kp.full", tolerance);
         if self.file == self.shared && self.input == "input.256x192" {
             assert_matches(model.head(full, feature.clone()), file, "heatmap.full", tolerance);
@@ -54,7 +55,7 @@ impl Case {
         for mask in ["random06", "uniform06", "block06"] {
             let indices = file.indices(&format!("mask.{mask}"));
             for (name, positions) in modes {
-                let keep = KeptTokens::same(&indices, 1, &device).with_positions(positions);
+                let keep = TokenSelection::same(&indices, 1, &device).with_positions(positions);
                 let keypoints = model.encode(model.tokens(feature.clone(), &keep), &keep);
                 // The block mask is a prefix: its true positions are the reference's.
                 let name = if mask == "block06" { "ref" } else { name };
@@ -108,7 +109,7 @@ fn check_layers(model: &TmPose, feature: Tensor<4>, file: &Fixture, tolerance: f
     let device = feature.device();
     let config = model.config();
     let indices = file.indices("mask.random06");
-    let keep = KeptTokens::same(&indices, 1, &device).with_positions(PositionMode::Prefix);
+    let keep = TokenSelection::same(&indices, 1, &device).with_positions(PositionMode::Prefix);
     let table = TensorData::new(sine_positions(config.grid, config.dim), [1, config.tokens(), config.dim]);
     let rows = Tensor::<3>::from_data(table, &device).slice([0..1, 0..indices.len()]);
     let places = Tensor::cat(vec![Tensor::zeros([1, config.joints, config.dim], &device), rows], 1);
@@ -136,7 +137,7 @@ fn tmpose_l_d6_on_the_cpu() {
 
 #[test]
 fn tmpose_l_d6_for_mpii_on_the_cpu() {
-    let config = ModelConfig::new(Variant::LD6, Skeleton::mpii16());
+    let config = TmPoseConfig::new(Variant::LD6, Skeleton::mpii16());
     let file = "tmpose_l_d6_mpii";
     Case { config, file, shared: file, input: "input.256x256" }.check(&Device::flex(), CPU);
 }
@@ -161,8 +162,8 @@ fn check_s(device: &Device, tolerance: f32) {
     let eighth = |n: i64| Tensor::<1, Int>::arange_step(0..n, 8, device);
     let sampled = feature.clone().select(2, eighth(64)).select(3, eighth(48));
     assert_matches(sampled, &file, "s.feature.stride8", tolerance);
-    assert_matches(model.embed(feature.clone(), &KeptTokens::all()), &file, "s.embedded", tolerance);
-    let heatmaps = model.forward_features(feature, &KeptTokens::all());
+    assert_matches(model.embed(feature.clone(), &TokenSelection::all()), &file, "s.embedded", tolerance);
+    let heatmaps = model.forward_features(feature, &TokenSelection::all());
     assert_matches(heatmaps, &file, "s.heatmap.full", tolerance);
 }
 
@@ -197,7 +198,7 @@ fn tmpose_b_and_s_on_wgpu() {
     let model = reference_model(&coco(Variant::B), &device).fold();
     let feature = model.backbone(images);
     assert_matches(feature.clone(), &file, "feature", GPU);
-    let keep = KeptTokens::same(&file.indices("mask.random06"), 1, &device);
+    let keep = TokenSelection::same(&file.indices("mask.random06"), 1, &device);
     assert_matches(model.forward_features(feature, &keep), &file, "heatmap.random06.consistent", GPU);
 }
 

@@ -5,7 +5,8 @@ use burn::prelude::*;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use tmpose::model::{
-    KeepRatio, KeptTokens, MaskKind, ModelConfig, PositionMode, TmPose, Variant, fill_params, kept_tokens,
+    KeepRatio, MaskKind, PositionMode, TmPose, TmPoseConfig, TokenSelection, Variant, fill_params,
+    kept_tokens,
 };
 use tmpose::pose::{Size, Skeleton};
 
@@ -15,7 +16,7 @@ const CHANNELS: usize = 57;
 
 /// tmpose-t with two chained transformers of two layers and weights large enough to show every fault.
 fn small() -> TmPose {
-    let mut config = ModelConfig::new(Variant::T, Skeleton::coco17());
+    let mut config = TmPoseConfig::new(Variant::T, Skeleton::coco17());
     (config.depth, config.transformers) = (2, 2);
     config.head_hidden = None;
     let model = config.init(&Device::flex());
@@ -40,7 +41,7 @@ fn keep_ratio(share: f64) -> KeepRatio {
     KeepRatio::new(share).unwrap()
 }
 
-fn heatmaps(persons: usize, keep: &KeptTokens) -> Vec<f32> {
+fn heatmaps(persons: usize, keep: &TokenSelection) -> Vec<f32> {
     numbers(MODEL.forward_features(features(persons), keep))
 }
 
@@ -56,21 +57,21 @@ proptest! {
 
     #[test]
     fn all_tokens_in_any_order_are_the_full_model(order in shuffled(256, 1.0)) {
-        let keep = KeptTokens::same(&order, 1, &Device::flex());
-        prop_assert!(largest_difference(&heatmaps(1, &keep), &heatmaps(1, &KeptTokens::all())) < TOLERANCE);
+        let keep = TokenSelection::same(&order, 1, &Device::flex());
+        prop_assert!(largest_difference(&heatmaps(1, &keep), &heatmaps(1, &TokenSelection::all())) < TOLERANCE);
     }
 
     #[test]
     fn the_order_of_the_kept_tokens_does_not_matter(order in shuffled(256, 0.4)) {
         let mut sorted = order.clone();
         sorted.sort_unstable();
-        let of = |indices: &[usize]| heatmaps(1, &KeptTokens::same(indices, 1, &Device::flex()));
+        let of = |indices: &[usize]| heatmaps(1, &TokenSelection::same(indices, 1, &Device::flex()));
         prop_assert!(largest_difference(&of(&order), &of(&sorted)) < TOLERANCE);
     }
 
     #[test]
     fn with_a_block_mask_the_reference_s_positions_are_right(ratio in 0.02f64..=1.0) {
-        let keep = KeptTokens::same(&kept_tokens(MaskKind::Block, keep_ratio(ratio), Size::square(16), 0), 1, &Device::flex());
+        let keep = TokenSelection::same(&kept_tokens(MaskKind::Block, keep_ratio(ratio), Size::square(16), 0), 1, &Device::flex());
         let prefix = keep.clone().with_positions(PositionMode::Prefix);
         prop_assert_eq!(heatmaps(1, &keep), heatmaps(1, &prefix));
     }
@@ -80,14 +81,14 @@ proptest! {
         let device = Device::flex();
         let rows: Vec<Vec<usize>> =
             (0..3).map(|i| kept_tokens(MaskKind::Random, keep_ratio(ratio), Size::square(16), seed ^ i)).collect();
-        let together = heatmaps(3, &KeptTokens::per_person(&rows, &device));
+        let together = heatmaps(3, &TokenSelection::per_person(&rows, &device));
         let all = features(3);
         let single: Vec<f32> = rows
             .iter()
             .enumerate()
             .flat_map(|(i, row)| {
                 let feature = all.clone().narrow(0, i, 1);
-                numbers(MODEL.forward_features(feature, &KeptTokens::same(row, 1, &device)))
+                numbers(MODEL.forward_features(feature, &TokenSelection::same(row, 1, &device)))
             })
             .collect();
         prop_assert!(largest_difference(&together, &single) < TOLERANCE);
@@ -100,7 +101,7 @@ proptest! {
 fn dropped_tokens_have_no_influence_on_the_keypoint_tokens() {
     let device = Device::flex();
     let keep =
-        KeptTokens::same(&kept_tokens(MaskKind::Block, keep_ratio(0.5), Size::square(16), 0), 1, &device);
+        TokenSelection::same(&kept_tokens(MaskKind::Block, keep_ratio(0.5), Size::square(16), 0), 1, &device);
     let feature = features(1);
     let top = feature.clone().slice([0..1, 0..CHANNELS, 0..32]);
     let other = Tensor::cat(vec![top.clone(), top.mul_scalar(3.0)], 2);
@@ -121,7 +122,7 @@ fn dropped_tokens_have_no_influence_on_the_keypoint_tokens() {
 
 #[test]
 fn folding_the_feature_norm_changes_nothing() {
-    let keep = KeptTokens::all();
+    let keep = TokenSelection::all();
     let folded = numbers(small().fold().forward_features(features(1), &keep));
     assert!(largest_difference(&folded, &heatmaps(1, &keep)) < TOLERANCE);
 }
@@ -137,7 +138,7 @@ fn gradients_reach_every_parameter_behind_the_backbone() {
         (0..2).map(|i| kept_tokens(MaskKind::Random, keep_ratio(0.4), Size::square(16), i)).collect();
     let feature = Tensor::from_inner(features(2));
     let loss =
-        model.forward_features(feature, &KeptTokens::per_person(&rows, &device)).powf_scalar(2.0).mean();
+        model.forward_features(feature, &TokenSelection::per_person(&rows, &device)).powf_scalar(2.0).mean();
     let gradients = loss.backward();
     let norm = model.feature_norm.as_ref().unwrap();
     assert!(norm.gamma.val().grad(&gradients).is_some());
@@ -159,7 +160,7 @@ fn training_and_inference_agree() {
     use burn::module::Module;
     let mut model = small();
     model.feature_norm = None;
-    let keep = KeptTokens::same(
+    let keep = TokenSelection::same(
         &kept_tokens(MaskKind::Random, keep_ratio(0.4), Size::square(16), 3),
         1,
         &Device::flex(),

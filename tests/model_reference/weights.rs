@@ -4,7 +4,7 @@ use crate::common::{closed_form, fixture_path, fnv1a, rule};
 use burn::prelude::*;
 use serde_json::Value;
 use std::collections::HashSet;
-use tmpose::model::{ModelConfig, NameStyle, Variant, list_params, pytorch_name};
+use tmpose::model::{NameStyle, TmPoseConfig, Variant, list_params, pytorch_name};
 use tmpose::pose::Skeleton;
 
 fn checks() -> Value {
@@ -48,13 +48,13 @@ fn every_parameter_has_the_name_and_shape_of_the_state_dict() {
     ];
     let checks = checks();
     for (variant, key, entries) in cases {
-        let config = ModelConfig::new(variant, Skeleton::coco17());
+        let config = TmPoseConfig::new(variant, Skeleton::coco17());
         let named: Vec<(String, Vec<usize>)> = list_params(&config.init(&Device::flex()))
             .into_iter()
             .map(|p| {
                 let shape =
                     if p.shape.len() == 2 { p.shape.iter().rev().copied().collect() } else { p.shape };
-                (pytorch_name(&p.path, &config, NameStyle::TokenPose).unwrap(), shape)
+                (pytorch_name(&p.path, &config.clone().into(), NameStyle::TokenPose).unwrap(), shape)
             })
             .collect();
         let unique: HashSet<_> = named.iter().map(|(name, _)| name).collect();
@@ -73,8 +73,8 @@ fn every_parameter_has_the_name_and_shape_of_the_state_dict() {
 
 #[test]
 fn ppt_and_imagenet_files_name_the_same_parameters_differently() {
-    let config = ModelConfig::new(Variant::B, Skeleton::coco17());
-    let name = |path, style| pytorch_name(path, &config, style);
+    let config = TmPoseConfig::new(Variant::B, Skeleton::coco17());
+    let name = |path, style| pytorch_name(path, &config.clone().into(), style);
     let qkv = "encoders.0.layers.3.qkv.weight";
     assert_eq!(
         name(qkv, NameStyle::TokenPose).unwrap(),

@@ -57,12 +57,12 @@ impl LayerPainter<'_> {
     /// Kept tokens and outlines of the crops.
     fn draw_crops(&self, result: &LiveResult, model: &ModelSummary) {
         let config = &model.info.config;
-        let heatmap = config.heatmap;
+        let heatmap = config.heatmap();
         let clipped = self.clipped();
-        for estimate in &result.estimates {
+        for (person, estimate) in result.estimates.iter().enumerate() {
             if self.layers.tokens {
-                let (crop, kept) = (&estimate.crop, &result.kept);
-                overlay::draw_tokens(&clipped, &self.transform, crop, heatmap, config.grid, kept);
+                let (crop, kept) = (&estimate.crop, result.kept.of(person));
+                overlay::draw_tokens(&clipped, &self.transform, crop, heatmap, config.grid(), kept);
             }
             if self.layers.crop {
                 overlay::draw_crop(self.painter, &self.transform, &estimate.crop, heatmap);

@@ -36,17 +36,17 @@ fn describe(ui: &mut Ui, summary: &ModelSummary) {
     let config = &summary.info.config;
     let file = summary.path.file_name().unwrap_or(summary.path.as_os_str()).to_string_lossy().into_owned();
     value_row(ui, "File", file, &summary.path.display().to_string());
-    value_row(ui, "Variant", config.variant.to_string(), "Which network the weights are for.");
-    let skeleton = format!("{}, {} joints", summary.info.skeleton.title, config.joints);
+    value_row(ui, "Variant", config.variant().to_string(), "Which network the weights are for.");
+    let skeleton = format!("{}, {} joints", summary.info.skeleton.title, config.joints());
     value_row(ui, "Skeleton", skeleton, "The joints that the network estimates.");
     let size = |size: Size| format!("{} × {}", size.width, size.height);
     value_row(
         ui,
         "Input",
-        size(config.input),
+        size(config.input()),
         "Width and height in pixels of the crop that the network sees.",
     );
-    value_row(ui, "Tokens", size(config.grid), "Columns and rows of the crop's visual tokens.");
+    value_row(ui, "Tokens", size(config.grid()), "Columns and rows of the crop's visual tokens.");
     let record = &summary.info.record;
     if !record.command.is_empty() {
         let sets = record.sets.join(", ");

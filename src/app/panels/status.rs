@@ -36,7 +36,7 @@ fn device(ui: &mut Ui, state: &State) {
                     "This adapter emulates a GPU on the CPU and is slow; the CPU backend is faster.",
                 );
             }
-            let variant = format!("{}, {}", summary.info.config.variant, summary.info.skeleton.title);
+            let variant = format!("{}, {}", summary.info.config.variant(), summary.info.skeleton.title);
             ui.label(RichText::new(variant).color(theme::MUTED));
         }
         ModelStatus::Loading { done, of } => {

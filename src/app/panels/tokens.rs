@@ -8,7 +8,7 @@ use crate::app::state::State;
 use crate::app::theme;
 use crate::app::widgets::{check, choice, hint, row};
 use crate::model::{
-    Counting, KeepRatio, MaskKind, ModelConfig, PositionMode, Variant, keep_count, kept_tokens,
+    Counting, KeepRatio, MaskKind, PoseNetConfig, PositionMode, Variant, keep_count, kept_tokens,
 };
 use crate::pose::{Size, Skeleton};
 use crate::vision::Decoding;
@@ -19,7 +19,7 @@ pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
     let config = match state.pipeline.ready_model() {
         Some(summary) => summary.info.config.clone(),
         // Without a model the mask can still be tried, on the grid of the model that comes with tmpose.
-        None => ModelConfig::new(Variant::T, Skeleton::coco17()),
+        None => PoseNetConfig::new(Variant::T, Skeleton::coco17()),
     };
     let preferences = &mut state.preferences;
     let tokens = config.tokens();
@@ -34,8 +34,8 @@ pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
             ui.label(RichText::new(text).font(theme::strong_font(12.5)).color(theme::BRIGHT));
             hint(ui, cost(&config, count));
         });
-        let kept = kept_tokens(preferences.mask, preferences.keep_ratio, config.grid, preferences.seed);
-        grid(ui, config.grid, config.patch, &kept);
+        let kept = kept_tokens(preferences.mask, preferences.keep_ratio, config.grid(), preferences.seed);
+        grid(ui, config.grid(), config.patch(), &kept);
     });
     ui.add_space(2.0);
     let help = "Keep ratio: the share of visual tokens that enters the transformer. Fewer are faster and less accurate.";
@@ -73,7 +73,7 @@ pub fn show(ui: &mut Ui, state: &mut State, _: &mut ActionQueue) {
 }
 
 /// The network's multiply-adds, and those with all tokens.
-fn cost(config: &ModelConfig, kept: usize) -> String {
+fn cost(config: &PoseNetConfig, kept: usize) -> String {
     let giga = |count: usize| config.macs(count, Counting::default()).total() as f64 / 1e9;
     let (now, all) = (giga(kept), giga(config.tokens()));
     format!("{now:.2} of {all:.2} GMAC ({:.0} %)", now / all * 100.0)

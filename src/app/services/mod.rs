@@ -9,7 +9,7 @@ pub use dialogs::{DialogResult, Dialogs};
 
 use super::overlay::PictureTextures;
 use super::train::TrainThread;
-use crate::live::{LiveSettings, Pipeline};
+use crate::live::{PeopleTrackerSettings, Pipeline};
 use std::sync::Arc;
 
 /// The services of a window.
@@ -17,7 +17,7 @@ pub struct Services {
     /// Source, detector and network.
     pub pipeline: Pipeline,
     /// The settings that the pipeline was given last.
-    pub live_settings: LiveSettings,
+    pub live_settings: PeopleTrackerSettings,
     /// What the graphics card holds.
     pub textures: PictureTextures,
     /// The system's file dialogs.
@@ -33,7 +33,7 @@ impl Services {
     ///
     /// # Errors
     /// The system has no thread left for the network.
-    pub fn start(ctx: &egui::Context, live_settings: LiveSettings) -> std::io::Result<Services> {
+    pub fn start(ctx: &egui::Context, live_settings: PeopleTrackerSettings) -> std::io::Result<Services> {
         let ctx = ctx.clone();
         let pipeline = Pipeline::new(live_settings.clone(), Arc::new(move || ctx.request_repaint()))?;
         Ok(Services {

@@ -16,7 +16,7 @@ pub use selection::{FollowChoice, PersonSelection, PointerMode, person_at, perso
 pub use view::PictureView;
 
 use super::train::TrainingState;
-use crate::live::{LiveSettings, Rate};
+use crate::live::{PeopleTrackerSettings, Rate};
 use crate::source::{CameraInfo, SourceSpec};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -152,7 +152,7 @@ impl State {
     }
 
     /// What the network and the tracker are to do.
-    pub fn live_settings(&self) -> LiveSettings {
+    pub fn live_settings(&self) -> PeopleTrackerSettings {
         self.preferences.live_settings(self.selection.target)
     }
 

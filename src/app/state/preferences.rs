@@ -2,7 +2,7 @@
 
 use crate::gpu::DeviceChoice;
 use crate::infer::Settings;
-use crate::live::LiveSettings;
+use crate::live::PeopleTrackerSettings;
 use crate::model::{KeepRatio, MaskKind, PositionMode, TokenBudget};
 use crate::track::{FollowMode, SmoothingSettings, TrackSettings};
 use crate::vision::Decoding;
@@ -284,8 +284,8 @@ impl Preferences {
     }
 
     /// The live pipeline's settings; `target` is whom the pointer selected.
-    pub fn live_settings(&self, target: Option<FollowMode>) -> LiveSettings {
-        LiveSettings {
+    pub fn live_settings(&self, target: Option<FollowMode>) -> PeopleTrackerSettings {
+        PeopleTrackerSettings {
             infer: Settings {
                 budget: TokenBudget {
                     mask: self.mask,
@@ -297,8 +297,9 @@ impl Preferences {
                 decoding: self.decoding,
             },
             heatmaps: self.layers.heatmaps,
-            follow: self.people.track_settings(target),
+            track: self.people.track_settings(target),
             detect: self.people.detect,
+            ..PeopleTrackerSettings::default()
         }
     }
 }

@@ -101,7 +101,7 @@ pub fn person_bounds(person: &TrackedPerson) -> BBox {
 pub fn person_at(result: &LiveResult, [x, y]: [f32; 2]) -> Option<BBox> {
     let people = result.people.iter().map(person_bounds);
     people
-        .chain(result.found.iter().map(|d| d.bbox))
+        .chain(result.detections.iter().map(|d| d.bbox))
         .filter(|b| x >= b.x && y >= b.y && x < b.x + b.w && y < b.y + b.h)
         .min_by(|a, b| a.area().total_cmp(&b.area()))
 }

@@ -1,6 +1,7 @@
 //! What a training has reported so far. Every event counts, and the memory does not grow with their number.
 
 use super::loss_curve::{CurvePoint, LossCurve};
+use crate::model::KeepRatio;
 use crate::train::{PoseEvent, PoseStep, RunEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -103,8 +104,8 @@ pub struct RunOverview {
 pub struct ApMeasurement {
     /// Steps after which the weights were measured.
     pub step: u64,
-    /// Share of the visual tokens that were kept, 0 to 1.
-    pub keep_ratio: f64,
+    /// Share of the visual tokens that were kept.
+    pub keep_ratio: KeepRatio,
     /// OKS average precision, 0 to 1.
     pub ap: f64,
     /// People that were measured.
@@ -157,6 +158,9 @@ impl TrainProgress {
     /// Takes account of an event that came at `now`.
     pub fn record(&mut self, event: &PoseEvent, now: Instant) {
         match event {
+            PoseEvent::Rendering { done, total } => {
+                self.enter(TrainPhase::Drawing { done: *done, total: *total }, now);
+            }
             PoseEvent::Features { set, done, total } => {
                 let (set, done, total) = (set.clone(), *done, *total);
                 self.enter(TrainPhase::Features { set, done, total }, now);
@@ -295,7 +299,7 @@ mod tests {
             pck02: 0.0,
             persons: 8,
         };
-        PoseEvent::Validated { step, epoch: 1.0, keep_ratio: 1.0, score, best }
+        PoseEvent::Validated { step, epoch: 1.0, keep_ratio: KeepRatio::ALL, score, best }
     }
 
     fn started(step: u64, steps: u64) -> PoseEvent {

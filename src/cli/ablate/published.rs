@@ -2,7 +2,7 @@
 //! measure.
 
 use crate::cli::output::markdown_table;
-use crate::model::{Counting, KeepRatio, MaskKind, ModelConfig, Variant, keep_count};
+use crate::model::{Counting, KeepRatio, MaskKind, PoseNetConfig, Variant, keep_count};
 use crate::pose::Skeleton;
 
 /// Table 4 of the TMPose paper, TMPose-B with ground-truth boxes on COCO val2017: mask, keep ratio, AP, AR,
@@ -33,16 +33,11 @@ const TABLE_2: [[&str; 6]; 9] = [
     ["TMPose-L/D24*", "27.5", "9.4", "1.00", "76.7", "79.2"],
 ];
 
-/// A keep ratio of the tables; all of them are valid.
-fn keep_ratio(share: f64) -> KeepRatio {
-    KeepRatio::new(share).unwrap_or_default()
-}
-
 /// The published figures in Markdown with remarks. `set` is the title of the set that ours were measured on.
 pub fn markdown(set: &str) -> String {
-    let config = ModelConfig::new(Variant::B, Skeleton::coco17());
+    let config = PoseNetConfig::new(Variant::B, Skeleton::coco17());
     let row = |(mask, ratio, numbers): &(MaskKind, f64, [&str; 4])| {
-        let tokens = keep_count(*mask, keep_ratio(*ratio), config.tokens());
+        let tokens = keep_count(*mask, KeepRatio::constant(*ratio), config.tokens());
         let macs = config.macs(tokens, Counting::Reference);
         let [ap, ar, gflops, part] = numbers.map(str::to_owned);
         let gmac = |n: u64| format!("{:.2}", n as f64 / 1e9);
@@ -72,12 +67,12 @@ mod tests {
 
     #[test]
     fn the_published_arithmetic_is_what_the_papers_counter_says() {
-        let config = ModelConfig::new(Variant::B, Skeleton::coco17());
+        let config = PoseNetConfig::new(Variant::B, Skeleton::coco17());
         for (mask, ratio, [.., gflops, part]) in TABLE_4 {
             // The paper gives one figure for all masks of a ratio; block keeps up to three tokens less.
             let mask = if mask == MaskKind::Block { MaskKind::Random } else { mask };
-            let macs =
-                config.macs(keep_count(mask, keep_ratio(ratio), config.tokens()), Counting::Repository);
+            let macs = config
+                .macs(keep_count(mask, KeepRatio::constant(ratio), config.tokens()), Counting::Repository);
             let unit = f64::from(1 << 30);
             assert_eq!(format!("{:.1}", macs.total() as f64 / unit), gflops, "{mask} {ratio}");
             assert_eq!(format!("{:.2}", macs.transformer() as f64 / unit), part, "{mask} {ratio}");

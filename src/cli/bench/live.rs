@@ -15,8 +15,8 @@ use crate::detect::DetectorChoice;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::live::{
-    self, DetectorLoader, DetectorSummary, LiveSettings, ModelLoader, ModelSummary, Notifier, Opener,
-    Pipeline, Transport,
+    self, DetectorLoader, DetectorSummary, ModelLoader, ModelSummary, Notifier, Opener,
+    PeopleTrackerSettings, Pipeline, Transport,
 };
 use crate::model::{KeepRatio, MaskKind, TokenBudget};
 use crate::source::{self, SourceSpec};
@@ -189,17 +189,17 @@ impl BenchLiveArgs {
         })
     }
 
-    fn settings(&self, people: u32) -> LiveSettings {
+    fn settings(&self, people: u32) -> PeopleTrackerSettings {
         let budget = TokenBudget { mask: self.mask, keep_ratio: self.keep, ..TokenBudget::default() };
         let infer = Settings { budget, ..Settings::default() };
-        let follow = TrackSettings {
+        let track = TrackSettings {
             most_people: people as usize,
             detect_every: self.detect_every,
             // Mannequins of any size are followed.
             min_size: 0.0,
             ..TrackSettings::default()
         };
-        LiveSettings { infer, follow, ..LiveSettings::default() }
+        PeopleTrackerSettings { infer, track, ..PeopleTrackerSettings::default() }
     }
 }
 

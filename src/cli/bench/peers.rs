@@ -1,7 +1,7 @@
 //! PyTorch and ONNX Runtime in a Python process that answers line by line.
 
 use crate::detect::DetectorConfig;
-use crate::model::{Counting, ModelConfig, list_params};
+use crate::model::{Counting, PoseNetConfig, list_params};
 use crate::train::TrainConfig;
 use anyhow::{Context, bail};
 use burn::module::Module;
@@ -69,7 +69,7 @@ impl Peers {
     ///
     /// # Errors
     /// The process ended, or it built another network than ours.
-    pub fn load(&mut self, config: &ModelConfig, gpu: bool, batch: usize) -> anyhow::Result<Vec<String>> {
+    pub fn load(&mut self, config: &PoseNetConfig, gpu: bool, batch: usize) -> anyhow::Result<Vec<String>> {
         let loaded: PeerNetwork = self.ask(&request(serde_json::json!({ "load": config }), gpu, batch))?;
         same_network("parameters", trained_parameters(config), loaded.parameters)?;
         let macs = config.macs(config.tokens(), Counting::Executed).total();
@@ -97,7 +97,7 @@ impl Peers {
     /// The process ended, or it trains another number of parameters.
     pub fn load_training(
         &mut self,
-        config: &ModelConfig,
+        config: &PoseNetConfig,
         train: &TrainConfig,
         gpu: bool,
         parameters: usize,
@@ -183,7 +183,7 @@ fn request(mut what: serde_json::Value, gpu: bool, batch: usize) -> serde_json::
 }
 
 /// Parameters that a training of the whole network changes.
-fn trained_parameters(config: &ModelConfig) -> u64 {
+fn trained_parameters(config: &PoseNetConfig) -> u64 {
     // The weights are lazy: only their shapes are made.
     let params = list_params(&config.init(&Device::flex()));
     let trained = params.iter().filter(|p| !p.path.contains(".running_"));
@@ -229,7 +229,7 @@ mod tests {
         // As docs/METHOD.md, "Variants", without the frozen positions.
         for (variant, all) in [(Variant::S, 6_669_888), (Variant::B, 13_514_368), (Variant::LD24, 27_531_552)]
         {
-            let config = ModelConfig::new(variant, Skeleton::coco17());
+            let config = PoseNetConfig::new(variant, Skeleton::coco17());
             assert_eq!(trained_parameters(&config), all - 256 * 192, "{variant}");
         }
     }

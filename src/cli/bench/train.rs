@@ -7,7 +7,7 @@ use super::train_report::{StepTimes, TrainReport, TrainRow};
 use crate::cli::stop_flag;
 use crate::data::Augmentation;
 use crate::gpu::DeviceChoice;
-use crate::model::{KeepRatio, ModelConfig, Variant, kept_tokens};
+use crate::model::{KeepRatio, PoseNetConfig, Variant, kept_tokens};
 use crate::pose::Skeleton;
 use crate::train::config::MaskSection;
 use crate::train::{Stepper, TrainConfig};
@@ -88,7 +88,7 @@ impl TrainCase<'_> {
         report: &mut TrainReport,
         stop: &AtomicBool,
     ) -> anyhow::Result<()> {
-        let shape = ModelConfig::new(self.variant, Skeleton::coco17());
+        let shape = PoseNetConfig::new(self.variant, Skeleton::coco17());
         let mut names: Option<Vec<String>> = None;
         for &keep in &self.args.keep {
             let config = self.settings(keep);
@@ -103,7 +103,7 @@ impl TrainCase<'_> {
                     &*none.insert(loaded.unwrap_or_default())
                 }
             };
-            let kept = kept_tokens(self.args.mask, keep, shape.grid, 0);
+            let kept = kept_tokens(self.args.mask, keep, shape.grid(), 0);
             let measured = run_interleaved(self.args.runs, peers.as_deref_mut(), names.len(), || {
                 if stop.load(Ordering::SeqCst) {
                     return Ok(None);

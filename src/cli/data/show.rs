@@ -4,7 +4,7 @@ use super::make_folder_of;
 use crate::cli::mannequin_sets::path_to_train_on;
 use crate::data::{AugmentedCrop, CropDataset, Mixture, SetSource, SetSpec};
 use crate::draw::{Tile, contact_sheet, draw_pose, joint_color};
-use crate::model::ModelConfig;
+use crate::model::PoseNetConfig;
 use crate::pose::{Keypoint, Pose, Size, Skeleton};
 use crate::train::TrainConfig;
 use crate::vision::{BOX_PADDING, CropBox, IMAGENET_MEAN, IMAGENET_STD, Targets, gaussian_targets};
@@ -61,7 +61,7 @@ pub fn run(args: DataShowArgs) -> anyhow::Result<()> {
     }
     config.augmentation.check()?;
     let skeleton = Skeleton::named(&config.model.skeleton)?;
-    let shape = ModelConfig::new(config.model.variant, &skeleton);
+    let shape = PoseNetConfig::new(config.model.variant, &skeleton);
     let rules = config.data.teacher_labels.then_some(&config.data.teacher);
     let spec = SetSpec::from(path_to_train_on(&args.set, &AtomicBool::new(false))?);
     let mut mixture = Mixture::open(&[spec], "train", &skeleton, rules)?;
@@ -69,7 +69,7 @@ pub fn run(args: DataShowArgs) -> anyhow::Result<()> {
         println!("{note}");
     }
     mixture.thin_to(args.count);
-    let (input, heatmap) = (shape.input, shape.heatmap);
+    let (input, heatmap) = (shape.input(), shape.heatmap());
     let augmentation = config.augmentation.clone();
     let samples = CropDataset { mixture, skeleton, augmentation, seed: args.seed, input, heatmap };
     let tiles: Vec<Tile> =

@@ -94,12 +94,12 @@ impl EvalReport {
     ) -> EvalReport {
         let (info, device) = (estimator.info(), estimator.device());
         let config = &info.config;
-        let layers = config.depth * config.transformers;
+        let layers = config.layers();
         EvalReport {
             version: env!("CARGO_PKG_VERSION"),
             command: command_line(std::env::args()),
             weights: weights.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            network: format!("{}, {layers} layers, {}", config.variant, config.skeleton),
+            network: format!("{}, {layers} layers, {}", config.variant(), config.skeleton()),
             device: device.name.clone(),
             backend: device.backend.clone(),
             decoding,

@@ -1,7 +1,7 @@
 //! The flags of the trainings, made from their settings.
 
-use crate::settings::{Catalogue, Setting, set_value};
-use crate::train::{Defaults, TrainSettings};
+use crate::settings::{Catalogue, Choice, Setting, ValueField, set_value};
+use crate::train::{Defaults, TrainSettings, holds_training};
 use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -61,7 +61,7 @@ impl<C: TrainSettings + Send + Sync> ConfigArgs<C> {
             if self.flags.out().is_some_and(|out| out != resume) {
                 bail!("--resume {} continues in that folder; leave --out away", resume.display());
             }
-        } else if run.join("checkpoint.safetensors").exists() {
+        } else if holds_training(run) {
             let out = run.display();
             bail!(
                 "{out} holds a training already: resume it with --resume {out}, or choose another folder with --out"
@@ -84,42 +84,67 @@ impl<C> SettingFlags<C> {
     }
 }
 
-/// The settings that have a flag: the setting, the flag's name and that of its value.
-fn flagged(
-    catalogue: &'static Catalogue,
-) -> impl Iterator<Item = (&'static Setting, &'static str, &'static str)> {
+/// A setting that has a flag.
+struct Flag {
+    setting: &'static Setting,
+    /// The setting's declaration.
+    field: &'static ValueField,
+    /// The flag's name without dashes.
+    name: &'static str,
+    /// The name of its value in the help; `None` for a flag that only switches on.
+    value_name: Option<&'static str>,
+}
+
+/// The flags of all settings that have one.
+fn flags(catalogue: &'static Catalogue) -> impl Iterator<Item = Flag> {
     catalogue.all().filter_map(|setting| {
-        let flag = setting.field?.flag.first()?.trim_start_matches('-');
-        let (name, value) = flag.split_once(' ').unwrap_or((flag, ""));
-        Some((setting, name, value))
+        let field = setting.field?;
+        let flag = field.flag.first()?.trim_start_matches('-');
+        let (name, value_name) = match flag.split_once(' ') {
+            Some((name, value_name)) => (name, Some(value_name)),
+            None => (flag, None),
+        };
+        Some(Flag { setting, field, name, value_name })
     })
 }
 
-/// The argument `--name` that sets `setting`.
-fn arg(setting: &'static Setting, name: &'static str, value: &'static str, defaults: &Defaults) -> Arg {
-    let mut help = setting.help.trim_end_matches('.').to_owned();
-    if let Some(default) = defaults.text(&setting.path) {
-        help += &format!(" [default: {default}]");
+impl Flag {
+    /// The argument for clap.
+    fn arg(&self, defaults: &Defaults) -> Arg {
+        let mut help = self.setting.help.trim_end_matches('.').to_owned();
+        if let Some(default) = defaults.text(&self.setting.path) {
+            help += &format!(" [default: {default}]");
+        }
+        let mut arg = Arg::new(self.name).long(self.name).help(help);
+        if !self.setting.section.is_empty() {
+            arg = arg.help_heading(self.setting.section.as_str());
+        }
+        if self.name == "recipe" {
+            arg = arg.conflicts_with("resume");
+        }
+        let Some(value_name) = self.value_name else { return arg.action(ArgAction::SetTrue) };
+        let arg = arg.value_name(value_name).value_parser(ValueParser(self.field));
+        if self.field.is_list { arg.action(ArgAction::Append) } else { arg }
     }
-    let mut arg = Arg::new(name).long(name).help(help);
-    if !setting.section.is_empty() {
-        arg = arg.help_heading(setting.section.as_str());
+
+    /// The value that was given, as TOML.
+    fn value(&self, matches: &ArgMatches) -> Option<Value> {
+        if self.value_name.is_none() {
+            return matches.get_flag(self.name).then_some(Value::Boolean(true));
+        }
+        let mut values = matches.get_many::<Value>(self.name).into_iter().flatten().cloned();
+        if self.field.is_list {
+            Some(values.collect::<Vec<_>>()).filter(|list| !list.is_empty()).map(Value::Array)
+        } else {
+            values.next_back()
+        }
     }
-    if name == "recipe" {
-        arg = arg.conflicts_with("resume");
-    }
-    let arg = match value {
-        "" => return arg.action(ArgAction::SetTrue),
-        value => arg.value_name(value).value_parser(ValueParser(setting)),
-    };
-    if setting.field.is_some_and(|field| field.is_list) { arg.action(ArgAction::Append) } else { arg }
 }
 
 impl<C: TrainSettings> clap::Args for SettingFlags<C> {
     fn augment_args(command: Command) -> Command {
         let defaults = Defaults::of::<C>();
-        command
-            .args(flagged(C::catalogue()).map(|(setting, name, value)| arg(setting, name, value, &defaults)))
+        command.args(flags(C::catalogue()).map(|flag| flag.arg(&defaults)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -135,39 +160,23 @@ impl<C: TrainSettings> clap::FromArgMatches for SettingFlags<C> {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for (setting, name, value) in flagged(C::catalogue()) {
-            let given = if value.is_empty() {
-                matches.get_flag(name).then_some(Value::Boolean(true))
-            } else {
-                let mut values = matches.get_many::<Value>(name).into_iter().flatten().cloned();
-                if setting.field.is_some_and(|field| field.is_list) {
-                    Some(values.collect::<Vec<_>>()).filter(|list| !list.is_empty()).map(Value::Array)
-                } else {
-                    values.next_back()
-                }
-            };
-            if let Some(given) = given {
-                set_value(&mut self.values, &setting.path, given);
+        for flag in flags(C::catalogue()) {
+            if let Some(value) = flag.value(matches) {
+                set_value(&mut self.values, &flag.setting.path, value);
             }
         }
         Ok(())
     }
 }
 
-/// Reads the value of a setting's flag; the help lists the values that there are.
+/// Reads the value of a setting's flag; the help lists the possible values.
 #[derive(Clone)]
-struct ValueParser(&'static Setting);
-
-/// Parses the value of a section, which has none.
-fn no_value(_: &str) -> Result<Value, String> {
-    Err("a section has no value".to_owned())
-}
+struct ValueParser(&'static ValueField);
 
 impl ValueParser {
     fn listed(&self) -> Vec<PossibleValue> {
-        let value =
-            |choice: crate::settings::Choice| PossibleValue::new(choice.name).help(choice.description);
-        self.0.choices().into_iter().map(value).collect()
+        let value = |choice: Choice| PossibleValue::new(choice.name).help(choice.description);
+        (self.0.choices)().into_iter().map(value).collect()
     }
 }
 
@@ -175,7 +184,7 @@ impl TypedValueParser for ValueParser {
     type Value = Value;
 
     fn parse_ref(&self, command: &Command, flag: Option<&Arg>, value: &OsStr) -> Result<Value, clap::Error> {
-        let parse = self.0.field.map_or(no_value as fn(&str) -> _, |field| field.parse);
+        let parse = self.0.parse;
         let listed = self.listed();
         if !listed.is_empty() && value.to_str().is_some_and(|text| parse(text).is_err()) {
             // clap's own parser lists the names that exist and suggests the most similar one.
@@ -260,7 +269,7 @@ mod tests {
                 assert_eq!(restored, default, "{flags:?} changes more than {path}");
             }
         }
-        assert_eq!(flagged(TrainConfig::catalogue()).count(), 25);
+        assert_eq!(flags(TrainConfig::catalogue()).count(), 25);
         let detector: DetectorTrainConfig =
             settings(&["--freeze", "neck", "--mosaic", "0.25", "--mixup", "1"]);
         assert_eq!(detector.model.freeze.name(), "neck");
@@ -285,7 +294,7 @@ mod tests {
             help.split_whitespace().collect::<Vec<_>>().join(" ")
         };
         let poses = help(<TrainCommandLine<TrainConfig> as clap::CommandFactory>::command());
-        for (setting, name, _) in flagged(TrainConfig::catalogue()) {
+        for Flag { setting, name, .. } in flags(TrainConfig::catalogue()) {
             assert!(poses.contains(&format!("--{name} ")), "{name}: {poses}");
             assert!(poses.contains(setting.help.trim_end_matches('.')), "{}: {poses}", setting.path);
         }

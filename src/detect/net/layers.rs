@@ -6,15 +6,11 @@
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Initializer, PaddingConfig2d};
 use burn::prelude::*;
-use burn::tensor::activation::{hard_sigmoid, silu};
-
-/// How a pass runs a convolution that a rectifier follows. Inference and training just run it;
-/// [`super::DetectorNet::settled`] looks at what comes out.
-pub(super) type Run<'a> = &'a mut dyn FnMut(&Conv2d, Tensor<4>) -> Tensor<4>;
 
 /// Convolution with bias and SiLU.
 #[derive(Module, Debug)]
 pub struct ConvSilu {
+    /// `[B,inputs,H,W] -> [B,outputs,ceil(H/stride),ceil(W/stride)]`.
     pub conv: Conv2d,
 }
 
@@ -38,22 +34,14 @@ impl ConvSilu {
     pub(super) fn pointwise(inputs: usize, outputs: usize, device: &Device) -> Self {
         Self::new([inputs, outputs], 1, 1, 1, device)
     }
-
-    /// `[B,inputs,H,W] -> [B,outputs,ceil(H/stride),ceil(W/stride)]`.
-    pub(super) fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
-        silu(run(&self.conv, x))
-    }
-
-    /// Multiply-adds where the output has `cells` cells.
-    pub(super) fn macs(&self, cells: u64) -> u64 {
-        weights(&self.conv) * cells
-    }
 }
 
 /// A depthwise and a pointwise convolution, each with SiLU.
 #[derive(Module, Debug)]
 pub struct Separable {
+    /// Each channel by itself; has the stride.
     pub depthwise: ConvSilu,
+    /// 1x1, to the outputs.
     pub pointwise: ConvSilu,
 }
 
@@ -65,26 +53,19 @@ impl Separable {
         }
     }
 
-    /// `[B,inputs,H,W] -> [B,outputs,ceil(H/stride),ceil(W/stride)]`.
-    pub(super) fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
-        let seen = self.depthwise.pass(x, run);
-        self.pointwise.pass(seen, run)
-    }
-
-    pub(super) fn macs(&self, cells: u64) -> u64 {
-        self.depthwise.macs(cells) + self.pointwise.macs(cells)
-    }
-
     pub(super) fn convolutions<'a>(&'a mut self, list: &mut Vec<&'a mut Conv2d>) {
         list.extend([&mut self.depthwise.conv, &mut self.pointwise.conv]);
     }
 }
 
-/// Two separable convolutions, of 3x3 and of 5x5, with or without a way around them.
+/// Two separable convolutions, of 3x3 and of 5x5, with or without the input added.
 #[derive(Module, Debug)]
 pub struct Block {
+    /// 3x3.
     pub near: Separable,
+    /// 5x5.
     pub far: Separable,
+    /// Whether the input is added to the result.
     pub residual: bool,
 }
 
@@ -96,24 +77,21 @@ impl Block {
             residual,
         }
     }
-
-    /// `[B,C,H,W] -> [B,C,H,W]`.
-    fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
-        let seen = self.near.pass(x.clone(), run);
-        let y = self.far.pass(seen, run);
-        if self.residual { y + x } else { y }
-    }
 }
 
 /// Cross-stage partial layer: half of the channels go through the blocks, the other half around them. In the
 /// backbone a gate then weighs the channels by what they hold on average.
 #[derive(Module, Debug)]
 pub struct Csp {
+    /// 1x1, to the half of the channels that goes round the blocks.
     pub short: ConvSilu,
+    /// 1x1, to the half that goes through them.
     pub main: ConvSilu,
+    /// One after the other.
     pub blocks: Vec<Block>,
     /// Means of all channels to the gate of each.
     pub gate: Option<Conv2d>,
+    /// 1x1, over both halves.
     pub last: ConvSilu,
 }
 
@@ -141,25 +119,6 @@ impl Csp {
         }
     }
 
-    /// `[B,inputs,H,W] -> [B,outputs,H,W]`.
-    pub(super) fn pass(&self, x: Tensor<4>, run: Run) -> Tensor<4> {
-        let short = self.short.pass(x.clone(), run);
-        let main = self.main.pass(x, run);
-        let main = self.blocks.iter().fold(main, |x, block| block.pass(x, run));
-        let mut both = Tensor::cat(vec![main, short], 1);
-        if let Some(gate) = &self.gate {
-            let mean = both.clone().mean_dims(&[2, 3]);
-            both = both * hard_sigmoid(gate.forward(mean), 1.0 / 6.0, 0.5);
-        }
-        self.last.pass(both, run)
-    }
-
-    pub(super) fn macs(&self, cells: u64) -> u64 {
-        let blocks = self.blocks.iter().map(|block| block.near.macs(cells) + block.far.macs(cells));
-        let gate = self.gate.as_ref().map_or(0, weights);
-        self.short.macs(cells) + self.main.macs(cells) + blocks.sum::<u64>() + gate + self.last.macs(cells)
-    }
-
     pub(super) fn convolutions<'a>(&'a mut self, list: &mut Vec<&'a mut Conv2d>) {
         list.extend([&mut self.short.conv, &mut self.main.conv]);
         for block in &mut self.blocks {
@@ -176,9 +135,4 @@ pub(super) fn with_bias(mut conv: Conv2d, value: f64, device: &Device) -> Conv2d
     let [outputs, _, _, _] = conv.weight.lazy_shape().dims();
     conv.bias = Some(Initializer::Constant { value }.init([outputs], device));
     conv
-}
-
-/// Number of a convolution's weights, each used once for every cell of its output.
-pub(super) fn weights(conv: &Conv2d) -> u64 {
-    conv.weight.lazy_shape().iter().product::<usize>() as u64
 }

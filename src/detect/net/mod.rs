@@ -3,17 +3,23 @@
 mod backbone;
 mod head;
 mod layers;
+mod macs;
 mod neck;
+mod pass;
+pub mod topology;
 
 use super::DetectorConfig;
 use crate::model::backbone::{ConvMismatch, ConvWeights, fill_convolutions};
+use crate::pose::Size;
 pub use backbone::Backbone;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
+use burn::tensor::activation::relu;
 pub use head::Head;
-use layers::Run;
 pub use layers::{ConvSilu, Csp, Separable};
+use macs::MacCounter;
 pub use neck::Neck;
+use pass::{BurnLayers, Run};
 use std::collections::HashMap;
 
 /// Pixels of the picture from one cell to the next on each of the three maps.
@@ -38,7 +44,9 @@ pub struct Level {
 /// RTMDet with one class: CSPNeXt, CSPNeXt-PAFPN and a head on each of three maps; made by [`DetectorConfig::init`].
 #[derive(Module, Debug)]
 pub struct DetectorNet {
+    /// CSPNeXt.
     pub backbone: Backbone,
+    /// CSPNeXt-PAFPN.
     pub neck: Neck,
     /// Finest map first.
     pub heads: Vec<Head>,
@@ -62,9 +70,15 @@ impl DetectorNet {
     }
 
     fn pass(&self, images: Tensor<4>, run: Run) -> Vec<Level> {
-        let maps = self.neck.pass(self.backbone.pass(images, run), run);
+        let mut layers = BurnLayers { run };
+        let maps = topology::trunk(&self.backbone, &self.neck, &mut layers, images);
         let heads = self.heads.iter().zip(maps).zip(STRIDES);
-        heads.map(|((head, map), stride)| head.pass(map, stride, run)).collect()
+        let level = |((head, map), stride)| {
+            let scores = topology::scores(head, &mut layers, &map);
+            let distances = topology::distances(head, &mut layers, &map) * stride as f64;
+            Level { scores, distances: not_negative(distances), stride }
+        };
+        heads.map(level).collect()
     }
 
     /// A network with random weights, made ready for training: every channel in front of a rectifier gets mean 0 and
@@ -94,12 +108,15 @@ impl DetectorNet {
         self
     }
 
-    /// Multiply-adds of one picture of `input` (height, width): every weight of a convolution once for each position
-    /// of its output.
-    pub fn macs(&self, input: [usize; 2]) -> u64 {
-        let cells = |stride: usize| ((input[0] / stride) * (input[1] / stride)) as u64;
-        let heads = self.heads.iter().zip(STRIDES).map(|(head, stride)| head.macs(cells(stride)));
-        self.backbone.macs(cells) + self.neck.macs(cells) + heads.sum::<u64>()
+    /// Multiply-adds for one picture whose sides, in pixels, are multiples of 32.
+    pub fn macs(&self, picture: Size) -> u64 {
+        let mut counter = MacCounter::default();
+        let maps = topology::trunk(&self.backbone, &self.neck, &mut counter, picture);
+        for (head, map) in self.heads.iter().zip(&maps) {
+            topology::scores(head, &mut counter, map);
+            topology::distances(head, &mut counter, map);
+        }
+        counter.macs
     }
 
     /// Replaces all weights, given in the order in which the published graph runs its convolutions: backbone, neck,
@@ -132,6 +149,13 @@ impl DetectorNet {
     }
 }
 
+/// Zero where `x` is negative, with the gradient of `x` itself: a distance that fell below zero can grow again, which
+/// the gradient of a rectifier would forbid. The published network leaves such distances negative.
+fn not_negative(x: Tensor<4>) -> Tensor<4> {
+    let missing = relu(-x.clone()).detach();
+    x + missing
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +171,7 @@ mod tests {
         let net = config.init(&Device::flex());
         assert_eq!(net.weight_shapes().len(), DetectorNet::CONVOLUTIONS);
         assert_eq!(net.num_params(), 985_927);
-        assert_eq!(net.macs([320, 320]), 308_035_840);
+        assert_eq!(net.macs(Size::square(320)), 308_035_840);
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! CSPNeXt-PAFPN: what the coarse maps know goes down to the fine ones, and back up.
 
-use super::layers::{ConvSilu, Csp, Run, Separable};
+use super::layers::{ConvSilu, Csp, Separable};
 use crate::detect::DetectorConfig;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 
 /// Three maps in, three maps of equal width out. Index 0 of `reduce` and `top_down` is the coarser step, index 0 of
 /// the others the finer one.
 #[derive(Module, Debug)]
 pub struct Neck {
+    /// 1x1, from a map's channels to those of the next finer one.
     pub reduce: Vec<ConvSilu>,
+    /// Each sees the up-sampled coarser map beside the finer one.
     pub top_down: Vec<Csp>,
+    /// 3x3 with stride 2, on the way back.
     pub down: Vec<Separable>,
+    /// Each sees the shrunk finer map beside the coarser one.
     pub bottom_up: Vec<Csp>,
+    /// 3x3, to the channels of the heads; finest map first.
     pub out: Vec<Separable>,
 }
 
@@ -30,33 +33,6 @@ impl Neck {
         }
     }
 
-    /// Maps at 1/8, 1/16 and 1/32 to maps of the head's width at the same sizes.
-    pub(super) fn pass(&self, [fine, middle, coarse]: [Tensor<4>; 3], run: Run) -> [Tensor<4>; 3] {
-        let join = |a: Tensor<4>, b: Tensor<4>| Tensor::cat(vec![a, b], 1);
-        let coarse = self.reduce[0].pass(coarse, run);
-        let middle = self.top_down[0].pass(join(double(coarse.clone()), middle), run);
-        let middle = self.reduce[1].pass(middle, run);
-        let fine = self.top_down[1].pass(join(double(middle.clone()), fine), run);
-        let down = self.down[0].pass(fine.clone(), run);
-        let middle = self.bottom_up[0].pass(join(down, middle), run);
-        let down = self.down[1].pass(middle.clone(), run);
-        let coarse = self.bottom_up[1].pass(join(down, coarse), run);
-        [self.out[0].pass(fine, run), self.out[1].pass(middle, run), self.out[2].pass(coarse, run)]
-    }
-
-    pub(super) fn macs(&self, cells: impl Fn(usize) -> u64) -> u64 {
-        let [fine, middle, coarse] = [8, 16, 32].map(&cells);
-        self.reduce[0].macs(coarse)
-            + self.reduce[1].macs(middle)
-            + self.top_down[0].macs(middle)
-            + self.top_down[1].macs(fine)
-            + self.down[0].macs(middle)
-            + self.bottom_up[0].macs(middle)
-            + self.down[1].macs(coarse)
-            + self.bottom_up[1].macs(coarse)
-            + self.out.iter().zip([fine, middle, coarse]).map(|(out, cells)| out.macs(cells)).sum::<u64>()
-    }
-
     pub(super) fn convolutions<'a>(&'a mut self, list: &mut Vec<&'a mut Conv2d>) {
         for (reduce, csp) in self.reduce.iter_mut().zip(&mut self.top_down) {
             list.push(&mut reduce.conv);
@@ -68,13 +44,4 @@ impl Neck {
         }
         self.out.iter_mut().for_each(|out| out.convolutions(list));
     }
-}
-
-/// Nearest up-sampling to twice the size.
-fn double(map: Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = map.dims();
-    let options = InterpolateOptions::new(InterpolateMode::Nearest)
-        .with_align_corners(false)
-        .with_output_size([2 * height, 2 * width]);
-    interpolate(map, options)
 }

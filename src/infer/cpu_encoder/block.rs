@@ -3,7 +3,7 @@
 use super::workspace::{StripWorkspace, first};
 use crate::cpu::transformer::{add_bias, bias_gelu, layer_norm, softmax};
 use crate::cpu::{Mat, OutputMode, multiply};
-use crate::model::{EncoderLayer, ModelConfig};
+use crate::model::{EncoderLayer, TmPoseConfig};
 use burn::nn::{LayerNorm, Linear};
 use burn::prelude::*;
 
@@ -40,7 +40,7 @@ struct LinearWeights {
 impl EncoderBlock {
     pub fn new(
         layer: &EncoderLayer,
-        config: &ModelConfig,
+        config: &TmPoseConfig,
         adds_positions: bool,
         ends: Option<usize>,
     ) -> EncoderBlock {

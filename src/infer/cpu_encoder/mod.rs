@@ -13,7 +13,7 @@ mod workspace;
 
 use crate::cpu::transformer::add;
 use crate::gpu::ComputeDevice;
-use crate::model::{TmPose, sine_positions};
+use crate::model::{PoseNet, TmPose, sine_positions};
 use block::{EncoderBlock, values};
 use rayon::prelude::*;
 use workspace::{PersonWorkspace, StripWorkspace, WorkspacePool, first};
@@ -40,9 +40,9 @@ pub struct CpuEncoder {
 }
 
 impl CpuEncoder {
-    /// Copies the weights of `model` if it computes on the CPU; on a GPU Burn runs it.
-    pub fn on(device: &ComputeDevice, model: &TmPose) -> Option<CpuEncoder> {
-        (!device.is_gpu()).then(|| CpuEncoder::new(model))
+    /// Copies the weights of `model` if it computes on the CPU and its family has this pass; elsewhere Burn runs it.
+    pub fn on(device: &ComputeDevice, model: &PoseNet) -> Option<CpuEncoder> {
+        model.as_tmpose().filter(|_| !device.is_gpu()).map(CpuEncoder::new)
     }
 
     /// Copies the weights of `model`, wherever it lives.

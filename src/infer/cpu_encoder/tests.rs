@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{
-    KeepRatio, KeptTokens, MaskKind, ModelConfig, PositionMode, Variant, fill_params, kept_tokens,
+    KeepRatio, MaskKind, PositionMode, TmPoseConfig, TokenSelection, Variant, fill_params, kept_tokens,
 };
 use crate::pose::Skeleton;
 use burn::prelude::*;
@@ -11,7 +11,7 @@ use burn::prelude::*;
 fn model(variant: Variant, depth: usize) -> TmPose {
     let device = Device::flex();
     device.seed(5);
-    let config = ModelConfig { depth, ..ModelConfig::new(variant, Skeleton::coco17()) };
+    let config = TmPoseConfig { depth, ..TmPoseConfig::new(variant, Skeleton::coco17()) };
     fill_params(config.init(&device), |param| {
         let encoder = param.path.starts_with("encoders") || param.path == "keypoint_token";
         let count = param.shape.iter().product::<usize>();
@@ -29,7 +29,7 @@ fn tokens(persons: usize, kept: usize, dim: usize) -> Vec<f32> {
 fn by_burn(model: &TmPose, tokens: &[f32], kept: &[usize], positions: PositionMode) -> Vec<f32> {
     let (dim, device) = (model.config().dim, Device::flex());
     let persons = tokens.len() / dim / kept.len();
-    let keep = KeptTokens::same(kept, persons, &device).with_positions(positions);
+    let keep = TokenSelection::same(kept, persons, &device).with_positions(positions);
     let tokens = Tensor::from_data(TensorData::new(tokens.to_vec(), [persons, kept.len(), dim]), &device);
     values(model.encode(tokens, &keep))
 }

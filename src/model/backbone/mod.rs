@@ -13,12 +13,15 @@ pub use stem::StemNet;
 use crate::pose::Size;
 use burn::prelude::*;
 
-/// The backbone of a [`super::TmPose`]; which one is in [`super::ModelConfig::backbone`].
+/// The backbone of a [`super::TmPose`]; which one is in [`super::TmPoseConfig::backbone`].
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // One of these exists per model; a box would only add a word to every path.
 pub enum Backbone {
+    /// The first three stages of HRNet (docs/METHOD.md, "HRNet").
     HrNet(HrNet),
+    /// HRNet's stem and its layer1 alone.
     Stem(StemNet),
+    /// PP-TinyPose's network.
     TinyPose(TinyPose),
 }
 

@@ -2,7 +2,7 @@
 
 use super::assign::{Anchor, assign};
 use super::config::DetectorLossSection;
-use super::cpu::{DetectorProgram, FeatureMap};
+use super::cpu::{DetectorProgram, FeatureMap, HeadMaps};
 use super::loss::{AnchorTargets, losses};
 use crate::data::BoxSample;
 use crate::detect::{DetectorNet, Level};
@@ -130,7 +130,7 @@ impl DetectorGradient<'_> {
     ) -> (DetectorLoss, f64) {
         let trace = program.forward(packed, FeatureMap::of_square(&sample.pixels, 3));
         let (mut logits, mut distances) = (Vec::new(), Vec::new());
-        for &(score, distance, stride) in &program.heads {
+        for &HeadMaps { scores: score, distances: distance, stride } in &program.heads {
             logits.extend_from_slice(&trace.maps[score].values);
             // Below zero the network's own gradient passes too (`detect::net`).
             distances.extend(trace.maps[distance].values.iter().map(|d| (d * stride as f32).max(0.0)));
@@ -154,7 +154,7 @@ impl DetectorGradient<'_> {
         let of = |leaf: &Tensor<1>| leaf.grad(&gradients).map(values).unwrap_or_default();
         let (logits, distances) = (of(&logits), of(&distances));
         let (mut given, mut at) = (Vec::new(), 0);
-        for &(score, distance, stride) in &program.heads {
+        for &HeadMaps { scores: score, distances: distance, stride } in &program.heads {
             let cells = trace.maps[score].cells();
             given.push((score, logits[at..at + cells].to_vec()));
             let reach = distances[4 * at..4 * (at + cells)].iter().map(|g| g * stride as f32);

@@ -1,7 +1,7 @@
 //! The terms of the loss that compare a student with a teacher, or with its own pass with all tokens.
 
 use super::TeacherTargetsBatch;
-use crate::model::{EncoderTrace, KeptTokens, ModelConfig};
+use crate::model::{EncoderTrace, PoseNetConfig, TokenSelection};
 use crate::train::config::TrainConfig;
 use burn::prelude::*;
 
@@ -40,14 +40,14 @@ impl DistillWeights {
     }
 
     /// Factors of the sums over persons, joints, layers and numbers, which turn them into weighted means.
-    pub fn factors(&self, persons: usize, student: &ModelConfig) -> DistillWeights {
-        let rows = (persons.max(1) * student.joints) as f64;
-        let cells = rows * student.heatmap.area() as f64;
-        let layers = rows * (student.transformers * student.depth).max(1) as f64;
+    pub fn factors(&self, persons: usize, student: &PoseNetConfig) -> DistillWeights {
+        let rows = (persons.max(1) * student.joints()) as f64;
+        let cells = rows * student.heatmap().area() as f64;
+        let layers = rows * (student.layers()).max(1) as f64;
         DistillWeights {
             sandwich: self.sandwich / cells,
             heatmaps: self.heatmaps / cells,
-            tokens: self.tokens / (layers * student.dim as f64),
+            tokens: self.tokens / (layers * student.dim() as f64),
             attention: self.attention / layers,
         }
     }
@@ -71,7 +71,7 @@ pub fn squared_error(
 pub fn autodiff_terms(
     trace: &EncoderTrace,
     targets: &TeacherTargetsBatch,
-    kept: &KeptTokens,
+    kept: &TokenSelection,
     person_weights: &Tensor<3>,
     factors: &DistillWeights,
 ) -> Option<Tensor<1>> {
@@ -95,7 +95,7 @@ pub fn autodiff_terms(
 }
 
 /// Attention to the kept tokens: [B, J, N] to [B, J, k].
-fn of_kept(attention: Tensor<3>, kept: &KeptTokens) -> Tensor<3> {
+fn of_kept(attention: Tensor<3>, kept: &TokenSelection) -> Tensor<3> {
     let Some(indices) = &kept.indices else { return attention };
     let [batch, joints, _] = attention.dims();
     let [_, count] = indices.dims();
@@ -130,7 +130,7 @@ mod tests {
         let mut trace = EncoderTrace::new(2, true);
         let ours = Tensor::<3>::from_data(TensorData::new(ours.to_vec(), [1, 2, 2]), &device);
         trace.attention.push(ours.autodiff());
-        let kept = KeptTokens::per_person(&[vec![0, 3]], &device);
+        let kept = TokenSelection::per_person(&[vec![0, 3]], &device);
         let factors = DistillWeights { attention: 1.0, ..DistillWeights::default() };
         let person_weights = Tensor::ones([1, 1, 1], &device);
         let terms = autodiff_terms(&trace, &targets, &kept, &person_weights, &factors).unwrap();

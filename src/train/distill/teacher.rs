@@ -4,7 +4,7 @@ use super::loss::DistillWeights;
 use super::{TeacherTargetParts, TeacherTargetsShape};
 use crate::data::features::Fingerprint;
 use crate::model::backbone::TinyPose;
-use crate::model::{EncoderTrace, KeptTokens, ModelConfig, TmPose};
+use crate::model::{EncoderTrace, PoseNet, PoseNetConfig, TokenSelection};
 use crate::pose::{Size, Skeleton};
 use crate::train::TrainError;
 use crate::train::init::{PP_TINYPOSE, origin_of};
@@ -33,7 +33,7 @@ enum TeacherNetwork {
     /// PP-TinyPose as published.
     Published(Box<TinyPose>),
     /// A network of tmpose.
-    Ours(Box<TmPose>),
+    Ours(Box<PoseNet>),
 }
 
 /// What a student must have in common with its teacher.
@@ -50,7 +50,7 @@ impl Teacher {
     /// The file cannot be read, or the two networks do not fit together in what `distill` compares.
     pub fn open(
         path: &Path,
-        student: &ModelConfig,
+        student: &PoseNetConfig,
         skeleton: &Skeleton,
         distill: DistillWeights,
         device: &Device,
@@ -79,7 +79,7 @@ impl Teacher {
             "safetensors" => {
                 let (model, info) = weights::load(path, device)?;
                 hash_params(&model, &mut fingerprint);
-                let (input, heatmap) = (info.config.input, info.config.heatmap);
+                let (input, heatmap) = (info.config.input(), info.config.heatmap());
                 let format = TeacherFormat { skeleton: info.skeleton.clone(), input, heatmap };
                 let origin = origin_of(&file, &info.record);
                 (TeacherNetwork::Ours(Box::new(model.fold())), format, Some(info.config), origin)
@@ -89,10 +89,10 @@ impl Teacher {
         let joints = format.joints_of(student, skeleton).map_err(refuse)?;
         let layers = layers_of(config.as_ref(), student, distill).map_err(refuse)?;
         let shape = TeacherTargetsShape {
-            joints: student.joints,
-            heatmap: student.heatmap,
-            layers: student.transformers * student.depth,
-            dim: student.dim,
+            joints: student.joints(),
+            heatmap: student.heatmap(),
+            layers: student.layers(),
+            dim: student.dim(),
             tokens: student.tokens(),
             parts: TeacherTargetParts {
                 maps: distill.heatmaps > 0.0,
@@ -115,9 +115,9 @@ impl Teacher {
                 network.forward(images).narrow(1, TinyPose::CHANNELS - TinyPose::HEATMAPS, TinyPose::HEATMAPS)
             }
             TeacherNetwork::Ours(model) => {
-                trace = EncoderTrace::new(model.config().joints, attention);
-                let patches = model.patches(model.backbone(images));
-                model.forward_patches_traced(patches, &KeptTokens::all(), &mut trace)
+                trace = EncoderTrace::new(model.config().joints(), attention);
+                let patches = model.patches(model.features(images));
+                model.heatmaps_of_patches(patches, &TokenSelection::all(), Some(&mut trace))
             }
         };
         let joints: Vec<i32> = self.joints.iter().map(|&j| j as i32).collect();
@@ -152,10 +152,10 @@ impl TeacherFormat {
     ///
     /// # Errors
     /// Why the two do not fit together: a joint is missing, or crops or heatmaps have another size.
-    fn joints_of(&self, student: &ModelConfig, skeleton: &Skeleton) -> Result<Vec<usize>, String> {
-        if (self.input, self.heatmap) != (student.input, student.heatmap) {
+    fn joints_of(&self, student: &PoseNetConfig, skeleton: &Skeleton) -> Result<Vec<usize>, String> {
+        if (self.input, self.heatmap) != (student.input(), student.heatmap()) {
             let text = |input: Size, heatmap: Size| format!("{heatmap} heatmaps of {input} crops");
-            let (theirs, ours) = (text(self.input, self.heatmap), text(student.input, student.heatmap));
+            let (theirs, ours) = (text(self.input, self.heatmap), text(student.input(), student.heatmap()));
             return Err(format!("it draws {theirs}, the student {ours}; choose a teacher of the same size"));
         }
         let known = &self.skeleton.joints;
@@ -177,8 +177,8 @@ impl TeacherFormat {
 /// # Errors
 /// Why they cannot be compared.
 fn layers_of(
-    teacher: Option<&ModelConfig>,
-    student: &ModelConfig,
+    teacher: Option<&PoseNetConfig>,
+    student: &PoseNetConfig,
     distill: DistillWeights,
 ) -> Result<Vec<usize>, String> {
     if !distill.needs_trace() {
@@ -188,37 +188,35 @@ fn layers_of(
     let Some(teacher) = teacher else {
         return Err(format!("an .onnx file teaches heatmaps only; {off}"));
     };
-    if distill.tokens > 0.0 && teacher.dim != student.dim {
-        let (theirs, ours) = (teacher.dim, student.dim);
+    if distill.tokens > 0.0 && teacher.dim() != student.dim() {
+        let (theirs, ours) = (teacher.dim(), student.dim());
         return Err(format!(
             "its tokens are {theirs} wide, the student's {ours}; set distillation.tokens to 0"
         ));
     }
-    if distill.attention > 0.0 && (teacher.grid, teacher.patch) != (student.grid, student.patch) {
-        let text = |c: &ModelConfig| c.grid.to_string();
+    if distill.attention > 0.0 && (teacher.grid(), teacher.patch()) != (student.grid(), student.patch()) {
+        let text = |c: &PoseNetConfig| c.grid().to_string();
         let (theirs, ours) = (text(teacher), text(student));
         return Err(format!(
             "its tokens lie in a grid of {theirs}, the student's in one of {ours}; set distillation.attention to 0"
         ));
     }
-    let (theirs, ours) = (teacher.transformers * teacher.depth, student.transformers * student.depth);
+    let (theirs, ours) = (teacher.layers(), student.layers());
     Ok((1..=ours).map(|layer| (layer * theirs).div_ceil(ours) - 1).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Variant;
+    use crate::model::{TmPoseConfig, Variant};
     use crate::weights::{Precision, TrainingRecord, WeightsInfo};
     use burn::tensor::Distribution;
 
     const EVERYTHING: DistillWeights =
         DistillWeights { sandwich: 0.0, heatmaps: 1.0, tokens: 1.0, attention: 1.0 };
 
-    fn config(skeleton: &Skeleton) -> ModelConfig {
-        let mut config = ModelConfig::new(Variant::T, skeleton);
-        config.depth = 2;
-        config
+    fn config(skeleton: &Skeleton) -> PoseNetConfig {
+        PoseNetConfig::new(Variant::T, skeleton).with_depth(2)
     }
 
     fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -251,8 +249,8 @@ mod tests {
         let shape = &teacher.shape;
         assert_eq!(rows.len(), 2 * shape.len());
         let mut trace = EncoderTrace::new(17, true);
-        let patches = model.patches(model.backbone(images));
-        let maps = numbers(model.forward_patches_traced(patches, &KeptTokens::all(), &mut trace));
+        let patches = model.patches(model.features(images));
+        let maps = numbers(model.heatmaps_of_patches(patches, &TokenSelection::all(), Some(&mut trace)));
         let cells = 64 * 48;
         // The student's joint 2 is the teacher's 14.
         near(&rows[shape.maps()][2 * cells..3 * cells], &maps[14 * cells..15 * cells]);
@@ -294,9 +292,9 @@ mod tests {
     #[test]
     fn layers_are_matched_by_their_part_of_the_depth() {
         let with = |depth, student| {
-            let (mut a, mut b) = (config(Skeleton::coco17()), config(Skeleton::coco17()));
-            (a.depth, b.depth) = (depth, student);
-            layers_of(Some(&a), &b, EVERYTHING).unwrap()
+            let [teacher, student] =
+                [depth, student].map(|depth| config(Skeleton::coco17()).with_depth(depth));
+            layers_of(Some(&teacher), &student, EVERYTHING).unwrap()
         };
         assert_eq!(with(3, 3), [0, 1, 2]);
         assert_eq!(with(6, 4), [1, 2, 4, 5]);
@@ -308,8 +306,8 @@ mod tests {
     #[test]
     fn what_cannot_teach_is_refused_with_the_reason() {
         let student = config(Skeleton::coco17());
-        let mut other = student.clone();
-        (other.dim, other.grid) = (128, Size::new(24, 32));
+        let PoseNetConfig::TmPose(shape) = student.clone();
+        let other = PoseNetConfig::TmPose(TmPoseConfig { dim: 128, grid: Size::new(24, 32), ..shape });
         let tokens = DistillWeights { attention: 0.0, ..EVERYTHING };
         let attention = DistillWeights { tokens: 0.0, ..EVERYTHING };
         let reason = |teacher, distill| layers_of(teacher, &student, distill).unwrap_err();

@@ -5,7 +5,7 @@ use super::loss::{LossNormalizer, PoseLoss, TargetBatch, loss_and_gradient};
 use super::loss_spec::LossSpec;
 use super::pictures::PictureBatch;
 use super::plan::BatchPlan;
-use crate::model::{EncoderTrace, KeptTokens, TmPose};
+use crate::model::{EncoderTrace, PoseNet, TokenSelection};
 use crate::pose::Size;
 use crate::train::distill::{DistillWeights, Teacher, TeacherTargetsBatch, autodiff_terms, squared_error};
 use crate::train::parameters::ParamLayout;
@@ -56,7 +56,7 @@ impl AutodiffBatch {
 /// Computes the gradients of steps by autodiff.
 pub struct AutodiffStep<'a> {
     /// The network, on a device with autodiff.
-    pub model: &'a TmPose,
+    pub model: &'a PoseNet,
     /// Where its parameters lie in the flat vector.
     pub layout: &'a ParamLayout,
     /// What is minimised.
@@ -92,7 +92,7 @@ impl AutodiffStep<'_> {
     ) -> PoseLoss {
         let AutodiffBatch { input, kept, teacher_targets } = batch;
         let config = self.model.config();
-        let device = self.model.patch.weight.val().device().without_autodiff();
+        let device = self.model.device().without_autodiff();
         let patches = self.patches(input, kept.len(), &device);
         let passes = self.loss_spec.passes.of_batch(&kept);
         let normalizer = normalizer.shared_by(passes.len());
@@ -104,11 +104,11 @@ impl AutodiffStep<'_> {
             person_weights: person_weights(targets, kept.len(), &device),
             teacher_targets: teacher_targets.as_ref(),
             normalizer,
-            distill: self.loss_spec.distill.factors(normalizer.persons, config),
+            distill: self.loss_spec.distill.factors(normalizer.persons, &config),
         };
         let (mut loss, mut total, mut full) = (PoseLoss::default(), None::<Tensor<1>>, None::<Tensor<4>>);
         for kept in &passes {
-            let kept = KeptTokens::per_person(kept, &device);
+            let kept = TokenSelection::per_person(kept, &device);
             let (sum, maps) = pass.run(&kept, full.as_ref(), &mut loss);
             total = Some(total.map_or(sum.clone(), |total| total + sum));
             full.get_or_insert(maps);
@@ -124,10 +124,10 @@ impl AutodiffStep<'_> {
         let config = self.model.config();
         match input {
             AutodiffInput::Pictures(values) => {
-                let [height, width] = config.input.hw();
+                let [height, width] = config.input().hw();
                 let shape = [batch, 3, height, width];
                 let images = Tensor::<4>::from_data(TensorData::new(values, shape), device).autodiff();
-                self.model.patches(self.model.backbone(images))
+                self.model.patches(self.model.features(images))
             }
             AutodiffInput::Features(values) => {
                 let shape = [batch, config.tokens(), config.patch_values()];
@@ -145,7 +145,7 @@ fn person_weights(targets: &TargetBatch, batch: usize, device: &Device) -> Tenso
 
 /// What all passes of a batch have in common.
 struct AutodiffPass<'a> {
-    model: &'a TmPose,
+    model: &'a PoseNet,
     loss_spec: &'a LossSpec,
     /// The visual tokens' patches, [B, N, patch values].
     patches: Tensor<3>,
@@ -163,17 +163,14 @@ impl AutodiffPass<'_> {
     /// heatmaps of the pass with all tokens, the targets of this one. The terms are added to `loss`.
     fn run(
         &self,
-        kept: &KeptTokens,
+        kept: &TokenSelection,
         full: Option<&Tensor<4>>,
         loss: &mut PoseLoss,
     ) -> (Tensor<1>, Tensor<4>) {
         let AutodiffPass { model, person_weights, distill, .. } = self;
-        let mut trace = EncoderTrace::new(model.config().joints, distill.attention > 0.0);
-        let maps = if distill.needs_trace() {
-            model.forward_patches_traced(self.patches.clone(), kept, &mut trace)
-        } else {
-            model.forward_patches(self.patches.clone(), kept)
-        };
+        let mut trace = EncoderTrace::new(model.config().joints(), distill.attention > 0.0);
+        let wanted = distill.needs_trace().then_some(&mut trace);
+        let maps = model.heatmaps_of_patches(self.patches.clone(), kept, wanted);
         let values = maps.clone().inner();
         let (annotated, mut gradient) =
             loss_and_gradient(values.clone(), self.targets, self.normalizer, &self.loss_spec.loss);

@@ -1,6 +1,7 @@
 //! The model card: what weights are made of and how good they are, in Markdown.
 
 use crate::eval::set::SetScore;
+use crate::model::KeepRatio;
 use crate::train::card::provenance;
 use crate::weights::TrainingRecord;
 use std::fmt::Write;
@@ -10,8 +11,8 @@ use std::fmt::Write;
 pub struct CardRow {
     /// Title of the set.
     pub set: String,
-    /// Share of the visual tokens that are kept, 0 to 1.
-    pub keep_ratio: f64,
+    /// Share of the visual tokens that are kept.
+    pub keep_ratio: KeepRatio,
     /// The measurements.
     pub score: SetScore,
 }

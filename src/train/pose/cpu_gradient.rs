@@ -5,7 +5,7 @@ use super::cpu::{CpuNetwork, DistillTargets, LossFactors, PassInput, Workspace};
 use super::loss::{LossNormalizer, PoseLoss, TargetBatch};
 use super::loss_spec::LossSpec;
 use super::plan::BatchPlan;
-use crate::model::ModelConfig;
+use crate::model::PoseNetConfig;
 use rayon::prelude::*;
 
 /// Memory of one shard of a batch.
@@ -26,12 +26,12 @@ pub struct CpuGradient {
     /// The network behind the backbone.
     pub network: CpuNetwork,
     shards: Vec<Shard>,
-    config: ModelConfig,
+    config: PoseNetConfig,
 }
 
 impl CpuGradient {
     /// For batches that are cut into `shards` shards.
-    pub fn new(network: CpuNetwork, shards: usize, config: ModelConfig) -> CpuGradient {
+    pub fn new(network: CpuNetwork, shards: usize, config: PoseNetConfig) -> CpuGradient {
         let shards = (0..shards.max(1)).map(|_| Shard::default()).collect();
         CpuGradient { network, shards, config }
     }
@@ -49,7 +49,7 @@ impl CpuGradient {
         loss_spec: &LossSpec,
         out: &mut [f32],
     ) -> PoseLoss {
-        let targets = plan.targets(sets, self.config.heatmap, loss_spec.loss.sigma);
+        let targets = plan.targets(sets, self.config.heatmap(), loss_spec.loss.sigma);
         let normalizer = LossNormalizer::of(std::slice::from_ref(&targets));
         let CpuGradient { network, shards, config } = self;
         let context =
@@ -89,7 +89,7 @@ impl CpuGradient {
 struct ShardContext<'a> {
     network: &'a CpuNetwork,
     loss_spec: &'a LossSpec,
-    config: &'a ModelConfig,
+    config: &'a PoseNetConfig,
     sets: &'a [CachedSet],
     weights: &'a [f32],
     plan: &'a BatchPlan,
@@ -140,10 +140,10 @@ impl ShardContext<'_> {
 
     /// The factors of the sums that the loss consists of.
     fn factors(&self, normalizer: LossNormalizer) -> LossFactors {
-        let (loss, [h, w]) = (&self.loss_spec.loss, self.config.heatmap.hw());
+        let (loss, [h, w]) = (&self.loss_spec.loss, self.config.heatmap().hw());
         let distill = self.loss_spec.distill.factors(normalizer.persons, self.config);
         LossFactors {
-            mse: (loss.mse / (self.config.joints * normalizer.persons.max(1) * h * w) as f64) as f32,
+            mse: (loss.mse / (self.config.joints() * normalizer.persons.max(1) * h * w) as f64) as f32,
             cross_entropy: (loss.cross_entropy / f64::from(normalizer.weight.max(1e-6))) as f32,
             temperature: loss.temperature as f32,
             full: distill.sandwich as f32,
@@ -158,7 +158,7 @@ impl ShardContext<'_> {
 mod tests {
     use super::*;
     use crate::data::{CacheKey, ChannelScale, DataError, FeatureCache};
-    use crate::model::{TmPose, Variant};
+    use crate::model::{PoseNet, Variant};
     use crate::pose::Skeleton;
     use crate::train::config::TrainConfig;
     use crate::train::distill::{TeacherTargetParts, TeacherTargetsShape};
@@ -178,7 +178,7 @@ mod tests {
 
     /// A network whose every part matters, persons to train it on and a step's plan for them.
     struct Scene {
-        model: TmPose,
+        model: PoseNet,
         layout: ParamLayout,
         weights: Vec<f32>,
         sets: Vec<CachedSet>,
@@ -212,8 +212,7 @@ mod tests {
 
     fn scene() -> Scene {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = ModelConfig::new(Variant::T, Skeleton::coco17());
-        config.depth = 2;
+        let config = PoseNetConfig::new(Variant::T, Skeleton::coco17()).with_depth(2);
         let model = config.init(&Device::flex().autodiff());
         let layout = ParamLayout::of(&model);
         // Weights large enough that every part of the network matters.
@@ -230,9 +229,9 @@ mod tests {
         });
         let shape = TeacherTargetsShape {
             joints: 17,
-            heatmap: config.heatmap,
+            heatmap: config.heatmap(),
             layers: 2,
-            dim: config.dim,
+            dim: config.dim(),
             tokens: config.tokens(),
             parts: TeacherTargetParts { maps: true, keypoints: true, attention: true },
         };
@@ -259,8 +258,8 @@ mod tests {
     impl Scene {
         fn by_hand(&self, config: &TrainConfig) -> (PoseLoss, Vec<f32>) {
             let shape = self.model.config();
-            let network = CpuNetwork::new(self.layout.params(), shape).unwrap();
-            let loss_spec = LossSpec::new(config, shape.grid);
+            let network = CpuNetwork::new(self.layout.params(), &shape).unwrap();
+            let loss_spec = LossSpec::new(config, shape.grid());
             let mut gradient = vec![0.0; self.layout.count()];
             let mut steps = CpuGradient::new(network, 2, shape.clone());
             (steps.gradient(&self.sets, &self.weights, &self.plan, &loss_spec, &mut gradient), gradient)
@@ -271,8 +270,8 @@ mod tests {
             let mut batch = AutodiffBatch::of_features(plan.clone(), &self.sets, &Device::flex());
             batch.teacher_targets = batch.teacher_targets.filter(|_| config.distillation.teacher.is_some());
             let joints = plan.samples.iter().map(|&i| set.joints[i].as_slice());
-            let targets = TargetBatch::new(joints, shape.heatmap, config.loss.sigma);
-            let loss_spec = LossSpec::new(config, shape.grid);
+            let targets = TargetBatch::new(joints, shape.heatmap(), config.loss.sigma);
+            let loss_spec = LossSpec::new(config, shape.grid());
             let mut gradient = vec![0.0; self.layout.count()];
             let step = AutodiffStep { model: &self.model, layout: &self.layout, loss_spec: &loss_spec };
             let parts = step.gradient(std::iter::once(batch), &[targets], &mut gradient);

@@ -2,6 +2,7 @@
 
 use super::loss::PoseLoss;
 use crate::eval::set::SetScore;
+use crate::model::KeepRatio;
 use crate::train::events::{LogEvent, RunEvent};
 use crate::train::meter::{LossTerms, StepPace, StepPosition};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum PoseEvent {
+    /// The mannequin's pictures are being rendered.
+    Rendering {
+        /// Pictures of the set done.
+        done: usize,
+        /// All pictures of the set.
+        total: usize,
+    },
     /// Backbone features are being computed.
     Features {
         /// The set: `train`, `val`, a draw of the training crops, or the teacher.
@@ -40,8 +48,8 @@ pub enum PoseEvent {
         step: u64,
         /// Passes over the training data.
         epoch: f64,
-        /// Share of the tokens that are kept, 0 to 1.
-        keep_ratio: f64,
+        /// Share of the visual tokens that are kept.
+        keep_ratio: KeepRatio,
         /// Accuracy on the set.
         score: SetScore,
         /// Whether no earlier validation had a higher AP.
@@ -61,7 +69,7 @@ impl From<RunEvent> for PoseEvent {
 impl LogEvent for PoseEvent {
     fn is_progress(&self) -> bool {
         match self {
-            PoseEvent::Features { .. } => true,
+            PoseEvent::Rendering { .. } | PoseEvent::Features { .. } => true,
             PoseEvent::Run(event) => event.is_progress(),
             _ => false,
         }

@@ -6,7 +6,7 @@ use super::events::PoseEvent;
 use crate::data::features::{Fingerprint, to_patches};
 use crate::data::{CacheKey, CropDataset, DataError, FeatureCache};
 use crate::gpu::ComputeDevice;
-use crate::model::{ModelConfig, TmPose, list_params};
+use crate::model::{PoseNet, PoseNetConfig, list_params};
 use crate::pose::Size;
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
@@ -65,7 +65,7 @@ impl<'a> FeatureBuilder<'a> {
         &mut self,
         samples: &CropDataset,
         draw: u64,
-        model: &TmPose,
+        model: &PoseNet,
     ) -> Result<Option<FeatureCache>, TrainError> {
         let part = draw_folder(TRAIN, draw);
         self.features(&part, samples, draw, model)
@@ -78,7 +78,7 @@ impl<'a> FeatureBuilder<'a> {
     pub fn val_features(
         &mut self,
         samples: &CropDataset,
-        model: &TmPose,
+        model: &PoseNet,
     ) -> Result<Option<FeatureCache>, TrainError> {
         self.features(VAL, samples, 0, model)
     }
@@ -120,10 +120,10 @@ impl<'a> FeatureBuilder<'a> {
         part: &str,
         samples: &CropDataset,
         draw: u64,
-        model: &TmPose,
+        model: &PoseNet,
     ) -> Result<Option<FeatureCache>, TrainError> {
         let config = model.config().clone();
-        let (channels, map) = (config.feature_channels, config.feature_size());
+        let (channels, map) = (config.feature_channels(), config.feature_size());
         let key = CacheKey {
             format: CacheKey::FORMAT,
             backbone: backbone_fingerprint(model),
@@ -135,10 +135,10 @@ impl<'a> FeatureBuilder<'a> {
         };
         let model = model.valid().fold();
         let network = |images: Tensor<4>| {
-            let maps: Vec<f32> = model.backbone(images).into_data().iter::<f32>().collect();
+            let maps: Vec<f32> = model.features(images).into_data().iter::<f32>().collect();
             let mut out = Vec::with_capacity(maps.len());
             let crops = maps.chunks_exact(channels * map.area());
-            crops.for_each(|values| to_patches(values, channels, map, config.patch, &mut out));
+            crops.for_each(|values| to_patches(values, channels, map, config.patch(), &mut out));
             out
         };
         self.records(part, part, samples, draw, key, network)
@@ -203,7 +203,7 @@ fn cache_folder(config: &TrainConfig) -> PathBuf {
 /// samples, and `teacher_values` numbers of a teacher for each crop.
 pub fn cache_need(
     config: &TrainConfig,
-    model: &ModelConfig,
+    model: &PoseNetConfig,
     [train, val]: [usize; 2],
     teacher_values: usize,
 ) -> SpaceNeed {
@@ -227,11 +227,11 @@ fn draw_folder(part: &str, draw: u64) -> String {
 }
 
 /// Identifies the weights of the backbone, for the key of a cache.
-fn backbone_fingerprint(model: &TmPose) -> String {
+fn backbone_fingerprint(model: &PoseNet) -> String {
     let mut fingerprint = Fingerprint::default();
     for param in list_params(model).iter().filter(|p| p.path.starts_with("backbone.")) {
         fingerprint.add(param.path.as_bytes());
     }
-    hash_params(&model.backbone, &mut fingerprint);
+    hash_params(model.backbone(), &mut fingerprint);
     fingerprint.text()
 }

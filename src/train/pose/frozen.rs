@@ -5,7 +5,7 @@ use super::events::PoseEvent;
 use super::features::FeatureBuilder;
 use super::init::{calibrate, channel_scale};
 use crate::data::{CropDataset, FeatureCache};
-use crate::model::TmPose;
+use crate::model::PoseNet;
 use crate::pose::Skeleton;
 use crate::train::TrainError;
 use crate::train::config::DataSection;
@@ -40,7 +40,7 @@ impl FrozenInputs<'_> {
     pub fn open(
         &self,
         data: &DataSection,
-        model: &mut TmPose,
+        model: &mut PoseNet,
         calibrate_for: Option<&Skeleton>,
         builder: &mut FeatureBuilder,
     ) -> Result<Option<FrozenFeatures>, TrainError> {

@@ -2,20 +2,19 @@
 
 use crate::data::{ChannelScale, FeatureCache};
 use crate::model::backbone::TinyPose;
-use crate::model::{BackboneKind, ModelConfig, TmPose, fill_params, scale_and_shift};
+use crate::model::{BackboneKind, PoseNet, PoseNetConfig, fill_params, scale_and_shift};
 use crate::pose::Skeleton;
 use crate::train::TrainError;
 use crate::train::config::ModelSection;
 use crate::train::init::{PP_TINYPOSE, init_with_seed, origin_of};
 use crate::weights::{self, ImportOptions};
-use burn::module::Module;
 use burn::prelude::*;
 use std::path::Path;
 
 /// The model that a training starts with.
 pub struct InitialModel {
     /// The model, on the device.
-    pub model: TmPose,
+    pub model: PoseNet,
     /// The joints that it draws heatmaps of.
     pub skeleton: Skeleton,
     /// Whether the part behind the backbone is random, since it is in no file.
@@ -38,9 +37,9 @@ pub fn skeleton(name: &str) -> Result<Skeleton, TrainError> {
 /// There is no such skeleton, or the file with the starting weights cannot be used.
 pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Result<InitialModel, TrainError> {
     let skeleton = skeleton(&section.skeleton)?;
-    let mut config = ModelConfig::new(section.variant, &skeleton);
+    let mut config = PoseNetConfig::new(section.variant, &skeleton);
     if section.depth > 0 {
-        config.depth = section.depth;
+        config = config.with_depth(section.depth);
     }
     let fresh = init_with_seed(seed, device, || config.init(device));
     let (mut model, origin, fresh) = match &section.init {
@@ -48,9 +47,7 @@ pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Resu
         Some(path) => from_file(path, section, &config, &skeleton, fresh, device)?,
     };
     if section.freeze_backbone {
-        model.backbone = model.backbone.freeze();
-        // The norm is followed by a linear layer, which can learn any gamma and beta itself.
-        model.feature_norm = model.feature_norm.map(Module::freeze);
+        model = model.freeze_backbone();
     }
     Ok(InitialModel { model, skeleton, fresh, origin })
 }
@@ -59,22 +56,23 @@ pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Resu
 fn from_file(
     path: &Path,
     section: &ModelSection,
-    config: &ModelConfig,
+    config: &PoseNetConfig,
     skeleton: &Skeleton,
-    fresh: TmPose,
+    fresh: PoseNet,
     device: &Device,
-) -> Result<(TmPose, String, bool), TrainError> {
+) -> Result<(PoseNet, String, bool), TrainError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if extension == "onnx" {
         let origin = format!("backbone: {file} ({PP_TINYPOSE}); the rest random");
         return Ok((weights::load_tinypose_backbone(path, fresh)?, origin, true));
     }
-    let fits = |found: &ModelConfig| -> Result<(), TrainError> {
+    let fits = |found: &PoseNetConfig| -> Result<(), TrainError> {
         if found == config {
             return Ok(());
         }
-        let text = |c: &ModelConfig| format!("{} with {} layers for {}", c.variant, c.depth, c.skeleton);
+        let text =
+            |c: &PoseNetConfig| format!("{} with {} layers for {}", c.variant(), c.layers(), c.skeleton());
         Err(TrainError::InitMismatch { init: file.clone(), found: text(found), wanted: text(config) })
     };
     if extension == "safetensors" {
@@ -102,11 +100,11 @@ const STATISTICS_SAMPLES: usize = 1000;
 /// Fits a new model to the features of its backbone: the norm in front of the tokenizer gets the statistics of the
 /// `cache`, and the feature head of a PP-TinyPose backbone starts with the heatmaps of the published network, for the
 /// joints with the same names.
-pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> TmPose {
-    let Some(norm) = &model.feature_norm else { return model };
+pub fn calibrate(model: PoseNet, cache: &FeatureCache, skeleton: &Skeleton) -> PoseNet {
+    let Some(norm) = model.feature_norm() else { return model };
     let epsilon = norm.epsilon as f32;
     let statistics = cache.statistics(STATISTICS_SAMPLES);
-    let has_heatmaps = model.config().backbone == BackboneKind::TinyPose;
+    let has_heatmaps = model.config().backbone() == BackboneKind::TinyPose;
     let first = TinyPose::CHANNELS - TinyPose::HEATMAPS;
     // The channel of each heatmap that the backbone draws, and the model's joint of that name.
     let pairs: Vec<(usize, usize)> = Skeleton::coco17()
@@ -135,9 +133,9 @@ pub fn calibrate(model: TmPose, cache: &FeatureCache, skeleton: &Skeleton) -> Tm
 }
 
 /// The norm in front of the tokenizer, in the form in which it is applied while cached features are read.
-pub fn channel_scale(model: &TmPose) -> ChannelScale {
-    let Some(norm) = &model.feature_norm else {
-        return ChannelScale::identity(model.config().feature_channels);
+pub fn channel_scale(model: &PoseNet) -> ChannelScale {
+    let Some(norm) = model.feature_norm() else {
+        return ChannelScale::identity(model.config().feature_channels());
     };
     let (scale, shift) = scale_and_shift(norm);
     let numbers = |t: Tensor<1>| -> Vec<f32> { t.inner().into_data().iter::<f32>().collect() };

@@ -16,7 +16,7 @@ pub struct LossSpec {
 }
 
 impl LossSpec {
-    /// What `config` minimises, for a network whose visual tokens lie in a grid of [rows, columns].
+    /// What `config` minimises, for a network whose visual tokens lie in this grid.
     pub fn new(config: &TrainConfig, grid: Size) -> LossSpec {
         LossSpec {
             loss: config.loss.clone(),

@@ -11,7 +11,7 @@ pub struct SandwichPasses {
 }
 
 impl SandwichPasses {
-    /// For visual tokens in a grid of [rows, columns].
+    /// For visual tokens in this grid.
     pub fn new(masks: &MaskSection, grid: Size) -> SandwichPasses {
         let fewest = TokenBudget::progressive(masks.ratio[0]);
         let smallest = || fewest.kept_tokens(grid);
@@ -44,11 +44,10 @@ impl SandwichPasses {
 mod tests {
     use super::*;
     use crate::model::KeepRatio;
-    use crate::train::config::keep_ratio;
 
     fn sandwich(sandwich: bool) -> SandwichPasses {
         SandwichPasses::new(
-            &MaskSection { sandwich, ratio: [0.25, 0.8].map(keep_ratio), ..MaskSection::default() },
+            &MaskSection { sandwich, ratio: [0.25, 0.8].map(KeepRatio::constant), ..MaskSection::default() },
             Size::square(4),
         )
     }

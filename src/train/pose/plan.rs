@@ -50,7 +50,7 @@ pub struct BatchPlanner {
 }
 
 impl BatchPlanner {
-    /// For batches of `batch` of `samples` samples, whose visual tokens lie in a grid of [rows, columns].
+    /// For batches of `batch` of `samples` samples, whose visual tokens lie in this grid.
     pub fn new(seed: u64, batch: usize, grid: Size, masks: MaskSection, samples: usize) -> BatchPlanner {
         BatchPlanner { seed, batch, grid, masks, order: SampleOrder::new(seed, samples) }
     }

@@ -5,9 +5,9 @@ use super::events::{PoseEvent, PoseStep};
 use super::loss::PoseLoss;
 use super::session::{PoseSession, PoseValidation, eval_settings};
 use super::snapshot::write_samples;
-use crate::data::PoseSet;
+use crate::data::{DataError, MannequinSets, PoseSet};
 use crate::eval::set::{estimate, plain_samples, score};
-use crate::model::TmPose;
+use crate::model::{KeepRatio, PoseNet};
 use crate::train::TrainError;
 use crate::train::TrainSettings;
 use crate::train::config::TrainConfig;
@@ -21,7 +21,7 @@ use crate::train::trainer::RunControl;
 use crate::weights::{self, Precision, TrainingRecord, WeightsInfo};
 use burn::module::Module;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The numbers that `curves.png` shows.
 const CURVES: CurveSpec = CurveSpec {
@@ -36,34 +36,50 @@ const CURVES: CurveSpec = CurveSpec {
 };
 
 /// Keep ratios of the accuracy table in the model card.
-const TABLE_RATIOS: [f64; 4] = [1.0, 0.6, 0.4, 0.25];
+const TABLE_RATIOS: [KeepRatio; 4] =
+    [KeepRatio::ALL, KeepRatio::constant(0.6), KeepRatio::constant(0.4), KeepRatio::constant(0.25)];
 
-/// Trains. With `resume`, goes on from the checkpoint in the run's folder.
-///
-/// `command` goes into the training record; `on_event` hears every event, as the log file does; raising
-/// `stop` ends the training after the step that runs, with everything saved.
+/// Trains a pose network and writes weights, log, model card and pictures to the run's folder. Pictures of the mannequin
+/// that the settings name are rendered there first.
 ///
 /// # Errors
 /// The settings, the data, the starting weights or the run's folder cannot be used, the loss is not a number any
 /// more, or too many pictures cannot be decoded.
-pub fn run(
-    config: &TrainConfig,
-    resume: bool,
-    command: &str,
-    on_event: &(dyn Fn(&PoseEvent) + Sync),
-    stop: &AtomicBool,
-) -> Result<(), TrainError> {
+pub fn run(config: &TrainConfig, control: &RunControl<PoseEvent>) -> Result<(), TrainError> {
     config.check()?;
-    let control = RunControl { resume, command, on_event, stop };
+    let Some(config) = with_mannequin(config, control)? else {
+        (control.on_event)(&RunEvent::Stopped { step: 0 }.into());
+        return Ok(());
+    };
     control.train(&config.run, &config.to_toml(), |log| {
-        PoseSession::open(config, &mut |event| log.emit(event), stop)
+        PoseSession::open(&config, &mut |event| log.emit(event), control.stop)
     })
+}
+
+/// The settings with the folders of the mannequin's pictures in place of the mannequin; `None` when the training was stopped
+/// while they were rendered.
+///
+/// # Errors
+/// The pictures cannot be written.
+fn with_mannequin(
+    config: &TrainConfig,
+    control: &RunControl<PoseEvent>,
+) -> Result<Option<TrainConfig>, TrainError> {
+    let progress = |done, total| (control.on_event)(&PoseEvent::Rendering { done, total });
+    let sets = MannequinSets { folder: config.run.out.clone(), progress: &progress, stop: control.stop };
+    let mut config = config.clone();
+    let data = &mut config.data;
+    match sets.replace_in(&mut data.train, &mut data.val, &mut data.report) {
+        Ok(()) => Ok(Some(config)),
+        Err(DataError::DrawingStopped) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl TrainTask for PoseSession {
     type Event = PoseEvent;
     type Loss = PoseLoss;
-    type Network = TmPose;
+    type Network = PoseNet;
     type Validation = PoseValidation;
 
     fn run_info(&self) -> RunInfo {
@@ -79,11 +95,11 @@ impl TrainTask for PoseSession {
         }
     }
 
-    fn network(&self) -> (&TmPose, &ParamLayout) {
+    fn network(&self) -> (&PoseNet, &ParamLayout) {
         (&self.model, &self.layout)
     }
 
-    fn set_network(&mut self, network: TmPose) {
+    fn set_network(&mut self, network: PoseNet) {
         self.model = network;
     }
 
@@ -122,13 +138,13 @@ impl TrainTask for PoseSession {
     }
 
     fn validation_event(&self, step: u64, epoch: f64, validation: &PoseValidation, best: bool) -> PoseEvent {
-        let keep_ratio = self.config.masks.validation.get();
+        let keep_ratio = self.config.masks.validation;
         PoseEvent::Validated { step, epoch, keep_ratio, score: validation.score.clone(), best }
     }
 
     fn write_pictures(&self, validation: Option<&PoseValidation>) -> Result<(), TrainError> {
         let out = &self.config.run.out;
-        let curves = write_curves(out, &CURVES, Some(self.config.masks.validation.get()));
+        let curves = write_curves(out, &CURVES, Some(self.config.masks.validation));
         match (&self.val, validation) {
             (Some(samples), Some(validation)) => curves.and(write_samples(out, samples, &validation.poses)),
             _ => curves,
@@ -172,7 +188,7 @@ impl TrainTask for PoseSession {
             record.notes.insert(format!("AP {set} at {keep_ratio}"), format!("{:.4}", score.ap));
         }
         let c = model.config();
-        let network = format!("{}, {} layers, {}", c.variant, c.depth * c.transformers, c.skeleton);
+        let network = format!("{}, {} layers, {}", c.variant(), c.layers(), c.skeleton());
         let card = model_card(&network, model.num_params(), &record, &rows);
         info.record = record;
         weights::save(best, &model, &info, Precision::F16)?;
@@ -187,7 +203,7 @@ impl PoseSession {
     /// A set cannot be read.
     fn table(
         &self,
-        model: &TmPose,
+        model: &PoseNet,
         record: &TrainingRecord,
         log: &RunLog<PoseEvent>,
     ) -> Result<Vec<CardRow>, TrainError> {
@@ -197,7 +213,7 @@ impl PoseSession {
         for set in data.val.iter().chain(&data.report) {
             let set = PoseSet::open(set.path()?, "val", skeleton)?;
             let title = set.title.clone();
-            let samples = plain_samples(set, model.config(), skeleton);
+            let samples = plain_samples(set, &model.config(), skeleton);
             let folded = model.clone().fold();
             let count = AtomicUsize::new(0);
             let done = |n: usize| {

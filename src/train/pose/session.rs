@@ -17,7 +17,7 @@ use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::eval::set::{SetScore, estimate, score};
 use crate::gpu::{self, ComputeDevice};
 use crate::infer::Settings;
-use crate::model::{KeepRatio, ModelConfig, TmPose, TokenBudget};
+use crate::model::{KeepRatio, PoseNet, PoseNetConfig, TokenBudget};
 use crate::pose::{Keypoint, Skeleton};
 use crate::train::TrainError;
 use crate::train::config::{RunSection, TrainConfig};
@@ -48,7 +48,7 @@ impl PoseEngine {
     fn of_features(
         sets: Vec<CachedSet>,
         layout: &ParamLayout,
-        shape: &ModelConfig,
+        shape: &PoseNetConfig,
         device: &ComputeDevice,
         run: &RunSection,
     ) -> PoseEngine {
@@ -77,7 +77,7 @@ pub struct PoseSession {
     /// Where the network is trained.
     pub device: ComputeDevice,
     /// The network, with autodiff.
-    pub model: TmPose,
+    pub model: PoseNet,
     /// Where its trained parameters lie in the flat vector.
     pub layout: ParamLayout,
     /// Starting point with its source and licence; empty for random weights.
@@ -126,7 +126,7 @@ impl PoseSession {
         let layout = ParamLayout::of(&model);
         let mut val_features = None;
         let engine = if config.model.freeze_backbone {
-            let mut builder = FeatureBuilder::new(config, &device, shape.input, emit, stop);
+            let mut builder = FeatureBuilder::new(config, &device, shape.input(), emit, stop);
             let features = inputs.open(&config.data, &mut model, fresh.then_some(&skeleton), &mut builder)?;
             let Some(FrozenFeatures { train, val }) = features else { return Ok(None) };
             val_features = val;
@@ -135,7 +135,7 @@ impl PoseSession {
             PoseEngine::PictureAutodiff(teacher.map(Box::new))
         };
         Ok(Some(PoseSession {
-            loss_spec: LossSpec::new(config, shape.grid),
+            loss_spec: LossSpec::new(config, shape.grid()),
             planner: planner(config, &shape, samples.len()),
             config: config.clone(),
             device,
@@ -165,7 +165,7 @@ impl PoseSession {
     pub fn step(&mut self, step: u64, weights: &[f32], gradient: &mut [f32]) -> StepOutcome<PoseLoss> {
         let steps = total_steps(&self.config.schedule, self.samples.len());
         self.loss_spec.loss = self.config.loss.at(step as f64 / steps.max(1) as f64);
-        let (heatmap, sigma) = (self.model.config().heatmap, self.loss_spec.loss.sigma);
+        let (heatmap, sigma) = (self.model.config().heatmap(), self.loss_spec.loss.sigma);
         let accumulate = self.config.schedule.accumulate;
         let mut outcome = StepOutcome::<PoseLoss>::default();
         match &mut self.engine {
@@ -218,7 +218,7 @@ impl PoseSession {
         gradient: &mut [f32],
     ) -> PoseLoss {
         let PoseEngine::PictureAutodiff(teacher) = &self.engine else { return PoseLoss::default() };
-        let (input, device) = (self.model.config().input, &self.device.device);
+        let (input, device) = (self.model.config().input(), &self.device.device);
         let batches = batches
             .into_iter()
             .map(|batch| AutodiffBatch::of_pictures(batch, teacher.as_deref(), input, device));
@@ -228,7 +228,7 @@ impl PoseSession {
 
     /// Starts making batches of pictures for step `step` and those after it.
     fn start_loader(&self, step: u64) -> Loader<PictureBatch> {
-        let planner = planner(&self.config, self.model.config(), self.samples.len());
+        let planner = planner(&self.config, &self.model.config(), self.samples.len());
         let threads = self.config.run.loader_threads(self.device.is_gpu());
         let accumulate = self.config.schedule.accumulate;
         Loader::of_crops(self.samples.clone(), planner, step * accumulate as u64, 2 * accumulate, threads)
@@ -245,14 +245,14 @@ impl PoseSession {
         progress: impl Fn(usize, usize) + Sync,
     ) -> Result<Option<PoseValidation>, TrainError> {
         let Some(val) = &self.val else { return Ok(None) };
-        let ratio = self.config.masks.validation.get();
+        let ratio = self.config.masks.validation;
         let count = AtomicUsize::new(0);
         let advance = |n: usize| {
             let before = count.fetch_add(n, Ordering::Relaxed);
             progress(before + n, val.len());
         };
         let poses = if let (PoseEngine::Cpu(cpu, _), Some(set)) = (&self.engine, &self.val_features) {
-            let grid = self.model.config().grid;
+            let grid = self.model.config().grid();
             poses_by_cpu_network(&cpu.network, weights, set, val, grid, ratio, || advance(1))
         } else {
             let model = self.trained(weights).fold();
@@ -263,39 +263,37 @@ impl PoseSession {
     }
 
     /// The model with `weights`, for inference or saving.
-    pub fn trained(&self, weights: &[f32]) -> TmPose {
+    pub fn trained(&self, weights: &[f32]) -> PoseNet {
         self.layout.write(self.model.clone(), weights).valid()
     }
 }
 
 /// The inference settings, at a keep ratio, with which a training measures accuracy.
-pub fn eval_settings(keep_ratio: f64) -> Settings {
-    // Checked with the training's settings.
-    let keep_ratio = KeepRatio::new(keep_ratio).unwrap_or_default();
+pub fn eval_settings(keep_ratio: KeepRatio) -> Settings {
     Settings { budget: TokenBudget::progressive(keep_ratio), ..Settings::default() }
 }
 
 /// What the training will write: weights, and features where the backbone is frozen.
-fn space_needs(config: &TrainConfig, model: &TmPose, inputs: &FrozenInputs) -> Vec<SpaceNeed> {
+fn space_needs(config: &TrainConfig, model: &PoseNet, inputs: &FrozenInputs) -> Vec<SpaceNeed> {
     let mut needs = vec![SpaceNeed::of_weights(&config.run.out, model)];
     if config.model.freeze_backbone {
         let counts = [inputs.samples.len(), inputs.val.map_or(0, CropDataset::len)];
         let teacher_values = inputs.teacher.map_or(0, |teacher| teacher.shape.len());
-        needs.push(cache_need(config, model.config(), counts, teacher_values));
+        needs.push(cache_need(config, &model.config(), counts, teacher_values));
     }
     needs
 }
 
 /// Plans the batches of the training.
-fn planner(config: &TrainConfig, shape: &ModelConfig, samples: usize) -> BatchPlanner {
+fn planner(config: &TrainConfig, shape: &PoseNetConfig, samples: usize) -> BatchPlanner {
     let (seed, batch) = (config.run.seed, config.schedule.batch);
-    BatchPlanner::new(seed, batch, shape.grid, config.masks.clone(), samples)
+    BatchPlanner::new(seed, batch, shape.grid(), config.masks.clone(), samples)
 }
 
 /// The training samples.
 fn train_samples(
     config: &TrainConfig,
-    shape: &ModelConfig,
+    shape: &PoseNetConfig,
     skeleton: &Skeleton,
     emit: &mut dyn FnMut(PoseEvent),
 ) -> Result<CropDataset, TrainError> {
@@ -312,7 +310,7 @@ fn train_samples(
 /// The part of the validation set that is used between epochs.
 fn val_samples(
     config: &TrainConfig,
-    shape: &ModelConfig,
+    shape: &PoseNetConfig,
     skeleton: &Skeleton,
 ) -> Result<Option<CropDataset>, TrainError> {
     let Some(set) = &config.data.val else { return Ok(None) };
@@ -327,16 +325,16 @@ fn samples(
     skeleton: &Skeleton,
     augmentation: Augmentation,
     seed: u64,
-    shape: &ModelConfig,
+    shape: &PoseNetConfig,
 ) -> CropDataset {
-    let (input, heatmap) = (shape.input, shape.heatmap);
+    let (input, heatmap) = (shape.input(), shape.heatmap());
     CropDataset { mixture, skeleton: skeleton.clone(), augmentation, seed, input, heatmap }
 }
 
 /// The teacher, where the settings name one.
 fn open_teacher(
     config: &TrainConfig,
-    shape: &ModelConfig,
+    shape: &PoseNetConfig,
     skeleton: &Skeleton,
     device: &ComputeDevice,
     emit: &mut dyn FnMut(PoseEvent),

@@ -10,17 +10,17 @@ use crate::vision::{Decoding, Heatmaps};
 use rayon::prelude::*;
 
 /// The poses that `weights` estimate from the cached features `set` of `samples`, in picture pixels: progressive mask at a
-/// keep ratio, for visual tokens in a grid of [rows, columns]. `done` is called after each person.
+/// keep ratio, for visual tokens in this grid. `done` is called after each person.
 pub fn poses_by_cpu_network(
     network: &CpuNetwork,
     weights: &[f32],
     set: &CachedSet,
     samples: &CropDataset,
     grid: Size,
-    ratio: f64,
+    ratio: KeepRatio,
     done: impl Fn() + Sync,
 ) -> Vec<Vec<Keypoint>> {
-    let kept = TokenBudget::progressive(KeepRatio::new(ratio).unwrap_or_default()).kept_tokens(grid);
+    let kept = TokenBudget::progressive(ratio).kept_tokens(grid);
     let size = samples.heatmap;
     (0..samples.len())
         .into_par_iter()

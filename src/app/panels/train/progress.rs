@@ -182,7 +182,7 @@ fn table(ui: &mut Ui, table: &[ApMeasurement]) {
     };
     cells(ui, ["keep", "AP", "people"].map(|text| (text.to_owned(), theme::MUTED)));
     for m in table {
-        let kept = (format!("{:.0} %", m.keep_ratio * 100.0), theme::MUTED);
+        let kept = (format!("{:.0} %", m.keep_ratio.get() * 100.0), theme::MUTED);
         cells(ui, [kept, (format!("{:.3}", m.ap), theme::TEXT), (thousands(m.people as u64), theme::TEXT)]);
     }
 }

@@ -11,4 +11,4 @@ mod pass;
 mod program;
 
 pub use map::FeatureMap;
-pub use program::DetectorProgram;
+pub use program::{DetectorProgram, HeadMaps};

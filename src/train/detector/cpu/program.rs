@@ -1,6 +1,7 @@
 //! The detector's network as a list of operations on maps, and its weights in the order in which they are used.
 
 use crate::detect::DetectorNet;
+use crate::detect::net::topology::{self, Branches, Layers};
 use crate::detect::net::{ConvSilu, Csp, STRIDES, Separable};
 use crate::train::parameters::ParamLayout;
 use burn::nn::conv::Conv2d;
@@ -66,14 +67,25 @@ impl Conv {
     }
 }
 
+/// What a head makes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HeadMaps {
+    /// The map of the logits: one channel.
+    pub scores: usize,
+    /// The map of the distances, in cells: four channels.
+    pub distances: usize,
+    /// Pixels of the picture from one cell to the next.
+    pub stride: usize,
+}
+
 /// The network as the hand-written passes run it.
 pub struct DetectorProgram {
     pub steps: Vec<ProgramStep>,
     pub convs: Vec<Conv>,
     /// For each map whether what it is made of is trained; map 0 is the picture.
     pub learns: Vec<bool>,
-    /// Maps of scores and distances, and the stride.
-    pub heads: Vec<(usize, usize, usize)>,
+    /// Finest map first.
+    pub heads: Vec<HeadMaps>,
     /// Packed numbers of all convolutions.
     pub size: usize,
 }
@@ -128,86 +140,66 @@ struct Builder<'a> {
     layout: &'a ParamLayout,
 }
 
+impl Layers for Builder<'_> {
+    /// The place of the map in the program.
+    type Map = usize;
+
+    fn conv(&mut self, layer: &ConvSilu, x: &usize) -> usize {
+        self.dense(&layer.conv, true, *x)
+    }
+
+    fn linear(&mut self, layer: &Conv2d, x: &usize) -> usize {
+        self.dense(layer, false, *x)
+    }
+
+    fn separable(&mut self, layer: &Separable, x: &usize) -> usize {
+        let conv = self.packed_conv(&layer.depthwise.conv);
+        let seen = self.step(ProgramOp::Depthwise { conv }, vec![*x]);
+        self.conv(&layer.pointwise, &seen)
+    }
+
+    fn separable_over(&mut self, layer: &Separable, x: &usize, old: usize, residual: bool) -> usize {
+        let made = self.separable(layer, x);
+        if residual { self.step(ProgramOp::Add, vec![made, old]) } else { made }
+    }
+
+    fn branches(&mut self, csp: &Csp, x: &usize) -> Branches<usize> {
+        let short = self.conv(&csp.short, x);
+        Branches { main: self.conv(&csp.main, x), short }
+    }
+
+    fn concat(&mut self, parts: &[&usize]) -> usize {
+        self.step(ProgramOp::Join, parts.iter().map(|&&part| part).collect())
+    }
+
+    fn upsample_concat(&mut self, coarse: &usize, fine: &usize) -> usize {
+        let double = self.step(ProgramOp::Double, vec![*coarse]);
+        self.concat(&[&double, fine])
+    }
+
+    fn max_pool(&mut self, x: &usize) -> usize {
+        self.step(ProgramOp::Pool, vec![*x])
+    }
+
+    fn gated_conv(&mut self, gate: &Conv2d, layer: &ConvSilu, x: &usize) -> usize {
+        let conv = self.packed_conv(gate);
+        let open = self.step(ProgramOp::Gate { conv }, vec![*x]);
+        self.conv(layer, &open)
+    }
+}
+
 impl Builder<'_> {
     fn network(&mut self, net: &DetectorNet) {
-        let mut map = net.backbone.stem.iter().fold(0, |map, layer| self.silu(layer, map));
-        let mut maps = Vec::new();
-        for stage in &net.backbone.stages {
-            map = self.separable(&stage.down, map);
-            if let Some(pyramid) = &stage.pyramid {
-                let own = self.silu(&pyramid.enter, map);
-                let five = self.step(ProgramOp::Pool, vec![own]);
-                let nine = self.step(ProgramOp::Pool, vec![five]);
-                let thirteen = self.step(ProgramOp::Pool, vec![nine]);
-                let all = self.step(ProgramOp::Join, vec![own, five, nine, thirteen]);
-                map = self.silu(&pyramid.leave, all);
-            }
-            map = self.csp(&stage.csp, map);
-            maps.push(map);
+        let maps = topology::trunk(&net.backbone, &net.neck, self, 0);
+        for ((head, map), stride) in net.heads.iter().zip(&maps).zip(STRIDES) {
+            let scores = topology::scores(head, self, map);
+            let distances = topology::distances(head, self, map);
+            self.program.heads.push(HeadMaps { scores, distances, stride });
         }
-        let [fine, middle, coarse] = [maps[1], maps[2], maps[3]];
-        let neck = &net.neck;
-        let coarse = self.silu(&neck.reduce[0], coarse);
-        let middle = self.doubled(coarse, middle);
-        let middle = self.csp(&neck.top_down[0], middle);
-        let middle = self.silu(&neck.reduce[1], middle);
-        let fine = self.doubled(middle, fine);
-        let fine = self.csp(&neck.top_down[1], fine);
-        let down = self.separable(&neck.down[0], fine);
-        let middle = self.step(ProgramOp::Join, vec![down, middle]);
-        let middle = self.csp(&neck.bottom_up[0], middle);
-        let down = self.separable(&neck.down[1], middle);
-        let coarse = self.step(ProgramOp::Join, vec![down, coarse]);
-        let coarse = self.csp(&neck.bottom_up[1], coarse);
-        for (((map, out), head), stride) in
-            [fine, middle, coarse].into_iter().zip(&neck.out).zip(&net.heads).zip(STRIDES)
-        {
-            let map = self.separable(out, map);
-            let scores = head.score_layers.iter().fold(map, |map, layer| self.separable(layer, map));
-            let scores = self.dense(&head.score, false, scores);
-            let distances = head.distance_layers.iter().fold(map, |map, layer| self.separable(layer, map));
-            let distances = self.dense(&head.distance, false, distances);
-            self.program.heads.push((scores, distances, stride));
-        }
-    }
-
-    fn csp(&mut self, layer: &Csp, from: usize) -> usize {
-        let short = self.silu(&layer.short, from);
-        let mut main = self.silu(&layer.main, from);
-        for block in &layer.blocks {
-            let seen = self.separable(&block.near, main);
-            let seen = self.separable(&block.far, seen);
-            main = if block.residual { self.step(ProgramOp::Add, vec![seen, main]) } else { seen };
-        }
-        let mut both = self.step(ProgramOp::Join, vec![main, short]);
-        if let Some(gate) = &layer.gate {
-            let conv = self.conv(gate);
-            both = self.step(ProgramOp::Gate { conv }, vec![both]);
-        }
-        self.silu(&layer.last, both)
-    }
-
-    /// `coarse` at twice its size beside `fine`.
-    fn doubled(&mut self, coarse: usize, fine: usize) -> usize {
-        let double = self.step(ProgramOp::Double, vec![coarse]);
-        self.step(ProgramOp::Join, vec![double, fine])
-    }
-
-    fn separable(&mut self, layer: &Separable, from: usize) -> usize {
-        let seen = self.silu(&layer.depthwise, from);
-        self.silu(&layer.pointwise, seen)
-    }
-
-    fn silu(&mut self, layer: &ConvSilu, from: usize) -> usize {
-        if layer.conv.groups == 1 {
-            return self.dense(&layer.conv, true, from);
-        }
-        let conv = self.conv(&layer.conv);
-        self.step(ProgramOp::Depthwise { conv }, vec![from])
     }
 
     fn dense(&mut self, layer: &Conv2d, silu: bool, from: usize) -> usize {
-        let conv = self.conv(layer);
+        let conv = self.packed_conv(layer);
         self.step(ProgramOp::Dense { conv, silu }, vec![from])
     }
 
@@ -224,7 +216,8 @@ impl Builder<'_> {
         self.program.steps.len()
     }
 
-    fn conv(&mut self, layer: &Conv2d) -> usize {
+    /// Appends a convolution with its numbers.
+    fn packed_conv(&mut self, layer: &Conv2d) -> usize {
         let [outputs, inputs, kernel, _] = layer.weight.dims();
         let depthwise = layer.groups > 1;
         let weight = self.program.size..self.program.size + outputs * inputs * kernel * kernel;

@@ -1,6 +1,6 @@
 //! The network behind the backbone, as ranges of the flat vector of weights.
 
-use crate::model::{ModelConfig, sine_positions};
+use crate::model::{PoseNetConfig, TmPoseConfig, sine_positions};
 use crate::train::parameters::FlatParam;
 use std::ops::Range;
 
@@ -73,7 +73,10 @@ impl CpuNetwork {
     ///
     /// # Errors
     /// There is no hand-written pass for the architecture: several chained transformers, or a head of a single layer.
-    pub fn new(params: &[FlatParam], config: &ModelConfig) -> Result<CpuNetwork, CpuNetworkError> {
+    pub fn new(params: &[FlatParam], config: &PoseNetConfig) -> Result<CpuNetwork, CpuNetworkError> {
+        let config = config
+            .as_tmpose()
+            .ok_or(CpuNetworkError::Unsupported("only TMPose's family has passes written by hand"))?;
         let find =
             |path: String| params.iter().find(|s| s.path == path).ok_or(CpuNetworkError::Missing(path));
         let norm = |path: &str| -> Result<NormParams, CpuNetworkError> {
@@ -139,7 +142,7 @@ impl CpuNetwork {
 
 /// For each cell of the feature, its row-major index in a heatmap. The feature lies token by token: token rows, token
 /// columns, rows in the token, columns in the token.
-fn cells(config: &ModelConfig) -> Vec<usize> {
+fn cells(config: &TmPoseConfig) -> Vec<usize> {
     let ([rows, columns], [height, width]) = (config.grid.hw(), config.patch.hw());
     let mut cells = Vec::with_capacity(rows * columns * height * width);
     for token in 0..rows * columns {
