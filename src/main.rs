@@ -1,4 +1,4 @@
-//! The program `tmpose`: everything it does is in the library's `cli` room.
+//! The program `tmpose`: everything it does is in the library's `cli` folder.
 
 fn main() -> std::process::ExitCode {
     tmpose::cli::main()

@@ -15,13 +15,13 @@ fn succeed(folder: &Path, line: &str) {
 }
 
 /// One number of every step of a run.
-fn course(run: &Path, key: &str) -> Vec<f64> {
+fn logged_values(run: &Path, key: &str) -> Vec<f64> {
     let log = std::fs::read_to_string(run.join("log.jsonl")).unwrap();
     let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     events.filter(|e| e["event"] == "step").map(|e| e[key].as_f64().unwrap()).collect()
 }
 
-/// Draws people, and trains a teacher of two layers for a moment.
+/// Draws people, and trains a teacher of two layers for two steps.
 fn prepare(folder: &Path) {
     succeed(folder, "mannequin people --frames 6 --crops --seed 3");
     succeed(
@@ -61,7 +61,7 @@ fn a_student_gets_nearer_to_its_teacher() {
     std::fs::write(here.join("student.toml"), settings).unwrap();
     succeed(here, "train --config student.toml --out student");
     let run = here.join("student");
-    let (teacher, sandwich) = (course(&run, "teacher"), course(&run, "sandwich"));
+    let (teacher, sandwich) = (logged_values(&run, "teacher"), logged_values(&run, "sandwich"));
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     assert!(mean(&teacher[20..]) < 0.9 * mean(&teacher[..4]), "{teacher:?}");
     assert!(sandwich.iter().all(|s| s.is_finite()) && sandwich[23] > 0.0, "{sandwich:?}");
@@ -78,7 +78,7 @@ fn a_student_gets_nearer_to_its_teacher() {
     std::fs::write(&lessons, &said[..said.len() / 2 + 1]).unwrap();
     succeed(here, "train --config student.toml --out again");
     assert_eq!(std::fs::read(&lessons).unwrap(), said);
-    assert_eq!(course(&here.join("again"), "loss"), course(&run, "loss"));
+    assert_eq!(logged_values(&here.join("again"), "loss"), logged_values(&run, "loss"));
 }
 
 #[test]
@@ -92,7 +92,9 @@ fn a_teacher_sees_the_pictures_of_a_network_that_trains_as_a_whole() {
          --teacher teacher/last.safetensors --out student",
     );
     let run = here.join("student");
-    assert!(course(&run, "teacher").iter().chain(&course(&run, "sandwich")).all(|part| *part > 0.0));
+    assert!(
+        logged_values(&run, "teacher").iter().chain(&logged_values(&run, "sandwich")).all(|part| *part > 0.0)
+    );
 }
 
 #[test]

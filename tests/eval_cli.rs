@@ -97,7 +97,7 @@ fn detected_boxes_take_the_place_of_annotated_ones() {
     let set = read_json(&here.join("people/annotations/person_keypoints_val.json"));
     let annotated = set["annotations"].as_array().unwrap();
     let entry = |a: &Value, score: f64| json!({"image_id": a["image_id"], "category_id": 1, "bbox": a["bbox"], "score": score});
-    // The first person twice, the second too unsurely, the third not at all; one box of another picture.
+    // The first person twice, the second with too low a score, the third not at all; one box of another picture.
     let mut boxes = vec![entry(&annotated[0], 0.9), entry(&annotated[0], 0.8), entry(&annotated[1], 0.1)];
     boxes.push(json!({"image_id": 999_999, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 1.0}));
     std::fs::write(here.join("boxes.json"), json!(boxes).to_string()).unwrap();

@@ -9,7 +9,7 @@ use burn::tensor::TensorData;
 use support::{closed_form, fixture, fnv1a, params, reference, teachers};
 use tmpose::model::{NameStyle, TokenBudget, Variant, pytorch_name};
 use tmpose::pose::Skeleton;
-use tmpose::weights::{ImportOptions, Precision, WeightsError, import, load, save};
+use tmpose::weights::{CheckpointKind, ImportOptions, Precision, WeightsError, import, load, save};
 
 fn cpu() -> Device {
     Device::flex()
@@ -28,11 +28,10 @@ fn variant(variant: Variant) -> ImportOptions {
 /// In the small files, element o along the first axis of tensor `name` is `ramp[fnv1a(name) % 256 + o]`.
 fn assert_small(model: &tmpose::model::PoseNet, mapped: &[String], style: NameStyle) {
     let ramp = closed_form("ramp", 0.0, 1.0, 8192);
-    let tmpose::model::PoseNet::TmPose(net) = model;
-    let config = net.config();
+    let config = model.config();
     let params = params(model);
     for path in mapped {
-        let name = pytorch_name(path, config, style).expect("it was mapped");
+        let name = pytorch_name(path, &config, style).expect("it was mapped");
         let offset = (fnv1a(&name) % 256) as usize;
         let (shape, values) = &params[path];
         let element = |i: usize| match shape.len() {
@@ -62,7 +61,7 @@ fn tmpose_b_as_training_saved_it() {
 fn ppt_s_with_its_own_names() {
     let (model, info, report) = guess("ppt_s_small.pth");
     assert_eq!(info.config.variant(), Variant::S);
-    assert!(report.kind.contains("PPT"));
+    assert!(report.kind == CheckpointKind::PyTorch(NameStyle::Ppt));
     assert_eq!((report.untrained.len(), report.unused.len()), (0, 0));
     assert_small(&model, &report.mapped, NameStyle::Ppt);
 }

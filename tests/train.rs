@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tmpose::model::Variant;
 use tmpose::train::config::Decay;
-use tmpose::train::{self, PoseEvent, Stepper, TrainConfig};
+use tmpose::train::{self, PoseEvent, RunControl, Stepper, TrainConfig};
 
 /// Six pictures with a coloured figure each, in COCO's layout, as both parts of a set.
 fn write_set(root: &Path) {
@@ -65,7 +65,8 @@ fn run(config: &TrainConfig, resume: bool, stop_after: u64) -> Vec<f64> {
             stop.fetch_or(e.position.step >= stop_after, Ordering::SeqCst);
         }
     };
-    train::run(config, resume, "test", &listen, &stop).unwrap();
+    let control = RunControl { resume, command: "test", on_event: &listen, stop: &stop };
+    train::run(config, &control).unwrap();
     losses.into_inner().unwrap()
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use tmpose::detect::{self, DetectorConfig, DetectorInfo};
 use tmpose::weights::{Precision, TrainingRecord};
-use training::{assert_same_weights, course, events, killed, succeed, tensors};
+use training::{assert_same_weights, events, killed, logged_numbers, succeed, tensors};
 
 const SETTINGS: &str = r#"
 [model]
@@ -98,7 +98,7 @@ fn fail(folder: &Path, line: &str) -> String {
 /// The numbers of every step and validation.
 fn numbers(run: &Path) -> BTreeMap<(String, u64), String> {
     let of_a_step = ["loss", "score_loss", "box_loss", "positives", "learning_rate", "gradient"];
-    course(run, &of_a_step, &["ap", "ap50", "ar100", "tall"])
+    logged_numbers(run, &of_a_step, &["ap", "ap50", "ar100", "tall"])
 }
 
 #[test]

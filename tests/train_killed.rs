@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use training::{assert_same_weights, course, killed, said, started, succeed};
+use training::{assert_same_weights, killed, logged_numbers, said, started, succeed};
 
 /// Validations fall between checkpoints, so that a kill repeats some of either.
 const SETTINGS: &str = r#"
@@ -44,7 +44,7 @@ fn prepared() -> tempfile::TempDir {
 /// The numbers of every step and validation.
 fn numbers(run: &Path) -> BTreeMap<(String, u64), String> {
     let of_a_step = ["loss", "mse", "cross_entropy", "learning_rate", "gradient"];
-    course(run, &of_a_step, &["ap", "ap50", "ar", "pck01", "pck02"])
+    logged_numbers(run, &of_a_step, &["ap", "ap50", "ar", "pck01", "pck02"])
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_training_that_was_interrupted_and_killed_ends_with_the_same_bits() {
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("`tmpose train --resume run` goes on"), "{}", said(&output));
+    assert!(said(&output).contains("`tmpose train --resume run` continues"), "{}", said(&output));
 
     for step in [40, 80] {
         killed(here, "train --resume run", step);

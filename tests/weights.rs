@@ -9,7 +9,7 @@ use burn::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use support::params;
 use tempfile::TempDir;
-use tmpose::model::{PoseNet, PoseNetConfig, TokenBudget, Variant};
+use tmpose::model::{Family, PoseNet, PoseNetConfig, TokenBudget, Variant};
 use tmpose::pose::Skeleton;
 use tmpose::weights::{Precision, TrainingRecord, WeightsError, WeightsInfo, load, read_info, save};
 
@@ -210,6 +210,21 @@ fn a_newer_format_asks_for_a_newer_program() {
     let (error, text) = refusal(&newer);
     assert!(matches!(error, WeightsError::Newer { found: 2, known: 1, .. }), "{text}");
     assert!(text.contains("update tmpose"), "{text}");
+}
+
+#[test]
+fn a_file_names_the_family_of_its_network_and_one_of_before_is_of_tmposes() {
+    let (_folder, path, ..) = saved();
+    let before = rewritten(&path, "before.safetensors", |h| drop(h.remove("family").unwrap()), unchanged);
+    assert_eq!(load(&before, &cpu()).unwrap().1.config.family(), Family::TmPose);
+    let later =
+        rewritten(&path, "later.safetensors", |h| drop(h.insert("family".into(), "gtpt".into())), unchanged);
+    let (error, text) = refusal(&later);
+    assert!(matches!(error, WeightsError::UnknownFamily { .. }), "{text}");
+    assert!(
+        text.contains("later.safetensors") && text.contains("gtpt") && text.contains("update tmpose"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -5,16 +5,14 @@ use super::actions::{AppAction, DialogPurpose};
 use super::report;
 use super::services::Services;
 use super::state::{FollowChoice, HeatmapJoint, Notification, State};
-use super::train::{
-    CloseState, TrainDialog, TrainProgress, TrainTab, TrainThread, TrainingState, holds_training,
-};
+use super::train::{CloseState, TrainDialog, TrainProgress, TrainTab, TrainThread, TrainingState};
 use crate::gpu;
 use crate::infer::{Estimator, InferError};
 use crate::live::{self, ModelLoader, ModelStatus, ModelSummary, Transport};
 use crate::model::KeepRatio;
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
 use crate::track::FollowMode;
-use crate::train::TrainConfig;
+use crate::train::{TrainConfig, holds_training};
 use egui::{Context, ViewportCommand};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -108,12 +108,14 @@ fn summary(report: &ImportReport, shown: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NameStyle;
+    use crate::weights::CheckpointKind;
 
     #[test]
     fn the_summary_names_a_few_and_counts_the_rest() {
         let names = |n: usize| (0..n).map(|i| format!("t{i}")).collect::<Vec<_>>();
         let report = ImportReport {
-            kind: "an HRNet backbone".into(),
+            kind: CheckpointKind::PyTorch(NameStyle::ImageNet),
             mapped: names(3),
             untrained: names(7),
             unused: Vec::new(),

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 ///
 /// # Errors
 /// Those of `work`.
-pub(super) fn with_mannequin_sets<T>(
+fn with_mannequin_sets<T>(
     folder: &Path,
     stop: &AtomicBool,
     work: impl FnOnce(&MannequinSets) -> Result<T, DataError>,

@@ -9,6 +9,8 @@ mod runner;
 
 use super::model_args::{ModelArgs, SettingsArgs};
 use crate::infer::Timing;
+use crate::live::PeopleTracker;
+use crate::track::FollowMode;
 use anyhow::{Context, bail};
 use boxes::BoxFile;
 use ids::ImageIds;
@@ -56,16 +58,23 @@ pub fn run(args: PredictArgs) -> anyhow::Result<()> {
     let stop = super::stop_flag()?;
     let mut estimator = args.model.estimator()?;
     estimator.set_timing(Timing::WholeOnly);
+    let skeleton = estimator.info().skeleton.clone();
+    let settings = args.settings.settings();
     let people = match args.boxes.as_deref() {
-        Some(file) => PeopleSource::Boxes(BoxFile::read(file)?),
-        None => PeopleSource::Found(args.people.finder(estimator.device())?),
+        Some(file) => PeopleSource::Boxes { boxes: BoxFile::read(file)?, estimator, settings },
+        None => {
+            let detector = args.people.detector(estimator.device())?;
+            let settings = args.people.settings(settings);
+            // Several people are told apart by colours.
+            let several = detector.is_some() && settings.track.mode == FollowMode::All;
+            PeopleSource::Found { people: PeopleTracker::new(estimator, detector, settings), several }
+        }
     };
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
     let mut runner = PredictRunner {
-        estimator,
-        settings: args.settings.settings(),
         people,
+        skeleton,
         outputs: (!args.no_pictures).then(|| OutputNames::new(args.out.clone())),
         min_score: args.min_score,
         results: Results::create(&args.out)?,
@@ -96,7 +105,7 @@ fn finish(runner: PredictRunner, out: &Path, failures: &[String]) -> anyhow::Res
     if images > 0 {
         println!("{}: {poses} poses in {images} pictures and frames", out.join("keypoints.json").display());
     }
-    if let (PeopleSource::Boxes(boxes), missing @ 1..) = (&runner.people, runner.without_boxes) {
+    if let (PeopleSource::Boxes { boxes, .. }, missing @ 1..) = (&runner.people, runner.without_boxes) {
         let shown = boxes.shown();
         if images == 0 && failures.is_empty() {
             bail!(

@@ -6,9 +6,8 @@ mod flags;
 mod terminal;
 
 use crate::cli::command_line::command_line;
-use crate::cli::mannequin_sets::with_mannequin_sets;
 use crate::cli::stop_flag;
-use crate::train::{self, PoseEvent, PoseStep, TrainConfig, TrainSettings};
+use crate::train::{self, PoseEvent, PoseStep, RunControl, TrainConfig, TrainSettings};
 use anyhow::Context;
 use flags::ConfigArgs;
 use terminal::{TerminalReporter, remaining_text};
@@ -44,27 +43,27 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
 }
 
 fn run_poses(args: ConfigArgs<TrainConfig>) -> anyhow::Result<()> {
-    let mut config = args.settings()?;
+    let config = args.settings()?;
     if args.print_config {
         print!("{}", config.to_toml());
         return Ok(());
     }
     args.check_folder(&config.run.out)?;
     let stop = stop_flag()?;
-    let data = &mut config.data;
-    with_mannequin_sets(&config.run.out, &stop, |sets| {
-        sets.replace_in(&mut data.train, &mut data.val, &mut data.report)
-    })?;
     let terminal = TerminalReporter::default();
     let command = command_line(std::env::args());
-    train::run(&config, args.resumes(), &command, &|event| show(&terminal, event), &stop)
-        .with_context(|| format!("training in {}", config.run.out.display()))?;
+    let on_event = |event: &PoseEvent| show(&terminal, event);
+    let control = RunControl { resume: args.resumes(), command: &command, on_event: &on_event, stop: &stop };
+    train::run(&config, &control).with_context(|| format!("training in {}", config.run.out.display()))?;
     terminal.outcome("train", &config.run.out)
 }
 
 fn show(terminal: &TerminalReporter, event: &PoseEvent) {
     match event {
         PoseEvent::Run(event) => terminal.show(event),
+        PoseEvent::Rendering { done, total } => {
+            terminal.advance("rendering the mannequin", *done as u64, *total as u64, "");
+        }
         PoseEvent::Features { set, done, total } => {
             terminal.advance(&format!("features of {set}"), *done as u64, *total as u64, "");
         }

@@ -48,9 +48,9 @@ impl<'a> Mat<'a> {
 /// What a product does with the numbers that are already there.
 #[derive(Clone, Copy, PartialEq)]
 pub enum OutputMode {
-    /// The product takes their place.
+    /// The product takes the place of what was there.
     Replace,
-    /// The product is added to them.
+    /// The product is added to what was there.
     Add,
 }
 

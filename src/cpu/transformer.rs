@@ -54,14 +54,14 @@ pub fn moments(row: &[f32]) -> (f32, f32) {
 pub fn normal(v: f32) -> (f32, f32) {
     // erf after Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
     let z = v.abs() * std::f32::consts::FRAC_1_SQRT_2;
-    let bell = exp(-0.5 * v * v);
+    let density = exp(-0.5 * v * v);
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
     let p = 1.061_405_4 * t - 1.453_152_1;
     let p = p * t + 1.421_413_8;
     let p = p * t - 0.284_496_74;
     let p = p * t + 0.254_829_6;
-    let tail = 0.5 * p * t * bell;
-    (if v < 0.0 { tail } else { 1.0 - tail }, bell)
+    let tail = 0.5 * p * t * density;
+    (if v < 0.0 { tail } else { 1.0 - tail }, density)
 }
 
 kernels! {

@@ -172,7 +172,7 @@ impl Health {
 }
 
 /// Persons for a contact sheet: up to half of `count` that were found suspicious (the clearest of each
-/// kind, kind by kind in turns), the rest evenly spread over the set.
+/// kind, one of each kind after another), the rest evenly spread over the set.
 pub fn pick(set: &PoseSet, health: &Health, count: usize) -> Vec<usize> {
     let mut chosen: Vec<usize> = Vec::new();
     let mut queues: Vec<Vec<usize>> = FindingKind::ALL

@@ -146,7 +146,7 @@ mod tests {
     fn teachers_speak_of_the_sets_own_joints() {
         let dir = tempfile::tempdir().unwrap();
         write_set(dir.path(), 0);
-        // Sure of the right hip (12) far from its label, and of the right ankle (16) at its label.
+        // Confident of the right hip (12) far from its label, and of the right ankle (16) at its label.
         let mut labels = vec![[0.0; 4]; 17];
         labels[12] = [22.0, 60.0, 0.9, 0.0];
         labels[16] = [26.0, 20.0, 0.9, 0.0];

@@ -72,7 +72,7 @@ impl FromStr for SetSource {
     type Err = InvalidSet;
 
     fn from_str(text: &str) -> Result<SetSource, InvalidSet> {
-        if text == MANNEQUIN || text.starts_with("mannequin:") {
+        if text.strip_prefix(MANNEQUIN).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
             let (word, pictures) = split_number(text)?;
             if word == MANNEQUIN {
                 return Ok(SetSource::Mannequin(pictures));

@@ -73,7 +73,7 @@ impl SidePairs {
         teacher: &[TeacherJoint],
     ) -> Option<SidesSwapped> {
         let side = person.bbox.w.max(person.bbox.h).max(1.0);
-        let sure = |j: usize| {
+        let trusted = |j: usize| {
             let t = teacher.get(j)?;
             (t.score > TEACHER_SCORE && t.disagreement < TEACHER_DISAGREEMENT).then_some([t.x, t.y])
         };
@@ -84,7 +84,7 @@ impl SidePairs {
             for part in parts {
                 let Some([left, right]) = self.pair(part, person) else { continue };
                 let Some(joints) = self.joints(part) else { continue };
-                let (Some(teacher_left), Some(teacher_right)) = (sure(joints.left), sure(joints.right))
+                let (Some(teacher_left), Some(teacher_right)) = (trusted(joints.left), trusted(joints.right))
                 else {
                     continue;
                 };
@@ -209,7 +209,7 @@ mod tests {
         assert!(what.starts_with("left and right arms look"), "{what}");
         let what = told(&swapped(&[5, 7, 11, 13]), &teacher).unwrap();
         assert!(what.starts_with("left and right arms and legs look"), "{what}");
-        // A teacher that is not sure says nothing.
+        // A teacher of low confidence does not count.
         teacher.iter_mut().for_each(|t| t.disagreement = 0.2);
         assert_eq!(told(&swapped(&[5, 7]), &teacher), None);
     }

@@ -143,8 +143,8 @@ mod tests {
         let labels = TeacherLabels(HashMap::from([(
             7,
             vec![
-                [30.0, 40.0, 0.9, 0.01].into(), // sure and agreed: fills the missing joint
-                [30.0, 40.0, 0.2, 0.01].into(), // not sure: the joint stays missing
+                [30.0, 40.0, 0.9, 0.01].into(), // confident and agreed: fills the missing joint
+                [30.0, 40.0, 0.2, 0.01].into(), // not confident: the joint stays missing
                 [10.0, 30.0, 0.9, 0.01].into(), // 20 px from the label, the limit is 15: mistrusted
                 [10.0, 20.0, 0.9, 0.01].into(), // near enough
             ],

@@ -47,7 +47,7 @@ fn logit(score: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// Three empty maps of a 320-pixel square with one sure cell.
+    /// Three empty maps of a 320-pixel square with one confident cell.
     fn levels(stride: usize, row: usize, column: usize, distances: [f32; 4], score: f32) -> Vec<CpuLevel> {
         let level = |s: usize| {
             let side = 320 / s;
@@ -98,8 +98,8 @@ mod tests {
             let levels = levels(8, 2, 2, [8.0; 4], logit(score));
             let settings = DetectSettings { min_score: settings, ..DetectSettings::default() };
             let found = decode(&levels, &Letterbox::new([320, 320], 320).unwrap(), [320, 320], &settings);
-            let sure = found.iter().any(|d| (d.score - score).abs() < 1e-5);
-            assert_eq!(sure, score >= settings.min_score, "{score} at {}", settings.min_score);
+            let kept = found.iter().any(|d| (d.score - score).abs() < 1e-5);
+            assert_eq!(kept, score >= settings.min_score, "{score} at {}", settings.min_score);
         }
     }
 }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use std::path::Path;
 use std::time::Instant;
 
-/// Pictures that go through the network at once; more go in several turns so that they cannot exhaust the device's
+/// Pictures that go through the network at once; more go in several batches so that they cannot exhaust the device's
 /// memory.
 const MAX_BATCH: usize = 16;
 

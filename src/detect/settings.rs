@@ -21,7 +21,7 @@ impl Default for DetectSettings {
 }
 
 impl DetectSettings {
-    /// For measuring: a recall-precision curve needs the unsure boxes too (COCO looks at 100 a picture).
+    /// For measuring: a recall-precision curve needs the boxes of low score too (COCO looks at 100 a picture).
     pub fn everything() -> Self {
         Self { min_score: 0.001, nms_iou: 0.6, most: 100 }
     }

@@ -48,15 +48,16 @@ impl PoseColors {
 }
 
 /// Draws the joints whose score is above `min_score` and the bones between them, coloured by side. Widths
-/// follow the person's size, and unsure joints are paler.
+/// follow the person's size, and joints of low confidence are paler.
 pub fn draw_pose(img: &mut RgbImage, pose: &Pose, skeleton: &Skeleton, min_score: f32) {
     draw_person(img, pose, skeleton, min_score, PoseColors::Sides);
 }
 
 /// [`draw_pose`] in other colours.
 pub fn draw_person(img: &mut RgbImage, pose: &Pose, skeleton: &Skeleton, min_score: f32, colors: PoseColors) {
-    let sure = |k: &&Keypoint| k.score > min_score && k.x.abs() < FARTHEST && k.y.abs() < FARTHEST;
-    let shown: Vec<Option<Keypoint>> = pose.keypoints.iter().map(|k| Some(k).filter(sure).copied()).collect();
+    let confident = |k: &&Keypoint| k.score > min_score && k.x.abs() < FARTHEST && k.y.abs() < FARTHEST;
+    let shown: Vec<Option<Keypoint>> =
+        pose.keypoints.iter().map(|k| Some(k).filter(confident).copied()).collect();
     let present: Vec<Keypoint> = shown.iter().flatten().copied().collect();
     let Some(around) = BBox::around(&present, min_score) else {
         return;
@@ -106,7 +107,7 @@ pub fn draw_box(img: &mut RgbImage, bbox: &BBox, color: [u8; 3], width: f32) {
     overlay.blend_into(img);
 }
 
-/// 0.6 for the least sure joints that are usually shown (0.2), 1 from 0.6 on.
+/// Opacity of a joint: 0.6 at a score of 0.2, the lowest that is usually shown; 1 from 0.6 on.
 fn opacity(score: f32) -> f32 {
     (0.4 + score).clamp(0.4, 1.0)
 }
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn unsure_joints_are_left_out() {
+    fn joints_of_low_score_are_left_out() {
         let mut img = RgbImage::new(40, 40);
         draw_pose(&mut img, &pose(&[(20.0, 10.0, 0.1)]), Skeleton::coco17(), 0.2);
         assert!(img.iter().all(|&v| v == 0));

@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(kept, [(0, 0.6), (1, 0.9), (1, 0.5)], "by picture, best first, the double's better score");
         assert_eq!(
             boxes.summary(),
-            "left out: 1 boxes below the wanted score, 1 boxes that are no persons, 1 boxes of other \
+            "left out: 1 boxes below the minimum score, 1 boxes that are no persons, 1 boxes of other \
              pictures, 2 boxes without a size, 1 repeated boxes; 1 pictures have no box"
         );
     }

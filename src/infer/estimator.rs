@@ -13,7 +13,7 @@ use image::RgbImage;
 use std::path::Path;
 use std::time::Instant;
 
-/// Persons that go through the network at once; a crowd goes in several turns so that it cannot
+/// Persons that go through the network at once; a crowd goes in several batches so that it cannot
 /// exhaust the device's memory. A power of two: see [`Network::crops`].
 const MAX_BATCH: usize = 16;
 /// Joints below this score do not count for the person's score (docs/METHOD.md, "Rescoring and NMS").
@@ -240,6 +240,6 @@ fn croppable(b: &BBox) -> bool {
 /// The person's score: the mean of the keypoint scores above 0.2, 0 if there are none
 /// (docs/METHOD.md, "Rescoring and NMS", with a box score of 1).
 pub fn pose_score(keypoints: &[Keypoint]) -> f32 {
-    let sure: Vec<f32> = keypoints.iter().map(|k| k.score).filter(|&s| s > RESCORING_MIN).collect();
-    if sure.is_empty() { 0.0 } else { sure.iter().sum::<f32>() / sure.len() as f32 }
+    let confident: Vec<f32> = keypoints.iter().map(|k| k.score).filter(|&s| s > RESCORING_MIN).collect();
+    if confident.is_empty() { 0.0 } else { confident.iter().sum::<f32>() / confident.len() as f32 }
 }

@@ -7,6 +7,7 @@ use crate::vision::Heatmaps;
 /// Whether heatmaps are asked for, and where they are needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeatmapRequest {
+    /// No heatmaps.
     #[default]
     None,
     /// In the CPU's memory; from a GPU they are read back.

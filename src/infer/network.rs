@@ -29,7 +29,9 @@ pub struct Network<'a> {
     pub encoder: Option<&'a CpuEncoder>,
     /// Of the model's joints: the flip test swaps left and right.
     pub skeleton: &'a Skeleton,
+    /// Where the model lives.
     pub device: &'a ComputeDevice,
+    /// Which durations are measured.
     pub timing: Timing,
 }
 
@@ -56,6 +58,12 @@ pub struct BatchKeypoints {
 pub(super) enum HeadOutput {
     Memory(Vec<Heatmaps>),
     Device(Tensor<4>),
+}
+
+/// What a pass through everything behind the backbone makes.
+pub(super) struct PassOutput {
+    pub(super) maps: HeadOutput,
+    pub(super) kept: KeptTokens,
 }
 
 impl Network<'_> {
@@ -126,14 +134,14 @@ impl Network<'_> {
     ) -> Result<BatchKeypoints, InferError> {
         let clock = Instant::now();
         let persons = features.persons;
-        let mut maps =
-            self.pass(features.straight.clone(), persons, entering, settings.budget.positions, times)?;
+        let PassOutput { mut maps, kept } =
+            self.pass(features.straight.clone(), persons, entering, settings, times)?;
         let mirrored = features.mirrored.as_ref().filter(|_| settings.flip_test);
         let flipped = match mirrored {
             None => None,
             Some(feature) => {
                 let entering = mirrored_tokens(entering, self.model.config().grid());
-                Some(self.pass(feature.clone(), persons, &entering, settings.budget.positions, times)?)
+                Some(self.pass(feature.clone(), persons, &entering, settings, times)?.maps)
             }
         };
         let network = clock.elapsed();
@@ -149,19 +157,57 @@ impl Network<'_> {
         } else {
             times.decode += decode;
         }
-        Ok(BatchKeypoints { people: found, kept: KeptTokens::shared(entering.to_vec()) })
+        Ok(BatchKeypoints { people: found, kept })
     }
 
-    /// Everything behind the backbone, stage by stage.
+    /// Everything behind the backbone.
     fn pass(
         &self,
+        feature: Tensor<4>,
+        persons: usize,
+        entering: &[usize],
+        settings: &Settings,
+        times: &mut StageTimes,
+    ) -> Result<PassOutput, InferError> {
+        match self.model.as_tmpose() {
+            Some(model) => {
+                let positions = settings.budget.positions;
+                let maps = self.pass_in_stages(model, feature, persons, entering, positions, times)?;
+                Ok(PassOutput { maps, kept: KeptTokens::shared(entering.to_vec()) })
+            }
+            None => self.pass_as_a_whole(feature, persons, settings, times),
+        }
+    }
+
+    /// The pass of a family that has no stages to be timed: all of it counts as the transformer's.
+    pub(super) fn pass_as_a_whole(
+        &self,
+        feature: Tensor<4>,
+        persons: usize,
+        settings: &Settings,
+        times: &mut StageTimes,
+    ) -> Result<PassOutput, InferError> {
+        self.stage(&mut times.transformer, || {
+            let output = self.model.heatmaps(feature, &settings.budget);
+            let maps = if self.device.is_gpu() {
+                HeadOutput::Device(output.heatmaps)
+            } else {
+                HeadOutput::Memory(self.read_back(output.heatmaps, persons)?)
+            };
+            Ok(PassOutput { maps, kept: output.kept })
+        })
+    }
+
+    /// The pass of a [`TmPose`], stage by stage.
+    fn pass_in_stages(
+        &self,
+        model: &TmPose,
         feature: Tensor<4>,
         persons: usize,
         entering: &[usize],
         positions: PositionMode,
         times: &mut StageTimes,
     ) -> Result<HeadOutput, InferError> {
-        let PoseNet::TmPose(model) = self.model;
         let (all, device) = (model.config().tokens(), &self.device.device);
         let selection = TokenSelection::of_kept(entering, all, positions, feature.dims()[0], device);
         let tokens = self.stage(&mut times.mask, || Ok(model.tokens(feature.clone(), &selection)))?;

@@ -258,3 +258,18 @@ fn wrong_requests_are_told_apart() {
     let error = Estimator::load(missing, ComputeDevice::cpu()).err().unwrap().to_string();
     assert!(error.contains("no-such-weights.safetensors"), "{error}");
 }
+
+#[test]
+fn a_pass_without_stages_makes_the_heatmaps_of_the_staged_pass() {
+    let mut estimator = estimator();
+    let settings = keeping(0.4);
+    let staged = estimator.estimate(&picture(), &[MIDDLE], &settings, true).unwrap();
+    let network = estimator.network();
+    let (img, mut times) = (picture(), StageTimes::default());
+    let crop = crate::vision::CropBox::from_bbox(&MIDDLE, 0.75, crate::vision::BOX_PADDING);
+    let images = network.crops(&[(&crate::gpu::DeviceImage::new(&img), crop)]).unwrap();
+    let output = network.pass_as_a_whole(network.model.features(images), 1, &settings, &mut times).unwrap();
+    assert_eq!(output.kept, staged.kept);
+    let network::HeadOutput::Memory(whole) = output.maps else { panic!("the CPU reads back at once") };
+    close(maps(&staged.estimates, 0), &whole[0].values, 1e-4);
+}

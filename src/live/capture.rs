@@ -344,7 +344,7 @@ impl CaptureContext<'_> {
     }
 }
 
-/// Turns a panic inside a decoder or driver into a message, instead of a picture that stands still.
+/// Makes a message of a panic inside a decoder or driver, so that the picture does not just stand still.
 struct PanicGuard<'a, 'b>(&'a CaptureContext<'b>);
 
 impl Drop for PanicGuard<'_, '_> {

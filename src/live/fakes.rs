@@ -170,7 +170,7 @@ impl PoseEstimator for Fake {
     }
 }
 
-/// Seventeen sure joints of somebody who stands there: people stand 20 pixels apart, so that however a box lies, it
+/// Seventeen confident joints of somebody who stands there: people stand 20 pixels apart, so that however a box lies, it
 /// shows the one who is nearest to its middle.
 fn standing_in(at: &BBox) -> Pose {
     let middle = ((at.center()[0] - 10.0) / 20.0).round() * 20.0 + 10.0;

@@ -12,7 +12,7 @@ const LATE: Duration = Duration::from_millis(150);
 pub(super) struct Playback<'a> {
     context: &'a CaptureContext<'a>,
     info: SourceInfo,
-    /// A moment and the media time that was due then.
+    /// A time and the media time that was due then.
     clock: Option<(Instant, Duration)>,
     /// Read, but not yet due.
     pending: Option<Frame>,

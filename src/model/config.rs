@@ -24,6 +24,16 @@ pub enum BackboneKind {
 }
 
 impl BackboneKind {
+    /// What names in published checkpoints begin with: of the backbone's tensors and of the transformer's. `None` for a
+    /// backbone that no PyTorch checkpoint has.
+    pub(super) fn checkpoint_prefixes(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            BackboneKind::HrNet { .. } => Some(("pre_feature.", "transformer.")),
+            BackboneKind::Stem => Some(("features.", "features.")),
+            BackboneKind::TinyPose => None,
+        }
+    }
+
     /// A backbone with fresh weights.
     pub fn init(self, device: &Device) -> Backbone {
         match self {

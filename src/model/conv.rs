@@ -1,4 +1,4 @@
-//! A convolution and its batch norm, which folding turns into one convolution.
+//! A convolution and its batch norm, which folding merges into one convolution.
 
 use crate::pose::Size;
 use burn::module::Param;

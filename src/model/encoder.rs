@@ -11,12 +11,17 @@ use burn::tensor::ops::AttentionModuleOptions;
 /// One block: attention, then MLP, each on a normalised input and added to it.
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
+    /// Norm in front of the attention.
     pub norm1: LayerNorm,
     /// `[dim, 3 dim]`: columns q, k, v, each head-major.
     pub qkv: Linear,
+    /// Joins the heads' outputs, `dim` to `dim`.
     pub proj: Linear,
+    /// Norm in front of the MLP.
     pub norm2: LayerNorm,
+    /// First layer of the MLP, `dim` to `dim * mlp_ratio`; GELU follows.
     pub fc1: Linear,
+    /// Second layer of the MLP, back to `dim`.
     pub fc2: Linear,
     heads: usize,
     scale: f64,
@@ -111,6 +116,7 @@ fn split_heads<const PARTS: usize>(x: Tensor<5>) -> [Tensor<4>; PARTS] {
 /// ("sine-full").
 #[derive(Module, Debug)]
 pub struct Encoder {
+    /// In the order in which they run.
     pub layers: Vec<EncoderLayer>,
 }
 

@@ -8,10 +8,13 @@ use burn::prelude::*;
 /// Norm and linear layer, once or twice, from a keypoint token to its heatmap.
 #[derive(Module, Debug)]
 pub struct HeatmapHead {
+    /// Norm of the keypoint tokens of all transformers, side by side.
     pub norm1: LayerNorm,
+    /// First layer; in the single-layer head it makes the heatmap.
     pub fc1: Linear,
     /// Second layer of the two-layer head.
     pub norm2: Option<LayerNorm>,
+    /// From the hidden numbers to the cells of a heatmap.
     pub fc2: Option<Linear>,
     height: usize,
     width: usize,

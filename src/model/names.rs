@@ -1,7 +1,7 @@
 //! Our parameter paths as the names of PyTorch's state dicts (docs/METHOD.md, "Names in published
 //! checkpoints").
 
-use super::{BackboneKind, TmPoseConfig};
+use super::PoseNetConfig;
 
 /// Whose names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +18,9 @@ pub enum NameStyle {
 ///
 /// None where the style has no such tensor, e.g. for tmpose-t's backbone. An importer asks for the name
 /// of each parameter of the model and so needs no inverse; what is left in the file was not mapped.
-pub fn pytorch_name(path: &str, config: &TmPoseConfig, style: NameStyle) -> Option<String> {
-    let (backbone, rest) = match config.backbone {
-        BackboneKind::HrNet { .. } => ("pre_feature.", "transformer."),
-        BackboneKind::Stem => ("features.", "features."),
-        BackboneKind::TinyPose => return None,
-    };
+pub fn pytorch_name(path: &str, config: &PoseNetConfig, style: NameStyle) -> Option<String> {
+    let config = config.as_tmpose()?;
+    let (backbone, rest) = config.backbone.checkpoint_prefixes()?;
     if let Some(path) = path.strip_prefix("backbone.") {
         let name = backbone_name(path.strip_prefix("stem.").unwrap_or(path))?;
         return Some(if style == NameStyle::ImageNet { name } else { format!("{backbone}{name}") });

@@ -107,6 +107,14 @@ impl PoseNet {
         }
     }
 
+    /// The network if it is a [`TmPose`], for what only that family has: stages that are timed, passes written by hand,
+    /// published checkpoints.
+    pub fn as_tmpose(&self) -> Option<&TmPose> {
+        match self {
+            PoseNet::TmPose(net) => Some(net),
+        }
+    }
+
     /// Where its parameters live.
     pub fn device(&self) -> Device {
         match self {
@@ -118,6 +126,13 @@ impl PoseNet {
     pub fn backbone(&self) -> &Backbone {
         match self {
             PoseNet::TmPose(net) => &net.backbone,
+        }
+    }
+
+    /// The network with another backbone of the same kind.
+    pub fn with_backbone(self, backbone: Backbone) -> PoseNet {
+        match self {
+            PoseNet::TmPose(net) => PoseNet::TmPose(TmPose { backbone, ..net }),
         }
     }
 
@@ -172,6 +187,23 @@ impl PoseNetConfig {
     pub fn with_depth(self, depth: usize) -> PoseNetConfig {
         match self {
             PoseNetConfig::TmPose(config) => PoseNetConfig::TmPose(TmPoseConfig { depth, ..config }),
+        }
+    }
+
+    /// The configuration if it is of a [`TmPose`].
+    pub fn as_tmpose(&self) -> Option<&TmPoseConfig> {
+        match self {
+            PoseNetConfig::TmPose(config) => Some(config),
+        }
+    }
+
+    /// From the JSON that it is serialised as, which does not name the family.
+    ///
+    /// # Errors
+    /// A field is missing or of another type.
+    pub fn from_json(family: Family, text: &str) -> Result<PoseNetConfig, serde_json::Error> {
+        match family {
+            Family::TmPose => serde_json::from_str(text).map(PoseNetConfig::TmPose),
         }
     }
 

@@ -15,6 +15,7 @@ use burn::prelude::*;
 /// copy without it.
 #[derive(Module, Debug)]
 pub struct TmPose {
+    /// From the picture to the feature map.
     pub backbone: Backbone,
     /// Norm of the backbone's channels in front of the tokenizer (tmpose-t).
     pub feature_norm: Option<BatchNorm>,
@@ -28,6 +29,7 @@ pub struct TmPose {
     pub feature_head: Option<Linear>,
     /// Chained.
     pub encoders: Vec<Encoder>,
+    /// From the keypoint tokens to heatmaps.
     pub head: HeatmapHead,
     #[module(skip)]
     pub(super) config: TmPoseConfig,

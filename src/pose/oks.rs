@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn joints_that_are_unsure_in_either_pose_say_nothing() {
+    fn joints_of_low_score_in_either_pose_do_not_count() {
         let sigmas = &Skeleton::coco17().sigmas;
         let a: Vec<Keypoint> = (0..17).map(|j| Keypoint { x: j as f32, y: 0.0, score: 0.9 }).collect();
         let mut b = a.clone();

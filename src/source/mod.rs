@@ -1,4 +1,4 @@
-//! Where frames come from: cameras, video files, pictures, and the drawn mannequin, behind one trait.
+//! Where frames come from: cameras, video files, pictures, and the rendered mannequin, behind one trait.
 //!
 //! A source hands out RGB frames with their media time, so that nothing above this folder needs to know
 //! whether a frame was decoded, captured or drawn.

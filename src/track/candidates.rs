@@ -36,7 +36,7 @@ pub(super) enum PointTarget {
 }
 
 /// Another person must be this much larger, or nearer to the middle, than the tracked one to be tracked
-/// instead. Without it two people of one size would take turns.
+/// instead. Without it tracking would alternate between two people of one size.
 const HYSTERESIS: f32 = 1.3;
 /// How far outside a box a click may be, as a part of its longer side.
 const CLICK_MARGIN: f32 = 0.1;

@@ -91,9 +91,9 @@ mod tests {
 
     #[test]
     fn less_trust_moves_less() {
-        let [mut sure, mut unsure] = [OneEuro::new(0.0); 2];
-        let moved = sure.update(10.0, step(0.03), &settings());
-        assert!(unsure.update(10.0, FilterStep { trust: 0.4, ..step(0.03) }, &settings()) < moved);
+        let [mut trusted, mut doubted] = [OneEuro::new(0.0); 2];
+        let moved = trusted.update(10.0, step(0.03), &settings());
+        assert!(doubted.update(10.0, FilterStep { trust: 0.4, ..step(0.03) }, &settings()) < moved);
     }
 
     #[test]

@@ -81,14 +81,18 @@ mod tests {
     }
 
     #[test]
-    fn an_unsure_keypoint_stays_as_it_is_and_leaves_its_filter_alone() {
+    fn a_keypoint_of_low_score_stays_as_it_is_and_leaves_its_filter_alone() {
         let settings = SmoothingSettings::default();
         let mut filter = PoseFilter::default();
         let mut reference = PoseFilter::default();
-        let sure = pose(&[(10.0, 10.0, 0.9)]);
+        let confident = pose(&[(10.0, 10.0, 0.9)]);
         let wild = pose(&[(300.0, 5.0, 0.1)]);
         for filter in [&mut filter, &mut reference] {
-            assert_eq!(filter.smooth(&sure, 0.0, 100.0, &settings), sure, "the first pose is taken as it is");
+            assert_eq!(
+                filter.smooth(&confident, 0.0, 100.0, &settings),
+                confident,
+                "the first pose is taken as it is"
+            );
         }
         assert_eq!(filter.smooth(&wild, 0.05, 100.0, &settings), wild);
         let near = pose(&[(12.0, 10.0, 0.9)]);

@@ -8,7 +8,6 @@ pub fn provenance(record: &TrainingRecord) -> Vec<String> {
     let mut lines = vec![
         format!("- Starting point: {start}"),
         format!("- Data: {}", record.sets.join("; ")),
-        format!("- Command: `{}`", record.command),
         format!(
             "- Training: {} steps, {:.2} epochs, {:.0} minutes of wall-clock time",
             record.steps,
@@ -16,6 +15,9 @@ pub fn provenance(record: &TrainingRecord) -> Vec<String> {
             record.seconds / 60.0
         ),
     ];
+    if !record.command.is_empty() {
+        lines.insert(2, format!("- Command: `{}`", record.command));
+    }
     let notes = record.notes.iter().filter(|(key, _)| !key.starts_with("AP "));
     lines.extend(notes.map(|(key, value)| format!("- {key}: {value}")));
     lines

@@ -32,4 +32,6 @@ pub use config::{Recipe, TrainConfig, UnknownRecipe};
 pub use error::TrainError;
 pub use events::RunEvent;
 pub use pose::{PoseEvent, PoseStep, Stepper, TimedStep, run};
+pub use run_folder::holds_training;
 pub use settings::{ConfigError, Defaults, TrainSettings};
+pub use trainer::RunControl;

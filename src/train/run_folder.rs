@@ -1,13 +1,31 @@
-//! Checks of the run's folder before a training: it can be written to, and its disk has enough space.
+//! The run's folder: names of its files, and checks before a training that it can be written to and has enough space.
 
 use super::TrainError;
 use super::checkpoint;
+use super::config::RunSection;
 use crate::model::list_params;
 use burn::module::Module;
 use std::path::{Path, PathBuf};
 
+/// The weights with the best validation.
+pub const BEST: &str = "best.safetensors";
+/// The weights of the last step.
+pub const LAST: &str = "last.safetensors";
+
 /// Bytes for the log, the pictures and the model card.
 const SMALL_FILES: u64 = 8 << 20;
+
+impl RunSection {
+    /// The file of the weights with the best validation; without a validation set, those of the last step.
+    pub fn best_weights(&self) -> PathBuf {
+        self.out.join(BEST)
+    }
+}
+
+/// Whether `folder` is the folder of a training that can be resumed.
+pub fn holds_training(folder: &Path) -> bool {
+    folder.join(checkpoint::FILE).is_file()
+}
 
 /// Creates the run's folder and makes sure that it can be written to, before anything is computed.
 ///
@@ -36,7 +54,7 @@ impl SpaceNeed {
     /// The space for checkpoints and weights of `model` in the folder `run`.
     pub fn of_weights(run: &Path, model: &impl Module) -> SpaceNeed {
         let numbers: u64 = list_params(model).iter().map(|p| p.shape.iter().product::<usize>() as u64).sum();
-        let files = [checkpoint::FILE, "best.safetensors", "last.safetensors"];
+        let files = [checkpoint::FILE, BEST, LAST];
         let written: u64 = files.map(|name| file_size(&run.join(name))).into_iter().sum();
         // Four numbers a weight in the checkpoint, two bytes in each of two files of weights; while a file is
         // written, the one that it replaces still exists.

@@ -7,7 +7,7 @@ use super::events::{LogEvent, RunEvent};
 use super::log::RunLog;
 use super::meter::{LossTerms, StepMeter, StepPace, StepPosition};
 use super::optimizer::Optimizer;
-use super::run_folder;
+use super::run_folder::{self, BEST, LAST};
 use super::schedule::{learning_rate, samples_per_step, total_steps};
 use super::task::{RunInfo, TrainTask};
 use super::unreadable::UnreadablePictures;
@@ -15,21 +15,26 @@ use crate::weights::TrainingRecord;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// File in the run's folder: the weights with the best validation.
-const BEST: &str = "best.safetensors";
-/// File in the run's folder: the weights of the last step.
-const LAST: &str = "last.safetensors";
-
-/// What a training is given besides its settings.
+/// What a training is given besides its settings. `E` are its events.
 pub struct RunControl<'a, E> {
     /// Go on from the checkpoint in the run's folder.
     pub resume: bool,
-    /// The command line, for the training record.
+    /// The command that started the training, for its record in the weights; may be empty.
     pub command: &'a str,
-    /// Gets every event, as the log file does.
+    /// Gets every event.
     pub on_event: &'a (dyn Fn(&E) + Sync),
     /// Once raised, the training ends after the step that runs, with everything saved.
     pub stop: &'a AtomicBool,
+}
+
+/// The flag of a training that nobody stops.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl<'a, E> RunControl<'a, E> {
+    /// A new training without a command, which runs to its end.
+    pub fn new(on_event: &'a (dyn Fn(&E) + Sync)) -> RunControl<'a, E> {
+        RunControl { resume: false, command: "", on_event, stop: &NEVER }
+    }
 }
 
 impl<E: LogEvent> RunControl<'_, E> {
@@ -39,7 +44,7 @@ impl<E: LogEvent> RunControl<'_, E> {
     /// # Errors
     /// The run's folder cannot be written to, `open` fails, there is no checkpoint to go on from, the loss is not a
     /// number any more, or too many pictures cannot be decoded.
-    pub fn train<T: TrainTask<Event = E>>(
+    pub(super) fn train<T: TrainTask<Event = E>>(
         &self,
         run: &RunSection,
         settings: &str,

@@ -269,7 +269,7 @@ mod tests {
         fn a_clean_gaussian_decodes_to_its_centre(x in 4f32..43.0, y in 4f32..59.0) {
             let maps = gaussian_targets(&[[x, y, 1.0]], Size::new(48, 64), 2.0).maps;
             let dark = decode(&maps, Decoding::default())[0];
-            // Near the border the smoothing misses a part of the bell.
+            // Near the border the smoothing misses a part of the peak.
             let tolerance = if (8f32..40.0).contains(&x) && (8f32..56.0).contains(&y) { 0.02 } else { 0.3 };
             prop_assert!((dark.x - x).abs() < tolerance && (dark.y - y).abs() < tolerance, "{dark:?}");
             let plain = decode(&maps, Decoding::Plain)[0];

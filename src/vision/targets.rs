@@ -32,10 +32,10 @@ pub fn gaussian_targets(joints: &[[f32; 3]], size: Size, sigma: f32) -> Targets 
             continue;
         }
         weights[j] = weight;
-        let across: Vec<f32> = (0..width).map(|i| bell(i as f32 - x, sigma)).collect();
+        let across: Vec<f32> = (0..width).map(|i| gaussian(i as f32 - x, sigma)).collect();
         let map = &mut maps.values[j * cells..(j + 1) * cells];
         for (r, row) in map.chunks_exact_mut(width.max(1)).enumerate() {
-            let down = bell(r as f32 - y, sigma);
+            let down = gaussian(r as f32 - y, sigma);
             for (value, a) in row.iter_mut().zip(&across) {
                 *value = down * a;
             }
@@ -44,7 +44,7 @@ pub fn gaussian_targets(joints: &[[f32; 3]], size: Size, sigma: f32) -> Targets 
     Targets { maps, weights }
 }
 
-fn bell(d: f32, sigma: f32) -> f32 {
+fn gaussian(d: f32, sigma: f32) -> f32 {
     (-d * d / (2.0 * sigma * sigma)).exp()
 }
 
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsure_joint_has_a_whole_bell_and_a_part_of_the_weight() {
+    fn an_uncertain_joint_has_a_whole_gaussian_and_a_part_of_the_weight() {
         let t = gaussian_targets(&[[10.0, 20.0, 0.25]], Size::new(48, 64), 2.0);
         assert_eq!((t.weights[0], t.maps.map(0)[20 * 48 + 10]), (0.25, 1.0));
     }

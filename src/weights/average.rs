@@ -12,9 +12,11 @@ use std::path::Path;
 
 /// A file's network with its share of a mean.
 pub struct AverageInput<M> {
+    /// The network of one of the files.
     pub network: M,
     /// Above 0; shares count relative to their sum.
     pub share: f64,
+    /// The history of its weights.
     pub record: TrainingRecord,
     /// What the file is called in the mean's record.
     pub name: String,

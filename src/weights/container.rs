@@ -32,13 +32,16 @@ pub enum Precision {
     /// variances of a batch norm can exceed half precision's largest number, 65,504.
     #[default]
     F16,
+    /// 4 bytes a number.
     F32,
 }
 
 /// What a weight file's network does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkKind {
+    /// A pose network.
     Pose,
+    /// A person detector.
     Detector,
 }
 
@@ -72,12 +75,18 @@ impl std::fmt::Display for NetworkKind {
 
 /// One tensor of a network, in memory.
 pub struct NamedTensor {
+    /// Path in the network ([`crate::model::ParamInfo::path`]).
     pub name: String,
+    /// Its dimensions, slowest first.
     pub shape: Vec<usize>,
+    /// Its numbers, row-major.
     pub values: Vec<f32>,
 }
 
 /// All float tensors of `network`; `path` is where they will go, for messages.
+///
+/// # Errors
+/// A tensor cannot be read from its device.
 pub fn collect(network: &impl Module, path: &Path) -> Result<Vec<NamedTensor>, WeightsError> {
     let list = network.collect(None, None, true).into_iter().map(|tensor| {
         let (name, shape) = (tensor.name.clone(), tensor.shape.to_vec());
@@ -101,6 +110,9 @@ pub fn are_of(tensors: &[NamedTensor], network: &impl Module) -> bool {
 
 /// Writes the tensors of `network` under a header with `fields`. A temporary file beside `path` takes its place at
 /// the end, so that a reader never sees half a file and a full disk leaves the old one.
+///
+/// # Errors
+/// A number exceeds half precision, or the file cannot be written.
 pub fn write(
     path: &Path,
     kind: NetworkKind,
@@ -136,17 +148,26 @@ pub fn write(
 }
 
 /// `value` as a header's field.
+///
+/// # Errors
+/// The value cannot be written as JSON.
 pub fn json(path: &Path, value: &impl Serialize) -> Result<String, WeightsError> {
     serde_json::to_string(value)
         .map_err(|error| WeightsError::Write { path: path.to_owned(), source: error.into() })
 }
 
 /// The whole file.
+///
+/// # Errors
+/// There is no such file, or it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
     std::fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })
 }
 
 /// `fresh` with all of its tensors from the file's `bytes`. Both must have the same ones.
+///
+/// # Errors
+/// The file lacks a tensor, has another one besides, or has one of another shape or with numbers that are not finite.
 pub fn fill<M: Module>(path: &Path, bytes: &[u8], fresh: M, network: &str) -> Result<M, WeightsError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| not_ours(path, bytes, error))?;
     let refuse = |reason: String| mismatch(path, network, reason);
@@ -184,6 +205,9 @@ struct SafetensorsHeader {
 
 impl WeightsHeader {
     /// Reads the header of the file at `path` only; the tensors are neither read nor checked.
+    ///
+    /// # Errors
+    /// The file cannot be read, or [`WeightsHeader::parse`] refuses it.
     pub fn read(path: &Path, wanted: NetworkKind) -> Result<WeightsHeader, WeightsError> {
         use std::io::Read;
         let failed = |source| WeightsError::Read { path: path.to_owned(), source };
@@ -202,6 +226,9 @@ impl WeightsHeader {
     }
 
     /// Reads the header from the beginning of a file: its length in 8 bytes, then as much JSON.
+    ///
+    /// # Errors
+    /// The file is damaged, not of this program, of a newer format, or of another kind of network than `wanted`.
     pub fn parse(path: &Path, bytes: &[u8], wanted: NetworkKind) -> Result<WeightsHeader, WeightsError> {
         let json = bytes.split_first_chunk::<8>().and_then(|(length, rest)| {
             let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
@@ -233,6 +260,9 @@ impl WeightsHeader {
     }
 
     /// A field that holds JSON.
+    ///
+    /// # Errors
+    /// The header lacks the field, or it holds something else.
     pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, WeightsError> {
         serde_json::from_str(self.text(name)?).map_err(|error| self.wrong(name, error))
     }
@@ -252,7 +282,11 @@ impl WeightsHeader {
         WeightsError::UnknownFamily { path: self.path.clone(), family: family.to_owned() }
     }
 
-    fn text(&self, name: &str) -> Result<&str, WeightsError> {
+    /// The text of a field.
+    ///
+    /// # Errors
+    /// The header lacks it.
+    pub fn text(&self, name: &str) -> Result<&str, WeightsError> {
         self.get(name).ok_or_else(|| damaged(&self.path, format!("its header lacks `{name}`")))
     }
 }

@@ -4,11 +4,16 @@ use std::path::PathBuf;
 
 use super::container::NetworkKind;
 
+/// Why a weight file cannot be used or written.
+// The fields are the words of the messages.
+#[allow(missing_docs)]
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
+    /// There is no such file, or it cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
 
+    /// The folder is missing, read-only or full.
     #[error("cannot write {}: {source}; choose a folder that exists and has space", path.display())]
     Write { path: PathBuf, source: std::io::Error },
 
@@ -27,6 +32,7 @@ pub enum WeightsError {
         "{} has weight format {found}, this program reads up to {known}; update tmpose",
         path.display()
     )]
+    /// A later version of this program wrote it.
     Newer { path: PathBuf, found: u32, known: u32 },
 
     /// A sound file of ours whose network is of a family that a later version knows.

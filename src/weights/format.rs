@@ -14,6 +14,9 @@ use crate::model::{Family, PoseNet, PoseNetConfig};
 use crate::pose::{CropShape, Skeleton};
 
 /// Writes `model` under `info`'s header, complete or not at all.
+///
+/// # Errors
+/// The network does not have the tensors that `info` says (it was folded, for instance), a number exceeds half precision, or the file cannot be written.
 pub fn save(
     path: &Path,
     model: &PoseNet,
@@ -39,6 +42,9 @@ pub fn save(
 }
 
 /// Reads the network and its header.
+///
+/// # Errors
+/// The file cannot be read, is damaged, not of this program, of a newer format or an unknown family, or not of a pose network.
 pub fn load(path: &Path, device: &Device) -> Result<(PoseNet, WeightsInfo), WeightsError> {
     let bytes = container::read(path)?;
     let info = parse(&WeightsHeader::parse(path, &bytes, NetworkKind::Pose)?)?;
@@ -47,6 +53,9 @@ pub fn load(path: &Path, device: &Device) -> Result<(PoseNet, WeightsInfo), Weig
 }
 
 /// Reads the header only; the tensors are neither read nor checked.
+///
+/// # Errors
+/// As [`load`], as far as the header tells.
 pub fn read_info(path: &Path) -> Result<WeightsInfo, WeightsError> {
     parse(&WeightsHeader::read(path, NetworkKind::Pose)?)
 }
@@ -58,9 +67,8 @@ fn family(fields: &WeightsHeader) -> Result<Family, WeightsError> {
 }
 
 fn parse(fields: &WeightsHeader) -> Result<WeightsInfo, WeightsError> {
-    let config = match family(fields)? {
-        Family::TmPose => PoseNetConfig::TmPose(fields.json("config")?),
-    };
+    let config = PoseNetConfig::from_json(family(fields)?, fields.text("config")?);
+    let config = config.map_err(|error| fields.wrong("config", error))?;
     let mut skeleton: Skeleton = fields.json("skeleton")?;
     if config.input().width == config.input().height {
         // Files of before do not say it of the skeleton.

@@ -10,8 +10,8 @@ use super::onnx::convolutions;
 use super::{TrainingRecord, WeightsError, WeightsInfo};
 use crate::model::backbone::Backbone;
 use crate::model::{
-    BackboneKind, NameStyle, PoseNet, PoseNetConfig, Variant, fill_params, list_params, pytorch_name,
-    sine_positions,
+    BackboneKind, Licence, NameStyle, PoseNet, PoseNetConfig, Variant, fill_params, list_params,
+    pytorch_name, sine_positions,
 };
 use crate::pose::Skeleton;
 
@@ -21,15 +21,37 @@ const POSITION_TOLERANCE: f32 = 1e-3;
 /// What the file does not say for certain; `None`: guess it from the tensors' names and shapes.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
+    /// The architecture.
     pub variant: Option<Variant>,
+    /// The joints.
     pub skeleton: Option<Skeleton>,
 }
 
+/// What a published file turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointKind {
+    /// A PyTorch checkpoint whose tensors have these names.
+    PyTorch(NameStyle),
+    /// PP-TinyPose's ONNX file, of which the backbone is taken.
+    TinyPose,
+}
+
+impl std::fmt::Display for CheckpointKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            CheckpointKind::PyTorch(NameStyle::TokenPose) => "a TokenPose or TMPose checkpoint",
+            CheckpointKind::PyTorch(NameStyle::Ppt) => "a PPT checkpoint",
+            CheckpointKind::PyTorch(NameStyle::ImageNet) => "an HRNet backbone",
+            CheckpointKind::TinyPose => "PP-TinyPose's backbone",
+        })
+    }
+}
+
 /// What became of the tensors.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ImportReport {
     /// What the file turned out to be.
-    pub kind: String,
+    pub kind: CheckpointKind,
     /// Tensors of the network that took their values from the file.
     pub mapped: Vec<String>,
     /// Tensors of the network that the file does not have: they are random and need training.
@@ -42,6 +64,9 @@ type Imported = (PoseNet, WeightsInfo, ImportReport);
 
 /// Reads a published file: `.onnx` (PP-TinyPose's backbone) or a PyTorch checkpoint (docs/METHOD.md, "Names
 /// in published checkpoints").
+///
+/// # Errors
+/// The file cannot be read, is damaged, or is of a network that is not known here.
 pub fn import(path: &Path, options: &ImportOptions, device: &Device) -> Result<Imported, WeightsError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
         import_tinypose(path, options, device)
@@ -51,6 +76,9 @@ pub fn import(path: &Path, options: &ImportOptions, device: &Device) -> Result<I
 }
 
 /// Reads a `.pth` file of TokenPose, TMPose, PPT or HRNet (ImageNet; then only the backbone is filled).
+///
+/// # Errors
+/// As [`import`].
 pub fn import_checkpoint(
     path: &Path,
     options: &ImportOptions,
@@ -74,13 +102,17 @@ pub fn import_checkpoint(
         return Err(refuse("its backbone comes from PP-TinyPose's .onnx file".into()));
     }
 
-    let PoseNetConfig::TmPose(shape) = &config;
     let model = config.init(device);
-    let mut report = ImportReport { kind: style_title(style).into(), ..ImportReport::default() };
+    let mut report = ImportReport {
+        kind: CheckpointKind::PyTorch(style),
+        mapped: Vec::new(),
+        untrained: Vec::new(),
+        unused: Vec::new(),
+    };
     let mut values = HashMap::new();
     let mut used = BTreeSet::new();
     for param in list_params(&model) {
-        let Some(name) = pytorch_name(&param.path, shape, style) else {
+        let Some(name) = pytorch_name(&param.path, &config, style) else {
             report.untrained.push(param.path);
             continue;
         };
@@ -108,6 +140,9 @@ pub fn import_checkpoint(
 }
 
 /// A tmpose-t whose backbone is PP-TinyPose's and whose transformer is random.
+///
+/// # Errors
+/// As [`import`].
 pub fn import_tinypose(
     path: &Path,
     options: &ImportOptions,
@@ -121,31 +156,23 @@ pub fn import_tinypose(
         .into_iter()
         .map(|param| param.path)
         .partition(|path| path.starts_with("backbone."));
-    let report =
-        ImportReport { kind: "PP-TinyPose's backbone".into(), mapped, untrained, unused: Vec::new() };
+    let report = ImportReport { kind: CheckpointKind::TinyPose, mapped, untrained, unused: Vec::new() };
     Ok((model, info(path, config, options, &report), report))
 }
 
 /// Fills the backbone of a tmpose-t from PP-TinyPose's ONNX file (PaddleDetection, Apache-2.0): where its
 /// training starts.
+///
+/// # Errors
+/// The file cannot be read, is of another network, or `model` has another backbone.
 pub fn load_tinypose_backbone(onnx: &Path, model: PoseNet) -> Result<PoseNet, WeightsError> {
     let network = model.config().variant().to_string();
     let refuse = |reason| WeightsError::Mismatch { path: onnx.to_owned(), network, reason };
-    let PoseNet::TmPose(mut model) = model;
-    let Backbone::TinyPose(backbone) = model.backbone else {
+    let Backbone::TinyPose(backbone) = model.backbone().clone() else {
         return Err(refuse("only tmpose-t has PP-TinyPose's backbone".into()));
     };
     let backbone = backbone.with_weights(convolutions(onnx)?).map_err(|error| refuse(error.to_string()))?;
-    model.backbone = Backbone::TinyPose(backbone);
-    Ok(model.into())
-}
-
-fn style_title(style: NameStyle) -> &'static str {
-    match style {
-        NameStyle::TokenPose => "a TokenPose or TMPose checkpoint",
-        NameStyle::Ppt => "a PPT checkpoint",
-        NameStyle::ImageNet => "an HRNet backbone",
-    }
+    Ok(model.with_backbone(Backbone::TinyPose(backbone)))
 }
 
 fn name_style(checkpoint: &Checkpoint) -> Option<NameStyle> {
@@ -236,7 +263,10 @@ fn info(path: &Path, config: PoseNetConfig, options: &ImportOptions, report: &Im
         (None, _) => Skeleton::coco17().clone(),
     };
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let licence = if report.kind.starts_with("PP-TinyPose") { " (PaddleDetection, Apache-2.0)" } else { "" };
+    let licence = match report.kind {
+        CheckpointKind::TinyPose => format!(" (PaddleDetection, {})", Licence::Apache2),
+        CheckpointKind::PyTorch(_) => String::new(),
+    };
     let record = TrainingRecord {
         command: "tmpose import".into(),
         start: format!("{} from {file}{licence}", report.kind),

@@ -15,7 +15,8 @@ pub use container::{FORMAT, Precision};
 pub use error::WeightsError;
 pub use format::{load, read_info, save};
 pub use import::{
-    ImportOptions, ImportReport, import, import_checkpoint, import_tinypose, load_tinypose_backbone,
+    CheckpointKind, ImportOptions, ImportReport, import, import_checkpoint, import_tinypose,
+    load_tinypose_backbone,
 };
 pub use onnx::convolutions;
 pub use record::{TrainingRecord, WeightsInfo};

@@ -55,6 +55,9 @@ struct TensorProto {
 const FLOAT: i32 = 1;
 
 /// The weights of all `Conv` nodes in file order, which ONNX keeps topologically sorted.
+///
+/// # Errors
+/// The file cannot be read, or is no ONNX file with the weights of its convolutions.
 pub fn convolutions(path: &Path) -> Result<Vec<ConvWeights>, WeightsError> {
     let foreign = |reason: String| WeightsError::Damaged { path: path.to_owned(), reason };
     let bytes = std::fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;

@@ -54,8 +54,11 @@ impl TrainingRecord {
 /// Everything in a weight file besides its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightsInfo {
+    /// Shapes of the network.
     pub config: PoseNetConfig,
+    /// The joints that it estimates.
     pub skeleton: Skeleton,
+    /// How its weights came about.
     pub record: TrainingRecord,
     /// Format version of the file; [`super::FORMAT`] for one about to be written.
     pub format: u32,

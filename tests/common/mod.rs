@@ -71,7 +71,7 @@ pub fn rule(name: &str, shape: &[usize]) -> (f64, f64) {
 /// The model with the closed-form weights of its PyTorch names.
 pub fn reference_model(config: &TmPoseConfig, device: &Device) -> TmPose {
     fill_params(config.init(device), |param| {
-        let name = pytorch_name(&param.path, config, NameStyle::TokenPose)
+        let name = pytorch_name(&param.path, &config.clone().into(), NameStyle::TokenPose)
             .unwrap_or_else(|| panic!("{} has no PyTorch name", param.path));
         let torch_shape: Vec<usize> = match param.shape[..] {
             [inputs, outputs] => vec![outputs, inputs],

@@ -54,7 +54,7 @@ fn every_parameter_has_the_name_and_shape_of_the_state_dict() {
             .map(|p| {
                 let shape =
                     if p.shape.len() == 2 { p.shape.iter().rev().copied().collect() } else { p.shape };
-                (pytorch_name(&p.path, &config, NameStyle::TokenPose).unwrap(), shape)
+                (pytorch_name(&p.path, &config.clone().into(), NameStyle::TokenPose).unwrap(), shape)
             })
             .collect();
         let unique: HashSet<_> = named.iter().map(|(name, _)| name).collect();
@@ -74,7 +74,7 @@ fn every_parameter_has_the_name_and_shape_of_the_state_dict() {
 #[test]
 fn ppt_and_imagenet_files_name_the_same_parameters_differently() {
     let config = TmPoseConfig::new(Variant::B, Skeleton::coco17());
-    let name = |path, style| pytorch_name(path, &config, style);
+    let name = |path, style| pytorch_name(path, &config.clone().into(), style);
     let qkv = "encoders.0.layers.3.qkv.weight";
     assert_eq!(
         name(qkv, NameStyle::TokenPose).unwrap(),

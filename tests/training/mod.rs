@@ -48,8 +48,12 @@ pub fn events(run: &Path) -> Vec<Value> {
 
 /// Of every step these numbers and of every validation those of its score, at keep ratio 1 where it has one; what was
 /// made twice must agree.
-pub fn course(run: &Path, of_a_step: &[&str], of_a_score: &[&str]) -> BTreeMap<(String, u64), String> {
-    let mut course = BTreeMap::new();
+pub fn logged_numbers(
+    run: &Path,
+    of_a_step: &[&str],
+    of_a_score: &[&str],
+) -> BTreeMap<(String, u64), String> {
+    let mut logged_numbers = BTreeMap::new();
     for event in events(run).into_iter().filter(|e| e["keep_ratio"].as_f64().unwrap_or(1.0) == 1.0) {
         let kind = event["event"].as_str().unwrap().to_owned();
         let (place, names) = match kind.as_str() {
@@ -59,10 +63,10 @@ pub fn course(run: &Path, of_a_step: &[&str], of_a_score: &[&str]) -> BTreeMap<(
         };
         let numbers: Vec<&Value> = names.iter().map(|name| &place[name]).collect();
         let numbers = format!("{numbers:?}");
-        let before = course.insert((kind, event["step"].as_u64().unwrap()), numbers.clone());
+        let before = logged_numbers.insert((kind, event["step"].as_u64().unwrap()), numbers.clone());
         assert!(before.is_none_or(|before| before == numbers), "{event}");
     }
-    course
+    logged_numbers
 }
 
 /// The trainings in two folders ended with the same bits.

@@ -1,8 +1,8 @@
 //! The settings of the next training. One [`TrainConfig`] stands behind the fields and the text.
 
-use super::problems::{FormField, Problem, holds_training, problems};
+use super::problems::{FormField, Problem, problems};
 use crate::app::sentence::sentence;
-use crate::train::{ConfigError, Recipe, TrainConfig, TrainSettings};
+use crate::train::{ConfigError, Recipe, TrainConfig, TrainSettings, holds_training};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

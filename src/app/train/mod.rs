@@ -8,7 +8,7 @@ mod thread;
 
 pub use form::TrainForm;
 pub use loss_curve::CurvePoint;
-pub use problems::{FormField, Problem, holds_training};
+pub use problems::{FormField, Problem};
 pub use progress::{ApMeasurement, TrainPhase, TrainProgress};
 pub use thread::TrainThread;
 
@@ -130,7 +130,7 @@ impl TrainingState {
     pub fn best_weights(&self) -> Option<PathBuf> {
         // A file from before this run's first validation belongs to another run.
         self.progress.saved?;
-        let path = self.run.as_ref()?.run.out.join("best.safetensors");
+        let path = self.run.as_ref()?.run.best_weights();
         path.is_file().then_some(path)
     }
 

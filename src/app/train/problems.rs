@@ -4,7 +4,7 @@ use crate::app::sentence::sentence;
 use crate::data::{SetSource, find_poses};
 use crate::pose::Skeleton;
 use crate::settings::InvalidSetting;
-use crate::train::{TrainConfig, TrainSettings};
+use crate::train::{TrainConfig, TrainSettings, holds_training};
 use std::path::Path;
 
 /// A part of the form, in its order.
@@ -151,11 +151,6 @@ fn folder(out: &Path) -> Option<String> {
         return Some(format!("{} is a file: choose a folder.", out.display()));
     }
     holds_training(out).then(|| "This folder holds a training already: resume it, or choose another.".into())
-}
-
-/// True for the folder of a run that can be resumed.
-pub fn holds_training(folder: &Path) -> bool {
-    folder.join("checkpoint.safetensors").is_file()
 }
 
 #[cfg(test)]

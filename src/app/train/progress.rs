@@ -158,6 +158,9 @@ impl TrainProgress {
     /// Takes account of an event that came at `now`.
     pub fn record(&mut self, event: &PoseEvent, now: Instant) {
         match event {
+            PoseEvent::Rendering { done, total } => {
+                self.enter(TrainPhase::Drawing { done: *done, total: *total }, now);
+            }
             PoseEvent::Features { set, done, total } => {
                 let (set, done, total) = (set.clone(), *done, *total);
                 self.enter(TrainPhase::Features { set, done, total }, now);

@@ -2,8 +2,7 @@
 
 use super::progress::{TrainPhase, TrainProgress};
 use crate::app::sentence::sentence;
-use crate::data::{DataError, MannequinSets};
-use crate::train::{self, PoseEvent, TrainConfig};
+use crate::train::{self, PoseEvent, RunControl, TrainConfig};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -128,7 +127,7 @@ type ReportChange<'a> = dyn Fn(&mut dyn FnMut(&mut TrainProgress)) + Sync + 'a;
 
 /// Carries a training out; the error is a sentence.
 fn work(
-    mut config: TrainConfig,
+    config: TrainConfig,
     resume: bool,
     change: &ReportChange<'_>,
     stop: &AtomicBool,
@@ -151,21 +150,10 @@ fn work(
         .build()
         .map_err(|error| format!("No threads could be started for the training: {error}."))?;
     pool.install(|| {
-        let drawing =
-            |done, total| change(&mut |p| p.enter(TrainPhase::Drawing { done, total }, Instant::now()));
-        let sets = MannequinSets { folder: config.run.out.clone(), progress: &drawing, stop };
-        let data = &mut config.data;
-        match sets.replace_in(&mut data.train, &mut data.val, &mut data.report) {
-            Ok(()) => {}
-            Err(DataError::DrawingStopped) => {
-                change(&mut |p| p.enter(TrainPhase::Stopped { step: 0 }, Instant::now()));
-                return Ok(());
-            }
-            Err(error) => return Err(sentence(&error.to_string())),
-        }
         let on_event = |event: &PoseEvent| change(&mut |p| p.record(event, Instant::now()));
         let command = "tmpose train --config config.toml, started in the window";
-        train::run(&config, resume, command, &on_event, stop).map_err(|error| sentence(&error.to_string()))
+        let control = RunControl { resume, command, on_event: &on_event, stop };
+        train::run(&config, &control).map_err(|error| sentence(&error.to_string()))
     })
 }
 

@@ -1,12 +1,11 @@
-//! How people are found and followed: the flags, and the people of a picture.
+//! How people are found and followed: the flags, and what they become.
 
-use crate::detect::{DetectSettings, Detector, DetectorChoice};
-use crate::gpu::{ComputeDevice, DeviceImage};
-use crate::infer::{Estimator, Settings};
-use crate::pose::Pose;
-use crate::track::{FollowMode, FrameInfo, SmoothingSettings, TrackSettings, TrackedPerson, Tracker};
+use crate::detect::{Detector, DetectorChoice};
+use crate::gpu::ComputeDevice;
+use crate::infer::Settings;
+use crate::live::PeopleTrackerSettings;
+use crate::track::{FollowMode, SmoothingSettings, TrackSettings};
 use crate::weights;
-use image::RgbImage;
 use std::path::Path;
 
 /// How people are found and followed where no file gives their boxes.
@@ -43,7 +42,7 @@ impl PeopleArgs {
     ///
     /// # Errors
     /// The detector's file is not there or cannot be read.
-    pub fn finder(&self, device: &ComputeDevice) -> anyhow::Result<PeopleFinder> {
+    pub fn detector(&self, device: &ComputeDevice) -> anyhow::Result<Option<Detector>> {
         let choice = self.detector.clone().unwrap_or_default();
         let file = choice.file()?;
         if file.is_none() && choice == DetectorChoice::Default {
@@ -54,14 +53,18 @@ impl PeopleArgs {
             );
         }
         let load = |file: &Path| Detector::load(file, device.clone());
-        let detector = file.as_deref().map(load).transpose()?;
-        let follow = self.settings();
-        let detect = DetectSettings::default();
-        let most = detect.most.max(follow.most_people);
-        Ok(PeopleFinder { detector, detect: DetectSettings { most, ..detect }, follow })
+        Ok(file.as_deref().map(load).transpose()?)
     }
 
-    fn settings(&self) -> TrackSettings {
+    /// The flags as settings, with those of the pose network.
+    pub fn settings(&self, infer: Settings) -> PeopleTrackerSettings {
+        // Frames are not in a hurry here.
+        let refine_videos = true;
+        let track = self.track_settings();
+        PeopleTrackerSettings { infer, track, refine_videos, ..PeopleTrackerSettings::default() }
+    }
+
+    fn track_settings(&self) -> TrackSettings {
         TrackSettings {
             mode: self.people,
             most_people: self.most as usize,
@@ -78,52 +81,6 @@ fn share(text: &str) -> Result<f32, String> {
         .ok()
         .filter(|s| (0.0..=1.0).contains(s))
         .ok_or_else(|| "it must be a number from 0 to 1".into())
-}
-
-/// Finds and follows the people of pictures and videos.
-pub struct PeopleFinder {
-    detector: Option<Detector>,
-    detect: DetectSettings,
-    follow: TrackSettings,
-}
-
-impl PeopleFinder {
-    /// True when there may be several people, who are told apart by colours.
-    pub fn finds_several(&self) -> bool {
-        self.detector.is_some() && self.follow.mode == FollowMode::All
-    }
-
-    /// The people of the next frame of the input that `tracker` belongs to.
-    ///
-    /// # Errors
-    /// The detector or the pose network fails.
-    pub fn people(
-        &mut self,
-        img: &RgbImage,
-        frame_info: &FrameInfo,
-        tracker: &mut Tracker,
-        estimator: &mut Estimator,
-        settings: &Settings,
-    ) -> anyhow::Result<Vec<TrackedPerson>> {
-        // One upload serves both networks.
-        let image = DeviceImage::new(img);
-        if tracker.predict(img, frame_info, &self.follow) {
-            match &mut self.detector {
-                Some(detector) => {
-                    tracker.associate_detections(&detector.detect_image(&image, &self.detect)?.0)
-                }
-                None => tracker.search_without_detector(),
-            }
-        }
-        loop {
-            let estimates = estimator.estimate_image(&image, &tracker.boxes(), settings, false)?.estimates;
-            let poses: Vec<Pose> = estimates.into_iter().map(|e| e.pose).collect();
-            let people = tracker.update(&poses);
-            if !tracker.is_refining() {
-                return Ok(people);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -143,13 +100,13 @@ mod tests {
 
     #[test]
     fn the_flags_become_the_trackers_settings() {
-        let plain = parsed("").unwrap().settings();
+        let plain = parsed("").unwrap().track_settings();
         assert_eq!(plain, TrackSettings { most_people: 20, ..TrackSettings::default() });
         let line = "--people center --most 3 --smallest 0.25 --detect-every 4 --no-smooth";
-        let settings = parsed(line).unwrap().settings();
+        let settings = parsed(line).unwrap().track_settings();
         assert_eq!((settings.mode, settings.most_people), (FollowMode::Centre, 3));
         assert_eq!((settings.min_size, settings.detect_every, settings.smoothing.on), (0.25, 4, false));
-        assert!(parsed("--no-smooth --smooth").unwrap().settings().smoothing.on, "the last one counts");
+        assert!(parsed("--no-smooth --smooth").unwrap().track_settings().smoothing.on, "the last one counts");
         for wrong in ["--most 0", "--detect-every 0", "--smallest 2", "--people tallest"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
@@ -158,8 +115,8 @@ mod tests {
     #[test]
     fn a_detector_that_is_not_there_is_named() {
         let device = ComputeDevice::cpu();
-        let error = parsed("--detector nobody.safetensors").unwrap().finder(&device).err().unwrap();
+        let error = parsed("--detector nobody.safetensors").unwrap().detector(&device).err().unwrap();
         assert!(error.to_string().contains("nobody.safetensors"), "{error}");
-        assert!(!parsed("--detector none").unwrap().finder(&device).unwrap().finds_several());
+        assert!(parsed("--detector none").unwrap().detector(&device).unwrap().is_none());
     }
 }

@@ -3,13 +3,14 @@
 use super::boxes::{BoxFile, PersonBox};
 use super::ids::{ImageIds, number_in_name};
 use super::jobs::{Job, OutputNames, file_name};
-use super::people::PeopleFinder;
 use super::results::{ImageEntry, Results};
 use crate::draw::{PoseColors, draw_person};
+use crate::gpu::DeviceImage;
 use crate::infer::{Estimator, Settings};
-use crate::pose::{Pose, Size};
+use crate::live::PeopleTracker;
+use crate::pose::{Pose, Size, Skeleton};
 use crate::source::{Frame, Source, VideoSource, VideoWriter, load_picture};
-use crate::track::{FrameInfo, Tracker};
+use crate::track::FrameInfo;
 use crate::vision::BBox;
 use anyhow::Context;
 use image::RgbImage;
@@ -28,19 +29,29 @@ const CONTAINERS: [&str; 4] = ["mp4", "m4v", "mov", "mkv"];
 #[allow(clippy::large_enum_variant)]
 pub enum PeopleSource {
     /// From a file (`--boxes`).
-    Boxes(BoxFile),
+    Boxes {
+        /// The file.
+        boxes: BoxFile,
+        /// The pose network.
+        estimator: Estimator,
+        /// How the network is run.
+        settings: Settings,
+    },
     /// From the person detector and the tracker.
-    Found(PeopleFinder),
+    Found {
+        /// Finds them and estimates their poses.
+        people: PeopleTracker,
+        /// There may be several, who are told apart by colours.
+        several: bool,
+    },
 }
 
 /// What stays the same from input to input.
 pub struct PredictRunner {
-    /// The pose network.
-    pub estimator: Estimator,
-    /// How the network is run.
-    pub settings: Settings,
     /// Where the boxes of people come from.
     pub people: PeopleSource,
+    /// Of the poses.
+    pub skeleton: Skeleton,
     /// Paths of the annotated pictures and videos; `None` writes none.
     pub outputs: Option<OutputNames>,
     /// Joints below this score are not drawn.
@@ -68,6 +79,9 @@ impl PredictRunner {
     /// # Errors
     /// The input cannot be read, a result cannot be written, or a network fails.
     pub fn run(&mut self, job: &Job) -> anyhow::Result<()> {
+        if let PeopleSource::Found { people, .. } = &mut self.people {
+            people.reset();
+        }
         match job {
             Job::Picture(path) => self.picture(path),
             Job::Video(path) => self.video(path),
@@ -76,9 +90,8 @@ impl PredictRunner {
 
     fn picture(&mut self, path: &Path) -> anyhow::Result<()> {
         let mut img = load_picture(path)?;
-        let mut tracker = self.tracker();
         let frame_info = FrameInfo { still: true, ..FrameInfo::default() };
-        let Some((id, people)) = self.estimate(&img, path, None, &frame_info, &mut tracker)? else {
+        let Some((id, people)) = self.estimate(&img, path, None, &frame_info)? else {
             return Ok(());
         };
         for person in &people {
@@ -114,7 +127,6 @@ impl PredictRunner {
             }
             None => None,
         };
-        let mut tracker = self.tracker();
         let mut index = 0;
         // The writer is finished even after an error, so that a damaged end costs only the end.
         let outcome = loop {
@@ -126,7 +138,7 @@ impl PredictRunner {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.into()),
             };
-            if let Err(error) = self.frame(path, &frame, index, &mut tracker, writer.as_mut()) {
+            if let Err(error) = self.frame(path, &frame, index, writer.as_mut()) {
                 break Err(error);
             }
             index += 1;
@@ -142,12 +154,11 @@ impl PredictRunner {
         path: &Path,
         frame: &Frame,
         index: u64,
-        tracker: &mut Tracker,
         writer: Option<&mut VideoWriter>,
     ) -> anyhow::Result<()> {
         let frame_info = FrameInfo { timestamp: frame.timestamp, ..FrameInfo::default() };
         let mut people = Vec::new();
-        if let Some((id, found)) = self.estimate(&frame.pixels, path, Some(index), &frame_info, tracker)? {
+        if let Some((id, found)) = self.estimate(&frame.pixels, path, Some(index), &frame_info)? {
             people = found;
             for person in &people {
                 self.results.add_pose(id, &person.pose, person.box_score, person.track_id)?;
@@ -170,11 +181,6 @@ impl PredictRunner {
         Ok(())
     }
 
-    /// A new tracker for one input.
-    fn tracker(&self) -> Tracker {
-        Tracker::new(self.estimator.info().skeleton.sigmas.clone())
-    }
-
     /// The id and the people of a picture, or of one frame of a video; none if there is a box file that does
     /// not name it.
     fn estimate(
@@ -183,12 +189,11 @@ impl PredictRunner {
         path: &Path,
         frame: Option<u64>,
         frame_info: &FrameInfo,
-        tracker: &mut Tracker,
     ) -> anyhow::Result<Option<(u64, Vec<PersonResult>)>> {
         let number = || number_in_name(&file_name(path)).filter(|_| frame.is_none());
         match &mut self.people {
-            PeopleSource::Found(finder) => {
-                let people = finder.people(img, frame_info, tracker, &mut self.estimator, &self.settings)?;
+            PeopleSource::Found { people, .. } => {
+                let people = people.process_image(&DeviceImage::new(img), frame_info)?.people;
                 let seen = people.into_iter().map(|p| PersonResult {
                     pose: p.pose,
                     box_score: f64::from(p.box_score),
@@ -196,14 +201,14 @@ impl PredictRunner {
                 });
                 Ok(Some((self.ids.take(number()), seen.collect())))
             }
-            PeopleSource::Boxes(boxes) => {
+            PeopleSource::Boxes { boxes, estimator, settings } => {
                 let id = if boxes.is_detections() { number() } else { boxes.image_id(path, frame) };
                 let Some(id) = id else {
                     self.without_boxes += 1;
                     return Ok(None);
                 };
                 let (at, scores) = usable(boxes.persons(id), img.dimensions().into());
-                let estimates = self.estimator.estimate(img, &at, &self.settings, false)?.estimates;
+                let estimates = estimator.estimate(img, &at, settings, false)?.estimates;
                 let seen = estimates.into_iter().zip(scores);
                 let seen =
                     seen.map(|(e, box_score)| PersonResult { pose: e.pose, box_score, track_id: None });
@@ -214,10 +219,10 @@ impl PredictRunner {
 
     /// Draws the people, each in its own colour where several may be told apart.
     fn draw(&self, img: &mut RgbImage, people: &[PersonResult]) {
-        let several = matches!(&self.people, PeopleSource::Found(finder) if finder.finds_several());
+        let several = matches!(self.people, PeopleSource::Found { several: true, .. });
         for one in people {
             let colors = one.track_id.filter(|_| several).map_or(PoseColors::Sides, PoseColors::Person);
-            draw_person(img, &one.pose, &self.estimator.info().skeleton, self.min_score, colors);
+            draw_person(img, &one.pose, &self.skeleton, self.min_score, colors);
         }
     }
 }

@@ -5,8 +5,8 @@ use super::terminal::{TerminalReporter, remaining_text};
 use crate::cli::command_line::command_line;
 use crate::cli::stop_flag;
 use crate::eval::detector::DetectorScore;
-use crate::train::TrainSettings;
 use crate::train::detector::{self, DetectorEvent, DetectorStep, DetectorTrainConfig};
+use crate::train::{RunControl, TrainSettings};
 use anyhow::Context;
 
 /// Arguments of `tmpose train detector`.
@@ -31,8 +31,10 @@ pub fn run(args: TrainDetectorArgs) -> anyhow::Result<()> {
     let stop = stop_flag()?;
     let terminal = TerminalReporter::default();
     let command = command_line(std::env::args());
-    detector::run(&config, args.config.resumes(), &command, &|event| show(&terminal, event), &stop)
-        .with_context(|| format!("training in {}", out.display()))?;
+    let on_event = |event: &DetectorEvent| show(&terminal, event);
+    let resume = args.config.resumes();
+    let control = RunControl { resume, command: &command, on_event: &on_event, stop: &stop };
+    detector::run(&config, &control).with_context(|| format!("training in {}", out.display()))?;
     terminal.outcome("train detector", out)
 }
 

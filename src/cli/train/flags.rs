@@ -1,7 +1,7 @@
 //! The flags of the trainings, made from their settings.
 
 use crate::settings::{Catalogue, Choice, Setting, ValueField, set_value};
-use crate::train::{Defaults, TrainSettings};
+use crate::train::{Defaults, TrainSettings, holds_training};
 use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -61,7 +61,7 @@ impl<C: TrainSettings + Send + Sync> ConfigArgs<C> {
             if self.flags.out().is_some_and(|out| out != resume) {
                 bail!("--resume {} continues in that folder; leave --out away", resume.display());
             }
-        } else if run.join("checkpoint.safetensors").exists() {
+        } else if holds_training(run) {
             let out = run.display();
             bail!(
                 "{out} holds a training already: resume it with --resume {out}, or choose another folder with --out"

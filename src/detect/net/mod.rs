@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_network_settled_on_pictures_is_lively_and_unsure_everywhere() {
+    fn a_fresh_network_settled_on_pictures_is_active_and_uncertain_everywhere() {
         let device = Device::flex();
         device.seed(5);
         let images = Tensor::cat(vec![picture(96, &device), picture(96, &device) * 0.3], 0);

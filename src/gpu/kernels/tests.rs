@@ -146,7 +146,7 @@ fn check_peaks(maps: &[Heatmaps], decoding: Decoding) {
     }
 }
 
-/// A person's maps with a bell at each of `places` (x, y, height of the bell) over uneven ground.
+/// A person's maps with a Gaussian at each of `places` (x, y, height) over uneven ground.
 fn bells(places: &[[f32; 3]], size: Size, sigma: f32, ground: f32) -> Heatmaps {
     let joints: Vec<[f32; 3]> = places.iter().map(|&[x, y, _]| [x, y, 1.0]).collect();
     let mut maps = gaussian_targets(&joints, size, sigma).maps;
@@ -191,7 +191,7 @@ fn peaks_at_the_border_and_in_small_maps_are_found() {
 
 #[test]
 fn maps_that_smoothing_takes_below_the_floor_agree() {
-    // A narrow bell in a hollow: two cells from the peak the smoothed values are negative.
+    // A narrow peak in a hollow: two cells from the peak the smoothed values are negative.
     let mut maps = bells(&[[20.3, 30.6, 0.3], [9.0, 50.4, 0.28]], Size::new(48, 64), 1.0, 0.0);
     maps.values.iter_mut().for_each(|v| *v -= 0.05);
     check_peaks(&[maps], Decoding::default());

@@ -42,12 +42,7 @@ pub struct CpuEncoder {
 impl CpuEncoder {
     /// Copies the weights of `model` if it computes on the CPU and its family has this pass; elsewhere Burn runs it.
     pub fn on(device: &ComputeDevice, model: &PoseNet) -> Option<CpuEncoder> {
-        if device.is_gpu() {
-            return None;
-        }
-        match model {
-            PoseNet::TmPose(model) => Some(CpuEncoder::new(model)),
-        }
+        model.as_tmpose().filter(|_| !device.is_gpu()).map(CpuEncoder::new)
     }
 
     /// Copies the weights of `model`, wherever it lives.

@@ -7,16 +7,23 @@ use burn::tensor::TensorData;
 /// One convolution of a weight file: weight `[out, in / groups, kh, kw]` and bias `[out]`, f32.
 #[derive(Clone, Debug)]
 pub struct ConvWeights {
+    /// Its name in the file, for messages.
     pub name: String,
+    /// `[outputs, inputs of a group, height, width]`.
     pub weight: TensorData,
+    /// One number for each output channel.
     pub bias: TensorData,
 }
 
 /// The convolutions offered do not fit the network.
+// The fields are the words of the messages.
+#[allow(missing_docs)]
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum ConvMismatch {
+    /// Another number of them.
     #[error("the network has {wanted} convolutions, {found} were given")]
     Count { wanted: usize, found: usize },
+    /// One of another shape.
     #[error("convolution {index} ({name}) has weight {weight:?} and bias {bias:?}, {wanted:?} is needed")]
     Shape { index: usize, name: String, weight: Vec<usize>, bias: Vec<usize>, wanted: Vec<usize> },
 }

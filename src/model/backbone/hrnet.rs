@@ -161,12 +161,15 @@ impl HrModule {
 /// HRNet up to stage 3; of stage 3 only the highest resolution is made.
 #[derive(Module, Debug)]
 pub struct HrNet {
+    /// From the picture to 256 channels at a quarter of its size.
     pub stem: StemNet,
     /// From layer1 to resolutions 0 and 1.
     pub transition1: Vec<ConvBn>,
+    /// One module of two branches.
     pub stage2: Vec<HrModule>,
     /// From resolution 1 to resolution 2; resolutions 0 and 1 pass unchanged.
     pub transition2: Vec<ConvBn>,
+    /// Four modules of three branches; the last makes the highest resolution only.
     pub stage3: Vec<HrModule>,
 }
 

@@ -26,15 +26,19 @@ const STAGES: [usize; 3] = [2, 4, 2];
 /// Lite-HRNet: `[B,3,H,W] -> [B,40,H/4,W/4]`; H and W are multiples of 32.
 #[derive(Module, Debug)]
 pub struct LiteHrNet {
+    /// From the picture to a quarter of its size.
     pub stem: LiteStem,
     /// Stem to the branches 0 and 1.
     pub transition1: Vec<SeparableConv>,
+    /// Two branches: a quarter and an eighth of the picture.
     pub stage2: Vec<LiteHrModule>,
     /// Branch 1 to the new branch 2.
     pub transition2: SeparableConv,
+    /// Three branches: down to a sixteenth.
     pub stage3: Vec<LiteHrModule>,
     /// Branch 2 to the new branch 3.
     pub transition3: SeparableConv,
+    /// Four branches: down to a thirty-second.
     pub stage4: Vec<LiteHrModule>,
     /// Coarsest to finest: each halves the channels before they go up and are added to the next finer branch.
     pub gather: Vec<SeparableConv>,
@@ -139,6 +143,9 @@ impl LiteHrNet {
     ///
     /// The published graph adds the path from the finest branch to every other one twice; here the last
     /// convolution of such a path carries the factor 2 instead (exact: a power of two).
+    ///
+    /// # Errors
+    /// Another number of convolutions than the network has, or one of another shape.
     pub fn with_weights(mut self, given: Vec<ConvWeights>) -> Result<Self, ConvMismatch> {
         let convolutions = self.convolutions();
         if convolutions.len() != given.len() {

@@ -17,8 +17,11 @@ use burn::prelude::*;
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // One of these exists per model; a box would only add a word to every path.
 pub enum Backbone {
+    /// The first three stages of HRNet (docs/METHOD.md, "HRNet").
     HrNet(HrNet),
+    /// HRNet's stem and its layer1 alone.
     Stem(StemNet),
+    /// PP-TinyPose's network.
     TinyPose(TinyPose),
 }
 

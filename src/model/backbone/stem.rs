@@ -58,8 +58,11 @@ impl Bottleneck {
 /// Two strided convolutions and four bottlenecks: 256 channels at a quarter of the size.
 #[derive(Module, Debug)]
 pub struct StemNet {
+    /// 3 to 64 channels at half the picture's size.
     pub stem1: ConvBn,
+    /// 64 channels at a quarter of it.
     pub stem2: ConvBn,
+    /// Four bottlenecks, from 64 to 256 channels.
     pub layer1: Vec<Bottleneck>,
 }
 

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use crate::pose::Size;
 use crate::source::{CameraFormat, PixelFormat};
 
-/// The picture that is wanted: large enough for a person across the room.
+/// The picture that is wanted: large enough for a person some metres away.
 const PREFERRED_SIZE: Size = Size::new(1280, 720);
 /// Raw pictures above this size do not fit through USB 2 at full rate, and cost bandwidth everywhere.
 const MAX_RAW_SIZE: Size = Size::new(640, 480);

@@ -20,7 +20,7 @@ pub struct CameraInfo {
     pub problem: Option<String>,
 }
 
-/// All cameras with their formats; none is not an error. Each is opened for a moment to ask it.
+/// All cameras with their formats; none is not an error. Each is opened briefly to ask it.
 ///
 /// # Errors
 /// [`SourceError::Camera`] when the system cannot be asked at all, [`SourceError::CameraPermission`] when

@@ -21,7 +21,6 @@ use crate::train::trainer::RunControl;
 use crate::weights::{Precision, TrainingRecord};
 use burn::module::Module;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 /// What `curves.png` shows.
 const CURVES: CurveSpec = CurveSpec {
@@ -29,23 +28,13 @@ const CURVES: CurveSpec = CurveSpec {
     accuracy: &[["ap", "AP"], ["ap50", "AP50"]],
 };
 
-/// Trains. With `resume`, goes on from the checkpoint in the run's folder.
-///
-/// `command` goes into the training record; `on_event` hears every event, as the log file does; raising
-/// `stop` ends the training after the step that runs, with everything saved.
+/// Trains a detector and writes weights, log, model card and pictures to the run's folder.
 ///
 /// # Errors
 /// The settings, the data, the starting weights or the run's folder cannot be used, the loss is not a number any
 /// more, or too many pictures cannot be decoded.
-pub fn run(
-    config: &DetectorTrainConfig,
-    resume: bool,
-    command: &str,
-    on_event: &(dyn Fn(&DetectorEvent) + Sync),
-    stop: &AtomicBool,
-) -> Result<(), TrainError> {
+pub fn run(config: &DetectorTrainConfig, control: &RunControl<DetectorEvent>) -> Result<(), TrainError> {
     config.check()?;
-    let control = RunControl { resume, command, on_event, stop };
     control.train(&config.run, &config.to_toml(), |log| DetectorSession::open(config, log).map(Some))
 }
 

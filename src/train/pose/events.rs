@@ -11,6 +11,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum PoseEvent {
+    /// The mannequin's pictures are being rendered.
+    Rendering {
+        /// Pictures of the set done.
+        done: usize,
+        /// All pictures of the set.
+        total: usize,
+    },
     /// Backbone features are being computed.
     Features {
         /// The set: `train`, `val`, a draw of the training crops, or the teacher.
@@ -62,7 +69,7 @@ impl From<RunEvent> for PoseEvent {
 impl LogEvent for PoseEvent {
     fn is_progress(&self) -> bool {
         match self {
-            PoseEvent::Features { .. } => true,
+            PoseEvent::Rendering { .. } | PoseEvent::Features { .. } => true,
             PoseEvent::Run(event) => event.is_progress(),
             _ => false,
         }

@@ -5,7 +5,7 @@ use super::events::{PoseEvent, PoseStep};
 use super::loss::PoseLoss;
 use super::session::{PoseSession, PoseValidation, eval_settings};
 use super::snapshot::write_samples;
-use crate::data::PoseSet;
+use crate::data::{DataError, MannequinSets, PoseSet};
 use crate::eval::set::{estimate, plain_samples, score};
 use crate::model::{KeepRatio, PoseNet};
 use crate::train::TrainError;
@@ -21,7 +21,7 @@ use crate::train::trainer::RunControl;
 use crate::weights::{self, Precision, TrainingRecord, WeightsInfo};
 use burn::module::Module;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The numbers that `curves.png` shows.
 const CURVES: CurveSpec = CurveSpec {
@@ -39,26 +39,41 @@ const CURVES: CurveSpec = CurveSpec {
 const TABLE_RATIOS: [KeepRatio; 4] =
     [KeepRatio::ALL, KeepRatio::constant(0.6), KeepRatio::constant(0.4), KeepRatio::constant(0.25)];
 
-/// Trains. With `resume`, goes on from the checkpoint in the run's folder.
-///
-/// `command` goes into the training record; `on_event` hears every event, as the log file does; raising
-/// `stop` ends the training after the step that runs, with everything saved.
+/// Trains a pose network and writes weights, log, model card and pictures to the run's folder. Pictures of the mannequin
+/// that the settings name are rendered there first.
 ///
 /// # Errors
 /// The settings, the data, the starting weights or the run's folder cannot be used, the loss is not a number any
 /// more, or too many pictures cannot be decoded.
-pub fn run(
-    config: &TrainConfig,
-    resume: bool,
-    command: &str,
-    on_event: &(dyn Fn(&PoseEvent) + Sync),
-    stop: &AtomicBool,
-) -> Result<(), TrainError> {
+pub fn run(config: &TrainConfig, control: &RunControl<PoseEvent>) -> Result<(), TrainError> {
     config.check()?;
-    let control = RunControl { resume, command, on_event, stop };
+    let Some(config) = with_mannequin(config, control)? else {
+        (control.on_event)(&RunEvent::Stopped { step: 0 }.into());
+        return Ok(());
+    };
     control.train(&config.run, &config.to_toml(), |log| {
-        PoseSession::open(config, &mut |event| log.emit(event), stop)
+        PoseSession::open(&config, &mut |event| log.emit(event), control.stop)
     })
+}
+
+/// The settings with the folders of the mannequin's pictures in place of the mannequin; `None` when the training was stopped
+/// while they were rendered.
+///
+/// # Errors
+/// The pictures cannot be written.
+fn with_mannequin(
+    config: &TrainConfig,
+    control: &RunControl<PoseEvent>,
+) -> Result<Option<TrainConfig>, TrainError> {
+    let progress = |done, total| (control.on_event)(&PoseEvent::Rendering { done, total });
+    let sets = MannequinSets { folder: config.run.out.clone(), progress: &progress, stop: control.stop };
+    let mut config = config.clone();
+    let data = &mut config.data;
+    match sets.replace_in(&mut data.train, &mut data.val, &mut data.report) {
+        Ok(()) => Ok(Some(config)),
+        Err(DataError::DrawingStopped) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl TrainTask for PoseSession {

@@ -12,9 +12,11 @@ use burn::tensor::activation::relu;
 /// `[B,3,H,W] -> [B,57,H/4,W/4]`: 40 feature channels and 17 heatmaps in COCO's order.
 #[derive(Module, Debug)]
 pub struct TinyPose {
+    /// Feature map of [`LiteHrNet::CHANNELS`] channels.
     pub features: LiteHrNet,
     /// The layers of the published heatmap head.
     pub hidden: SeparableConv,
+    /// Heatmaps of COCO's 17 joints from the last feature map; a 1x1 convolution.
     pub heatmaps: Conv2d,
 }
 
@@ -55,6 +57,9 @@ impl TinyPose {
 
     /// Replaces all weights: those of [`LiteHrNet::with_weights`], then the three convolutions of the
     /// heatmap head.
+    ///
+    /// # Errors
+    /// Another number of convolutions than the network has, or one of another shape.
     pub fn with_weights(mut self, mut given: Vec<ConvWeights>) -> Result<Self, ConvMismatch> {
         let (found, wanted) = (given.len(), LiteHrNet::CONVOLUTIONS + 3);
         if found != wanted {

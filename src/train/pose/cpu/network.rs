@@ -74,7 +74,9 @@ impl CpuNetwork {
     /// # Errors
     /// There is no hand-written pass for the architecture: several chained transformers, or a head of a single layer.
     pub fn new(params: &[FlatParam], config: &PoseNetConfig) -> Result<CpuNetwork, CpuNetworkError> {
-        let PoseNetConfig::TmPose(config) = config;
+        let config = config
+            .as_tmpose()
+            .ok_or(CpuNetworkError::Unsupported("only TMPose's family has passes written by hand"))?;
         let find =
             |path: String| params.iter().find(|s| s.path == path).ok_or(CpuNetworkError::Missing(path));
         let norm = |path: &str| -> Result<NormParams, CpuNetworkError> {
