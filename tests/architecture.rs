@@ -371,6 +371,36 @@ fn folders_use_only_what_the_table_allows() {
 }
 
 #[test]
+fn a_public_type_s_name_occurs_once() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut folders = VecDeque::from([root().join("src")]);
+    while let Some(folder) = folders.pop_front() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push_back(path);
+                continue;
+            }
+            // Items of a file's own level begin a line; associated types are indented.
+            for line in
+                read(&path).lines().filter(|line| line.starts_with("pub ") || line.starts_with("pub(crate) "))
+            {
+                let mut words = line.split_whitespace().skip(1);
+                if !matches!(words.next(), Some("struct" | "enum" | "trait" | "type" | "union")) {
+                    continue;
+                }
+                let name = words.next().unwrap_or_default();
+                let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+                places.entry(name[..end].to_owned()).or_default().push(path.display().to_string());
+            }
+        }
+    }
+    assert!(places.contains_key("PoseNet"), "no types were read");
+    places.retain(|_, files| files.len() > 1);
+    assert!(places.is_empty(), "one name, several types: {places:#?}");
+}
+
+#[test]
 fn the_method_s_headings_that_code_cites_exist() {
     let page = read(&root().join("docs/METHOD.md"));
     let headings: BTreeSet<&str> =

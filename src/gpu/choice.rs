@@ -141,6 +141,9 @@ impl ComputeDevice {
     }
 
     /// Whatever GPU there is with kernels of its own, whose uploads are counted for this test alone.
+    ///
+    /// # Panics
+    /// When the machine has no Vulkan driver.
     #[cfg(test)]
     pub fn gpu_alone_for_test() -> ComputeDevice {
         let setup = adapter::open().expect("the tests need a Vulkan driver").setup;
@@ -149,6 +152,9 @@ impl ComputeDevice {
     }
 
     /// How many pictures went up to a device with kernels.
+    ///
+    /// # Panics
+    /// When the device has no kernels.
     #[cfg(test)]
     pub fn uploads(&self) -> usize {
         self.kernels.as_ref().unwrap().uploads.load(std::sync::atomic::Ordering::SeqCst)

@@ -12,13 +12,13 @@ use super::WeightsError;
 const NESTS: [&str; 3] = ["state_dict.", "model_state_dict.", "model."];
 
 /// The float tensors of a state dict under their bare names, read from the file one by one.
-pub(super) struct Checkpoint {
+pub(super) struct PyTorchCheckpoint {
     tensors: BTreeMap<String, Tensor>,
 }
 
-impl Checkpoint {
+impl PyTorchCheckpoint {
     /// Opens a `.pth` file: a bare state dict, or one nested beside optimiser state; `module.` is stripped.
-    pub(super) fn open(path: &Path) -> Result<Checkpoint, WeightsError> {
+    pub(super) fn open(path: &Path) -> Result<PyTorchCheckpoint, WeightsError> {
         // Opened apart from the reader to tell a file that cannot be read from one that makes no sense.
         std::fs::File::open(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
         let reader = PytorchReader::new(path).map_err(|error| WeightsError::Damaged {
@@ -36,7 +36,7 @@ impl Checkpoint {
                 (!counter).then(|| (name.to_owned(), tensor))
             })
             .collect();
-        Ok(Checkpoint { tensors })
+        Ok(PyTorchCheckpoint { tensors })
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::prelude::*;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::PyTorchCheckpoint;
 use super::onnx::convolutions;
 use super::{TrainingRecord, WeightsError, WeightsInfo};
 use crate::model::backbone::Backbone;
@@ -84,7 +84,7 @@ pub fn import_checkpoint(
     options: &ImportOptions,
     device: &Device,
 ) -> Result<Imported, WeightsError> {
-    let checkpoint = Checkpoint::open(path)?;
+    let checkpoint = PyTorchCheckpoint::open(path)?;
     let refuse = |network: &str, reason: String| WeightsError::Mismatch {
         path: path.to_owned(),
         network: network.into(),
@@ -175,7 +175,7 @@ pub fn load_tinypose_backbone(onnx: &Path, model: PoseNet) -> Result<PoseNet, We
     Ok(model.with_backbone(Backbone::TinyPose(backbone)))
 }
 
-fn name_style(checkpoint: &Checkpoint) -> Option<NameStyle> {
+fn name_style(checkpoint: &PyTorchCheckpoint) -> Option<NameStyle> {
     let any = |part: &str| checkpoint.names().any(|name| name.contains(part));
     if any("layers.0.0.fn.norm.") {
         Some(NameStyle::TokenPose)
@@ -189,7 +189,7 @@ fn name_style(checkpoint: &Checkpoint) -> Option<NameStyle> {
 }
 
 /// The variant by the backbone's width and the number of layers; the error says what is unknown.
-fn guess_variant(checkpoint: &Checkpoint, style: NameStyle) -> Result<Variant, String> {
+fn guess_variant(checkpoint: &PyTorchCheckpoint, style: NameStyle) -> Result<Variant, String> {
     if checkpoint.shape("features.conv1.weight").is_some() {
         return Ok(Variant::S);
     }
@@ -215,7 +215,7 @@ fn guess_variant(checkpoint: &Checkpoint, style: NameStyle) -> Result<Variant, S
 
 /// The skeleton asked for, or the one with as many joints as the file has keypoint tokens.
 fn skeleton<'a>(
-    checkpoint: &Checkpoint,
+    checkpoint: &PyTorchCheckpoint,
     options: &'a ImportOptions,
     refuse: &dyn Fn(&str, String) -> WeightsError,
 ) -> Result<&'a Skeleton, WeightsError> {
@@ -235,7 +235,7 @@ fn skeleton<'a>(
 
 /// Positions are computed here, never loaded: a file with others (learned ones) cannot be used. Returns the
 /// name that the file keeps them under, if it does.
-fn check_positions(checkpoint: &Checkpoint, config: &PoseNetConfig) -> Result<Option<String>, String> {
+fn check_positions(checkpoint: &PyTorchCheckpoint, config: &PoseNetConfig) -> Result<Option<String>, String> {
     let mut names = checkpoint.names().filter(|name| name.ends_with("pos_embedding"));
     let Some(name) = names.next().map(str::to_owned) else { return Ok(None) };
     let stored = checkpoint.values(&name)?;

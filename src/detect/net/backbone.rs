@@ -7,7 +7,7 @@ use burn::prelude::*;
 
 /// Stem and four stages; RGB `[N,3,H,W]` in.
 #[derive(Module, Debug)]
-pub struct Backbone {
+pub struct CspNext {
     /// Three 3x3 convolutions, the first with stride 2.
     pub stem: Vec<ConvSilu>,
     /// Their maps lie at 1/4, 1/8, 1/16 and 1/32 of the picture.
@@ -34,7 +34,7 @@ pub struct Pyramid {
     pub leave: ConvSilu,
 }
 
-impl Backbone {
+impl CspNext {
     pub(super) fn new(config: &DetectorConfig, device: &Device) -> Self {
         let half = config.stem / 2;
         let stem = [([3, half], 2), ([half, half], 1), ([half, config.stem], 1)];

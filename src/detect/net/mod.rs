@@ -11,7 +11,7 @@ pub mod topology;
 use super::DetectorConfig;
 use crate::model::backbone::{ConvMismatch, ConvWeights, fill_convolutions};
 use crate::pose::Size;
-pub use backbone::Backbone;
+pub use backbone::CspNext;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -45,7 +45,7 @@ pub struct Level {
 #[derive(Module, Debug)]
 pub struct DetectorNet {
     /// CSPNeXt.
-    pub backbone: Backbone,
+    pub backbone: CspNext,
     /// CSPNeXt-PAFPN.
     pub neck: Neck,
     /// Finest map first.
@@ -58,7 +58,7 @@ impl DetectorNet {
 
     pub(super) fn new(config: &DetectorConfig, device: &Device) -> Self {
         Self {
-            backbone: Backbone::new(config, device),
+            backbone: CspNext::new(config, device),
             neck: Neck::new(config, device),
             heads: STRIDES.iter().map(|_| Head::new(config.head, config.head_layers, device)).collect(),
         }

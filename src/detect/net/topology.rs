@@ -4,7 +4,7 @@
 //! A map is `[N,C,H,W]` or what stands for it. Architecture: RTMDet (arXiv 2212.07784), whose backbone is CSPNeXt and
 //! whose neck is CSPNeXt-PAFPN.
 
-use super::backbone::{Backbone, Pyramid, Stage};
+use super::backbone::{CspNext, Pyramid, Stage};
 use super::head::Head;
 use super::layers::{ConvSilu, Csp, Separable};
 use super::neck::Neck;
@@ -60,7 +60,7 @@ pub struct Branches<M> {
 }
 
 /// What backbone and neck make of a picture: the maps at 1/8, 1/16 and 1/32 that the heads look at.
-pub fn trunk<L: Layers>(backbone: &Backbone, neck: &Neck, layers: &mut L, picture: L::Map) -> [L::Map; 3] {
+pub fn trunk<L: Layers>(backbone: &CspNext, neck: &Neck, layers: &mut L, picture: L::Map) -> [L::Map; 3] {
     let [fine, middle, coarse] = pyramid_inputs(backbone, layers, picture);
     let coarse = layers.conv(&neck.reduce[0], &coarse);
     let middle = layers.upsample_concat(&coarse, &middle);
@@ -100,7 +100,7 @@ fn row<L: Layers>(hidden: &[Separable], last: &Conv2d, layers: &mut L, map: &L::
 }
 
 /// The maps of the last three stages, finest first.
-fn pyramid_inputs<L: Layers>(backbone: &Backbone, layers: &mut L, picture: L::Map) -> [L::Map; 3] {
+fn pyramid_inputs<L: Layers>(backbone: &CspNext, layers: &mut L, picture: L::Map) -> [L::Map; 3] {
     let stem = backbone.stem.iter().fold(picture, |map, layer| layers.conv(layer, &map));
     let first = stage(&backbone.stages[0], layers, &stem);
     let second = stage(&backbone.stages[1], layers, &first);
