@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 /// A frame on its way through the pipeline.
 #[derive(Clone, Debug)]
 pub struct LiveFrame {
+    /// The picture and its media time.
     pub frame: Frame,
     /// Which opened source it came from; rises by one with each source.
     pub source: u64,
@@ -28,7 +29,9 @@ pub struct LiveFrame {
 /// What the transport bar asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Transport {
+    /// Frames follow at their own pace; otherwise the picture stands still.
     pub playing: bool,
+    /// At its end a file begins again.
     pub looping: bool,
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 pub struct Outage {
     /// What happened at the last try, in one sentence.
     pub reason: String,
+    /// When it was lost.
     pub since: Instant,
     /// Times that it was opened in vain since then.
     pub tries: u32,

@@ -110,6 +110,7 @@ impl Pipeline {
         self.sinks.preview.take()
     }
 
+    /// Where the pose network stands.
     pub fn model(&self) -> ModelStatus {
         lock(&self.inference_thread.shared.status).clone()
     }
@@ -119,6 +120,7 @@ impl Pipeline {
         lock(&self.inference_thread.shared.detector_status).clone()
     }
 
+    /// Rates and times of the last frames.
     pub fn measured(&self) -> LiveMeasurements {
         self.inference_thread.shared.measured()
     }
@@ -138,6 +140,7 @@ impl Pipeline {
         self.capture.as_ref().map(Capture::transport).unwrap_or_default()
     }
 
+    /// Plays, pauses or loops the source; nothing happens while none is open.
     pub fn set_transport(&self, transport: Transport) {
         if let Some(capture) = &self.capture {
             capture.set_transport(transport);
