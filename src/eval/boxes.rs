@@ -122,7 +122,7 @@ impl DetectedBoxes {
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
         for (count, what) in [
-            (self.low_score, "boxes below the wanted score"),
+            (self.low_score, "boxes below the minimum score"),
             (self.other_category, "boxes that are no persons"),
             (self.other_pictures, "boxes of other pictures"),
             (self.unusable, "boxes without a size"),
