@@ -182,7 +182,12 @@ impl<'a, T: TrainTask> Trainer<'a, T> {
     }
 
     fn epoch(&self) -> f64 {
-        (samples_per_step(&self.info.schedule) * self.state.step) as f64 / self.info.samples as f64
+        self.epochs_after(self.state.step)
+    }
+
+    /// Passes over the training set that `step` optimiser steps make.
+    fn epochs_after(&self, step: u64) -> f64 {
+        (samples_per_step(&self.info.schedule) * step) as f64 / self.info.samples as f64
     }
 
     fn validate(&mut self) -> Result<(), TrainError> {
@@ -241,7 +246,8 @@ impl<'a, T: TrainTask> Trainer<'a, T> {
     fn finish(self) -> Result<(), TrainError> {
         let out = &self.info.run.out;
         self.write_weights(LAST)?;
-        let record = TrainingRecord { steps: self.state.best_step, ..self.record() };
+        let step = self.state.best_step;
+        let record = TrainingRecord { steps: step, epochs: self.epochs_after(step), ..self.record() };
         let card = self.task.finish(&out.join(BEST), record, self.log)?;
         write_whole(&out.join("model-card.md"), card.as_bytes())?;
         let (step, seconds, best_ap) = (self.state.step, self.state.seconds, self.state.best_ap);
