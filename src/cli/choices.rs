@@ -1,6 +1,7 @@
 //! Flags whose values are listed in a table of the library: the help shows that table.
 
 use crate::model::{MaskKind, PositionMode, Variant};
+use crate::pose::BuiltinSkeleton;
 use crate::vision::Decoding;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParserFactory};
 use std::ffi::OsStr;
@@ -57,3 +58,8 @@ macro_rules! choices {
 }
 
 choices!(MaskKind, PositionMode, Variant, Decoding);
+
+/// Help of a flag that takes a skeleton; `default` says which one it is without the flag.
+pub(super) fn skeleton_help(default: &str) -> String {
+    format!("{} or a skeleton file [default: {default}]", BuiltinSkeleton::names())
+}

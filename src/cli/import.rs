@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use burn::prelude::Device;
 
+use super::choices::skeleton_help;
 use crate::detect;
 use crate::model::Variant;
-use crate::pose::Skeleton;
+use crate::pose::{BuiltinSkeleton, Skeleton};
 use crate::weights::{self, ImportOptions, ImportReport, Precision};
 
 /// Convert a published checkpoint to a weight file.
@@ -25,8 +26,7 @@ pub struct ImportArgs {
     /// The network's architecture [default: found by the shapes of the tensors]
     #[arg(long)]
     variant: Option<Variant>,
-    /// coco17, mpii16 or a skeleton file [default: found by the number of joints]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = skeleton_help("found by the number of joints"))]
     skeleton: Option<String>,
     /// Store f32 instead of f16: full precision, twice the size
     #[arg(long)]
@@ -46,8 +46,8 @@ pub fn run(args: ImportArgs) -> anyhow::Result<()> {
     }
     let skeleton = args.skeleton.as_deref().map(named_skeleton).transpose()?;
     let options = ImportOptions { variant: args.variant, skeleton };
-    let (model, info, report) = weights::import(&args.file, &options, &Device::flex())?;
-    weights::save(&args.out, &model, &info, precision(&args))?;
+    let weights::ImportedNet { net, info, report } = weights::import(&args.file, &options, &Device::flex())?;
+    weights::save(&args.out, &net, &info, precision(&args))?;
     let shown = if args.all { usize::MAX } else { 5 };
     print!("{}", summary(&report, shown));
     println!(
@@ -84,7 +84,8 @@ fn import_detector(args: &ImportArgs) -> anyhow::Result<()> {
 }
 
 fn named_skeleton(name: &str) -> anyhow::Result<Skeleton> {
-    let unknown = || format!("`{name}` is neither coco17, mpii16 nor a skeleton file that can be read");
+    let names = BuiltinSkeleton::names();
+    let unknown = || format!("`{name}` is neither {names} nor a skeleton file that can be read");
     Skeleton::named(name).with_context(unknown)
 }
 

@@ -13,7 +13,7 @@ use crate::vision::{BBox, Detection};
 pub fn decode(
     levels: &[CpuLevel],
     letterbox: &Letterbox,
-    size: [u32; 2],
+    size: Size,
     settings: &DetectSettings,
 ) -> Vec<Detection> {
     let least = logit(settings.min_score);
@@ -21,11 +21,12 @@ pub fn decode(
     for (level, stride) in levels.iter().zip(STRIDES) {
         let cells = level.scores.iter().zip(&level.distances).enumerate();
         for (cell, (&score, distances)) in cells.filter(|(_, (score, _))| **score >= least) {
-            let [row, column] = [cell / level.size[1], cell % level.size[1]];
+            let width = level.size.width as usize;
+            let [row, column] = [cell / width, cell % width];
             let [left, top, right, bottom] = distances.map(|d| d.max(0.0));
             let (x, y) = ((column * stride) as f32, (row * stride) as f32);
             let bbox = BBox { x: x - left, y: y - top, w: left + right, h: top + bottom };
-            let inside = letterbox.to_picture(&bbox).intersected(Size::new(size[0], size[1]));
+            let inside = letterbox.to_picture(&bbox).intersected(size);
             let bbox = inside.filter(|b| [b.x, b.y, b.w, b.h].iter().all(|v| v.is_finite()));
             found.extend(bbox.map(|bbox| Detection { bbox, score: sigmoid(score) }));
         }
@@ -47,12 +48,14 @@ fn logit(score: f32) -> f32 {
 mod tests {
     use super::*;
 
+    const VGA: Size = Size::new(640, 480);
+
     /// Three empty maps of a 320-pixel square with one confident cell.
     fn levels(stride: usize, row: usize, column: usize, distances: [f32; 4], score: f32) -> Vec<CpuLevel> {
         let level = |s: usize| {
             let side = 320 / s;
             let mut level = CpuLevel {
-                size: [side; 2],
+                size: Size::from_hw([side; 2]),
                 scores: vec![-20.0; side * side],
                 distances: vec![[0.0; 4]; side * side],
             };
@@ -65,13 +68,13 @@ mod tests {
         STRIDES.map(level).into()
     }
 
-    fn decoded(levels: &[CpuLevel], size: [u32; 2]) -> Vec<Detection> {
+    fn decoded(levels: &[CpuLevel], size: Size) -> Vec<Detection> {
         decode(levels, &Letterbox::new(size, 320).unwrap(), size, &DetectSettings::default())
     }
 
     #[test]
     fn a_cell_reaches_from_its_corner_to_all_sides() {
-        let found = decoded(&levels(16, 5, 3, [8.0, 16.0, 24.0, 32.0], 2.0), [640, 480]);
+        let found = decoded(&levels(16, 5, 3, [8.0, 16.0, 24.0, 32.0], 2.0), VGA);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].bbox, BBox { x: 80.0, y: 128.0, w: 64.0, h: 96.0 });
         assert!((found[0].score - 0.8808).abs() < 1e-4);
@@ -79,17 +82,17 @@ mod tests {
 
     #[test]
     fn boxes_are_cut_at_the_picture_and_those_outside_are_left_out() {
-        let wide = decoded(&levels(32, 1, 1, [500.0; 4], 2.0), [640, 480]);
+        let wide = decoded(&levels(32, 1, 1, [500.0; 4], 2.0), VGA);
         assert_eq!(wide[0].bbox, BBox { x: 0.0, y: 0.0, w: 640.0, h: 480.0 });
         // Row 9 lies in the padding below the picture.
-        assert!(decoded(&levels(32, 9, 1, [8.0; 4], 2.0), [640, 480]).is_empty());
-        assert!(decoded(&levels(32, 1, 1, [-3.0; 4], 2.0), [640, 480]).is_empty());
+        assert!(decoded(&levels(32, 9, 1, [8.0; 4], 2.0), VGA).is_empty());
+        assert!(decoded(&levels(32, 1, 1, [-3.0; 4], 2.0), VGA).is_empty());
     }
 
     #[test]
     fn numbers_that_are_none_find_nobody() {
-        assert!(decoded(&levels(8, 1, 1, [8.0; 4], f32::NAN), [640, 480]).is_empty());
-        assert!(decoded(&levels(8, 1, 1, [f32::NAN, 8.0, f32::INFINITY, 8.0], 2.0), [640, 480]).len() <= 1);
+        assert!(decoded(&levels(8, 1, 1, [8.0; 4], f32::NAN), VGA).is_empty());
+        assert!(decoded(&levels(8, 1, 1, [f32::NAN, 8.0, f32::INFINITY, 8.0], 2.0), VGA).len() <= 1);
     }
 
     #[test]
@@ -97,7 +100,8 @@ mod tests {
         for (score, settings) in [(0.2, 0.3), (0.3, 0.2), (0.9, 1.0), (0.001, 0.0)] {
             let levels = levels(8, 2, 2, [8.0; 4], logit(score));
             let settings = DetectSettings { min_score: settings, ..DetectSettings::default() };
-            let found = decode(&levels, &Letterbox::new([320, 320], 320).unwrap(), [320, 320], &settings);
+            let square = Size::square(320);
+            let found = decode(&levels, &Letterbox::new(square, 320).unwrap(), square, &settings);
             let kept = found.iter().any(|d| (d.score - score).abs() < 1e-5);
             assert_eq!(kept, score >= settings.min_score, "{score} at {}", settings.min_score);
         }

@@ -5,6 +5,7 @@ use super::decode::decode;
 use super::letterbox::Letterbox;
 use super::{DetectError, DetectSettings, DetectTimes, DetectorInfo, DetectorNet, Level, open, squares};
 use crate::gpu::{ComputeDevice, DeviceImage};
+use crate::pose::Size;
 use crate::vision::Detection;
 use burn::prelude::*;
 use image::RgbImage;
@@ -111,7 +112,7 @@ impl Detector {
         settings: &DetectSettings,
         times: &mut DetectTimes,
     ) -> Result<Vec<Vec<Detection>>, DetectError> {
-        let size = |image: &DeviceImage| <[u32; 2]>::from(image.pixels().dimensions());
+        let size = |image: &DeviceImage| Size::from(image.pixels().dimensions());
         let letterboxes: Vec<Option<Letterbox>> =
             pictures.iter().map(|image| Letterbox::new(size(image), self.info.config.input)).collect();
         let placed: Vec<(&DeviceImage, Letterbox)> = pictures
@@ -174,7 +175,7 @@ impl Detector {
         let pictures = scores.chunks_exact(height * width).zip(distances.chunks_exact(4 * height * width));
         Ok(pictures
             .map(|(scores, distances)| CpuLevel {
-                size: [height, width],
+                size: Size::from_hw([height, width]),
                 scores: scores.to_vec(),
                 distances: distances.as_chunks::<4>().0.to_vec(),
             })

@@ -2,6 +2,7 @@
 
 use super::cpu::Map;
 use crate::cpu::kernels;
+use crate::pose::Size;
 use crate::vision::{BBox, IMAGENET_MEAN, IMAGENET_STD, ResampleWeights, resample_weights};
 use image::RgbImage;
 use rayon::prelude::*;
@@ -14,35 +15,35 @@ pub const PADDING: u8 = 114;
 /// Coordinates are continuous here, as boxes are: a picture spans `0 ..= width`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Letterbox {
-    /// Of the picture in pixels: width and height.
-    from: [u32; 2],
-    /// Of the picture within the square.
-    to: [u32; 2],
+    /// Of the picture, in its pixels.
+    from: Size,
+    /// Of the picture within the square, in the square's pixels.
+    to: Size,
     /// Side of the square in pixels.
     side: usize,
 }
 
 impl Letterbox {
-    /// Of a picture of `size` pixels (width, height) in a square of `side` pixels; none for a picture without pixels.
-    pub fn new(size: [u32; 2], side: usize) -> Option<Letterbox> {
-        let [width, height] = size.map(u64::from);
-        let longest = width.max(height);
-        if width == 0 || height == 0 {
+    /// Of a picture of `size` pixels in a square of `side` pixels; none for a picture without pixels.
+    pub fn new(size: Size, side: usize) -> Option<Letterbox> {
+        if size.is_empty() {
             return None;
         }
+        let [width, height] = [size.width, size.height].map(u64::from);
+        let longest = width.max(height);
         // Rounded to whole pixels, at least one.
         let scaled = |length: u64| ((2 * length * side as u64 + longest) / (2 * longest)).max(1) as u32;
-        Some(Letterbox { from: size, to: [scaled(width), scaled(height)], side })
+        Some(Letterbox { from: size, to: Size::new(scaled(width), scaled(height)), side })
     }
 
-    /// Width and height of the picture within the square, in the square's pixels.
-    pub fn size_in_square(&self) -> [u32; 2] {
+    /// Size of the picture within the square, in the square's pixels.
+    pub fn size_in_square(&self) -> Size {
         self.to
     }
 
     /// Pixels of the square for one pixel of the picture, along x and y; they differ by the rounding.
     pub fn scale(&self) -> [f32; 2] {
-        [0, 1].map(|i| self.to[i] as f32 / self.from[i] as f32)
+        [self.to.width as f32 / self.from.width as f32, self.to.height as f32 / self.from.height as f32]
     }
 
     /// A box of the picture in the square.
@@ -64,9 +65,11 @@ impl Letterbox {
     /// # Panics
     /// When `picture` has another size than this was made for.
     pub fn square(&self, picture: &RgbImage) -> Map {
-        assert_eq!(<[u32; 2]>::from(picture.dimensions()), self.from, "the letterbox of another picture");
-        let [columns, rows] = [0, 1].map(|i| resample_weights(self.from[i] as usize, self.to[i] as usize));
-        let line = self.from[0] as usize * 3;
+        assert_eq!(Size::from(picture.dimensions()), self.from, "the letterbox of another picture");
+        let ([from_height, from_width], [to_height, to_width]) = (self.from.hw(), self.to.hw());
+        let columns = resample_weights(from_width, to_width);
+        let rows = resample_weights(from_height, to_height);
+        let line = from_width * 3;
         let normal = |value: f32, c: usize| (value / 255.0 - IMAGENET_MEAN[c]) / IMAGENET_STD[c];
         let empty: [f32; 3] = std::array::from_fn(|c| normal(f32::from(PADDING), c));
         let mut square = Map::new([self.side; 2], 3);
@@ -130,8 +133,8 @@ mod tests {
 
     #[test]
     fn the_picture_keeps_its_aspect_and_lies_at_the_top_left() {
-        let letterbox = Letterbox::new([640, 480], 320).unwrap();
-        assert_eq!(letterbox.to, [320, 240]);
+        let letterbox = Letterbox::new(Size::new(640, 480), 320).unwrap();
+        assert_eq!(letterbox.to, Size::new(320, 240));
         let img = RgbImage::from_pixel(640, 480, Rgb([10, 200, 90]));
         let square = letterbox.square(&img);
         let at = |x: usize, y: usize| denormal(&square.values[(y * 320 + x) * 3..][..3]);
@@ -143,7 +146,7 @@ mod tests {
     #[test]
     fn a_picture_of_the_squares_size_is_only_normalised() {
         let img = RgbImage::from_fn(64, 64, |x, y| Rgb([x as u8 * 4, y as u8 * 3, (x * y) as u8]));
-        let square = Letterbox::new([64, 64], 64).unwrap().square(&img);
+        let square = Letterbox::new(Size::square(64), 64).unwrap().square(&img);
         for (pixel, stored) in square.values.chunks(3).zip(img.pixels()) {
             let value = denormal(pixel);
             assert!((0..3).all(|c| (value[c] - f32::from(stored[c])).abs() < 1e-3));
@@ -152,11 +155,11 @@ mod tests {
 
     #[test]
     fn degenerate_pictures_have_a_square_or_none() {
-        assert_eq!(Letterbox::new([0, 5], 320), None);
-        assert_eq!(Letterbox::new([5, 0], 320), None);
+        assert_eq!(Letterbox::new(Size::new(0, 5), 320), None);
+        assert_eq!(Letterbox::new(Size::new(5, 0), 320), None);
         for (w, h) in [(1, 1), (10_000, 10), (10, 10_000), (1, 7), (319, 321)] {
             let img = RgbImage::from_pixel(w, h, Rgb([50, 60, 70]));
-            let square = Letterbox::new([w, h], 320).unwrap().square(&img);
+            let square = Letterbox::new(Size::new(w, h), 320).unwrap().square(&img);
             let first = denormal(&square.values[..3]);
             assert!((first[0] - 50.0).abs() < 1e-2 && (first[2] - 70.0).abs() < 1e-2, "{w}x{h}: {first:?}");
         }
@@ -168,7 +171,7 @@ mod tests {
             width in 1u32..8000, height in 1u32..8000,
             x in 0f32..1.0, y in 0f32..1.0, w in 0f32..1.0, h in 0f32..1.0,
         ) {
-            let letterbox = Letterbox::new([width, height], 320).unwrap();
+            let letterbox = Letterbox::new(Size::new(width, height), 320).unwrap();
             let [pw, ph] = [width as f32, height as f32];
             let b = BBox { x: x * pw, y: y * ph, w: w * pw, h: h * ph };
             let inside = letterbox.to_square(&b);

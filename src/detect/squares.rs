@@ -32,10 +32,7 @@ pub fn on_device(
         let pictures: Vec<(&UploadedImage, Size)> = uploaded
             .iter()
             .zip(placed)
-            .map(|(picture, (_, letterbox))| {
-                let [width, height] = letterbox.size_in_square();
-                (picture.as_ref(), Size::new(width, height))
-            })
+            .map(|(picture, (_, letterbox))| (picture.as_ref(), letterbox.size_in_square()))
             .collect();
         return kernels.letterbox(&pictures, side, PADDING, &device.device);
     }
@@ -51,7 +48,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// A picture in which every pixel tells where it is.
-    fn picture([width, height]: [u32; 2]) -> RgbImage {
+    fn picture(Size { width, height }: Size) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| {
             let mixed = (x * 7919 + y * 104_729 + 5).wrapping_mul(2_654_435_761);
             Rgb([mixed as u8, (mixed >> 8) as u8, (mixed >> 16) as u8])
@@ -59,7 +56,7 @@ mod tests {
     }
 
     /// Makes squares on a device and on the CPU; returns the largest difference.
-    fn apart(sizes: &[[u32; 2]], side: usize, device: &ComputeDevice) -> f32 {
+    fn apart(sizes: &[Size], side: usize, device: &ComputeDevice) -> f32 {
         let pictures: Vec<RgbImage> = sizes.iter().copied().map(picture).collect();
         let images: Vec<DeviceImage> = pictures.iter().map(DeviceImage::new).collect();
         let placed: Vec<(&DeviceImage, Letterbox)> = images
@@ -93,10 +90,11 @@ mod tests {
             [10_000, 10],
             [3, 4000],
             [1921, 1083],
-        ];
+        ]
+        .map(|[width, height]| Size::new(width, height));
         for size in sizes {
             let apart = apart(&[size], 320, &device);
-            assert!(apart <= 1e-4, "{size:?}: {apart}");
+            assert!(apart <= 1e-4, "{size}: {apart}");
         }
         assert_eq!(device.uploads(), sizes.len());
     }
@@ -105,6 +103,7 @@ mod tests {
     fn pictures_of_several_sizes_become_one_batch() {
         let device = ComputeDevice::gpu_alone_for_test();
         let sizes = [[70, 30], [1, 1], [500, 900], [70, 30], [32, 32]];
+        let sizes = sizes.map(|[width, height]| Size::new(width, height));
         assert!(apart(&sizes, 96, &device) <= 1e-4);
         let blank = RgbImage::new(0, 0);
         let empty = device.kernels().unwrap().upload(&blank).unwrap();
@@ -118,7 +117,7 @@ mod tests {
 
     #[test]
     fn without_kernels_the_cpus_squares_go_to_the_device() {
-        assert_eq!(apart(&[[70, 30], [9, 200]], 64, &ComputeDevice::cpu()), 0.0);
+        assert_eq!(apart(&[Size::new(70, 30), Size::new(9, 200)], 64, &ComputeDevice::cpu()), 0.0);
     }
 
     proptest! {
@@ -129,7 +128,7 @@ mod tests {
             width in 1u32..300, height in 1u32..300, side in 1usize..80,
         ) {
             let device = crate::gpu::choose(crate::gpu::DeviceChoice::Gpu).unwrap();
-            let apart = apart(&[[width, height]], side, &device);
+            let apart = apart(&[Size::new(width, height)], side, &device);
             prop_assert!(apart <= 1e-4, "{}", apart);
         }
     }

@@ -1,6 +1,6 @@
 //! What the inference thread does: it loads networks, hands frames to the [`PeopleTracker`] and publishes its results.
 
-use super::capture::LiveFrame;
+use super::capture_context::LiveFrame;
 use super::estimator::{EstimatorError, ModelLoader, ModelStatus};
 use super::guard::guarded;
 use super::inference_state::{InferenceState, LiveResult, MeasurementState};

@@ -1,6 +1,6 @@
 //! What the inference thread and the window share: settings and loaders in, results, status and measurements out.
 
-use super::capture::LiveFrame;
+use super::capture_context::LiveFrame;
 use super::estimator::{ModelLoader, ModelStatus};
 use super::people_tracker_settings::PeopleTrackerSettings;
 use super::person_detector::{DetectorLoader, DetectorStatus};

@@ -1,6 +1,6 @@
 //! The inference thread: newest frame in, newest result out. What it does with a frame is in `inference`.
 
-use super::capture::LiveFrame;
+use super::capture_context::LiveFrame;
 use super::inference::Inference;
 use super::inference_state::InferenceState;
 use super::join;

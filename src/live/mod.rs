@@ -15,6 +15,7 @@
 //! is noticed from outside, since its thread waits inside a driver.
 
 mod capture;
+mod capture_context;
 mod detector;
 mod estimator;
 mod guard;
@@ -32,7 +33,8 @@ mod rate;
 mod slot;
 mod times;
 
-pub use capture::{LiveFrame, Opener, SourceStatus, Transport};
+pub use capture::Opener;
+pub use capture_context::{LiveFrame, SourceStatus, Transport};
 pub use detector::{detector_loader, is_detector};
 pub use estimator::{EstimatorError, LoadedModel, ModelLoader, ModelStatus, ModelSummary, PoseEstimator};
 pub use guard::DevicePanic;
@@ -50,6 +52,8 @@ pub use times::{FrameTimes, Percentiles, skipped_share};
 
 #[cfg(test)]
 pub(crate) mod fakes;
+#[cfg(test)]
+mod people_tracker_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

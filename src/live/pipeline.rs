@@ -1,6 +1,7 @@
 //! The window's handle on the two threads: source in, results out, nothing ever waits.
 
-use super::capture::{Capture, FrameSinks, LiveFrame, Opener, SourceStatus, Transport};
+use super::capture::{Capture, Opener};
+use super::capture_context::{FrameSinks, LiveFrame, SourceStatus, Transport};
 use super::estimator::{ModelLoader, ModelStatus};
 use super::inference_state::{LiveMeasurements, LiveResult};
 use super::inference_thread::InferenceThread;

@@ -1,7 +1,7 @@
 //! What the capture thread does with a source: it paces files by their timestamps, drains cameras, and
 //! obeys the transport (play, pause, step, seek, loop).
 
-use super::capture::{CaptureContext, Control};
+use super::capture_context::{CaptureContext, Control};
 use crate::source::{Frame, Source, SourceError, SourceInfo};
 use std::time::{Duration, Instant};
 

@@ -82,6 +82,11 @@ impl BuiltinSkeleton {
         }
     }
 
+    /// All names in one line, for help texts and messages.
+    pub fn names() -> String {
+        BuiltinSkeleton::ALL.map(BuiltinSkeleton::name).join(", ")
+    }
+
     /// The one of this name.
     pub fn named(name: &str) -> Option<BuiltinSkeleton> {
         BuiltinSkeleton::ALL.into_iter().find(|builtin| builtin.name() == name)

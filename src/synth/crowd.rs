@@ -13,9 +13,15 @@ const UPRIGHT: f64 = 0.6;
 
 /// Figures beside each other, each in its own scene.
 pub struct Crowd {
-    /// Everybody, with the top left pixel of their cell.
-    figures: Vec<(Mannequin, [u32; 2])>,
+    figures: Vec<PlacedFigure>,
     size: Size,
+}
+
+/// A figure and the top left pixel of its cell.
+struct PlacedFigure {
+    figure: Mannequin,
+    left: u32,
+    top: u32,
 }
 
 impl Crowd {
@@ -28,7 +34,7 @@ impl Crowd {
         let cells = cells(size, people);
         let figures = (0..).zip(&cells).map(|(i, cell)| {
             let figure = Mannequin::new(seed.wrapping_add(i), cell.size);
-            (figure, [cell.left, cell.top])
+            PlacedFigure { figure, left: cell.left, top: cell.top }
         });
         Crowd { figures: figures.collect(), size }
     }
@@ -40,15 +46,15 @@ impl Crowd {
 
     /// As [`Mannequin::render`], with everybody.
     pub fn render(&self, t: f64) -> (RgbImage, Vec<TruePerson>) {
-        if let [(alone, _)] = self.figures.as_slice() {
-            return alone.render(t);
+        if let [alone] = self.figures.as_slice() {
+            return alone.figure.render(t);
         }
         let mut picture = RgbImage::new(self.size.width, self.size.height);
         let mut everybody = Vec::with_capacity(self.figures.len());
-        for &(ref figure, [x, y]) in &self.figures {
+        for &PlacedFigure { ref figure, left, top } in &self.figures {
             let (part, people) = figure.render(t);
-            imageops::replace(&mut picture, &part, i64::from(x), i64::from(y));
-            everybody.extend(people.into_iter().map(|person| moved(person, x as f32, y as f32)));
+            imageops::replace(&mut picture, &part, i64::from(left), i64::from(top));
+            everybody.extend(people.into_iter().map(|person| moved(person, left as f32, top as f32)));
         }
         (picture, everybody)
     }

@@ -60,14 +60,22 @@ pub struct ImportReport {
     pub unused: Vec<String>,
 }
 
-type Imported = (PoseNet, WeightsInfo, ImportReport);
+/// A network from a published file.
+pub struct ImportedNet {
+    /// The network, with random values where the file has none.
+    pub net: PoseNet,
+    /// What its own weights file will say of it.
+    pub info: WeightsInfo,
+    /// Which tensors took part.
+    pub report: ImportReport,
+}
 
 /// Reads a published file: `.onnx` (PP-TinyPose's backbone) or a PyTorch checkpoint (docs/METHOD.md, "Names
 /// in published checkpoints").
 ///
 /// # Errors
 /// The file cannot be read, is damaged, or is of a network that is not known here.
-pub fn import(path: &Path, options: &ImportOptions, device: &Device) -> Result<Imported, WeightsError> {
+pub fn import(path: &Path, options: &ImportOptions, device: &Device) -> Result<ImportedNet, WeightsError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
         import_tinypose(path, options, device)
     } else {
@@ -83,7 +91,7 @@ pub fn import_checkpoint(
     path: &Path,
     options: &ImportOptions,
     device: &Device,
-) -> Result<Imported, WeightsError> {
+) -> Result<ImportedNet, WeightsError> {
     let checkpoint = PyTorchCheckpoint::open(path)?;
     let refuse = |network: &str, reason: String| WeightsError::Mismatch {
         path: path.to_owned(),
@@ -136,7 +144,7 @@ pub fn import_checkpoint(
     }
     report.unused = checkpoint.names().filter(|&name| !used.contains(name)).map(str::to_owned).collect();
     let model = fill_params(model, |param| values.remove(&param.path));
-    Ok((model, info(path, config, options, &report), report))
+    Ok(ImportedNet { net: model, info: info(path, config, options, &report), report })
 }
 
 /// A tmpose-t whose backbone is PP-TinyPose's and whose transformer is random.
@@ -147,7 +155,7 @@ pub fn import_tinypose(
     path: &Path,
     options: &ImportOptions,
     device: &Device,
-) -> Result<Imported, WeightsError> {
+) -> Result<ImportedNet, WeightsError> {
     let variant = options.variant.unwrap_or(Variant::T);
     let skeleton = options.skeleton.as_ref().unwrap_or(Skeleton::coco17());
     let config = PoseNetConfig::new(variant, skeleton);
@@ -157,7 +165,7 @@ pub fn import_tinypose(
         .map(|param| param.path)
         .partition(|path| path.starts_with("backbone."));
     let report = ImportReport { kind: CheckpointKind::TinyPose, mapped, untrained, unused: Vec::new() };
-    Ok((model, info(path, config, options, &report), report))
+    Ok(ImportedNet { net: model, info: info(path, config, options, &report), report })
 }
 
 /// Fills the backbone of a tmpose-t from PP-TinyPose's ONNX file (PaddleDetection, Apache-2.0): where its

@@ -15,7 +15,7 @@ pub use container::{FORMAT, Precision};
 pub use error::WeightsError;
 pub use format::{load, read_info, save};
 pub use import::{
-    CheckpointKind, ImportOptions, ImportReport, import, import_checkpoint, import_tinypose,
+    CheckpointKind, ImportOptions, ImportReport, ImportedNet, import, import_checkpoint, import_tinypose,
     load_tinypose_backbone,
 };
 pub use onnx::convolutions;

@@ -32,16 +32,27 @@ pub enum FormField {
     Other,
 }
 
-/// Fields that show a setting: the setting and its label, which is empty where the problem says it all.
-const FIELDS: [(FormField, &str, &str); 8] = [
-    (FormField::Init, "model.init", "Start weights"),
-    (FormField::Backbone, "model.freeze_backbone", ""),
-    (FormField::Data, "data.train", ""),
-    (FormField::Validation, "data.val", "Validate on"),
-    (FormField::Length, "schedule.epochs", "Length"),
-    (FormField::Batch, "schedule.batch", "Batch"),
-    (FormField::LearningRate, "schedule.learning_rate", "Learning rate"),
-    (FormField::Folder, "run.out", "Run folder"),
+/// A field that shows a setting.
+struct SettingField {
+    field: FormField,
+    setting: &'static str,
+    /// Empty where the problem says it all.
+    label: &'static str,
+}
+
+const fn shows(field: FormField, setting: &'static str, label: &'static str) -> SettingField {
+    SettingField { field, setting, label }
+}
+
+const SETTING_FIELDS: [SettingField; 8] = [
+    shows(FormField::Init, "model.init", "Start weights"),
+    shows(FormField::Backbone, "model.freeze_backbone", ""),
+    shows(FormField::Data, "data.train", ""),
+    shows(FormField::Validation, "data.val", "Validate on"),
+    shows(FormField::Length, "schedule.epochs", "Length"),
+    shows(FormField::Batch, "schedule.batch", "Batch"),
+    shows(FormField::LearningRate, "schedule.learning_rate", "Learning rate"),
+    shows(FormField::Folder, "run.out", "Run folder"),
 ];
 
 impl FormField {
@@ -50,13 +61,16 @@ impl FormField {
         if let FormField::Set(_) = self {
             return "Train on";
         }
-        FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(.., label)| label)
+        SETTING_FIELDS.iter().find(|shown| shown.field == self).map_or("", |shown| shown.label)
     }
 
     /// The field that shows a setting.
     fn of(setting: &str) -> FormField {
         let shown = if setting == "schedule.steps" { "schedule.epochs" } else { setting };
-        FIELDS.iter().find(|(_, name, _)| *name == shown).map_or(FormField::Other, |(field, ..)| *field)
+        SETTING_FIELDS
+            .iter()
+            .find(|field| field.setting == shown)
+            .map_or(FormField::Other, |field| field.field)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `tmpose data show`: augmented crops as the network sees them, with their targets.
 
 use super::make_folder_of;
+use crate::cli::choices::skeleton_help;
 use crate::cli::mannequin_sets::path_to_train_on;
 use crate::data::{AugmentedCrop, CropDataset, Mixture, SetSource, SetSpec};
 use crate::draw::{Tile, contact_sheet, draw_pose, joint_color};
@@ -40,7 +41,7 @@ pub struct DataShowArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// coco17, mpii16 or a skeleton file [default: that of the settings]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = skeleton_help("that of the settings"))]
     skeleton: Option<String>,
 }
 

@@ -14,6 +14,7 @@ mod pool;
 mod program;
 
 use super::net::{DetectorNet, STRIDES, topology};
+use crate::pose::Size;
 pub use map::Map;
 use program::{CpuProgram, Recorder};
 use rayon::prelude::*;
@@ -36,8 +37,8 @@ struct HeadPrograms {
 /// What the network says on one map of one picture, cell by cell in rows.
 #[derive(Clone, Debug)]
 pub struct CpuLevel {
-    /// Height and width.
-    pub size: [usize; 2],
+    /// In cells.
+    pub size: Size,
     /// Logits.
     pub scores: Vec<f32>,
     /// Left, top, right, bottom of each cell in pixels of the network's input; may be negative.
@@ -77,7 +78,7 @@ impl HeadPrograms {
             rayon::join(|| run(&self.scores), || run(&self.distances));
         let distances = distances.as_chunks::<4>().0.iter();
         CpuLevel {
-            size: map.size(),
+            size: Size::from_hw(map.size()),
             scores,
             distances: distances.map(|cell| cell.map(|d| d * stride as f32)).collect(),
         }

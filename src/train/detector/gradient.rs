@@ -21,6 +21,15 @@ pub struct DetectorLoss {
     pub positives: f64,
 }
 
+/// What the pictures of a part of the batch add up to, before it is divided by what the whole batch weighs.
+struct PartSum {
+    loss: DetectorLoss,
+    /// Sum of the pictures' qualities.
+    weight: f64,
+    /// Of the packed weights.
+    gradient: Vec<f32>,
+}
+
 impl LossTerms for DetectorLoss {
     fn sum(&self) -> f64 {
         self.scores + self.boxes
@@ -107,13 +116,13 @@ impl DetectorGradient<'_> {
                 loss += own;
                 weight += qualities;
             }
-            (loss, weight, gradient)
+            PartSum { loss, weight, gradient }
         };
-        let parts: Vec<(DetectorLoss, f64, Vec<f32>)> = batch.par_chunks(size).map(part).collect();
+        let parts: Vec<PartSum> = batch.par_chunks(size).map(part).collect();
         // The losses are divided by what the whole batch weighs, which is known only now.
-        let weight = parts.iter().map(|part| part.1).sum::<f64>().max(1.0);
+        let weight = parts.iter().map(|part| part.weight).sum::<f64>().max(1.0);
         let mut sum = DetectorLoss::default();
-        for (loss, _, gradient) in parts {
+        for PartSum { loss, gradient, .. } in parts {
             sum += DetectorLoss { positives: loss.positives, ..loss.scaled(1.0 / weight) };
             program.unpack(&gradient, (1.0 / weight) as f32, out);
         }

@@ -41,31 +41,32 @@ pub fn initial_model(section: &ModelSection, seed: u64, device: &Device) -> Resu
     if section.depth > 0 {
         config = config.with_depth(section.depth);
     }
-    let fresh = init_with_seed(seed, device, || config.init(device));
-    let (mut model, origin, fresh) = match &section.init {
-        None => (fresh, String::new(), true),
-        Some(path) => from_file(path, section, &config, &skeleton, fresh, device)?,
+    let random = init_with_seed(seed, device, || config.init(device));
+    let mut initial = match &section.init {
+        None => InitialModel { model: random, skeleton, fresh: true, origin: String::new() },
+        Some(path) => from_file(path, section, &config, skeleton, random, device)?,
     };
     if section.freeze_backbone {
-        model = model.freeze_backbone();
+        initial.model = initial.model.freeze_backbone();
     }
-    Ok(InitialModel { model, skeleton, fresh, origin })
+    Ok(initial)
 }
 
-/// Starting weights from a file, put into the model `fresh` where the file has the backbone alone.
+/// Starting weights from a file, put into the model `random` where the file has the backbone alone.
 fn from_file(
     path: &Path,
     section: &ModelSection,
     config: &PoseNetConfig,
-    skeleton: &Skeleton,
-    fresh: PoseNet,
+    skeleton: Skeleton,
+    random: PoseNet,
     device: &Device,
-) -> Result<(PoseNet, String, bool), TrainError> {
+) -> Result<InitialModel, TrainError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if extension == "onnx" {
         let origin = format!("backbone: {file} ({PP_TINYPOSE}); the rest random");
-        return Ok((weights::load_tinypose_backbone(path, fresh)?, origin, true));
+        let model = weights::load_tinypose_backbone(path, random)?;
+        return Ok(InitialModel { model, skeleton, fresh: true, origin });
     }
     let fits = |found: &PoseNetConfig| -> Result<(), TrainError> {
         if found == config {
@@ -78,20 +79,19 @@ fn from_file(
     if extension == "safetensors" {
         let (model, info) = weights::load(path, device)?;
         fits(&info.config)?;
-        return Ok((model, origin_of(&file, &info.record), false));
+        let origin = origin_of(&file, &info.record);
+        return Ok(InitialModel { model, skeleton, fresh: false, origin });
     }
     let options = ImportOptions { variant: Some(section.variant), skeleton: Some(skeleton.clone()) };
-    let (model, info, report) = weights::import_checkpoint(path, &options, device)?;
+    let weights::ImportedNet { net, info, report } = weights::import_checkpoint(path, &options, device)?;
     fits(&info.config)?;
-    Ok((
-        model,
-        format!(
-            "{file}: {} of {} tensors",
-            report.mapped.len(),
-            report.mapped.len() + report.untrained.len()
-        ),
-        report.untrained.iter().any(|name| !name.starts_with("backbone.")),
-    ))
+    let (mapped, untrained) = (report.mapped.len(), report.untrained.len());
+    Ok(InitialModel {
+        model: net,
+        skeleton,
+        fresh: report.untrained.iter().any(|name| !name.starts_with("backbone.")),
+        origin: format!("{file}: {mapped} of {} tensors", mapped + untrained),
+    })
 }
 
 /// Number of samples from which the feature's statistics are computed.
