@@ -370,29 +370,33 @@ fn folders_use_only_what_the_table_allows() {
     );
 }
 
-#[test]
-fn a_public_type_s_name_occurs_once() {
-    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut folders = VecDeque::from([root().join("src")]);
+/// All files in these folders of the repository, and in the folders in them.
+fn files_in(folders: &[&str]) -> Vec<PathBuf> {
+    let mut folders: VecDeque<PathBuf> = folders.iter().map(|name| root().join(name)).collect();
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop_front() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push_back(path);
+            if path.is_dir() { folders.push_back(path) } else { files.push(path) }
+        }
+    }
+    files
+}
+
+#[test]
+fn a_public_type_s_name_occurs_once() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in files_in(&["src"]) {
+        // Items of a file's own level begin a line; associated types are indented.
+        let text = read(&path);
+        for line in text.lines().filter(|line| line.starts_with("pub ") || line.starts_with("pub(crate) ")) {
+            let mut words = line.split_whitespace().skip(1);
+            if !matches!(words.next(), Some("struct" | "enum" | "trait" | "type" | "union")) {
                 continue;
             }
-            // Items of a file's own level begin a line; associated types are indented.
-            for line in
-                read(&path).lines().filter(|line| line.starts_with("pub ") || line.starts_with("pub(crate) "))
-            {
-                let mut words = line.split_whitespace().skip(1);
-                if !matches!(words.next(), Some("struct" | "enum" | "trait" | "type" | "union")) {
-                    continue;
-                }
-                let name = words.next().unwrap_or_default();
-                let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
-                places.entry(name[..end].to_owned()).or_default().push(path.display().to_string());
-            }
+            let name = words.next().unwrap_or_default();
+            let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+            places.entry(name[..end].to_owned()).or_default().push(path.display().to_string());
         }
     }
     assert!(places.contains_key("PoseNet"), "no types were read");
@@ -406,31 +410,25 @@ fn the_method_s_headings_that_code_cites_exist() {
     let headings: BTreeSet<&str> =
         page.lines().filter(|l| l.starts_with('#')).map(|l| l.trim_start_matches('#').trim()).collect();
     let mut missing = Vec::new();
-    let mut folders = VecDeque::from(["src", "tests", "scripts", "benches"].map(|name| root().join(name)));
-    while let Some(folder) = folders.pop_front() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push_back(path);
-                continue;
-            }
-            if !path.extension().is_some_and(|e| e == "rs" || e == "py") || path.ends_with("architecture.rs")
-            {
-                continue;
-            }
-            // A citation may go on in the next line of a comment.
-            let lines: Vec<String> = read(&path)
-                .lines()
-                .map(|l| l.trim().trim_start_matches(['/', '!', '#']).trim().to_owned())
-                .collect();
-            for citation in lines.join(" ").split("docs/METHOD.md, \"").skip(1) {
-                let heading = citation.split('"').next().unwrap_or_default();
-                if !headings.contains(heading) {
-                    missing.push(format!("{}: \"{heading}\"", path.display()));
-                }
+    let mut cited = 0;
+    for path in files_in(&["src", "tests", "scripts", "benches"]) {
+        if !path.extension().is_some_and(|e| e == "rs" || e == "py") || path.ends_with("architecture.rs") {
+            continue;
+        }
+        // A citation may go on in the next line of a comment.
+        let lines: Vec<String> = read(&path)
+            .lines()
+            .map(|l| l.trim().trim_start_matches(['/', '!', '#']).trim().to_owned())
+            .collect();
+        for citation in lines.join(" ").split("docs/METHOD.md, \"").skip(1) {
+            cited += 1;
+            let heading = citation.split('"').next().unwrap_or_default();
+            if !headings.contains(heading) {
+                missing.push(format!("{}: \"{heading}\"", path.display()));
             }
         }
     }
+    assert!(cited > 0, "no citation was read");
     assert!(missing.is_empty(), "docs/METHOD.md has no such heading:\n{}", missing.join("\n"));
 }
 

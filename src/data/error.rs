@@ -30,14 +30,14 @@ pub enum DataError {
         "{path} has no usable person with {joints} joints{left_out}; `tmpose data check` shows what is in it"
     )]
     Empty { path: String, joints: usize, left_out: String },
-    /// The mannequin where a folder is needed ([`MannequinSets`](super::MannequinSets) draws one).
+    /// The mannequin where a folder is needed ([`MannequinSets`](super::MannequinSets) renders one).
     #[error(
-        "mannequin is no folder: its pictures are drawn for pose networks only; name a folder of pictures"
+        "mannequin is no folder: its pictures are rendered for pose networks only; name a folder of pictures"
     )]
-    NotDrawn,
-    /// The drawing of the mannequin's pictures was stopped.
-    #[error("stopped while the mannequin was drawn; start again to go on")]
-    DrawingStopped,
+    NotRendered,
+    /// The rendering of the mannequin's pictures was stopped.
+    #[error("stopped while the mannequin was rendered; start again to go on")]
+    RenderingStopped,
     /// The mannequin's pictures cannot be written.
     #[error(transparent)]
     Draw(#[from] SetError),

@@ -123,7 +123,7 @@ impl MannequinSets<'_> {
                 // Without its annotation file the part is drawn again next time.
                 std::fs::remove_file(&drawn.file)
                     .map_err(|source| DataError::Write { path: drawn.file.display().to_string(), source })?;
-                return Err(DataError::DrawingStopped);
+                return Err(DataError::RenderingStopped);
             }
         }
         Ok(folder)
@@ -155,7 +155,7 @@ mod tests {
         let folder = dir.path().join("mannequin-2");
         let written = |split| folder.join(format!("annotations/person_keypoints_{split}.json"));
         let stopped = sets(dir.path(), &|_, _| (), &raised).to_train_on(&two);
-        assert!(matches!(stopped, Err(DataError::DrawingStopped)) && !written("train").exists());
+        assert!(matches!(stopped, Err(DataError::RenderingStopped)) && !written("train").exists());
 
         let told = Mutex::new(Vec::new());
         let tell = |done, total| told.lock().unwrap().push((done, total));
@@ -199,7 +199,7 @@ mod tests {
         let stop = AtomicBool::new(true);
         let mut val = Some(SetSource::Mannequin(None));
         let stopped = sets(dir.path(), &|_, _| (), &stop).replace_in(&mut [], &mut val, &mut []);
-        assert!(matches!(stopped, Err(DataError::DrawingStopped)));
+        assert!(matches!(stopped, Err(DataError::RenderingStopped)));
         assert!(dir.path().join("mannequin-val-20").is_dir());
     }
 }

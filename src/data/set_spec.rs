@@ -63,7 +63,7 @@ impl SetSource {
     pub fn path(&self) -> Result<&Path, DataError> {
         match self {
             SetSource::Path(path) => Ok(path),
-            SetSource::Mannequin(_) => Err(DataError::NotDrawn),
+            SetSource::Mannequin(_) => Err(DataError::NotRendered),
         }
     }
 }

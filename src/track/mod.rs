@@ -8,6 +8,7 @@ mod assign;
 mod candidates;
 mod confidence;
 mod frame_info;
+mod observations;
 mod one_euro;
 mod person_track;
 mod scene_cut;

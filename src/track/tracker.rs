@@ -2,11 +2,11 @@
 
 use super::assign::assign;
 use super::candidates::{Candidate, PointTarget, choose};
-use super::confidence::{MIN_SCORE, body};
+use super::observations::{Observation, Observations, associate, observe};
 use super::person_track::{PersonTrack, longer_side};
 use super::scene_cut::SceneCutDetector;
 use super::{FollowMode, FrameInfo, SmoothingSettings, TrackId, TrackSettings, TrackedPerson};
-use crate::pose::{Pose, Size, oks_of_confident};
+use crate::pose::{Pose, Size};
 use crate::vision::{BBox, Detection};
 use image::RgbImage;
 
@@ -22,12 +22,6 @@ const MIN_FRAMES_MISSING: u32 = 2;
 const DETECT_EVERY_WHILE_MISSING: u32 = 5;
 /// Boxes that overlap less than this (IoU) are not of one person.
 const MIN_OVERLAP: f64 = 0.2;
-/// A pose less similar than this to a track is somebody else's ([`PersonTrack::pose_similarity`]).
-const MIN_SIMILARITY: f64 = 0.15;
-/// Two poses of one frame with this OKS are one person found twice.
-const DUPLICATE_OKS: f64 = 0.7;
-/// Added to the score of a tracked person's pose where it and a new one are the same person.
-const TRACKED_BONUS: f32 = 0.2;
 /// How often poses are estimated in one picture, without a detector, to close in on the person in it.
 const MAX_REFINEMENTS: usize = 3;
 /// The search ends when the next box overlaps the last one by this (IoU) or more.
@@ -87,23 +81,6 @@ struct Association {
     index: usize,
     candidate: Candidate,
     id: TrackId,
-}
-
-/// A pose that shows somebody.
-struct Observation<'a> {
-    /// Of the candidate in which it was found.
-    index: usize,
-    candidate: Candidate,
-    pose: &'a Pose,
-    body: BBox,
-}
-
-/// What the poses of a frame show.
-struct Observations<'a> {
-    /// Each person once, in the order of the candidates.
-    people: Vec<Observation<'a>>,
-    /// Owners of candidates that showed a person whom another candidate shows better.
-    duplicates: Vec<TrackId>,
 }
 
 impl Tracker {
@@ -243,11 +220,13 @@ impl Tracker {
     /// Takes the poses estimated in [`Tracker::boxes`], in their order, and returns the people who are there. Somebody
     /// who is not found is left out, and their track kept for a short while.
     pub fn update(&mut self, poses: &[Pose]) -> Vec<TrackedPerson> {
-        let Observations { people: observed, duplicates } = self.observe(poses);
+        let min_height = self.settings.min_size * self.size.height as f32;
+        let Observations { people: observed, duplicates } =
+            observe(&self.candidates, poses, self.size, min_height, &self.sigmas);
         let refined = self.refinement.and_then(|search| search.id);
         let pairs = match refined {
             Some(id) => vec![self.tracks.iter().position(|t| t.id == id); observed.len()],
-            None => self.associate_poses(&observed),
+            None => associate(&observed, &self.tracks, self.now, &self.sigmas),
         };
         let ids: Vec<Option<TrackId>> = pairs.iter().map(|pair| pair.map(|t| self.tracks[t].id)).collect();
         self.mark_missing(&ids, &duplicates);
@@ -361,59 +340,6 @@ impl Tracker {
             let bbox = in_picture(&bbox, self.size).unwrap_or(BBox::whole(self.size));
             self.candidates = vec![Candidate { bbox, score: 1.0, owner: None, active: false }];
         }
-    }
-
-    /// The poses that show somebody, each person once (a non-maximum suppression by OKS).
-    fn observe<'a>(&self, poses: &'a [Pose]) -> Observations<'a> {
-        let lowest = self.settings.min_size * self.size.height as f32;
-        let candidates = self.candidates.iter().zip(poses).enumerate();
-        let mut all: Vec<Observation> = candidates
-            .filter_map(|(index, (candidate, pose))| {
-                Some(Observation { index, candidate: *candidate, pose, body: body(pose, self.size)? })
-            })
-            // Somebody who was tall enough to be tracked may bow.
-            .filter(|f| f.candidate.active || f.body.h >= lowest)
-            .collect();
-        let worth = |f: &Observation| f.pose.score + if f.candidate.active { TRACKED_BONUS } else { 0.0 };
-        all.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
-        let mut kept: Vec<Observation> = Vec::with_capacity(all.len());
-        let mut duplicates = Vec::new();
-        for f in all {
-            let same = |k: &Observation| {
-                let areas = [f.body, k.body].map(|b| f64::from(b.area()));
-                oks_of_confident(&f.pose.keypoints, &k.pose.keypoints, areas, &self.sigmas, MIN_SCORE)
-                    .is_some_and(|oks| oks >= DUPLICATE_OKS)
-            };
-            if kept.iter().any(same) {
-                duplicates.extend(f.candidate.owner);
-            } else {
-                kept.push(f);
-            }
-        }
-        kept.sort_by_key(|f| f.index);
-        Observations { people: kept, duplicates }
-    }
-
-    /// For each observation the index of the track that it continues.
-    fn associate_poses(&self, found: &[Observation]) -> Vec<Option<usize>> {
-        let gated = |similarity: f64| if similarity < MIN_SIMILARITY { 0.0 } else { similarity };
-        let similarity: Vec<Vec<f64>> = found
-            .iter()
-            .map(|f| {
-                let with =
-                    |t: &PersonTrack| gated(t.pose_similarity(f.pose, &f.body, self.now, &self.sigmas));
-                self.tracks.iter().map(with).collect()
-            })
-            .collect();
-        let mut pairs = assign(&similarity);
-        // A pose in a track's own box that is similar to nobody is somebody who moved fast.
-        for (i, f) in found.iter().enumerate() {
-            let own = self.tracks.iter().position(|t| f.candidate.owner == Some(t.id));
-            if pairs[i].is_none() && own.is_some() && !pairs.contains(&own) {
-                pairs[i] = own;
-            }
-        }
-        pairs
     }
 
     /// Marks tracks that were not found as missing. A tentative track whose candidate showed somebody else was never a

@@ -19,7 +19,7 @@ pub enum TrainPhase {
     /// Data and weights are being read.
     Preparing,
     /// Pictures of the mannequin are being rendered.
-    Drawing {
+    Rendering {
         /// Pictures that are rendered.
         done: usize,
         /// Pictures to render.
@@ -65,7 +65,7 @@ impl TrainPhase {
         match self {
             TrainPhase::Idle => "idle",
             TrainPhase::Preparing => "preparing",
-            TrainPhase::Drawing { .. } => "drawing",
+            TrainPhase::Rendering { .. } => "rendering",
             TrainPhase::Features { .. } => "features",
             TrainPhase::Training => "training",
             TrainPhase::Validating { .. } => "validating",
@@ -78,7 +78,7 @@ impl TrainPhase {
     /// Things done and things to do, where they are counted.
     pub fn counted(&self) -> Option<(usize, usize)> {
         match self {
-            TrainPhase::Drawing { done, total }
+            TrainPhase::Rendering { done, total }
             | TrainPhase::Features { done, total, .. }
             | TrainPhase::Validating { done, total } => Some((*done, *total)),
             _ => None,
@@ -159,7 +159,7 @@ impl TrainProgress {
     pub fn record(&mut self, event: &PoseEvent, now: Instant) {
         match event {
             PoseEvent::Rendering { done, total } => {
-                self.enter(TrainPhase::Drawing { done: *done, total: *total }, now);
+                self.enter(TrainPhase::Rendering { done: *done, total: *total }, now);
             }
             PoseEvent::Features { set, done, total } => {
                 let (set, done, total) = (set.clone(), *done, *total);

@@ -71,7 +71,7 @@ fn with_mannequin(
     let data = &mut config.data;
     match sets.replace_in(&mut data.train, &mut data.val, &mut data.report) {
         Ok(()) => Ok(Some(config)),
-        Err(DataError::DrawingStopped) => Ok(None),
+        Err(DataError::RenderingStopped) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

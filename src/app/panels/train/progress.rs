@@ -50,7 +50,7 @@ fn state(ui: &mut Ui, training: &TrainingState) {
     let steps = progress.overview.as_ref().map(|overview| overview.steps);
     let of = |done: usize, total: usize| format!("{} of {}", thousands(done as u64), thousands(total as u64));
     let (text, part) = match (&progress.phase, progress.phase.counted()) {
-        (TrainPhase::Drawing { .. }, Some((done, total))) => {
+        (TrainPhase::Rendering { .. }, Some((done, total))) => {
             (format!("Rendering mannequins, {}", of(done, total)), None)
         }
         (TrainPhase::Features { set, .. }, Some((done, total))) => {
