@@ -1,10 +1,50 @@
-//! What passes written by hand for the CPU are made of: the transformer in training and
-//! inference, the detector's network.
+//! The CPU's engine: networks as lists of fused operations on maps that lie pixel by pixel, all channels together.
+//!
+//! From the bottom up: [`lanes`] are vectors of one instruction set; the kernels (`tile`, `convolution`, `winograd`,
+//! `depthwise`, `combine`) are written once over them and compiled for each set, of which [`simd`] picks one when the
+//! program runs; [`net`] is how a network is written down; a [`plan`] divides it into waves of items and places its
+//! maps; a [`team`] of threads runs it ([`run`]).
+//!
+//! `unsafe` code of the CPU's networks stands here alone. Kernels are compared with sums in f64 and with each other to
+//! the bit, networks with a plain f64 program, and every plan is audited cell by cell (`audit`).
+//!
+//! The transformer and the trainings still use older passes: `matrix`, `transformer`, `vector`.
 
+mod activation;
+#[cfg(test)]
+pub mod audit;
+pub mod buffer;
+mod combine;
+mod convolution;
+mod depthwise;
+#[cfg(test)]
+mod kernel_tests;
+pub mod lanes;
 mod matrix;
+mod memory;
+pub mod net;
+#[cfg(test)]
+mod net_tests;
+pub mod operation;
+mod pack;
+pub mod plan;
+#[cfg(test)]
+pub mod reference;
+pub mod run;
+pub mod simd;
+mod step;
+pub mod team;
+mod tile;
 pub mod transformer;
 mod vector;
+mod view;
+mod winograd;
 
 pub use matrix::{Mat, OutputMode, multiply};
+pub use net::{Net, NetBuilder};
+pub use operation::{Epilogue, Filter, Part, Term};
+pub use plan::Plan;
+pub use run::{Workspace, Workspaces};
 pub use vector::exp;
 pub(crate) use vector::kernels;
+pub use view::Activation;

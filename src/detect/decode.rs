@@ -1,17 +1,27 @@
 //! What the network says to boxes in the picture.
 
 use super::DetectSettings;
-use super::cpu::CpuLevel;
 use super::letterbox::Letterbox;
 use super::net::STRIDES;
 use super::nms::suppress;
 use crate::pose::Size;
 use crate::vision::{BBox, Detection};
 
+/// What the network says on one map of one picture, cell by cell in rows.
+#[derive(Clone, Debug)]
+pub struct LevelValues {
+    /// In cells.
+    pub size: Size,
+    /// Logits.
+    pub scores: Vec<f32>,
+    /// Left, top, right, bottom of each cell in pixels of the network's input; may be negative.
+    pub distances: Vec<[f32; 4]>,
+}
+
 /// The people in one picture, best first. Scores below the threshold are left out before anything is computed of
 /// their boxes.
 pub fn decode(
-    levels: &[CpuLevel],
+    levels: &[LevelValues],
     letterbox: &Letterbox,
     size: Size,
     settings: &DetectSettings,
@@ -51,10 +61,10 @@ mod tests {
     const VGA: Size = Size::new(640, 480);
 
     /// Three empty maps of a 320-pixel square with one confident cell.
-    fn levels(stride: usize, row: usize, column: usize, distances: [f32; 4], score: f32) -> Vec<CpuLevel> {
+    fn levels(stride: usize, row: usize, column: usize, distances: [f32; 4], score: f32) -> Vec<LevelValues> {
         let level = |s: usize| {
             let side = 320 / s;
-            let mut level = CpuLevel {
+            let mut level = LevelValues {
                 size: Size::from_hw([side; 2]),
                 scores: vec![-20.0; side * side],
                 distances: vec![[0.0; 4]; side * side],
@@ -68,7 +78,7 @@ mod tests {
         STRIDES.map(level).into()
     }
 
-    fn decoded(levels: &[CpuLevel], size: Size) -> Vec<Detection> {
+    fn decoded(levels: &[LevelValues], size: Size) -> Vec<Detection> {
         decode(levels, &Letterbox::new(size, 320).unwrap(), size, &DetectSettings::default())
     }
 

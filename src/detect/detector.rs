@@ -1,7 +1,7 @@
 //! The network with everything around it.
 
-use super::cpu::{CpuLevel, CpuNet};
-use super::decode::decode;
+use super::cpu_net::CpuNet;
+use super::decode::{LevelValues, decode};
 use super::letterbox::Letterbox;
 use super::{DetectError, DetectSettings, DetectTimes, DetectorInfo, DetectorNet, Level, open, squares};
 use crate::gpu::{ComputeDevice, DeviceImage};
@@ -9,7 +9,6 @@ use crate::pose::Size;
 use crate::vision::Detection;
 use burn::prelude::*;
 use image::RgbImage;
-use rayon::prelude::*;
 use std::path::Path;
 use std::time::Instant;
 
@@ -43,7 +42,8 @@ impl Detector {
 
     /// Takes a network that lives on the device already.
     pub fn from_parts(net: DetectorNet, info: DetectorInfo, device: ComputeDevice) -> Detector {
-        let runner = if device.is_gpu() { Runner::Burn(net) } else { Runner::Cpu(CpuNet::new(&net)) };
+        let input = Size::square(info.config.input as u32);
+        let runner = if device.is_gpu() { Runner::Burn(net) } else { Runner::Cpu(CpuNet::new(&net, input)) };
         Detector { runner, info, device }
     }
 
@@ -138,7 +138,7 @@ impl Detector {
         &self,
         placed: &[(&DeviceImage, Letterbox)],
         times: &mut DetectTimes,
-    ) -> Result<Vec<Vec<CpuLevel>>, DetectError> {
+    ) -> Result<Vec<Vec<LevelValues>>, DetectError> {
         if placed.is_empty() {
             return Ok(Vec::new());
         }
@@ -147,7 +147,7 @@ impl Detector {
             Runner::Cpu(net) => {
                 let squares = squares::in_memory(placed);
                 let prepared = started.elapsed();
-                (squares.par_iter().map(|square| net.forward(square)).collect(), prepared)
+                (net.forward(&squares), prepared)
             }
             Runner::Burn(net) => {
                 let images = squares::on_device(placed, self.info.config.input, &self.device)
@@ -168,13 +168,13 @@ impl Detector {
     }
 
     /// One map of every picture of a batch.
-    fn read_back(&self, level: Level) -> Result<Vec<CpuLevel>, DetectError> {
+    fn read_back(&self, level: Level) -> Result<Vec<LevelValues>, DetectError> {
         let [_, _, height, width] = level.scores.dims();
         let scores = self.values(level.scores)?;
         let distances = self.values(level.distances.permute([0, 2, 3, 1]))?;
         let pictures = scores.chunks_exact(height * width).zip(distances.chunks_exact(4 * height * width));
         Ok(pictures
-            .map(|(scores, distances)| CpuLevel {
+            .map(|(scores, distances)| LevelValues {
                 size: Size::from_hw([height, width]),
                 scores: scores.to_vec(),
                 distances: distances.as_chunks::<4>().0.to_vec(),

@@ -1,6 +1,5 @@
 //! A picture of any size into the network's square, and boxes back.
 
-use super::cpu::Map;
 use crate::cpu::kernels;
 use crate::pose::Size;
 use crate::vision::{BBox, IMAGENET_MEAN, IMAGENET_STD, ResampleWeights, resample_weights};
@@ -64,7 +63,7 @@ impl Letterbox {
     ///
     /// # Panics
     /// When `picture` has another size than this was made for.
-    pub fn square(&self, picture: &RgbImage) -> Map {
+    pub fn square(&self, picture: &RgbImage) -> Vec<f32> {
         assert_eq!(Size::from(picture.dimensions()), self.from, "the letterbox of another picture");
         let ([from_height, from_width], [to_height, to_width]) = (self.from.hw(), self.to.hw());
         let columns = resample_weights(from_width, to_width);
@@ -72,8 +71,8 @@ impl Letterbox {
         let line = from_width * 3;
         let normal = |value: f32, c: usize| (value / 255.0 - IMAGENET_MEAN[c]) / IMAGENET_STD[c];
         let empty: [f32; 3] = std::array::from_fn(|c| normal(f32::from(PADDING), c));
-        let mut square = Map::new([self.side; 2], 3);
-        square.values.par_chunks_exact_mut(self.side * 3).enumerate().for_each_init(
+        let mut square = vec![0.0; self.side * self.side * 3];
+        square.par_chunks_exact_mut(self.side * 3).enumerate().for_each_init(
             || vec![0f32; line],
             |tall, (y, out)| {
                 let (seen, beyond) = match rows.get(y) {
@@ -137,7 +136,7 @@ mod tests {
         assert_eq!(letterbox.to, Size::new(320, 240));
         let img = RgbImage::from_pixel(640, 480, Rgb([10, 200, 90]));
         let square = letterbox.square(&img);
-        let at = |x: usize, y: usize| denormal(&square.values[(y * 320 + x) * 3..][..3]);
+        let at = |x: usize, y: usize| denormal(&square[(y * 320 + x) * 3..][..3]);
         let near = |a: [f32; 3], b: [f32; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
         assert!(near(at(0, 0), [10.0, 200.0, 90.0]) && near(at(319, 239), [10.0, 200.0, 90.0]));
         assert!(near(at(0, 240), [114.0; 3]) && near(at(319, 319), [114.0; 3]));
@@ -147,7 +146,7 @@ mod tests {
     fn a_picture_of_the_squares_size_is_only_normalised() {
         let img = RgbImage::from_fn(64, 64, |x, y| Rgb([x as u8 * 4, y as u8 * 3, (x * y) as u8]));
         let square = Letterbox::new(Size::square(64), 64).unwrap().square(&img);
-        for (pixel, stored) in square.values.chunks(3).zip(img.pixels()) {
+        for (pixel, stored) in square.chunks(3).zip(img.pixels()) {
             let value = denormal(pixel);
             assert!((0..3).all(|c| (value[c] - f32::from(stored[c])).abs() < 1e-3));
         }
@@ -160,7 +159,7 @@ mod tests {
         for (w, h) in [(1, 1), (10_000, 10), (10, 10_000), (1, 7), (319, 321)] {
             let img = RgbImage::from_pixel(w, h, Rgb([50, 60, 70]));
             let square = Letterbox::new(Size::new(w, h), 320).unwrap().square(&img);
-            let first = denormal(&square.values[..3]);
+            let first = denormal(&square[..3]);
             assert!((first[0] - 50.0).abs() < 1e-2 && (first[2] - 70.0).abs() < 1e-2, "{w}x{h}: {first:?}");
         }
     }

@@ -6,7 +6,7 @@
 
 mod choice;
 mod config;
-mod cpu;
+mod cpu_net;
 mod decode;
 mod detector;
 mod error;

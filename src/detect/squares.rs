@@ -1,6 +1,5 @@
 //! The network's input: pictures in squares of one size, where the network runs.
 
-use super::cpu::Map;
 use super::letterbox::{Letterbox, PADDING};
 use crate::gpu::kernels::{KernelError, UploadedImage};
 use crate::gpu::{ComputeDevice, DeviceImage};
@@ -10,8 +9,8 @@ use image::RgbImage;
 use rayon::prelude::*;
 use std::rc::Rc;
 
-/// The squares in the CPU's memory, one for each picture.
-pub fn in_memory(placed: &[(&DeviceImage, Letterbox)]) -> Vec<Map> {
+/// The squares in the CPU's memory, one for each picture; see [`Letterbox::square`].
+pub fn in_memory(placed: &[(&DeviceImage, Letterbox)]) -> Vec<Vec<f32>> {
     let placed: Vec<(&RgbImage, &Letterbox)> =
         placed.iter().map(|(image, letterbox)| (image.pixels(), letterbox)).collect();
     placed.par_iter().map(|(pixels, letterbox)| letterbox.square(pixels)).collect()
@@ -36,7 +35,7 @@ pub fn on_device(
             .collect();
         return kernels.letterbox(&pictures, side, PADDING, &device.device);
     }
-    let values: Vec<f32> = in_memory(placed).into_iter().flat_map(|square| square.values).collect();
+    let values: Vec<f32> = in_memory(placed).concat();
     let data = TensorData::new(values, [placed.len(), side, side, 3]);
     Ok(Tensor::<4>::from_data(data, &device.device).permute([0, 3, 1, 2]))
 }
@@ -69,7 +68,7 @@ mod tests {
         // What Burn computes from a square comes after the square.
         let halves = (squares * 0.5).permute([0, 2, 3, 1]);
         let found: Vec<f32> = halves.into_data().try_into_vec().unwrap();
-        let expected: Vec<f32> = in_memory(&placed).into_iter().flat_map(|square| square.values).collect();
+        let expected: Vec<f32> = in_memory(&placed).concat();
         assert_eq!(found.len(), expected.len());
         found.iter().zip(expected).map(|(f, e)| (f * 2.0 - e).abs()).fold(0.0, f32::max)
     }

@@ -3,7 +3,7 @@
 use super::{EvalError, EvalTask, PoseAccuracy, Suppression, estimate_crops};
 use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::gpu::ComputeDevice;
-use crate::infer::{CpuEncoder, Network, Settings, Timing};
+use crate::infer::{CpuBackbone, CpuEncoder, Network, Settings, Timing};
 use crate::model::{PoseNet, PoseNetConfig};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
@@ -75,8 +75,9 @@ pub fn estimate(
     done: impl Fn(usize) + Sync,
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
     let encoder = CpuEncoder::on(device, model);
-    let (encoder, skeleton) = (encoder.as_ref(), &samples.skeleton);
-    let network = Network { model, encoder, skeleton, device, timing: Timing::WholeOnly };
+    let backbone = CpuBackbone::on(device, model);
+    let (backbone, encoder, skeleton) = (backbone.as_ref(), encoder.as_ref(), &samples.skeleton);
+    let network = Network { model, backbone, encoder, skeleton, device, timing: Timing::WholeOnly };
     estimate_crops(&network, &EvalTask::of_samples(samples).crops, settings, done)
 }
 

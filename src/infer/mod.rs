@@ -1,6 +1,7 @@
 //! From a picture and person boxes to poses: crop, network, decode, with the persons of a frame as one
 //! batch.
 
+mod cpu_backbone;
 mod cpu_encoder;
 mod error;
 mod estimator;
@@ -9,6 +10,7 @@ mod network;
 mod settings;
 mod times;
 
+pub use cpu_backbone::CpuBackbone;
 pub use cpu_encoder::CpuEncoder;
 pub use error::InferError;
 pub use estimator::{Estimator, EstimatorOutput, PoseEstimate, pose_score};

@@ -6,7 +6,8 @@
 //! come back. Elsewhere their twins in `vision/` do the same on the CPU.
 
 use super::{
-    CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Settings, StageTimes, Timing,
+    CpuBackbone, CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Settings,
+    StageTimes, Timing,
 };
 use crate::gpu::kernels::UploadedImage;
 use crate::gpu::{ComputeDevice, DeviceImage};
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 pub struct Network<'a> {
     /// Batch norms folded ([`PoseNet::fold`]).
     pub model: &'a PoseNet,
+    /// The model's backbone for a device that is the CPU ([`CpuBackbone::on`]); without it Burn runs it.
+    pub backbone: Option<&'a CpuBackbone>,
     /// The model's transformers for a device that is the CPU ([`CpuEncoder::on`]), where its family has a pass written by
     /// hand; without it Burn runs them.
     pub encoder: Option<&'a CpuEncoder>,
@@ -111,11 +114,19 @@ impl Network<'_> {
     ) -> Result<BackboneFeatures, InferError> {
         let clock = Instant::now();
         let flipped = flip_test.then(|| images.clone().flip([3]));
-        let mut see = |images| self.stage(&mut times.backbone, || Ok(self.model.features(images)));
+        let mut see = |images| self.stage(&mut times.backbone, || self.see(images));
         let straight = see(images)?;
         let mirrored = flipped.map(see).transpose()?;
         times.network += clock.elapsed();
         Ok(BackboneFeatures { straight, mirrored, persons })
+    }
+
+    fn see(&self, images: Tensor<4>) -> Result<Tensor<4>, InferError> {
+        let Some(backbone) = self.backbone else { return Ok(self.model.features(images)) };
+        let [batch, _, height, width] = images.dims();
+        let features = backbone.features(&self.memory(images)?, batch);
+        let shape = [batch, self.model.config().feature_channels(), height / 4, width / 4];
+        Ok(Tensor::from_data(TensorData::new(features, shape), &self.device.device))
     }
 
     /// The keypoints of each person of the batch, the heatmaps that they were found in, and the visual tokens that the

@@ -159,6 +159,7 @@ mod on_the_gpu {
             let skeleton = Skeleton::coco17();
             [0, 1].map(|n: usize| Network {
                 model: &self.model,
+                backbone: None,
                 encoder: None,
                 skeleton,
                 device: &self.devices[n],

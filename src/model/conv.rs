@@ -1,5 +1,6 @@
 //! A convolution and its batch norm, which folding merges into one convolution.
 
+use crate::cpu::Filter;
 use crate::pose::Size;
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -66,6 +67,11 @@ impl ConvBn {
         ConvBn { conv, bn: None }
     }
 
+    /// The weights of [`ConvBn::fold`] for the CPU's engine.
+    pub fn filter(&self) -> Filter {
+        filter(&self.clone().fold().conv)
+    }
+
     /// Size of the output map for an input map of size `input`, and multiply-accumulates.
     pub fn macs(&self, input: Size) -> (Size, u64) {
         let [outputs, group_inputs, kh, kw] = self.conv.weight.lazy_shape().dims();
@@ -74,6 +80,25 @@ impl ConvBn {
         let out = Size::from_hw([height.div_ceil(sh), width.div_ceil(sw)]);
         (out, (outputs * group_inputs * kh * kw * out.area()) as u64)
     }
+}
+
+/// The weights of a convolution with a square kernel for the CPU's engine.
+///
+/// # Panics
+/// When the device that holds them fails.
+pub fn filter(conv: &Conv2d) -> Filter {
+    let [outputs, _, kernel, _] = conv.weight.lazy_shape().dims();
+    let bias = conv.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| numbers(bias.val()));
+    Filter { weights: numbers(conv.weight.val()), bias, kernel }
+}
+
+/// A tensor's numbers, row-major.
+///
+/// # Panics
+/// When the device that holds them fails.
+pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.try_into_vec().expect("the data were converted to f32 just now")
 }
 
 /// A batch norm with its running statistics as `x * scale + shift` for each channel.

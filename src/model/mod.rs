@@ -23,7 +23,7 @@ mod token_selection;
 mod variants;
 
 pub use config::{BackboneKind, TmPoseConfig};
-pub use conv::scale_and_shift;
+pub use conv::{filter, numbers, scale_and_shift};
 pub use encoder::{Encoder, EncoderLayer, EncoderTrace};
 pub use head::HeatmapHead;
 pub use keep_ratio::{InvalidKeepRatio, KeepRatio};

@@ -3,7 +3,7 @@
 use super::workspace::{StripWorkspace, first};
 use crate::cpu::transformer::{add_bias, bias_gelu, layer_norm, softmax};
 use crate::cpu::{Mat, OutputMode, multiply};
-use crate::model::{EncoderLayer, TmPoseConfig};
+use crate::model::{EncoderLayer, TmPoseConfig, numbers};
 use burn::nn::{LayerNorm, Linear};
 use burn::prelude::*;
 
@@ -110,8 +110,8 @@ impl EncoderBlock {
 
 impl LayerNormWeights {
     fn new(norm: &LayerNorm) -> LayerNormWeights {
-        let gamma = values(norm.gamma.val());
-        let beta = norm.beta.as_ref().map_or_else(|| vec![0.0; gamma.len()], |beta| values(beta.val()));
+        let gamma = numbers(norm.gamma.val());
+        let beta = norm.beta.as_ref().map_or_else(|| vec![0.0; gamma.len()], |beta| numbers(beta.val()));
         LayerNormWeights { gamma, beta }
     }
 
@@ -123,8 +123,8 @@ impl LayerNormWeights {
 impl LinearWeights {
     fn new(layer: &Linear) -> LinearWeights {
         let [inputs, outputs] = layer.weight.dims();
-        let bias = layer.bias.as_ref().map_or_else(Vec::new, |bias| values(bias.val()));
-        LinearWeights { weight: values(layer.weight.val()), bias, inputs, outputs }
+        let bias = layer.bias.as_ref().map_or_else(Vec::new, |bias| numbers(bias.val()));
+        LinearWeights { weight: numbers(layer.weight.val()), bias, inputs, outputs }
     }
 
     /// The weight's columns from `start` on.
@@ -144,10 +144,4 @@ impl LinearWeights {
         );
         add_bias(x, &self.bias);
     }
-}
-
-/// A tensor's numbers, row-major.
-pub(super) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let data = tensor.into_data().convert::<f32>();
-    data.try_into_vec().expect("the data were converted to f32 just now")
 }

@@ -13,8 +13,8 @@ mod workspace;
 
 use crate::cpu::transformer::add;
 use crate::gpu::ComputeDevice;
-use crate::model::{PoseNet, TmPose, sine_positions};
-use block::{EncoderBlock, values};
+use crate::model::{PoseNet, TmPose, numbers, sine_positions};
+use block::EncoderBlock;
 use rayon::prelude::*;
 use workspace::{PersonWorkspace, StripWorkspace, WorkspacePool, first};
 
@@ -56,7 +56,7 @@ impl CpuEncoder {
         });
         CpuEncoder {
             blocks: blocks.collect(),
-            keypoint_tokens: values(model.keypoint_token.val()),
+            keypoint_tokens: numbers(model.keypoint_token.val()),
             positions: sine_positions(config.grid, config.dim),
             dim: config.dim,
             joints: config.joints,

@@ -31,7 +31,7 @@ fn by_burn(model: &TmPose, tokens: &[f32], kept: &[usize], positions: PositionMo
     let persons = tokens.len() / dim / kept.len();
     let keep = TokenSelection::same(kept, persons, &device).with_positions(positions);
     let tokens = Tensor::from_data(TensorData::new(tokens.to_vec(), [persons, kept.len(), dim]), &device);
-    values(model.encode(tokens, &keep))
+    numbers(model.encode(tokens, &keep))
 }
 
 #[track_caller]

@@ -1,6 +1,7 @@
 //! HRNet-W32-s and -W48-s: the first three stages of HRNet, read at the highest resolution.
 
 use super::stem::StemNet;
+use crate::cpu::{Activation, Epilogue, NetBuilder, Part, Term};
 use crate::model::conv::ConvBn;
 use crate::pose::Size;
 use burn::prelude::*;
@@ -26,6 +27,11 @@ impl BasicBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let y = relu(self.c1.forward(x.clone()));
         relu(self.c2.forward(y) + x)
+    }
+
+    fn build(&self, net: &mut NetBuilder, x: Part) -> Part {
+        let y = net.convolution(&[x], self.c1.filter(), 1, Epilogue::new(Activation::Relu));
+        net.convolution(&[y], self.c2.filter(), 1, Epilogue::new(Activation::Relu).plus(x.once()))
     }
 
     fn fold(self) -> BasicBlock {
@@ -74,6 +80,16 @@ impl FuseLayer {
             }
         }
         if self.up > 1 { upsample_nearest(y, self.up) } else { y }
+    }
+
+    /// Writes the chain of strided convolutions down; `terms` are added to its last one, which `activation` follows.
+    fn build_chain(&self, net: &mut NetBuilder, x: Part, terms: Vec<Term>, activation: Activation) -> Part {
+        let last = self.convs.len() - 1;
+        let inner = self.convs[..last]
+            .iter()
+            .fold(x, |x, conv| net.convolution(&[x], conv.filter(), 2, Epilogue::new(Activation::Relu)));
+        let epilogue = Epilogue::new(activation).plus_all(terms);
+        net.convolution(&[inner], self.convs[last].filter(), 2, epilogue)
     }
 
     fn fold(self) -> FuseLayer {
@@ -129,6 +145,37 @@ impl HrModule {
             row.iter().zip(&inputs).map(|(fuse, x)| fuse.forward(x.clone())).reduce(|sum, y| sum + y)
         };
         self.fuse_layers.iter().filter_map(fused).map(relu).collect()
+    }
+
+    /// Writes the module down. The coarser maps are added to each other from the coarsest on, since nearest up-sampling
+    /// by 4 is that by 2 twice; what arrives from finer ones is added by the convolutions that bring it.
+    fn build(&self, net: &mut NetBuilder, inputs: &[Part]) -> Vec<Part> {
+        let branches = inputs.iter().zip(&self.branches);
+        let inputs: Vec<Part> = branches
+            .map(|(&x, branch)| branch.blocks.iter().fold(x, |x, block| block.build(net, x)))
+            .collect();
+        let rows = self.fuse_layers.iter().enumerate();
+        rows.map(|(i, row)| {
+            let mut coarser: Option<Part> = None;
+            for (fuse, &x) in row.iter().zip(&inputs).skip(i + 1).rev() {
+                let below = coarser.map(|part| part.doubled().once());
+                let epilogue = Epilogue::new(Activation::None).plus_all(below);
+                coarser = Some(net.convolution(&[x], fuse.convs[0].filter(), 1, epilogue));
+            }
+            let own = inputs[i].once();
+            let terms: Vec<Term> =
+                std::iter::once(own).chain(coarser.map(|part| part.doubled().once())).collect();
+            if i == 0 {
+                return net.sum(terms, Activation::Relu);
+            }
+            let mut sum = terms;
+            for (j, (fuse, &x)) in row.iter().zip(&inputs).take(i).enumerate() {
+                let activation = if j + 1 == i { Activation::Relu } else { Activation::None };
+                sum = vec![fuse.build_chain(net, x, sum, activation).once()];
+            }
+            sum[0].part
+        })
+        .collect()
     }
 
     fn fold(self) -> HrModule {
@@ -204,6 +251,27 @@ impl HrNet {
             xs = module.forward(xs);
         }
         xs.swap_remove(0)
+    }
+
+    /// Writes the network down for the CPU's engine.
+    pub fn build(&self, net: &mut NetBuilder, picture: Part) -> Part {
+        let relu = || Epilogue::new(Activation::Relu);
+        let x = self.stem.build(net, picture);
+        let [finest, second] = &self.transition1[..] else { unreachable!("two branches begin") };
+        let mut xs = vec![
+            net.convolution(&[x], finest.filter(), 1, relu()),
+            net.convolution(&[x], second.filter(), 2, relu()),
+        ];
+        for module in &self.stage2 {
+            xs = module.build(net, &xs);
+        }
+        for conv in &self.transition2 {
+            xs.push(net.convolution(&[xs[xs.len() - 1]], conv.filter(), 2, relu()));
+        }
+        for module in &self.stage3 {
+            xs = module.build(net, &xs);
+        }
+        xs[0]
     }
 
     /// Batch norms folded into the convolutions; inference only.

@@ -8,6 +8,7 @@ mod layers;
 mod stage;
 mod tiny_pose;
 
+use crate::cpu::{Activation, Epilogue, NetBuilder, Part};
 use crate::pose::Size;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
@@ -87,6 +88,27 @@ impl LiteHrNet {
         links.fold(maps[last].clone(), |below, (link, map)| {
             map.clone() + cpu::double_bilinear(relu(link.forward(below)))
         })
+    }
+
+    /// Writes the network down for the CPU's engine; the feature goes into `feature`.
+    pub fn build_into(&self, net: &mut NetBuilder, picture: Part, feature: Part) {
+        let relu = || Epilogue::new(Activation::Relu);
+        let x = self.stem.build(net, picture);
+        let mut maps: Vec<Part> = self.transition1.iter().map(|link| link.build(net, x, relu())).collect();
+        maps = self.stage2.iter().fold(maps, |maps, module| module.build(net, &maps));
+        maps.push(self.transition2.build(net, maps[1], relu()));
+        maps = self.stage3.iter().fold(maps, |maps, module| module.build(net, &maps));
+        maps.push(self.transition3.build(net, maps[2], relu()));
+        maps = self.stage4.iter().fold(maps, |maps, module| module.build(net, &maps));
+        let last = maps.len() - 1;
+        let mut below = maps[last];
+        for (link, (i, &map)) in self.gather.iter().zip(maps[..last].iter().enumerate().rev()) {
+            let small = link.build(net, below, relu());
+            let (height, width) = net.size(map);
+            let output = if i == 0 { feature } else { net.map(height, width, map.channels) };
+            net.double_into(output, small, map);
+            below = output;
+        }
     }
 
     /// The same function with the biases between two linear layers folded into the second; inference only.

@@ -10,6 +10,7 @@ pub use hrnet::HrNet;
 pub use lite_hrnet::{LiteHrNet, TinyPose};
 pub use stem::StemNet;
 
+use crate::cpu::{NetBuilder, Part};
 use crate::pose::Size;
 use burn::prelude::*;
 
@@ -32,6 +33,15 @@ impl Backbone {
             Backbone::HrNet(net) => net.forward(images),
             Backbone::Stem(net) => net.forward(images),
             Backbone::TinyPose(net) => net.forward(images),
+        }
+    }
+
+    /// Writes the backbone down for the CPU's engine: from the picture's map to the feature's.
+    pub fn build(&self, net: &mut NetBuilder, picture: Part) -> Part {
+        match self {
+            Backbone::HrNet(backbone) => backbone.build(net, picture),
+            Backbone::Stem(backbone) => backbone.build(net, picture),
+            Backbone::TinyPose(backbone) => backbone.build(net, picture),
         }
     }
 

@@ -1,5 +1,6 @@
 //! HRNet's stem and layer1: the whole backbone of TokenPose-S, the beginning of HRNet.
 
+use crate::cpu::{Activation, Epilogue, NetBuilder, Part};
 use crate::model::conv::ConvBn;
 use crate::pose::Size;
 use burn::prelude::*;
@@ -35,6 +36,17 @@ impl Bottleneck {
             None => x,
         };
         relu(y + residual)
+    }
+
+    fn build(&self, net: &mut NetBuilder, x: Part) -> Part {
+        let relu = || Epilogue::new(Activation::Relu);
+        let y = net.convolution(&[x], self.c1.filter(), 1, relu());
+        let y = net.convolution(&[y], self.c2.filter(), 1, relu());
+        let residual = match &self.down {
+            Some(down) => net.convolution(&[x], down.filter(), 1, Epilogue::new(Activation::None)),
+            None => x,
+        };
+        net.convolution(&[y], self.c3.filter(), 1, relu().plus(residual.once()))
     }
 
     fn fold(self) -> Bottleneck {
@@ -82,6 +94,15 @@ impl StemNet {
         let x = relu(self.stem1.forward(images));
         let x = relu(self.stem2.forward(x));
         self.layer1.iter().fold(x, |x, block| block.forward(x))
+    }
+
+    /// Writes the network down for the CPU's engine.
+    pub fn build(&self, net: &mut NetBuilder, picture: Part) -> Part {
+        let strided = [&self.stem1, &self.stem2];
+        let x = strided.iter().fold(picture, |x, conv| {
+            net.convolution(&[x], conv.filter(), 2, Epilogue::new(Activation::Relu))
+        });
+        self.layer1.iter().fold(x, |x, block| block.build(net, x))
     }
 
     /// Batch norms folded into the convolutions; inference only.

@@ -1,5 +1,7 @@
 //! The three building blocks of the backbone: a separable convolution, the stem and the shuffle block.
 
+use crate::cpu::{Activation, Epilogue, NetBuilder, Part};
+use crate::model::conv::filter;
 use burn::module::Param;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -24,6 +26,12 @@ impl SeparableConv {
     /// `[B,C,H,W] -> [B,C_out,H/stride,W/stride]`, no activation.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.pointwise.forward(self.depthwise.forward(x))
+    }
+
+    /// Writes the two convolutions down for the CPU's engine.
+    pub(super) fn build(&self, net: &mut NetBuilder, x: Part, epilogue: Epilogue) -> Part {
+        let filters = [filter(&self.depthwise), filter(&self.pointwise)];
+        net.separable(&[x], filters, self.depthwise.stride[0], Activation::None, epilogue)
     }
 
     pub(super) fn convolutions<'a>(&'a mut self, list: &mut Vec<&'a mut Conv2d>) {
@@ -73,6 +81,15 @@ impl LiteStem {
         interleave(left, right)
     }
 
+    /// Writes the stem down for the CPU's engine.
+    pub(super) fn build(&self, net: &mut NetBuilder, picture: Part) -> Part {
+        let relu = || Epilogue::new(Activation::Relu);
+        let [left, right] = net.convolution(&[picture], filter(&self.conv), 2, relu()).halves();
+        let left = self.near.build(net, left, relu());
+        let right = net.convolution(&[right], filter(&self.expand), 1, relu());
+        self.far.build(net, right, relu().shuffled(left))
+    }
+
     pub(super) fn fold(self) -> Self {
         Self { near: self.near.fold(), far: self.far.fold(), ..self }
     }
@@ -104,6 +121,14 @@ impl ShuffleBlock {
         let [pass, work] = halves(x);
         let work = relu(self.leave.forward(relu(self.enter.forward(work))));
         interleave(pass, work)
+    }
+
+    /// Writes the unit down for the CPU's engine.
+    pub(super) fn build(&self, net: &mut NetBuilder, x: Part) -> Part {
+        let relu = || Epilogue::new(Activation::Relu);
+        let [pass, work] = x.halves();
+        let work = net.convolution(&[work], filter(&self.enter), 1, relu());
+        self.leave.build(net, work, relu().shuffled(pass))
     }
 
     pub(super) fn fold(self) -> Self {

@@ -1,5 +1,7 @@
 //! One multi-resolution module: two shuffle blocks on every branch, then all branches exchange what they know.
 
+use crate::cpu::{Activation, Epilogue, NetBuilder, Part, Term};
+use crate::model::conv::filter;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
@@ -61,6 +63,30 @@ impl LiteHrModule {
         fused
     }
 
+    /// Writes the module down for the CPU's engine: one part a branch in and out.
+    pub(super) fn build(&self, net: &mut NetBuilder, maps: &[Part]) -> Vec<Part> {
+        let mut maps: Vec<Part> = maps
+            .iter()
+            .zip(&self.branches)
+            .map(|(&map, blocks)| blocks.iter().fold(map, |map, block| block.build(net, map)))
+            .collect();
+        // As in `forward`: the finest branch counts itself twice, and the others receive it after its fusion.
+        let terms = self.fusions[0].terms(net, maps[0].times(2.0), &maps[1..]);
+        let [finest, rectified] = net.sum_and_rectified(terms);
+        maps[0] = finest;
+        let mut fused = vec![rectified];
+        for (i, fusion) in self.fusions.iter().enumerate().skip(1) {
+            let mut sum = fusion.terms(net, maps[i].once(), &maps[i + 1..]);
+            // The finest map last: it is made last.
+            for (j, (chain, &map)) in fusion.down.iter().zip(&maps).enumerate().rev() {
+                let activation = if j == 0 { Activation::Relu } else { Activation::None };
+                sum = vec![build_chain(chain, net, map, sum, activation).once()];
+            }
+            fused.push(sum[0].part);
+        }
+        fused
+    }
+
     pub(super) fn fold(self) -> Self {
         let chain = |links: Vec<SeparableConv>| links.into_iter().map(SeparableConv::fold).collect();
         Self {
@@ -116,6 +142,17 @@ impl BranchFusion {
         Self { down, up }
     }
 
+    /// What [`BranchFusion::add_coarser`] adds up, for the CPU's engine.
+    fn terms(&self, net: &mut NetBuilder, own: Term, coarser: &[Part]) -> Vec<Term> {
+        let mut below: Option<Part> = None;
+        for (conv, &map) in self.up.iter().zip(coarser).rev() {
+            let terms = below.map(|part| part.doubled().once());
+            let epilogue = Epilogue::new(Activation::None).plus_all(terms);
+            below = Some(net.convolution(&[map], filter(conv), 1, epilogue));
+        }
+        std::iter::once(own).chain(below.map(|part| part.doubled().once())).collect()
+    }
+
     /// `sum` and the coarser maps, each brought to its width by a 1x1 convolution and up to its size.
     ///
     /// Nearest up-sampling by 4 is that by 2 twice, so the coarsest is added to the next one before both go up:
@@ -134,6 +171,20 @@ fn descend(chain: &[SeparableConv], map: &Tensor<4>) -> Tensor<4> {
     let mut links = chain.iter();
     let first = links.next().map_or_else(|| map.clone(), |link| link.forward(map.clone()));
     links.fold(first, |map, link| link.forward(relu(map)))
+}
+
+/// [`descend`] for the CPU's engine; `terms` are added to what the last link makes, and `activation` follows.
+fn build_chain(
+    chain: &[SeparableConv],
+    net: &mut NetBuilder,
+    map: Part,
+    terms: Vec<Term>,
+    activation: Activation,
+) -> Part {
+    let last = chain.len() - 1;
+    let inner =
+        chain[..last].iter().fold(map, |map, link| link.build(net, map, Epilogue::new(Activation::Relu)));
+    chain[last].build(net, inner, Epilogue::new(activation).plus_all(terms))
 }
 
 /// Nearest up-sampling to twice the size.

@@ -3,7 +3,9 @@
 
 use super::LiteHrNet;
 use super::layers::{SeparableConv, pointwise};
+use crate::cpu::{Activation, Epilogue, NetBuilder, Part};
 use crate::model::backbone::{ConvMismatch, ConvWeights, fill_convolutions};
+use crate::model::conv::filter;
 use crate::pose::Size;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
@@ -41,6 +43,19 @@ impl TinyPose {
         let feature = self.features.forward(images);
         let heatmaps = self.heatmaps.forward(relu(self.hidden.forward(feature.clone())));
         Tensor::cat(vec![feature, heatmaps], 1)
+    }
+
+    /// Writes the network down for the CPU's engine.
+    pub fn build(&self, net: &mut NetBuilder, picture: Part) -> Part {
+        let (height, width) = net.size(picture);
+        let output = net.map(height / 4, width / 4, Self::CHANNELS);
+        let feature = output.channels(0, LiteHrNet::CHANNELS);
+        self.features.build_into(net, picture, feature);
+        let hidden = self.hidden.build(net, feature, Epilogue::new(Activation::Relu));
+        let heatmaps = output.channels(LiteHrNet::CHANNELS, Self::HEATMAPS);
+        let linear = Epilogue::new(Activation::None);
+        net.convolution_into(heatmaps, &[hidden], filter(&self.heatmaps), 1, linear);
+        output
     }
 
     /// The same function with fewer passes; inference only.

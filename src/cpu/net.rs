@@ -1,0 +1,299 @@
+//! The description of a network: maps, and operations in the order in which they could run.
+//!
+//! A network is written down by the code that knows its layers, with operations that are fused already; nothing is
+//! rearranged afterwards. Shapes that do not fit are slips in that code and panic when the network is built.
+
+use super::convolution::MOST_CHANNELS;
+use super::operation::{Accesses, Epilogue, Filter, Operation, Part, Term};
+use super::view::Activation;
+
+/// Height, width and channels of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapShape {
+    /// Rows.
+    pub height: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Numbers in a pixel.
+    pub channels: usize,
+}
+
+impl MapShape {
+    /// Numbers in the map.
+    pub fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Pixels.
+    pub fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// A network's maps and operations.
+#[derive(Clone, Debug, Default)]
+pub struct Net {
+    /// All maps.
+    pub maps: Vec<MapShape>,
+    /// In an order in which they could run one by one.
+    pub operations: Vec<Operation>,
+    /// What is written before a run.
+    pub inputs: Vec<Part>,
+    /// What is read after a run.
+    pub outputs: Vec<Part>,
+}
+
+impl Net {
+    /// Multiply-adds of the convolutions.
+    pub fn macs(&self) -> u64 {
+        self.operations.iter().map(|operation| self.macs_of(operation)).sum()
+    }
+
+    fn macs_of(&self, operation: &Operation) -> u64 {
+        let macs = match operation {
+            Operation::Convolution { filter, output, .. } => {
+                self.maps[output.map].pixels() * filter.weights.len()
+            }
+            Operation::Separable { depthwise, pointwise, output, .. } => {
+                self.maps[output.map].pixels() * (depthwise.weights.len() + pointwise.weights.len())
+            }
+            Operation::Gate { matrix, .. } => matrix.weights.len(),
+            Operation::Sum { .. } | Operation::Double { .. } | Operation::MaxPool { .. } => 0,
+        };
+        macs as u64
+    }
+}
+
+/// Writes a network down.
+#[derive(Clone, Debug, Default)]
+pub struct NetBuilder {
+    net: Net,
+}
+
+impl NetBuilder {
+    /// No maps and no operations.
+    pub fn new() -> NetBuilder {
+        NetBuilder::default()
+    }
+
+    /// A map that operations write.
+    pub fn map(&mut self, height: usize, width: usize, channels: usize) -> Part {
+        self.net.maps.push(MapShape { height, width, channels });
+        Part { map: self.net.maps.len() - 1, first: 0, channels, up: 0 }
+    }
+
+    /// A map that is written before a run.
+    pub fn input(&mut self, height: usize, width: usize, channels: usize) -> Part {
+        let part = self.map(height, width, channels);
+        self.net.inputs.push(part);
+        part
+    }
+
+    /// A convolution into a map of its own.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn convolution(
+        &mut self,
+        inputs: &[Part],
+        filter: Filter,
+        stride: usize,
+        epilogue: Epilogue,
+    ) -> Part {
+        let output = self.map_behind(inputs[0], stride, filter.outputs(), &epilogue);
+        self.convolution_into(output, inputs, filter, stride, epilogue);
+        output
+    }
+
+    /// A convolution into `output`.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn convolution_into(
+        &mut self,
+        output: Part,
+        inputs: &[Part],
+        filter: Filter,
+        stride: usize,
+        epilogue: Epilogue,
+    ) {
+        self.check(output, inputs, filter.inputs(), filter.outputs(), stride, &epilogue);
+        assert!(
+            filter.kernel == 1 || inputs.iter().all(|p| p.channels <= MOST_CHANNELS),
+            "too many channels"
+        );
+        let inputs = inputs.to_vec();
+        self.push(Operation::Convolution { inputs, filter, stride, gated: None, output, epilogue });
+    }
+
+    /// A depthwise and a pointwise convolution into a map of their own.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn separable(
+        &mut self,
+        inputs: &[Part],
+        [depthwise, pointwise]: [Filter; 2],
+        stride: usize,
+        inner: Activation,
+        epilogue: Epilogue,
+    ) -> Part {
+        let output = self.map_behind(inputs[0], stride, pointwise.outputs(), &epilogue);
+        self.separable_into(output, inputs, [depthwise, pointwise], stride, inner, epilogue);
+        output
+    }
+
+    /// A depthwise and a pointwise convolution into `output`.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn separable_into(
+        &mut self,
+        output: Part,
+        inputs: &[Part],
+        [depthwise, pointwise]: [Filter; 2],
+        stride: usize,
+        inner: Activation,
+        epilogue: Epilogue,
+    ) {
+        assert_eq!(pointwise.kernel, 1, "the second convolution of a separable one");
+        assert!(depthwise.inputs() == 1 && matches!(depthwise.kernel, 3 | 5), "a depthwise convolution");
+        assert!(inputs.iter().all(|part| part.up == 0), "a depthwise convolution of an up-sampled map");
+        self.check(output, inputs, depthwise.outputs(), pointwise.outputs(), stride, &epilogue);
+        assert_eq!(depthwise.outputs(), pointwise.inputs(), "channels between two convolutions");
+        let inputs = inputs.to_vec();
+        self.push(Operation::Separable { inputs, depthwise, stride, inner, pointwise, output, epilogue });
+    }
+
+    /// A pointwise convolution of channels that a gate scales first, into a map of its own.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn gated(&mut self, input: Part, matrix: Filter, filter: Filter, epilogue: Epilogue) -> Part {
+        assert!(filter.kernel == 1 && matrix.kernel == 1, "convolutions of a gate are pointwise");
+        assert_eq!([matrix.inputs(), matrix.outputs()], [filter.inputs(); 2], "channels of a gate");
+        // As many numbers as any instruction set packs the weights into.
+        let weights = self.map(1, 1, filter.inputs() * filter.outputs().next_multiple_of(16));
+        self.push(Operation::Gate { input, matrix, filter: filter.clone(), output: weights });
+        let output = self.map_behind(input, 1, filter.outputs(), &epilogue);
+        self.check(output, &[input], filter.inputs(), filter.outputs(), 1, &epilogue);
+        self.push(Operation::Convolution {
+            inputs: vec![input],
+            filter,
+            stride: 1,
+            gated: Some(weights),
+            output,
+            epilogue,
+        });
+        output
+    }
+
+    /// A sum and its rectified twin, each in a map of its own.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn sum_and_rectified(&mut self, terms: Vec<Term>) -> [Part; 2] {
+        let (height, width) = self.size(terms[0].part);
+        let channels = terms[0].part.channels;
+        let [output, rectified] = [0; 2].map(|_| self.map(height, width, channels));
+        terms.iter().for_each(|term| self.check_term(output, term));
+        let activation = Activation::None;
+        self.push(Operation::Sum { terms, activation, output, rectified: Some(rectified) });
+        [output, rectified]
+    }
+
+    /// A sum with an activation in a map of its own.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn sum(&mut self, terms: Vec<Term>, activation: Activation) -> Part {
+        let (height, width) = self.size(terms[0].part);
+        let output = self.map(height, width, terms[0].part.channels);
+        terms.iter().for_each(|term| self.check_term(output, term));
+        self.push(Operation::Sum { terms, activation, output, rectified: None });
+        output
+    }
+
+    /// `input`, doubled by bilinear up-sampling, plus `addend`, into `output`.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn double_into(&mut self, output: Part, input: Part, addend: Part) {
+        let (height, width) = self.size(input);
+        assert_eq!(self.size(output), (2 * height, 2 * width), "size of a doubled map");
+        assert_eq!(input.channels, output.channels, "channels of a doubled map");
+        self.check_term(output, &addend.once());
+        self.push(Operation::Double { input, addend, output });
+    }
+
+    /// The largest values within 5x5 pixels of `input`, into `output`.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn max_pool_into(&mut self, output: Part, input: Part) {
+        assert_eq!((self.size(output), output.channels), (self.size(input), input.channels), "a pooled map");
+        self.push(Operation::MaxPool { input, output });
+    }
+
+    /// The network, of which `outputs` are read after a run.
+    pub fn finish(mut self, outputs: &[Part]) -> Net {
+        self.net.outputs = outputs.to_vec();
+        self.net
+    }
+
+    /// Height and width of a part as it is read.
+    pub fn size(&self, part: Part) -> (usize, usize) {
+        let MapShape { height, width, .. } = self.net.maps[part.map];
+        (height << part.up, width << part.up)
+    }
+
+    fn map_behind(&mut self, input: Part, stride: usize, outputs: usize, epilogue: &Epilogue) -> Part {
+        let (height, width) = self.size(input);
+        let channels = if epilogue.shuffle.is_some() { 2 * outputs } else { outputs };
+        self.map(height.div_ceil(stride), width.div_ceil(stride), channels)
+    }
+
+    fn check(
+        &self,
+        output: Part,
+        inputs: &[Part],
+        channels: usize,
+        outputs: usize,
+        stride: usize,
+        epilogue: &Epilogue,
+    ) {
+        assert!(matches!(stride, 1 | 2), "stride of a convolution");
+        assert_eq!(inputs.iter().map(|p| p.channels).sum::<usize>(), channels, "input channels");
+        assert!(inputs.iter().all(|p| !p.overlaps(&output)), "a convolution into what it reads");
+        let shuffled = epilogue.shuffle.map_or(1, |_| 2);
+        assert_eq!(output.channels, shuffled * outputs, "output channels");
+        for input in inputs {
+            let (height, width) = self.size(*input);
+            let size = (height.div_ceil(stride), width.div_ceil(stride));
+            assert_eq!(self.size(output), size, "size of a convolution's result");
+        }
+        epilogue.terms.iter().for_each(|term| self.check_term(Part { channels: outputs, ..output }, term));
+        if let Some(part) = epilogue.residual {
+            assert!(part.up == 0 && epilogue.shuffle.is_none(), "a residual is added pixel by pixel");
+            self.check_term(output, &part.once());
+        }
+        if let Some(pass) = epilogue.shuffle {
+            assert!(pass.up == 0 && !pass.overlaps(&output), "what a result is shuffled with");
+            self.check_term(Part { channels: outputs, ..output }, &pass.once());
+        }
+    }
+
+    fn check_term(&self, output: Part, term: &Term) {
+        assert_eq!(self.size(term.part), self.size(output), "size of what is added");
+        assert_eq!(term.part.channels, output.channels, "channels of what is added");
+        let same = (term.part.map, term.part.first) == (output.map, output.first);
+        assert!(!term.part.overlaps(&output) || same, "what is added overlaps the result");
+    }
+
+    fn push(&mut self, operation: Operation) {
+        let Accesses { writes, .. } = operation.accesses();
+        let inside = |part: &Part| part.first + part.channels <= self.net.maps[part.map].channels;
+        assert!(writes.iter().all(|part| part.up == 0 && inside(part)), "a result has a place of its own");
+        self.net.operations.push(operation);
+    }
+}

@@ -1,0 +1,251 @@
+//! What a network consists of: operations on parts of maps.
+
+use super::view::Activation;
+
+/// Some neighbouring channels of a map, perhaps up-sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The map's number in its network.
+    pub map: usize,
+    /// First channel.
+    pub first: usize,
+    /// Number of channels.
+    pub channels: usize,
+    /// Read at (row >> up, column >> up): nearest up-sampling by 2^up.
+    pub up: u32,
+}
+
+impl Part {
+    /// `channels` of these channels, from the `first` one on.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn channels(self, first: usize, channels: usize) -> Part {
+        assert!(first + channels <= self.channels, "the part has fewer channels");
+        Part { first: self.first + first, channels, ..self }
+    }
+
+    /// The first and the second half of the channels.
+    ///
+    /// # Panics
+    /// When their number is odd.
+    pub fn halves(self) -> [Part; 2] {
+        assert!(self.channels.is_multiple_of(2), "an odd number of channels has no halves");
+        let half = self.channels / 2;
+        [self.channels(0, half), self.channels(half, half)]
+    }
+
+    /// Read as if it had twice the size: nearest up-sampling that costs nothing.
+    pub fn doubled(self) -> Part {
+        Part { up: self.up + 1, ..self }
+    }
+
+    /// Added as it is.
+    pub fn once(self) -> Term {
+        Term { part: self, times: 1.0 }
+    }
+
+    /// Added `times` as it is.
+    pub fn times(self, times: f32) -> Term {
+        Term { part: self, times }
+    }
+
+    /// Whether both hold a channel of one map.
+    pub fn overlaps(&self, other: &Part) -> bool {
+        self.map == other.map
+            && self.first < other.first + other.channels
+            && other.first < self.first + self.channels
+    }
+}
+
+/// Something that is added to a result before its activation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Term {
+    /// Of the result's channels.
+    pub part: Part,
+    /// Its factor.
+    pub times: f32,
+}
+
+/// Weights of a convolution or a linear layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    /// `[outputs][inputs][kernel * kernel]`; of a depthwise convolution `[channels][kernel * kernel]`.
+    pub weights: Vec<f32>,
+    /// One number for each output.
+    pub bias: Vec<f32>,
+    /// Sides of the kernel.
+    pub kernel: usize,
+}
+
+impl Filter {
+    /// Inputs of each output.
+    pub fn inputs(&self) -> usize {
+        self.weights.len() / self.bias.len() / (self.kernel * self.kernel)
+    }
+
+    /// Outputs.
+    pub fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+}
+
+/// What follows the products of a convolution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epilogue {
+    /// Added to them.
+    pub terms: Vec<Term>,
+    /// Applied to the sum.
+    pub activation: Activation,
+    /// Added after the activation; may be the output itself.
+    pub residual: Option<Part>,
+    /// Interleaved with the result, which gets twice the channels (a channel shuffle with two groups): these channels
+    /// at even places.
+    pub shuffle: Option<Part>,
+}
+
+impl Epilogue {
+    /// An activation and nothing else.
+    pub fn new(activation: Activation) -> Epilogue {
+        Epilogue { terms: Vec::new(), activation, residual: None, shuffle: None }
+    }
+
+    /// With something added before the activation.
+    pub fn plus(mut self, term: Term) -> Epilogue {
+        self.terms.push(term);
+        self
+    }
+
+    /// With more added before the activation.
+    pub fn plus_all(mut self, terms: impl IntoIterator<Item = Term>) -> Epilogue {
+        self.terms.extend(terms);
+        self
+    }
+
+    /// With `part` added after the activation.
+    pub fn with_residual(self, part: Part) -> Epilogue {
+        Epilogue { residual: Some(part), ..self }
+    }
+
+    /// Shuffled with `pass`.
+    pub fn shuffled(self, pass: Part) -> Epilogue {
+        Epilogue { shuffle: Some(pass), ..self }
+    }
+}
+
+/// One operation. All parts have the size that the operation needs; [`NetBuilder`](super::net::NetBuilder) sees to it.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// A dense convolution over the channels of all inputs.
+    Convolution {
+        /// Read side by side.
+        inputs: Vec<Part>,
+        /// The weights.
+        filter: Filter,
+        /// 1 or 2.
+        stride: usize,
+        /// Weights that [`Operation::Gate`] made of `filter`'s.
+        gated: Option<Part>,
+        /// Where the result goes.
+        output: Part,
+        /// What follows.
+        epilogue: Epilogue,
+    },
+    /// A depthwise convolution of all inputs, then a pointwise one.
+    Separable {
+        /// Read side by side.
+        inputs: Vec<Part>,
+        /// Of one channel each.
+        depthwise: Filter,
+        /// Of the depthwise convolution.
+        stride: usize,
+        /// Between the two.
+        inner: Activation,
+        /// From all channels to the outputs.
+        pointwise: Filter,
+        /// Where the result goes.
+        output: Part,
+        /// What follows.
+        epilogue: Epilogue,
+    },
+    /// A sum, with an activation and, if wanted, rectified beside it.
+    Sum {
+        /// What is added.
+        terms: Vec<Term>,
+        /// Applied to the sum.
+        activation: Activation,
+        /// Where the result goes.
+        output: Part,
+        /// Where the rectified sum goes too.
+        rectified: Option<Part>,
+    },
+    /// Bilinear up-sampling to twice the size, corners aligned, plus another map.
+    Double {
+        /// The small map.
+        input: Part,
+        /// Added to it.
+        addend: Part,
+        /// Where the result goes.
+        output: Part,
+    },
+    /// The largest value within 5x5 pixels.
+    MaxPool {
+        /// The map.
+        input: Part,
+        /// Of the same size.
+        output: Part,
+    },
+    /// Weights of the pointwise convolution `filter` times how far its inputs are open.
+    Gate {
+        /// The map whose channels are gated.
+        input: Part,
+        /// From the channels' means to how far they are open.
+        matrix: Filter,
+        /// The weights that are scaled.
+        filter: Filter,
+        /// Where they go.
+        output: Part,
+    },
+}
+
+/// What an operation reads and writes.
+#[derive(Clone, Debug)]
+pub struct Accesses {
+    /// Parts of which any pixel may be read, whichever pixel is made.
+    pub reads: Vec<Part>,
+    /// Parts of which the same pixel is read that is made; one may be the output itself.
+    pub same_pixel: Vec<Part>,
+    /// Parts that are written.
+    pub writes: Vec<Part>,
+}
+
+impl Operation {
+    /// What it reads and writes.
+    pub fn accesses(&self) -> Accesses {
+        let of_epilogue = |epilogue: &Epilogue| {
+            let terms = epilogue.terms.iter().map(|term| term.part);
+            terms.chain(epilogue.shuffle).chain(epilogue.residual).collect::<Vec<Part>>()
+        };
+        let (mut reads, same_pixel, writes) = match self {
+            Operation::Convolution { inputs, gated, output, epilogue, .. } => {
+                let reads = inputs.iter().copied().chain(*gated).collect();
+                (reads, of_epilogue(epilogue), vec![*output])
+            }
+            Operation::Separable { inputs, output, epilogue, .. } => {
+                (inputs.clone(), of_epilogue(epilogue), vec![*output])
+            }
+            Operation::Sum { terms, output, rectified, .. } => {
+                let writes = std::iter::once(*output).chain(*rectified).collect();
+                (Vec::new(), terms.iter().map(|term| term.part).collect(), writes)
+            }
+            Operation::Double { input, addend, output } => (vec![*input], vec![*addend], vec![*output]),
+            Operation::MaxPool { input, output } | Operation::Gate { input, output, .. } => {
+                (vec![*input], Vec::new(), vec![*output])
+            }
+        };
+        // An up-sampled map is read elsewhere than where the result lies.
+        let (up, same_pixel): (Vec<Part>, Vec<Part>) = same_pixel.into_iter().partition(|part| part.up > 0);
+        reads.extend(up);
+        Accesses { reads, same_pixel, writes }
+    }
+}

@@ -1,0 +1,197 @@
+//! Running a plan: one picture with all members of a team together, or several pictures, one a member.
+
+use super::buffer::Buffer;
+use super::operation::Part;
+use super::plan::Plan;
+use super::step::Memory;
+use super::team::{Barrier, Padded, Team, with_team};
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+
+/// The memory of a run.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    arena: Buffer,
+    /// Of each member.
+    scratch: Vec<Buffer>,
+    /// The next item of each member in each wave.
+    next: Vec<Padded>,
+}
+
+impl Workspace {
+    /// For runs of `plan` by up to `members` threads together.
+    pub fn new(plan: &Plan, members: usize) -> Workspace {
+        let next = plan.waves.len() * plan.members;
+        Workspace {
+            arena: Buffer::zeros(plan.arena),
+            scratch: (0..members).map(|_| Buffer::zeros(plan.scratch)).collect(),
+            next: (0..next).map(|_| Padded::default()).collect(),
+        }
+    }
+
+    /// Fills all maps.
+    #[cfg(test)]
+    pub fn fill_for_test(&mut self, value: f32) {
+        self.arena.fill(value);
+    }
+
+    /// The numbers of a whole map, pixel by pixel with all channels: to be written before a run where it is an input, to
+    /// be read after it where it is an output.
+    ///
+    /// # Panics
+    /// When the part is not a whole map as it lies in memory.
+    pub fn map(&mut self, plan: &Plan, part: Part) -> &mut [f32] {
+        let placed = plan.maps[part.map];
+        assert!((part.first, part.channels, part.up) == (0, placed.shape.channels, 0), "a part of a map");
+        &mut self.arena[placed.offset..][..placed.shape.len()]
+    }
+}
+
+/// Lets the members of a team use a workspace together.
+struct Together<'a> {
+    plan: &'a Plan,
+    arena: *mut f32,
+    scratch: Vec<*mut f32>,
+    next: &'a [Padded],
+    /// Into how many queues the items of a wave are divided.
+    queues: usize,
+}
+// SAFETY: members write what their items write, which no other item of a wave reads or writes (`audit`), and between two
+// waves they meet at a barrier; each has scratch memory of its own.
+unsafe impl Sync for Together<'_> {}
+
+impl Plan {
+    /// Runs on what lies in the workspace's inputs, with all members of `team`.
+    pub fn run(&self, workspace: &mut Workspace, team: &mut Team) {
+        if team.members() == 1 || workspace.scratch.len() < team.members() {
+            return self.run_alone(workspace);
+        }
+        workspace.next.iter().for_each(|next| next.0.store(0, Ordering::Relaxed));
+        let barrier = Barrier::new(team.members());
+        let together = Together {
+            plan: self,
+            arena: workspace.arena.as_mut_ptr(),
+            scratch: workspace.scratch.iter_mut().map(|scratch| scratch.as_mut_ptr()).collect(),
+            next: &workspace.next,
+            queues: if team.members() == self.members { self.members } else { 1 },
+        };
+        team.run(&|member| {
+            let _guard = BreakUp(&barrier);
+            together.walk(member, &barrier);
+        });
+    }
+
+    /// Runs on what lies in the workspace's inputs, on this thread.
+    pub fn run_alone(&self, workspace: &mut Workspace) {
+        let memory = Memory {
+            maps: &self.maps,
+            arena: workspace.arena.as_mut_ptr(),
+            scratch: workspace.scratch[0].as_mut_ptr(),
+        };
+        for item in self.waves.iter().flat_map(|wave| &wave.items) {
+            // SAFETY: the memory is that of this plan and borrowed mutably.
+            unsafe {
+                self.steps[item.step].run(self.kernels, &memory, item.range.clone(), item.panels);
+            }
+        }
+    }
+}
+
+impl Together<'_> {
+    /// One member's way through the waves.
+    fn walk(&self, member: usize, barrier: &Barrier) {
+        let memory = Memory { maps: &self.plan.maps, arena: self.arena, scratch: self.scratch[member] };
+        let mut turn = 0;
+        for (number, wave) in self.plan.waves.iter().enumerate() {
+            for other in 0..self.queues {
+                // Its own items first, then those of the others.
+                let queue = (member + other) % self.queues;
+                let (first, end) = if self.queues == 1 {
+                    (0, wave.items.len())
+                } else {
+                    (wave.shares[queue], wave.shares[queue + 1])
+                };
+                let next = &self.next[number * self.queues + queue].0;
+                if first + next.load(Ordering::Relaxed) >= end {
+                    continue;
+                }
+                loop {
+                    let at = first + next.fetch_add(1, Ordering::Relaxed);
+                    if at >= end {
+                        break;
+                    }
+                    let item = &wave.items[at];
+                    let step = &self.plan.steps[item.step];
+                    // SAFETY: this thread alone has the item, what it reads was made in earlier waves, and no other
+                    // item of this wave touches what it writes.
+                    unsafe { step.run(self.plan.kernels, &memory, item.range.clone(), item.panels) };
+                }
+            }
+            if !barrier.wait(&mut turn) {
+                return;
+            }
+        }
+    }
+}
+
+/// Lets the other members go when this one panics.
+struct BreakUp<'a>(&'a Barrier);
+
+impl Drop for BreakUp<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.break_up();
+        }
+    }
+}
+
+/// Runs of one plan, and their memory.
+#[derive(Debug, Default)]
+pub struct Workspaces(Mutex<Vec<Workspace>>);
+
+impl Workspaces {
+    fn take(&self, plan: &Plan) -> Workspace {
+        let kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+        kept.unwrap_or_else(|| Workspace::new(plan, plan.members))
+    }
+
+    fn give(&self, workspace: Workspace) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(workspace);
+    }
+
+    /// Runs `plan` on `count` pictures with the process's team: whole pictures, one a member, as long as there are as
+    /// many, the rest with all members together. `fill` writes a picture's inputs, `read` takes its outputs.
+    pub fn run(
+        &self,
+        plan: &Plan,
+        count: usize,
+        fill: &(dyn Fn(usize, &mut Workspace) + Sync),
+        read: &(dyn Fn(usize, &mut Workspace) + Sync),
+    ) {
+        with_team(|team| {
+            let members = team.members();
+            let apart = count - count % members;
+            if members > 1 && apart > 0 {
+                team.run(&|member| {
+                    let mut workspace = self.take(plan);
+                    for picture in (member..apart).step_by(members) {
+                        fill(picture, &mut workspace);
+                        plan.run_alone(&mut workspace);
+                        read(picture, &mut workspace);
+                    }
+                    self.give(workspace);
+                });
+            }
+            let rest = if members > 1 { apart } else { 0 };
+            if rest < count {
+                let mut workspace = self.take(plan);
+                for picture in rest..count {
+                    fill(picture, &mut workspace);
+                    plan.run(&mut workspace, team);
+                    read(picture, &mut workspace);
+                }
+                self.give(workspace);
+            }
+        });
+    }
+}

@@ -1,0 +1,458 @@
+//! Operations with their weights packed, ready to run on a part of their result.
+
+use super::combine::{Double, Gate, MaxPool, Sum};
+use super::convolution::{Convolution, Source};
+use super::depthwise::DepthwiseRow;
+use super::memory::Placed;
+use super::net::Net;
+use super::operation::{Epilogue, Filter, Operation, Part, Term};
+use super::pack::{Packed, PackedDepthwise};
+use super::simd::Kernels;
+use super::view::{Activation, Addend, View};
+use super::winograd::{Winograd, scratch_of};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Most inputs of an operation, and most terms that are added.
+pub const MOST_PARTS: usize = 4;
+/// Channels that Winograd's tiles come in, whatever the instruction set.
+const WINOGRAD_CHANNELS: usize = 16;
+/// With fewer channels Winograd's transforms cost more than they save.
+const LEAST_WINOGRAD_CHANNELS: usize = 32;
+/// With fewer tiles of 4x4 than this, tiles of 2x2 are faster: their weights are a half as long.
+const LEAST_LARGE_TILES: usize = 24;
+
+/// An operation that is ready to run.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// [`Operation::Convolution`], directly.
+    Convolution {
+        /// Each input and its weights.
+        sources: Vec<(Part, Arc<Packed>)>,
+        /// Sides of the kernel.
+        kernel: usize,
+        /// 1 or 2.
+        stride: usize,
+        /// Weights to use instead.
+        gated: Option<Part>,
+        /// Where the result goes.
+        output: Part,
+        /// What follows.
+        epilogue: Epilogue,
+    },
+    /// [`Operation::Convolution`] by Winograd's tiles.
+    Winograd {
+        /// The input.
+        input: Part,
+        /// Weights in Winograd's domain.
+        packed: Packed,
+        /// Sides of a tile.
+        side: usize,
+        /// Where the result goes.
+        output: Part,
+        /// What follows.
+        epilogue: Epilogue,
+    },
+    /// [`Operation::Separable`].
+    Separable {
+        /// Each input and its depthwise weights.
+        sources: Vec<(Part, PackedDepthwise)>,
+        /// Sides of the depthwise kernel.
+        kernel: usize,
+        /// Of the depthwise convolution.
+        stride: usize,
+        /// Between the two.
+        inner: Activation,
+        /// The pointwise weights.
+        packed: Packed,
+        /// Where the result goes.
+        output: Part,
+        /// What follows.
+        epilogue: Epilogue,
+    },
+    /// [`Operation::Sum`].
+    Sum {
+        /// What is added.
+        terms: Vec<Term>,
+        /// Applied to the sum.
+        activation: Activation,
+        /// Where the result goes.
+        output: Part,
+        /// Where the rectified sum goes too.
+        rectified: Option<Part>,
+    },
+    /// [`Operation::Double`].
+    Double {
+        /// The small map.
+        input: Part,
+        /// Added to it.
+        addend: Part,
+        /// Where the result goes.
+        output: Part,
+    },
+    /// [`Operation::MaxPool`].
+    MaxPool {
+        /// The map.
+        input: Part,
+        /// Of the same size.
+        output: Part,
+    },
+    /// [`Operation::Gate`].
+    Gate {
+        /// The map whose channels are gated.
+        input: Part,
+        /// From the means to how far channels are open.
+        matrix: Packed,
+        /// The weights that are scaled.
+        packed: Arc<Packed>,
+        /// Where they go.
+        output: Part,
+    },
+}
+
+/// What a step divides its result into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Pixels, row by row.
+    Pixels,
+    /// Rows.
+    Rows,
+    /// Winograd's tiles, row by row.
+    Tiles,
+    /// It is done at once.
+    Whole,
+}
+
+/// A filter's weights for some of its inputs.
+fn inputs_of(filter: &Filter, first: usize, count: usize) -> Vec<f32> {
+    let (taps, inputs) = (filter.kernel * filter.kernel, filter.inputs());
+    let rows = filter.weights.chunks_exact(inputs * taps);
+    rows.flat_map(|row| row[first * taps..(first + count) * taps].iter().copied()).collect()
+}
+
+/// Packs the operations of a network for an instruction set.
+pub fn prepare(net: &Net, kernels: &'static Kernels) -> Vec<Step> {
+    let mut gates: Vec<(usize, Arc<Packed>)> = Vec::new();
+    net.operations.iter().map(|operation| step(operation, net, kernels, &mut gates)).collect()
+}
+
+fn step(
+    operation: &Operation,
+    net: &Net,
+    kernels: &'static Kernels,
+    gates: &mut Vec<(usize, Arc<Packed>)>,
+) -> Step {
+    match operation.clone() {
+        Operation::Convolution { inputs, filter, stride, gated, output, epilogue } => {
+            let kernel = filter.kernel;
+            if let Some(side) = winograd_side(&inputs, &filter, stride, output, &epilogue, net) {
+                let packed = (kernels.pack_winograd)(&filter.weights, &filter.bias, filter.inputs(), side);
+                return Step::Winograd { input: inputs[0], packed, side, output, epilogue };
+            }
+            let gate = gated.and_then(|part| gates.iter().find(|(map, _)| *map == part.map));
+            let mut first = 0;
+            let pack = |part: Part| {
+                let weights = inputs_of(&filter, first, part.channels);
+                first += part.channels;
+                let packed = match gate {
+                    Some((_, packed)) => packed.clone(),
+                    None => Arc::new((kernels.pack)(&weights, &filter.bias, part.channels, kernel * kernel)),
+                };
+                (part, packed)
+            };
+            let sources = inputs.into_iter().map(pack).collect();
+            Step::Convolution { sources, kernel, stride, gated, output, epilogue }
+        }
+        Operation::Separable { inputs, depthwise, stride, inner, pointwise, output, epilogue } => {
+            let taps = depthwise.kernel * depthwise.kernel;
+            let mut first = 0;
+            let pack = |part: Part| {
+                let channels = first..first + part.channels;
+                first = channels.end;
+                let weights = &depthwise.weights[channels.start * taps..channels.end * taps];
+                (part, (kernels.pack_depthwise)(weights, &depthwise.bias[channels], taps))
+            };
+            let sources = inputs.into_iter().map(pack).collect();
+            let packed = (kernels.pack)(&pointwise.weights, &pointwise.bias, pointwise.inputs(), 1);
+            Step::Separable { sources, kernel: depthwise.kernel, stride, inner, packed, output, epilogue }
+        }
+        Operation::Sum { terms, activation, output, rectified } => {
+            Step::Sum { terms, activation, output, rectified }
+        }
+        Operation::Double { input, addend, output } => Step::Double { input, addend, output },
+        Operation::MaxPool { input, output } => Step::MaxPool { input, output },
+        Operation::Gate { input, matrix, filter, output } => {
+            let pack = |filter: &Filter| (kernels.pack)(&filter.weights, &filter.bias, filter.inputs(), 1);
+            let packed = Arc::new(pack(&filter));
+            gates.push((output.map, packed.clone()));
+            Step::Gate { input, matrix: pack(&matrix), packed, output }
+        }
+    }
+}
+
+/// Sides of the tiles with which a convolution is made by Winograd's algorithm; `None` where it does not apply or pay.
+/// Depends on one picture's shape alone, so that bits depend neither on the batch nor on the instruction set.
+fn winograd_side(
+    inputs: &[Part],
+    filter: &Filter,
+    stride: usize,
+    output: Part,
+    epilogue: &Epilogue,
+    net: &Net,
+) -> Option<usize> {
+    let fits =
+        |channels: usize| channels >= LEAST_WINOGRAD_CHANNELS && channels.is_multiple_of(WINOGRAD_CHANNELS);
+    let shape = net.maps[output.map];
+    let plain = epilogue.shuffle.is_none()
+        && epilogue.residual.is_none()
+        && epilogue.terms.iter().all(|term| term.part.up == 0);
+    let [input] = inputs else { return None };
+    let applies = filter.kernel == 3
+        && stride == 1
+        && input.up == 0
+        && plain
+        && fits(filter.inputs())
+        && fits(filter.outputs())
+        && shape.height.is_multiple_of(2)
+        && shape.width.is_multiple_of(2);
+    let large = shape.height.div_ceil(4) * shape.width.div_ceil(4);
+    applies.then_some(if large >= LEAST_LARGE_TILES { 4 } else { 2 })
+}
+
+impl Step {
+    /// Where its result goes.
+    pub fn output(&self) -> Part {
+        match self {
+            Step::Convolution { output, .. }
+            | Step::Winograd { output, .. }
+            | Step::Separable { output, .. }
+            | Step::Sum { output, .. }
+            | Step::Double { output, .. }
+            | Step::MaxPool { output, .. }
+            | Step::Gate { output, .. } => *output,
+        }
+    }
+
+    /// What the result is divided into.
+    pub fn unit(&self) -> Unit {
+        match self {
+            Step::Convolution { .. } => Unit::Pixels,
+            Step::Winograd { .. } => Unit::Tiles,
+            Step::Separable { .. } | Step::Sum { .. } | Step::Double { .. } | Step::MaxPool { .. } => {
+                Unit::Rows
+            }
+            Step::Gate { .. } => Unit::Whole,
+        }
+    }
+
+    /// Number of panels that may be made apart; 1 where that makes no sense.
+    pub fn panels(&self) -> usize {
+        match self {
+            Step::Winograd { packed, .. } => packed.panels.len(),
+            Step::Convolution { sources, .. } => sources[0].1.panels.len(),
+            _ => 1,
+        }
+    }
+
+    /// About how many multiply-adds one pixel, row, tile or the whole result costs, of a result `width` pixels wide.
+    pub fn work(&self, width: usize) -> usize {
+        /// A pass over memory costs as much as so many multiply-adds for each number.
+        const PASS: usize = 16;
+        match self {
+            Step::Convolution { sources, .. } => {
+                sources.iter().map(|(_, packed)| packed.values.len()).sum::<usize>()
+            }
+            Step::Winograd { packed, side, .. } => {
+                packed.values.len() + PASS * (side + 2) * (side + 2) * (packed.inputs + packed.outputs) / 4
+            }
+            Step::Separable { packed, kernel, .. } => {
+                width * (packed.values.len() + 4 * kernel * kernel * packed.inputs)
+            }
+            Step::Sum { output, .. } | Step::Double { output, .. } => PASS * width * output.channels,
+            Step::MaxPool { output, .. } => 2 * PASS * width * output.channels,
+            Step::Gate { input, packed, .. } => packed.values.len() + 100 * PASS * input.channels,
+        }
+    }
+
+    /// Numbers of scratch memory for a part of the result of `units` pixels, rows or tiles, `width` pixels wide.
+    pub fn scratch(&self, units: usize, width: usize) -> usize {
+        match self {
+            Step::Winograd { packed, side, .. } => scratch_of(units, *side, packed.inputs, packed.outputs),
+            Step::Separable { packed, .. } => units * width * packed.inputs,
+            Step::Gate { input, .. } => 3 * input.channels.next_multiple_of(WINOGRAD_CHANNELS),
+            _ => 0,
+        }
+    }
+}
+
+/// Where a run's maps and a member's scratch memory lie.
+#[derive(Clone, Copy)]
+pub struct Memory<'a> {
+    /// Where each map begins in the arena.
+    pub maps: &'a [Placed],
+    /// The arena.
+    pub arena: *mut f32,
+    /// Scratch memory of this thread.
+    pub scratch: *mut f32,
+}
+
+impl Memory<'_> {
+    fn view(&self, part: Part) -> View {
+        let Placed { offset, shape } = self.maps[part.map];
+        View {
+            // In the arena, as `memory::place` placed it; a pointer to it alone is no access.
+            at: self.arena.wrapping_add(offset + part.first),
+            step: shape.channels,
+            height: shape.height,
+            width: shape.width,
+            channels: part.channels,
+            up: part.up,
+        }
+    }
+
+    fn addends(&self, terms: &[Term]) -> ([Addend; MOST_PARTS], usize) {
+        let nothing = View { at: self.arena, step: 0, height: 0, width: 0, channels: 0, up: 0 };
+        let addend = |i: usize| {
+            terms.get(i).map_or(Addend { view: nothing, times: 0.0 }, |term| Addend {
+                view: self.view(term.part),
+                times: term.times,
+            })
+        };
+        (std::array::from_fn(addend), terms.len())
+    }
+}
+
+impl Step {
+    /// Makes a part of the result.
+    ///
+    /// # Safety
+    /// Arena and scratch memory are as long as the plan says, no other thread uses this scratch memory, and none writes
+    /// what this part reads or writes.
+    pub unsafe fn run(
+        &self,
+        kernels: &Kernels,
+        memory: &Memory,
+        range: Range<usize>,
+        panels: (usize, usize),
+    ) {
+        // SAFETY: the caller's, and `kernels` are those of this processor.
+        unsafe {
+            match self {
+                Step::Convolution { sources, kernel, stride, gated, output, epilogue } => {
+                    let source = |i: usize| {
+                        let (part, packed) = &sources[i.min(sources.len() - 1)];
+                        let own = packed.values.as_ptr();
+                        let weights = gated.map_or(own, |part| memory.view(part).at.cast_const());
+                        Source { view: memory.view(*part), packed, weights }
+                    };
+                    let all: [Source; MOST_PARTS] = std::array::from_fn(source);
+                    let (addends, count) = memory.addends(&epilogue.terms);
+                    (kernels.convolution)(&Convolution {
+                        sources: &all[..sources.len()],
+                        output: memory.view(*output),
+                        kernel: *kernel,
+                        stride: *stride,
+                        addends: &addends[..count],
+                        shuffle: epilogue.shuffle.map(|part| memory.view(part)),
+                        activation: epilogue.activation,
+                        residual: epilogue.residual.map(|part| memory.view(part)),
+                        pixels: range,
+                        offset: 0,
+                        panels,
+                    });
+                }
+                Step::Winograd { input, packed, side, output, epilogue } => {
+                    let (addends, count) = memory.addends(&epilogue.terms);
+                    (kernels.winograd)(&Winograd {
+                        source: memory.view(*input),
+                        packed,
+                        side: *side,
+                        output: memory.view(*output),
+                        addends: &addends[..count],
+                        activation: epilogue.activation,
+                        tiles: range,
+                        panels,
+                        scratch: memory.scratch,
+                    });
+                }
+                Step::Separable { .. } => self.run_separable(kernels, memory, range),
+                Step::Sum { terms, activation, output, rectified } => {
+                    let (addends, count) = memory.addends(terms);
+                    (kernels.sum)(&Sum {
+                        addends: &addends[..count],
+                        activation: *activation,
+                        output: memory.view(*output),
+                        rectified: rectified.map(|part| memory.view(part)),
+                        rows: range,
+                    });
+                }
+                Step::Double { input, addend, output } => (kernels.double)(&Double {
+                    source: memory.view(*input),
+                    addend: memory.view(*addend),
+                    output: memory.view(*output),
+                    rows: range,
+                }),
+                Step::MaxPool { input, output } => (kernels.max_pool)(&MaxPool {
+                    source: memory.view(*input),
+                    output: memory.view(*output),
+                    rows: range,
+                }),
+                Step::Gate { input, matrix, packed, output } => (kernels.gate)(&Gate {
+                    source: memory.view(*input),
+                    matrix,
+                    packed,
+                    output: memory.view(*output).at,
+                    scratch: memory.scratch,
+                }),
+            }
+        }
+    }
+
+    /// Rows of a separable convolution: the depthwise one into scratch memory, then the pointwise one from there.
+    ///
+    /// # Safety
+    /// As [`Step::run`].
+    unsafe fn run_separable(&self, kernels: &Kernels, memory: &Memory, rows: Range<usize>) {
+        let Step::Separable { sources, kernel, stride, inner, packed, output, epilogue } = self else {
+            return;
+        };
+        let view = memory.view(*output);
+        let (width, channels) = (view.width, packed.inputs);
+        // SAFETY: the caller's; the rows fit the scratch memory (`Step::scratch`).
+        unsafe {
+            let mut first = 0;
+            for (part, packed) in sources {
+                for row in rows.clone() {
+                    (kernels.depthwise)(&DepthwiseRow {
+                        source: memory.view(*part),
+                        packed,
+                        kernel: *kernel,
+                        stride: *stride,
+                        row,
+                        width,
+                        to: memory.scratch.add((row - rows.start) * width * channels + first),
+                        to_step: channels,
+                        activation: *inner,
+                    });
+                }
+                first += part.channels;
+            }
+            let seen =
+                View { at: memory.scratch, step: channels, height: rows.len(), width, channels, up: 0 };
+            let (addends, count) = memory.addends(&epilogue.terms);
+            (kernels.convolution)(&Convolution {
+                sources: &[Source { view: seen, packed, weights: packed.values.as_ptr() }],
+                output: view,
+                kernel: 1,
+                stride: 1,
+                addends: &addends[..count],
+                shuffle: epilogue.shuffle.map(|part| memory.view(part)),
+                activation: epilogue.activation,
+                residual: epilogue.residual.map(|part| memory.view(part)),
+                pixels: rows.start * width..rows.end * width,
+                offset: rows.start * width,
+                panels: (0, packed.panels.len()),
+            });
+        }
+    }
+}
