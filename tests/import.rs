@@ -9,15 +9,15 @@ use burn::tensor::TensorData;
 use support::{closed_form, fixture, fnv1a, params, reference, teachers};
 use tmpose::model::{NameStyle, TokenBudget, Variant, pytorch_name};
 use tmpose::pose::Skeleton;
-use tmpose::weights::{CheckpointKind, ImportOptions, Precision, WeightsError, import, load, save};
+use tmpose::weights::{
+    CheckpointKind, ImportOptions, ImportedNet, Precision, WeightsError, import, load, save,
+};
 
 fn cpu() -> Device {
     Device::flex()
 }
 
-fn guess(
-    name: &str,
-) -> (tmpose::model::PoseNet, tmpose::weights::WeightsInfo, tmpose::weights::ImportReport) {
+fn guess(name: &str) -> ImportedNet {
     import(&fixture(name), &ImportOptions::default(), &cpu()).unwrap()
 }
 
@@ -47,7 +47,7 @@ fn assert_small(model: &tmpose::model::PoseNet, mapped: &[String], style: NameSt
 
 #[test]
 fn tmpose_b_as_training_saved_it() {
-    let (model, info, report) = guess("tmpose_b_small.pth");
+    let ImportedNet { net: model, info, report } = guess("tmpose_b_small.pth");
     assert_eq!(info.config.variant(), Variant::B);
     assert_eq!(&info.skeleton, Skeleton::coco17());
     assert!(info.record.start.contains("tmpose_b_small.pth"));
@@ -59,7 +59,7 @@ fn tmpose_b_as_training_saved_it() {
 
 #[test]
 fn ppt_s_with_its_own_names() {
-    let (model, info, report) = guess("ppt_s_small.pth");
+    let ImportedNet { net: model, info, report } = guess("ppt_s_small.pth");
     assert_eq!(info.config.variant(), Variant::S);
     assert!(report.kind == CheckpointKind::PyTorch(NameStyle::Ppt));
     assert_eq!((report.untrained.len(), report.unused.len()), (0, 0));
@@ -68,7 +68,7 @@ fn ppt_s_with_its_own_names() {
 
 #[test]
 fn an_imagenet_backbone_leaves_the_transformer_untrained() {
-    let (model, info, report) = guess("hrnet_w32_small.pth");
+    let ImportedNet { net: model, info, report } = guess("hrnet_w32_small.pth");
     assert_eq!(info.config.variant(), Variant::B);
     assert!(report.mapped.iter().all(|path| path.starts_with("backbone.")));
     assert!(report.untrained.iter().all(|path| !path.starts_with("backbone.")));
@@ -85,7 +85,7 @@ fn an_imagenet_backbone_leaves_the_transformer_untrained() {
 
 #[test]
 fn what_was_imported_is_saved_and_loaded() {
-    let (model, info, _) = guess("ppt_s_small.pth");
+    let ImportedNet { net: model, info, .. } = guess("ppt_s_small.pth");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.safetensors");
     save(&path, &model, &info, Precision::F32).unwrap();
@@ -142,7 +142,7 @@ fn files_that_are_no_checkpoints_are_refused() {
 fn tinypose_gives_a_tmpose_t_to_train_where_the_published_file_is() {
     let Some(folder) = teachers() else { return };
     let file = folder.join("pp_tinypose_256x192.onnx");
-    let (model, info, report) = import(&file, &ImportOptions::default(), &cpu()).unwrap();
+    let ImportedNet { net: model, info, report } = import(&file, &ImportOptions::default(), &cpu()).unwrap();
     assert_eq!(info.config.variant(), Variant::T);
     assert!(info.record.start.contains("Apache-2.0"), "{}", info.record.start);
     assert_eq!(report.mapped.len(), 2 * 269);
@@ -169,7 +169,8 @@ fn a_full_size_checkpoint_gives_pytorchs_heatmap() {
     ];
     for (checkpoint, file, tensor) in cases {
         let path = folder.join(format!("{checkpoint}_closed_form.pth"));
-        let (model, _, report) = import(&path, &ImportOptions::default(), &cpu()).unwrap();
+        let ImportedNet { net: model, report, .. } =
+            import(&path, &ImportOptions::default(), &cpu()).unwrap();
         assert_eq!((report.untrained.len(), report.unused.len()), (0, 0));
         let heatmap = model.forward(image.clone(), &TokenBudget::ALL).heatmaps;
         let values: Vec<f32> = heatmap.into_data().try_into_vec().unwrap();

@@ -61,6 +61,7 @@ pub struct ImportReport {
 }
 
 /// A network from a published file.
+#[derive(Debug)]
 pub struct ImportedNet {
     /// The network, with random values where the file has none.
     pub net: PoseNet,
