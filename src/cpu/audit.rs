@@ -103,6 +103,9 @@ fn rectangles(plan: &Plan, item: &Item) -> Vec<(Range<usize>, Range<usize>)> {
             item.range.clone().map(tile).collect()
         }
         Step::Gate { .. } => vec![(0..shape.height, 0..shape.width)],
+        Step::Embed { first_row, .. } => {
+            vec![(item.range.start + first_row..item.range.end + first_row, 0..1)]
+        }
         _ => vec![(item.range.clone(), 0..shape.width)],
     }
 }
@@ -137,6 +140,7 @@ fn read(net: &Net, plan: &Plan, item: &Item) -> Vec<Region> {
         _ => (1, 1),
     };
     let reach = kernel / 2;
+    let transposed = matches!(operation, Operation::Transpose { .. } | Operation::Attend { .. });
     let mut regions = Vec::new();
     for (rows, columns) in rectangles(plan, item) {
         for part in &accesses.same_pixel {
@@ -156,7 +160,7 @@ fn read(net: &Net, plan: &Plan, item: &Item) -> Vec<Region> {
             let output = plan.maps[plan.steps[item.step].output().map].shape;
             let seen = |range: &Range<usize>, side: usize, made: usize| {
                 // What is as small as a pixel's weights, doubled or gated is read as a whole.
-                if side.div_ceil(stride) != made {
+                if transposed || side.div_ceil(stride) != made {
                     return 0..side >> part.up;
                 }
                 let first = (range.start * stride).saturating_sub(reach);

@@ -11,6 +11,7 @@
 //! The transformer and the trainings still use older passes: `matrix`, `transformer`, `vector`.
 
 mod activation;
+mod attention;
 #[cfg(test)]
 pub mod audit;
 pub mod buffer;
@@ -30,6 +31,7 @@ mod pack;
 pub mod plan;
 #[cfg(test)]
 pub mod reference;
+mod rows;
 pub mod run;
 pub mod simd;
 mod step;
@@ -44,6 +46,7 @@ pub use matrix::{Mat, OutputMode, multiply};
 pub use net::{Net, NetBuilder};
 pub use operation::{Epilogue, Filter, Part, Term};
 pub use plan::Plan;
+pub use rows::Norm;
 pub use run::{Workspace, Workspaces};
 pub use vector::exp;
 pub(crate) use vector::kernels;

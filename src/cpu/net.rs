@@ -5,6 +5,7 @@
 
 use super::convolution::MOST_CHANNELS;
 use super::operation::{Accesses, Epilogue, Filter, Operation, Part, Term};
+use super::rows::Norm;
 use super::view::Activation;
 
 /// Height, width and channels of a map.
@@ -30,6 +31,15 @@ impl MapShape {
     }
 }
 
+/// Tokens that a run chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    /// How many.
+    pub count: usize,
+    /// Of so many patches.
+    pub patches: usize,
+}
+
 /// A network's maps and operations.
 #[derive(Clone, Debug, Default)]
 pub struct Net {
@@ -41,6 +51,8 @@ pub struct Net {
     pub inputs: Vec<Part>,
     /// What is read after a run.
     pub outputs: Vec<Part>,
+    /// The tokens that a run chooses.
+    pub tokens: Option<Tokens>,
 }
 
 impl Net {
@@ -57,8 +69,20 @@ impl Net {
             Operation::Separable { depthwise, pointwise, output, .. } => {
                 self.maps[output.map].pixels() * (depthwise.weights.len() + pointwise.weights.len())
             }
+            Operation::NormLinear { filter, output, .. } => {
+                self.maps[output.map].pixels() * filter.weights.len()
+            }
+            Operation::Embed { filter, output, first_row, .. } => {
+                (self.maps[output.map].pixels() - first_row) * filter.weights.len()
+            }
+            Operation::Attend { output, tokens, .. } => {
+                2 * self.maps[output.map].pixels() * tokens * output.channels
+            }
             Operation::Gate { matrix, .. } => matrix.weights.len(),
-            Operation::Sum { .. } | Operation::Double { .. } | Operation::MaxPool { .. } => 0,
+            Operation::Sum { .. }
+            | Operation::Double { .. }
+            | Operation::MaxPool { .. }
+            | Operation::Transpose { .. } => 0,
         };
         macs as u64
     }
@@ -214,6 +238,95 @@ impl NetBuilder {
         output
     }
 
+    /// A layer norm and a linear layer of the first rows of `input` into `output`, which may have fewer.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn norm_linear_into(
+        &mut self,
+        output: Part,
+        input: Part,
+        norm: Norm,
+        filter: Filter,
+        epilogue: Epilogue,
+    ) {
+        let (rows, width) = self.size(output);
+        assert!(self.size(input).0 >= rows && (self.size(input).1, width) == (1, 1), "rows of a linear layer");
+        assert!(filter.kernel == 1 && filter.inputs() == input.channels, "inputs of a linear layer");
+        assert!([norm.gamma.len(), norm.beta.len()] == [input.channels; 2], "channels of a layer norm");
+        assert!(!input.overlaps(&output) && epilogue.shuffle.is_none(), "a linear layer into what it reads");
+        assert_eq!(filter.outputs(), output.channels, "outputs of a linear layer");
+        epilogue.terms.iter().for_each(|term| self.check_term(output, term));
+        self.push(Operation::NormLinear { input, norm, filter, output, epilogue });
+    }
+
+    /// The pixels of `input` as channels of `output`, which has a row for each of its channels; with `add` added to it.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn transpose_into(&mut self, output: Part, input: Part, add: bool) {
+        let (height, width) = self.size(input);
+        assert_eq!(self.size(output), (input.channels, 1), "rows of a transposed map");
+        assert!(output.channels >= height * width && input.up == 0, "channels of a transposed map");
+        self.push(Operation::Transpose { input, output, add });
+    }
+
+    /// Keys for [`NetBuilder::attention`]: `keys` transposed.
+    pub fn transposed_keys(&mut self, keys: Part) -> Part {
+        let (tokens, _) = self.size(keys);
+        // Whole vectors of any instruction set.
+        let transposed = self.map(keys.channels, 1, tokens.next_multiple_of(16));
+        self.transpose_into(transposed, keys, false);
+        transposed
+    }
+
+    /// Multi-head attention of as many rows as there are queries, in a map of its own. Behind the last channel of
+    /// `values` the map has [`NetBuilder::VALUE_MARGIN`] more.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn attention(&mut self, queries: Part, keys: Part, values: Part, heads: usize, scale: f32) -> Part {
+        let ((rows, width), (tokens, _)) = (self.size(queries), self.size(values));
+        assert!(width == 1 && queries.channels.is_multiple_of(heads), "queries");
+        assert_eq!(self.size(keys), (queries.channels, 1), "channels of the keys");
+        assert!(keys.first == 0 && keys.channels >= tokens.next_multiple_of(16), "as many keys as values");
+        let end = values.first + values.channels + NetBuilder::VALUE_MARGIN;
+        assert!(self.net.maps[values.map].channels >= end, "a margin behind the values");
+        assert_eq!(values.channels, queries.channels, "channels of the values");
+        let output = self.map(rows, 1, queries.channels);
+        self.push(Operation::Attend { queries, keys, values, output, tokens, heads, scale });
+        output
+    }
+
+    /// Channels behind the values of an attention: they are read with vectors.
+    pub const VALUE_MARGIN: usize = 16;
+
+    /// Tokens of those patches of `input` that a run chooses, with their positions, into the rows of `output` from
+    /// `first_row` on. Patches lie side by side.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn embed_into(
+        &mut self,
+        output: Part,
+        input: Part,
+        patch: [usize; 2],
+        filter: Filter,
+        positions: Part,
+        first_row: usize,
+    ) {
+        let shape = self.net.maps[input.map];
+        assert!(input.first == 0 && input.channels == shape.channels && input.up == 0, "a map of patches");
+        assert_eq!(filter.inputs(), patch[0] * patch[1] * input.channels, "numbers of a patch");
+        assert_eq!([filter.outputs(), positions.channels], [output.channels; 2], "channels of a token");
+        assert_eq!(self.size(positions), self.size(output), "positions of tokens");
+        assert!(first_row <= self.size(output).0 && self.size(output).1 == 1, "rows of tokens");
+        let [rows, columns] = [shape.height / patch[0], shape.width / patch[1]];
+        let (tokens, _) = self.size(output);
+        self.net.tokens = Some(Tokens { count: tokens - first_row, patches: rows * columns });
+        self.push(Operation::Embed { input, patch, filter, positions, output, first_row });
+    }
+
     /// `input`, doubled by bilinear up-sampling, plus `addend`, into `output`.
     ///
     /// # Panics
@@ -284,7 +397,10 @@ impl NetBuilder {
     }
 
     fn check_term(&self, output: Part, term: &Term) {
-        assert_eq!(self.size(term.part), self.size(output), "size of what is added");
+        // Of a map one pixel wide the first rows are added.
+        let ((height, width), (rows, columns)) = (self.size(term.part), self.size(output));
+        let fits = width == columns && (height == rows || (width == 1 && height >= rows));
+        assert!(fits, "size of what is added");
         assert_eq!(term.part.channels, output.channels, "channels of what is added");
         let same = (term.part.map, term.part.first) == (output.map, output.first);
         assert!(!term.part.overlaps(&output) || same, "what is added overlaps the result");

@@ -4,6 +4,7 @@
 use super::audit::audit;
 use super::net::{Net, NetBuilder};
 use super::operation::{Epilogue, Filter, Part};
+use super::rows::Norm;
 use super::plan::Plan;
 use super::reference;
 use super::run::{Workspace, Workspaces};
@@ -170,7 +171,7 @@ proptest! {
     fn a_network_computes_what_its_operations_say(seed in any::<u64>(), length in 1usize..25) {
         let net = random_net(seed, length);
         let input = input_of(&net, seed);
-        let reference = reference::run(&net, &[&input]);
+        let reference = reference::run(&net, &[&input], &[]);
         for kernels in all_available() {
             let plan = Plan::new(&net, kernels, 2);
             audit(&net, &plan);
@@ -208,6 +209,93 @@ proptest! {
             }
         }
         prop_assert!(results.iter().all(|result| *result == results[0]));
+    }
+}
+
+/// A transformer of two blocks over a map of `patches` patches, of which the first `tokens` numbers of a permutation are
+/// kept, behind `joints` tokens of its own; the second block asks for those alone.
+fn transformer(draw: &mut Draw, dim: usize, heads: usize, joints: usize, tokens: usize) -> Net {
+    let mut net = NetBuilder::new();
+    let feature = net.input(8, 6, 5);
+    let n = joints + tokens;
+    let (x, positions) = (net.input(n, 1, dim), net.input(n, 1, dim));
+    let norm = |draw: &mut Draw, channels: usize| Norm {
+        gamma: draw.numbers(channels, 1.5),
+        beta: draw.numbers(channels, 0.5),
+        epsilon: 1e-5,
+    };
+    let filter = draw.filter(dim, 2 * 3 * 5, 1);
+    net.embed_into(x, feature, [2, 3], filter, positions, joints);
+    let linear = || Epilogue::new(Activation::None);
+    let mut x = x;
+    for rows in [n, joints] {
+        let kv = net.map(n, 1, 2 * dim + NetBuilder::VALUE_MARGIN);
+        let q = net.map(rows, 1, dim);
+        let norm1 = norm(draw, dim);
+        let (to_q, to_kv) = (draw.filter(dim, dim, 1), draw.filter(2 * dim, dim, 1));
+        net.norm_linear_into(q, x, norm1.clone(), to_q, linear());
+        net.norm_linear_into(kv.channels(0, 2 * dim), x, norm1, to_kv, linear());
+        let keys = net.transposed_keys(kv.channels(0, dim));
+        let mixed = net.attention(q, keys, kv.channels(dim, dim), heads, 0.7);
+        let next = if rows == n { x } else { net.map(rows, 1, dim) };
+        let proj = draw.filter(dim, dim, 1);
+        net.convolution_into(next, &[mixed], proj, 1, linear().plus(x.once()));
+        let hidden = net.map(rows, 1, 3 * dim);
+        let (norm2, fc1) = (norm(draw, dim), draw.filter(3 * dim, dim, 1));
+        net.norm_linear_into(hidden, next, norm2, fc1, Epilogue::new(Activation::Gelu));
+        let fc2 = draw.filter(dim, 3 * dim, 1);
+        let epilogue = linear().plus(next.once());
+        let epilogue = if rows == n { epilogue.plus(positions.once()) } else { epilogue };
+        net.convolution_into(next, &[hidden], fc2, 1, epilogue);
+        x = next;
+    }
+    let head = draw.filter(48, dim, 1);
+    let maps = net.convolution(&[x], head, 1, linear());
+    let own = draw.filter(joints, 5, 1);
+    let own = net.convolution(&[feature], own, 1, linear());
+    net.transpose_into(maps, own, true);
+    net.finish(&[maps])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 24 }))]
+
+    #[test]
+    fn a_transformer_computes_what_its_operations_say(
+        seed in any::<u64>(), heads in 1usize..4, size in 1usize..27, joints in 1usize..20, tokens in 1usize..9,
+    ) {
+        let mut draw = Draw(seed | 1);
+        let net = transformer(&mut draw, heads * size, heads, joints, tokens);
+        let inputs: Vec<Vec<f32>> =
+            net.inputs.iter().map(|part| draw.numbers(net.maps[part.map].len(), 1.0)).collect();
+        let kept: Vec<u32> = (0..tokens as u32).map(|i| (i * 3 + 1) % 8).collect();
+        let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+        let reference = reference::run(&net, &views, &kept);
+        let mut bits = Vec::new();
+        for (i, kernels) in all_available().into_iter().enumerate() {
+            let plan = Plan::new(&net, kernels, 2);
+            audit(&net, &plan);
+            let mut workspace = Workspace::new(&plan, 2);
+            workspace.fill_for_test(f32::NAN);
+            plan.inputs.iter().zip(&inputs).for_each(|(part, values)| {
+                workspace.map(&plan, *part).copy_from_slice(values);
+            });
+            workspace.tokens = kept.clone();
+            plan.run(&mut workspace, &mut Team::new(1 + i % 2));
+            let output = plan.outputs[0];
+            let found = workspace.map(&plan, output);
+            let largest = found.iter().fold(1.0f64, |most, v| most.max(f64::from(v.abs())));
+            for (at, &value) in found.iter().enumerate() {
+                let wanted = reference.at(output, at / 48, 0, at % 48);
+                let apart = (f64::from(value) - wanted).abs();
+                prop_assert!(apart <= 1e-3 * largest, "{}: {value}, not {wanted}", kernels.set);
+            }
+            let fused = kernels.set != super::simd::InstructionSet::Portable || i + 1 == all_available().len();
+            if fused {
+                bits.push(found.iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+            }
+        }
+        prop_assert!(bits.iter().all(|result| *result == bits[0]));
     }
 }
 

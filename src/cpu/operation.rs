@@ -1,5 +1,6 @@
 //! What a network consists of: operations on parts of maps.
 
+use super::rows::Norm;
 use super::view::Activation;
 
 /// Some neighbouring channels of a map, perhaps up-sampled.
@@ -195,6 +196,60 @@ pub enum Operation {
         /// Of the same size.
         output: Part,
     },
+    /// A layer norm of each pixel's channels, then a pointwise convolution. The result may have fewer rows.
+    NormLinear {
+        /// Normalised.
+        input: Part,
+        /// As long as its channels.
+        norm: Norm,
+        /// From its channels to the outputs.
+        filter: Filter,
+        /// Where the result goes.
+        output: Part,
+        /// What follows.
+        epilogue: Epilogue,
+    },
+    /// Pixels become channels and channels rows.
+    Transpose {
+        /// The map.
+        input: Part,
+        /// A row, one pixel wide, for each of its channels, with at least as many channels as it has pixels.
+        output: Part,
+        /// Added to what is there instead of taking its place.
+        add: bool,
+    },
+    /// Multi-head attention of rows.
+    Attend {
+        /// Head after head.
+        queries: Part,
+        /// Transposed.
+        keys: Part,
+        /// Head after head.
+        values: Part,
+        /// Where the mixed values go.
+        output: Part,
+        /// Number of keys and values.
+        tokens: usize,
+        /// Number of heads.
+        heads: usize,
+        /// Factor of a query's product with a key.
+        scale: f32,
+    },
+    /// Tokens from those patches of a map that a run chooses.
+    Embed {
+        /// The map.
+        input: Part,
+        /// Height and width of a patch in pixels.
+        patch: [usize; 2],
+        /// From a patch's numbers, row by row, to a token.
+        filter: Filter,
+        /// Added to each token.
+        positions: Part,
+        /// Where tokens go.
+        output: Part,
+        /// Their first row there and in the positions.
+        first_row: usize,
+    },
     /// Weights of the pointwise convolution `filter` times how far its inputs are open.
     Gate {
         /// The map whose channels are gated.
@@ -237,6 +292,20 @@ impl Operation {
             Operation::Sum { terms, output, rectified, .. } => {
                 let writes = std::iter::once(*output).chain(*rectified).collect();
                 (Vec::new(), terms.iter().map(|term| term.part).collect(), writes)
+            }
+            Operation::NormLinear { input, output, epilogue, .. } => {
+                let mut same_pixel = of_epilogue(epilogue);
+                same_pixel.push(*input);
+                (Vec::new(), same_pixel, vec![*output])
+            }
+            Operation::Transpose { input, output, add } => {
+                (vec![*input], add.then_some(*output).into_iter().collect(), vec![*output])
+            }
+            Operation::Attend { queries, keys, values, output, tokens, .. } => {
+                (vec![keys.channels(0, *tokens), *values], vec![*queries], vec![*output])
+            }
+            Operation::Embed { input, positions, output, .. } => {
+                (vec![*input], vec![*positions], vec![*output])
             }
             Operation::Double { input, addend, output } => (vec![*input], vec![*addend], vec![*output]),
             Operation::MaxPool { input, output } | Operation::Gate { input, output, .. } => {

@@ -1,7 +1,7 @@
 //! A network made ready to run on one picture: weights packed, operations divided into items, maps placed.
 
 use super::memory::{Lifetime, Placed, place};
-use super::net::Net;
+use super::net::{Net, Tokens};
 use super::operation::{Accesses, Part};
 use super::simd::Kernels;
 use super::step::{Step, Unit, prepare};
@@ -61,6 +61,8 @@ pub struct Plan {
     pub inputs: Vec<Part>,
     /// See [`Net::outputs`].
     pub outputs: Vec<Part>,
+    /// See [`Net::tokens`].
+    pub tokens: Option<Tokens>,
 }
 
 impl Plan {
@@ -83,6 +85,7 @@ impl Plan {
             members: members.max(1),
             inputs: net.inputs.clone(),
             outputs: net.outputs.clone(),
+            tokens: net.tokens,
         };
         for wave in 0..waves {
             let steps: Vec<usize> = (0..levels.len()).filter(|&i| levels[i] == wave).collect();
@@ -122,6 +125,7 @@ impl Plan {
             (Unit::Tiles, Step::Winograd { side, .. }) => {
                 shape.height.div_ceil(*side) * shape.width.div_ceil(*side)
             }
+            (Unit::Tokens, _) => self.tokens.map_or(0, |tokens| tokens.count),
             (Unit::Tiles | Unit::Whole, _) => 1,
         };
         (units, shape.width)
@@ -139,7 +143,9 @@ impl Plan {
         let unit_work = step.work(width).max(1);
         let wanted = (grain / unit_work).max(1);
         let (most, panels) = match step {
-            Step::Convolution { .. } => (wanted.next_multiple_of(PIXELS), 1),
+            Step::Convolution { .. } | Step::Embed { .. } | Step::NormLinear { .. } | Step::Attend { .. } => {
+                (wanted.next_multiple_of(PIXELS), 1)
+            }
             Step::Winograd { side, .. } => {
                 let most = if *side == 4 { TILES.0 } else { TILES.1 };
                 // Where one item holds all tiles, members share the panels instead.

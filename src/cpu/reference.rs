@@ -10,12 +10,14 @@ pub struct Reference<'a> {
     maps: Vec<Vec<f64>>,
     /// How far the last gate let each channel through; its convolution is the next operation.
     open: Vec<f64>,
+    /// Which patches become tokens.
+    tokens: Vec<u32>,
 }
 
-/// Every map of `net` after a run with `inputs`.
-pub fn run<'a>(net: &'a Net, inputs: &[&[f32]]) -> Reference<'a> {
+/// Every map of `net` after a run with `inputs` and `tokens`.
+pub fn run<'a>(net: &'a Net, inputs: &[&[f32]], tokens: &[u32]) -> Reference<'a> {
     let maps = net.maps.iter().map(|shape| vec![f64::NAN; shape.len()]).collect();
-    let mut reference = Reference { net, maps, open: Vec::new() };
+    let mut reference = Reference { net, maps, open: Vec::new(), tokens: tokens.to_vec() };
     for (part, values) in net.inputs.iter().zip(inputs) {
         reference.maps[part.map] = values.iter().map(|v| f64::from(*v)).collect();
     }
@@ -129,12 +131,7 @@ impl Reference<'_> {
                         .into_iter()
                         .map(|v| activated(v, *inner))
                         .collect();
-                    let sums = pointwise.weights.chunks_exact(seen.len()).zip(&pointwise.bias);
-                    let sums = sums.map(|(weights, bias)| {
-                        f64::from(*bias)
-                            + seen.iter().zip(weights).map(|(v, w)| v * f64::from(*w)).sum::<f64>()
-                    });
-                    net.finished(sums.collect(), epilogue, row, column)
+                    net.finished(linear(&seen, pointwise), epilogue, row, column)
                 });
             }
             Operation::Sum { terms, activation, output, rectified } => {
@@ -165,6 +162,69 @@ impl Reference<'_> {
                             + fy * ((1.0 - fx) * at(below, left, c) + fx * at(below, right, c))
                     };
                     (0..output.channels).map(value).collect()
+                });
+            }
+            Operation::NormLinear { input, norm, filter, output, epilogue } => {
+                self.write(*output, |net, row, column| {
+                    let seen = net.padded(&[*input], row as isize, column as isize);
+                    let count = seen.len() as f64;
+                    let mean = seen.iter().sum::<f64>() / count;
+                    let variance = seen.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+                    let scale = 1.0 / (variance + f64::from(norm.epsilon)).sqrt();
+                    let normed: Vec<f64> = (0..seen.len())
+                        .map(|c| (seen[c] - mean) * scale * f64::from(norm.gamma[c]) + f64::from(norm.beta[c]))
+                        .collect();
+                    net.finished(linear(&normed, filter), epilogue, row, column)
+                });
+            }
+            Operation::Transpose { input, output, add } => {
+                let (height, width) = self.size(*input);
+                let filled = Part { channels: height * width, ..*output };
+                self.write(filled, |net, row, _| {
+                    let value = |pixel: usize| {
+                        let there = if *add { net.at(filled, row, 0, pixel) } else { 0.0 };
+                        there + net.at(*input, pixel / width, pixel % width, row)
+                    };
+                    (0..height * width).map(value).collect()
+                });
+            }
+            Operation::Attend { queries, keys, values, output, tokens, heads, scale } => {
+                let size = output.channels / heads;
+                self.write(*output, |net, row, _| {
+                    let mixed = |channel: usize| {
+                        let head = channel / size * size;
+                        let score = |token: usize| {
+                            let products = (head..head + size)
+                                .map(|c| net.at(*queries, row, 0, c) * net.at(*keys, c, 0, token));
+                            products.sum::<f64>() * f64::from(*scale)
+                        };
+                        let weights: Vec<f64> = (0..*tokens).map(|token| score(token).exp()).collect();
+                        let sum: f64 = weights.iter().sum();
+                        let parts = weights.iter().enumerate();
+                        parts.map(|(token, w)| w / sum * net.at(*values, token, 0, channel)).sum()
+                    };
+                    (0..output.channels).map(mixed).collect()
+                });
+            }
+            Operation::Embed { input, patch, filter, positions, output, first_row } => {
+                let (_, width) = self.size(*input);
+                let tokens = self.tokens.clone();
+                self.write(*output, |net, row, _| {
+                    let Some(token) = row.checked_sub(*first_row) else {
+                        return (0..output.channels).map(|c| net.at(*output, row, 0, c)).collect();
+                    };
+                    let across = width / patch[1];
+                    let patch_at = tokens[token] as usize;
+                    let mut seen = Vec::new();
+                    for y in 0..patch[0] {
+                        for x in 0..patch[1] {
+                            let row = patch_at / across * patch[0] + y;
+                            let column = patch_at % across * patch[1] + x;
+                            seen.extend(net.padded(&[*input], row as isize, column as isize));
+                        }
+                    }
+                    let made = linear(&seen, filter).into_iter().enumerate();
+                    made.map(|(c, v)| v + net.at(*positions, row, 0, c)).collect()
                 });
             }
             Operation::MaxPool { input, output } => {
@@ -199,11 +259,25 @@ impl Reference<'_> {
     }
 }
 
+/// A linear layer of some numbers.
+fn linear(seen: &[f64], filter: &Filter) -> Vec<f64> {
+    let rows = filter.weights.chunks_exact(seen.len()).zip(&filter.bias);
+    let sum = |weights: &[f32]| seen.iter().zip(weights).map(|(v, w)| v * f64::from(*w)).sum::<f64>();
+    rows.map(|(weights, bias)| f64::from(*bias) + sum(weights)).collect()
+}
+
 fn activated(x: f64, activation: Activation) -> f64 {
     match activation {
         Activation::None => x,
         Activation::Relu => x.max(0.0),
         Activation::Silu => x / (1.0 + (-x).exp()),
-        Activation::Gelu => unreachable!("no convolution here has it"),
+        Activation::Gelu => {
+            // The normal distribution's share below x, by Simpson's rule.
+            let (steps, from) = (2000, -9.0);
+            let width = (x - from) / f64::from(steps);
+            let density = |i: i32| (-0.5 * (from + f64::from(i) * width).powi(2)).exp();
+            let inner: f64 = (1..steps).map(|i| density(i) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+            x * (density(0) + inner + density(steps)) * width / 3.0 / (2.0 * std::f64::consts::PI).sqrt()
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Running a plan: one picture with all members of a team together, or several pictures, one a member.
 
 use super::buffer::Buffer;
+use super::net::Tokens;
 use super::operation::Part;
 use super::plan::Plan;
 use super::step::Memory;
@@ -11,6 +12,8 @@ use std::sync::atomic::Ordering;
 /// The memory of a run.
 #[derive(Debug, Default)]
 pub struct Workspace {
+    /// The patches of which tokens are made, where the plan has such ([`Plan::tokens`]).
+    pub tokens: Vec<u32>,
     arena: Buffer,
     /// Of each member.
     scratch: Vec<Buffer>,
@@ -23,6 +26,7 @@ impl Workspace {
     pub fn new(plan: &Plan, members: usize) -> Workspace {
         let next = plan.waves.len() * plan.members;
         Workspace {
+            tokens: Vec::new(),
             arena: Buffer::zeros(plan.arena),
             scratch: (0..members).map(|_| Buffer::zeros(plan.scratch)).collect(),
             next: (0..next).map(|_| Padded::default()).collect(),
@@ -51,6 +55,7 @@ impl Workspace {
 struct Together<'a> {
     plan: &'a Plan,
     arena: *mut f32,
+    tokens: &'a [u32],
     scratch: Vec<*mut f32>,
     next: &'a [Padded],
     /// Into how many queues the items of a wave are divided.
@@ -61,8 +66,20 @@ struct Together<'a> {
 unsafe impl Sync for Together<'_> {}
 
 impl Plan {
+    /// Asserts that the workspace has the tokens that the plan needs.
+    fn check_tokens(&self, workspace: &Workspace) {
+        if let Some(Tokens { count, patches }) = self.tokens {
+            let tokens = &workspace.tokens;
+            assert!(tokens.len() == count && tokens.iter().all(|t| (*t as usize) < patches), "tokens of a run");
+        }
+    }
+
     /// Runs on what lies in the workspace's inputs, with all members of `team`.
+    ///
+    /// # Panics
+    /// When the workspace holds other tokens than the plan is for.
     pub fn run(&self, workspace: &mut Workspace, team: &mut Team) {
+        self.check_tokens(workspace);
         if team.members() == 1 || workspace.scratch.len() < team.members() {
             return self.run_alone(workspace);
         }
@@ -71,6 +88,7 @@ impl Plan {
         let together = Together {
             plan: self,
             arena: workspace.arena.as_mut_ptr(),
+            tokens: &workspace.tokens,
             scratch: workspace.scratch.iter_mut().map(|scratch| scratch.as_mut_ptr()).collect(),
             next: &workspace.next,
             queues: if team.members() == self.members { self.members } else { 1 },
@@ -82,11 +100,16 @@ impl Plan {
     }
 
     /// Runs on what lies in the workspace's inputs, on this thread.
+    ///
+    /// # Panics
+    /// As [`Plan::run`].
     pub fn run_alone(&self, workspace: &mut Workspace) {
+        self.check_tokens(workspace);
         let memory = Memory {
             maps: &self.maps,
             arena: workspace.arena.as_mut_ptr(),
             scratch: workspace.scratch[0].as_mut_ptr(),
+            tokens: &workspace.tokens,
         };
         for item in self.waves.iter().flat_map(|wave| &wave.items) {
             // SAFETY: the memory is that of this plan and borrowed mutably.
@@ -100,7 +123,12 @@ impl Plan {
 impl Together<'_> {
     /// One member's way through the waves.
     fn walk(&self, member: usize, barrier: &Barrier) {
-        let memory = Memory { maps: &self.plan.maps, arena: self.arena, scratch: self.scratch[member] };
+        let memory = Memory {
+            maps: &self.plan.maps,
+            arena: self.arena,
+            scratch: self.scratch[member],
+            tokens: self.tokens,
+        };
         let mut turn = 0;
         for (number, wave) in self.plan.waves.iter().enumerate() {
             for other in 0..self.queues {

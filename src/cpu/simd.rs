@@ -1,5 +1,6 @@
 //! Which instruction set the kernels use, and the kernels compiled for each.
 
+use super::attention::{self, Attend, Embed, NormRows, Transpose};
 use super::combine::{self, Double, Gate, MaxPool, Sum};
 use super::convolution::{self, Convolution};
 use super::depthwise::{self, DepthwiseRow};
@@ -137,6 +138,14 @@ pub struct Kernels {
     pub max_pool: unsafe fn(&MaxPool),
     /// [`combine::gate`].
     pub gate: unsafe fn(&Gate),
+    /// [`attention::norm_rows`].
+    pub norm_rows: unsafe fn(&NormRows),
+    /// [`attention::transpose`].
+    pub transpose: unsafe fn(&Transpose),
+    /// [`attention::attend`].
+    pub attend: unsafe fn(&Attend),
+    /// [`attention::embed`].
+    pub embed: unsafe fn(&Embed),
 }
 
 impl fmt::Debug for Kernels {
@@ -166,6 +175,10 @@ macro_rules! kernels_for {
                 double: entries::double,
                 max_pool: entries::max_pool,
                 gate: entries::gate,
+                norm_rows: entries::norm_rows,
+                transpose: entries::transpose,
+                attend: entries::attend,
+                embed: entries::embed,
             };
 
             mod entries {
@@ -180,6 +193,10 @@ macro_rules! kernels_for {
                     combine::double(Double);
                     combine::max_pool(MaxPool);
                     combine::gate(Gate);
+                    attention::norm_rows(NormRows);
+                    attention::transpose(Transpose);
+                    attention::attend(Attend);
+                    attention::embed(Embed);
                 }
             }
         }

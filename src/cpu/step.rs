@@ -1,5 +1,6 @@
 //! Operations with their weights packed, ready to run on a part of their result.
 
+use super::attention::{Attend, Embed, NormRows, Transpose};
 use super::combine::{Double, Gate, MaxPool, Sum};
 use super::convolution::{Convolution, Source};
 use super::depthwise::DepthwiseRow;
@@ -7,6 +8,7 @@ use super::memory::Placed;
 use super::net::Net;
 use super::operation::{Epilogue, Filter, Operation, Part, Term};
 use super::pack::{Packed, PackedDepthwise};
+use super::rows::Norm;
 use super::simd::Kernels;
 use super::view::{Activation, Addend, View};
 use super::winograd::{Winograd, scratch_of};
@@ -97,6 +99,60 @@ pub enum Step {
         /// Of the same size.
         output: Part,
     },
+    /// [`Operation::NormLinear`].
+    NormLinear {
+        /// Normalised.
+        input: Part,
+        /// The norm.
+        norm: Norm,
+        /// The linear layer's weights.
+        packed: Packed,
+        /// Where the result goes.
+        output: Part,
+        /// What follows.
+        epilogue: Epilogue,
+    },
+    /// [`Operation::Transpose`].
+    Transpose {
+        /// The map.
+        input: Part,
+        /// A row for each of its channels.
+        output: Part,
+        /// Added to what is there.
+        add: bool,
+    },
+    /// [`Operation::Attend`].
+    Attend {
+        /// Head after head.
+        queries: Part,
+        /// Transposed.
+        keys: Part,
+        /// Head after head.
+        values: Part,
+        /// Where the mixed values go.
+        output: Part,
+        /// Number of keys and values.
+        tokens: usize,
+        /// Number of heads.
+        heads: usize,
+        /// Factor of a query's product with a key.
+        scale: f32,
+    },
+    /// [`Operation::Embed`].
+    Embed {
+        /// The map.
+        input: Part,
+        /// Height and width of a patch in pixels.
+        patch: [usize; 2],
+        /// From a patch's numbers to a token.
+        packed: Packed,
+        /// Added to each token.
+        positions: Part,
+        /// Where tokens go.
+        output: Part,
+        /// Their first row there.
+        first_row: usize,
+    },
     /// [`Operation::Gate`].
     Gate {
         /// The map whose channels are gated.
@@ -119,6 +175,8 @@ pub enum Unit {
     Rows,
     /// Winograd's tiles, row by row.
     Tiles,
+    /// The tokens that a run chooses.
+    Tokens,
     /// It is done at once.
     Whole,
 }
@@ -181,6 +239,18 @@ fn step(
         }
         Operation::Double { input, addend, output } => Step::Double { input, addend, output },
         Operation::MaxPool { input, output } => Step::MaxPool { input, output },
+        Operation::NormLinear { input, norm, filter, output, epilogue } => {
+            let packed = (kernels.pack)(&filter.weights, &filter.bias, filter.inputs(), 1);
+            Step::NormLinear { input, norm, packed, output, epilogue }
+        }
+        Operation::Transpose { input, output, add } => Step::Transpose { input, output, add },
+        Operation::Attend { queries, keys, values, output, tokens, heads, scale } => {
+            Step::Attend { queries, keys, values, output, tokens, heads, scale }
+        }
+        Operation::Embed { input, patch, filter, positions, output, first_row } => {
+            let packed = (kernels.pack)(&filter.weights, &filter.bias, filter.inputs(), 1);
+            Step::Embed { input, patch, packed, positions, output, first_row }
+        }
         Operation::Gate { input, matrix, filter, output } => {
             let pack = |filter: &Filter| (kernels.pack)(&filter.weights, &filter.bias, filter.inputs(), 1);
             let packed = Arc::new(pack(&filter));
@@ -229,6 +299,10 @@ impl Step {
             | Step::Sum { output, .. }
             | Step::Double { output, .. }
             | Step::MaxPool { output, .. }
+            | Step::NormLinear { output, .. }
+            | Step::Transpose { output, .. }
+            | Step::Attend { output, .. }
+            | Step::Embed { output, .. }
             | Step::Gate { output, .. } => *output,
         }
     }
@@ -238,9 +312,14 @@ impl Step {
         match self {
             Step::Convolution { .. } => Unit::Pixels,
             Step::Winograd { .. } => Unit::Tiles,
-            Step::Separable { .. } | Step::Sum { .. } | Step::Double { .. } | Step::MaxPool { .. } => {
-                Unit::Rows
-            }
+            Step::Separable { .. }
+            | Step::Sum { .. }
+            | Step::Double { .. }
+            | Step::MaxPool { .. }
+            | Step::NormLinear { .. }
+            | Step::Transpose { .. }
+            | Step::Attend { .. } => Unit::Rows,
+            Step::Embed { .. } => Unit::Tokens,
             Step::Gate { .. } => Unit::Whole,
         }
     }
@@ -270,6 +349,12 @@ impl Step {
             }
             Step::Sum { output, .. } | Step::Double { output, .. } => PASS * width * output.channels,
             Step::MaxPool { output, .. } => 2 * PASS * width * output.channels,
+            Step::NormLinear { packed, .. } => packed.values.len() + PASS * packed.inputs,
+            Step::Transpose { output, .. } => PASS * output.channels,
+            Step::Attend { output, tokens, heads, .. } => {
+                2 * tokens * output.channels + 2 * PASS * tokens * heads
+            }
+            Step::Embed { packed, .. } => packed.values.len(),
             Step::Gate { input, packed, .. } => packed.values.len() + 100 * PASS * input.channels,
         }
     }
@@ -278,7 +363,8 @@ impl Step {
     pub fn scratch(&self, units: usize, width: usize) -> usize {
         match self {
             Step::Winograd { packed, side, .. } => scratch_of(units, *side, packed.inputs, packed.outputs),
-            Step::Separable { packed, .. } => units * width * packed.inputs,
+            Step::Separable { packed, .. } | Step::NormLinear { packed, .. } => units * width * packed.inputs,
+            Step::Attend { keys, .. } => units * keys.channels,
             Step::Gate { input, .. } => 3 * input.channels.next_multiple_of(WINOGRAD_CHANNELS),
             _ => 0,
         }
@@ -294,6 +380,8 @@ pub struct Memory<'a> {
     pub arena: *mut f32,
     /// Scratch memory of this thread.
     pub scratch: *mut f32,
+    /// The tokens that the run chose, as many as the plan says and each one of its patches.
+    pub tokens: &'a [u32],
 }
 
 impl Memory<'_> {
@@ -397,6 +485,61 @@ impl Step {
                     output: memory.view(*output),
                     rows: range,
                 }),
+                Step::NormLinear { input, norm, packed, output, epilogue } => {
+                    let source = memory.view(*input);
+                    let rows = range.clone();
+                    (kernels.norm_rows)(&NormRows { source, norm, rows, to: memory.scratch });
+                    let normed = View { at: memory.scratch, step: source.channels, height: range.len(), ..source };
+                    let (addends, count) = memory.addends(&epilogue.terms);
+                    (kernels.convolution)(&Convolution {
+                        sources: &[Source { view: normed, packed, weights: packed.values.as_ptr() }],
+                        output: memory.view(*output),
+                        kernel: 1,
+                        stride: 1,
+                        addends: &addends[..count],
+                        shuffle: None,
+                        activation: epilogue.activation,
+                        residual: epilogue.residual.map(|part| memory.view(part)),
+                        offset: range.start,
+                        pixels: range,
+                        panels: (0, packed.panels.len()),
+                    });
+                }
+                Step::Transpose { input, output, add } => {
+                    let source = memory.view(*input);
+                    (kernels.transpose)(&Transpose {
+                        source,
+                        output: memory.view(*output),
+                        rows: 0..source.height * source.width,
+                        add: *add,
+                        channels: range,
+                    });
+                }
+                Step::Attend { queries, keys, values, output, tokens, heads, scale } => {
+                    (kernels.attend)(&Attend {
+                        queries: memory.view(*queries),
+                        keys: memory.view(*keys),
+                        values: memory.view(*values),
+                        output: memory.view(*output),
+                        tokens: *tokens,
+                        heads: *heads,
+                        scale: *scale,
+                        rows: range,
+                        scratch: memory.scratch,
+                    });
+                }
+                Step::Embed { input, patch, packed, positions, output, first_row } => {
+                    (kernels.embed)(&Embed {
+                        source: memory.view(*input),
+                        patch: *patch,
+                        packed,
+                        tokens: memory.tokens,
+                        positions: memory.view(*positions),
+                        output: memory.view(*output),
+                        first_row: *first_row,
+                        range,
+                    });
+                }
                 Step::Gate { input, matrix, packed, output } => (kernels.gate)(&Gate {
                     source: memory.view(*input),
                     matrix,

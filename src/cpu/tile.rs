@@ -21,6 +21,22 @@ pub unsafe fn multiply_add<L: Lanes, const M: usize, const N: usize>(
     weights: *const f32,
 ) {
     // SAFETY: as the caller says.
+    unsafe { multiply_add_steps::<L, M, N>(sums, rows, count, weights, N * L::N) }
+}
+
+/// [`multiply_add`] with weights whose rows lie `step` numbers apart.
+///
+/// # Safety
+/// As [`multiply_add`].
+#[inline(always)]
+pub unsafe fn multiply_add_steps<L: Lanes, const M: usize, const N: usize>(
+    sums: &mut Sums<L::V, M, N>,
+    rows: &[*const f32; M],
+    count: usize,
+    weights: *const f32,
+    step: usize,
+) {
+    // SAFETY: as the caller says.
     unsafe {
         let mut weights = weights;
         for k in 0..count {
@@ -35,7 +51,7 @@ pub unsafe fn multiply_add<L: Lanes, const M: usize, const N: usize>(
                     sums[m][n] = L::fma(x, w[n], sums[m][n]);
                 }
             }
-            weights = weights.add(N * L::N);
+            weights = weights.wrapping_add(step);
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::cpu::transformer::{add_bias, bias_gelu, layer_norm, softmax};
 use crate::cpu::{Mat, OutputMode, multiply};
 use crate::model::{EncoderLayer, TmPoseConfig, numbers};
 use burn::nn::{LayerNorm, Linear};
-use burn::prelude::*;
 
 /// The weights of a block, and what happens around it.
 pub(super) struct EncoderBlock {

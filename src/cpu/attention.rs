@@ -1,0 +1,289 @@
+//! What a transformer needs beside convolutions of single pixels: its tokens are maps one pixel wide.
+
+use super::convolution::{load, store};
+use super::lanes::Lanes;
+use super::pack::Packed;
+use super::rows::{Norm, layer_norm, softmax};
+use super::tile::{Sums, multiply_add_steps, with_tile};
+use super::view::View;
+use std::ops::Range;
+
+/// What [`norm_rows`] does: layer norms of some rows.
+#[derive(Clone)]
+pub struct NormRows<'a> {
+    /// The rows.
+    pub source: View,
+    /// As long as a row.
+    pub norm: &'a Norm,
+    /// Which of them.
+    pub rows: Range<usize>,
+    /// Where they go, one behind the other.
+    pub to: *mut f32,
+}
+
+/// Layer norms.
+///
+/// # Safety
+/// As [`Lanes`]; the memory belongs to the caller for the time of the call, and nobody writes what is read.
+#[inline(always)]
+pub unsafe fn norm_rows<L: Lanes>(job: &NormRows) {
+    for (i, row) in job.rows.clone().enumerate() {
+        // SAFETY: as the caller says.
+        unsafe {
+            let from = job.source.at.add(row * job.source.step);
+            layer_norm::<L>(from, job.norm, job.to.add(i * job.source.channels));
+        }
+    }
+}
+
+/// What [`transpose`] does: rows become columns.
+#[derive(Clone)]
+pub struct Transpose {
+    /// Rows of `channels` numbers.
+    pub source: View,
+    /// A row for each of these channels.
+    pub output: View,
+    /// Which rows of the source.
+    pub rows: Range<usize>,
+    /// Added to what is there instead of taking its place.
+    pub add: bool,
+    /// Which channels.
+    pub channels: Range<usize>,
+}
+
+/// Writes the source's rows as columns.
+///
+/// # Safety
+/// As [`norm_rows`].
+#[inline(always)]
+pub unsafe fn transpose<L: Lanes>(job: &Transpose) {
+    for channel in job.channels.clone() {
+        // SAFETY: as the caller says.
+        unsafe {
+            let from = job.source.at.add(channel);
+            let to = job.output.at.add(channel * job.output.step);
+            for row in job.rows.clone() {
+                let value = *from.add(row * job.source.step);
+                let to = to.add(row);
+                *to = if job.add { *to + value } else { value };
+            }
+        }
+    }
+}
+
+/// What [`attend`] does: some rows of a multi-head attention.
+#[derive(Clone)]
+pub struct Attend {
+    /// Queries, row by row; head after head.
+    pub queries: View,
+    /// Keys, transposed: a row for each of their channels, at least as many numbers in it as there are tokens.
+    pub keys: View,
+    /// Values, row by row, a vector longer than their channels.
+    pub values: View,
+    /// Where the mixed values go.
+    pub output: View,
+    /// Tokens.
+    pub tokens: usize,
+    /// Heads, each of which has as many channels.
+    pub heads: usize,
+    /// Factor of a query's product with a key.
+    pub scale: f32,
+    /// Which rows.
+    pub rows: Range<usize>,
+    /// Memory for `rows * keys.channels` numbers.
+    pub scratch: *mut f32,
+}
+
+/// Softmax of queries times keys, times values.
+///
+/// # Safety
+/// As [`norm_rows`]; behind the last value of a row lie as many numbers as a vector has.
+#[inline(always)]
+pub unsafe fn attend<L: Lanes>(job: &Attend) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let size = job.output.channels / job.heads;
+        let wide = job.keys.step;
+        let rows = job.rows.len();
+        for head in 0..job.heads {
+            let first = head * size;
+            let queries = Matrix {
+                at: job.queries.at.add(job.rows.start * job.queries.step + first).cast_const(),
+                step: job.queries.step,
+            };
+            let keys = Matrix { at: job.keys.at.add(first * wide).cast_const(), step: wide };
+            let scores = Matrix { at: job.scratch.cast_const(), step: wide };
+            let tokens = job.tokens.next_multiple_of(L::N);
+            product::<L>(queries, rows, size, keys, tokens, job.scratch, wide);
+            for row in 0..rows {
+                softmax::<L>(job.scratch.add(row * wide), job.tokens, job.scale);
+            }
+            let values = Matrix { at: job.values.at.add(first).cast_const(), step: job.values.step };
+            let to = job.output.at.add(job.rows.start * job.output.step + first);
+            product::<L>(scores, rows, job.tokens, values, size, to, job.output.step);
+        }
+    }
+}
+
+/// Rows of numbers, `step` apart.
+#[derive(Clone, Copy)]
+struct Matrix {
+    at: *const f32,
+    step: usize,
+}
+
+/// `rows` rows of `a`, of `count` numbers each, times `columns` columns of `b`. What lies behind the last column of `b`
+/// is read up to a whole vector, and nothing made of it is written.
+///
+/// # Safety
+/// As [`norm_rows`].
+#[inline(always)]
+unsafe fn product<L: Lanes>(
+    a: Matrix,
+    rows: usize,
+    count: usize,
+    b: Matrix,
+    columns: usize,
+    to: *mut f32,
+    to_step: usize,
+) {
+    let most = if L::REGISTERS < 32 { 2 } else { 4 };
+    let vectors = columns.div_ceil(L::N);
+    let panels = vectors.div_ceil(most);
+    for panel in 0..panels {
+        let (first, end) = (vectors * panel / panels, vectors * (panel + 1) / panels);
+        let column = first * L::N;
+        // SAFETY: as the caller says.
+        with_tile!(L, end - first, |M, N| unsafe {
+            let b = Matrix { at: b.at.add(column), step: b.step };
+            product_panel::<L, M, N>(a, rows, count, b, columns - column, to.add(column), to_step);
+        });
+    }
+}
+
+/// # Safety
+/// As [`product`].
+#[inline(always)]
+unsafe fn product_panel<L: Lanes, const M: usize, const N: usize>(
+    a: Matrix,
+    rows: usize,
+    count: usize,
+    b: Matrix,
+    columns: usize,
+    to: *mut f32,
+    to_step: usize,
+) {
+    // SAFETY: as the caller says; rows behind the last are not written.
+    unsafe {
+        let mut at = 0;
+        while at < rows {
+            let valid = (rows - at).min(M);
+            let mut pointers = [a.at; M];
+            for m in 0..M {
+                pointers[m] = a.at.add((at + m.min(valid - 1)) * a.step);
+            }
+            let mut sums: Sums<L::V, M, N> = [[L::splat(0.0); N]; M];
+            multiply_add_steps::<L, M, N>(&mut sums, &pointers, count, b.at, b.step);
+            for m in 0..M {
+                for n in 0..N {
+                    let column = n * L::N;
+                    if m < valid && column < columns {
+                        let count = (columns - column).min(L::N);
+                        store::<L>(to.add((at + m) * to_step + column), count, sums[m][n]);
+                    }
+                }
+            }
+            at += valid;
+        }
+    }
+}
+
+/// What [`embed`] does: tokens from patches of a map.
+#[derive(Clone)]
+pub struct Embed<'a> {
+    /// The map; its pixels have no other channels.
+    pub source: View,
+    /// Height and width of a patch in pixels.
+    pub patch: [usize; 2],
+    /// Weights, of a patch's numbers row by row.
+    pub packed: &'a Packed,
+    /// Which patch each token is made of, counted row by row.
+    pub tokens: &'a [u32],
+    /// Added to each token.
+    pub positions: View,
+    /// Where tokens go.
+    pub output: View,
+    /// The row of the first token there and in the positions.
+    pub first_row: usize,
+    /// Which tokens.
+    pub range: Range<usize>,
+}
+
+/// Some tokens.
+///
+/// # Safety
+/// As [`norm_rows`]; patches lie in the map.
+#[inline(always)]
+pub unsafe fn embed<L: Lanes>(job: &Embed) {
+    for panel in &job.packed.panels {
+        // SAFETY: as the caller says.
+        with_tile!(L, panel.vectors, |M, N| unsafe {
+            let weights = job.packed.values.as_ptr().add(panel.at);
+            embed_panel::<L, M, N>(job, weights, panel.first);
+        });
+    }
+}
+
+/// # Safety
+/// As [`embed`].
+#[inline(always)]
+unsafe fn embed_panel<L: Lanes, const M: usize, const N: usize>(
+    job: &Embed,
+    weights: *const f32,
+    first: usize,
+) {
+    // SAFETY: as the caller says; tokens behind the last are not written.
+    unsafe {
+        let Embed { source, patch: [height, width], packed, .. } = *job;
+        let across = source.width / width;
+        let run = width * source.channels;
+        let bias = packed.bias.as_ptr().add(first);
+        let mut at = job.range.start;
+        while at < job.range.end {
+            let valid = (job.range.end - at).min(M);
+            let mut patches = [source.at.cast_const(); M];
+            for m in 0..M {
+                let token = *job.tokens.as_ptr().add(at + m.min(valid - 1)) as usize;
+                patches[m] = source.pixel(token / across * height, token % across * width).cast_const();
+            }
+            let mut sums: Sums<L::V, M, N> = [[L::splat(0.0); N]; M];
+            for n in 0..N {
+                let b = L::load(bias.add(n * L::N));
+                for m in 0..M {
+                    sums[m][n] = b;
+                }
+            }
+            for y in 0..height {
+                let mut rows = patches;
+                for m in 0..M {
+                    rows[m] = patches[m].add(y * source.row_step());
+                }
+                let weights = weights.add(y * run * N * L::N);
+                multiply_add_steps::<L, M, N>(&mut sums, &rows, run, weights, N * L::N);
+            }
+            for m in 0..M {
+                for n in 0..N {
+                    let channel = first + n * L::N;
+                    if m < valid && channel < packed.outputs {
+                        let count = (packed.outputs - channel).min(L::N);
+                        let row = job.first_row + at + m;
+                        let position = job.positions.at.add(row * job.positions.step + channel);
+                        let v = L::add(sums[m][n], load::<L>(position, count));
+                        store::<L>(job.output.at.add(row * job.output.step + channel), count, v);
+                    }
+                }
+            }
+            at += valid;
+        }
+    }
+}
