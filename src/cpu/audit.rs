@@ -3,6 +3,7 @@
 
 use super::net::Net;
 use super::operation::{Operation, Part};
+use super::pack::Packed;
 use super::plan::{Item, Plan};
 use super::step::Step;
 use std::ops::Range;
@@ -110,11 +111,25 @@ fn rectangles(plan: &Plan, item: &Item) -> Vec<(Range<usize>, Range<usize>)> {
     }
 }
 
+/// The weights whose panels an item may make some of.
+fn panels_of(step: &Step) -> Option<&Packed> {
+    match step {
+        Step::Winograd { packed, .. } => Some(packed),
+        Step::NormLinear { packed, .. } => Some(packed),
+        Step::Convolution { sources, .. } => Some(&sources[0].1),
+        _ => None,
+    }
+}
+
+fn normalised(operation: &Operation, part: &Part) -> bool {
+    matches!(operation, Operation::NormLinear { input, .. } if input == part)
+}
+
 fn written(plan: &Plan, item: &Item) -> Vec<Region> {
     let step = &plan.steps[item.step];
     let all = |part: Part| {
-        let part = match step {
-            Step::Winograd { packed, .. } => {
+        let part = match panels_of(step) {
+            Some(packed) if packed.outputs == part.channels => {
                 let (first, last) = (packed.panels[item.panels.0], packed.panels[item.panels.1 - 1]);
                 let end = (last.first + last.vectors * plan.kernels.lanes).min(packed.outputs);
                 part.channels(first.first, end - first.first)
@@ -144,8 +159,9 @@ fn read(net: &Net, plan: &Plan, item: &Item) -> Vec<Region> {
     let mut regions = Vec::new();
     for (rows, columns) in rectangles(plan, item) {
         for part in &accesses.same_pixel {
-            let part = match &plan.steps[item.step] {
-                Step::Winograd { .. } => {
+            let part = match panels_of(&plan.steps[item.step]) {
+                // Not the rows that are normalised: all of their channels are read.
+                Some(packed) if packed.outputs == part.channels && !normalised(operation, part) => {
                     let written = written(plan, item).remove(0).channels;
                     let output = plan.steps[item.step].output();
                     part.channels(written.start - output.first, written.len())

@@ -7,6 +7,7 @@ use super::convolution::MOST_CHANNELS;
 use super::operation::{Accesses, Epilogue, Filter, Operation, Part, Term};
 use super::rows::Norm;
 use super::view::Activation;
+use std::sync::Arc;
 
 /// Height, width and channels of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Net {
     pub outputs: Vec<Part>,
     /// The tokens that a run chooses.
     pub tokens: Option<Tokens>,
+    /// The operations with which the stages behind the first begin: a run's time is told stage by stage.
+    pub marks: Vec<usize>,
 }
 
 impl Net {
@@ -120,10 +123,11 @@ impl NetBuilder {
     pub fn convolution(
         &mut self,
         inputs: &[Part],
-        filter: Filter,
+        filter: impl Into<Arc<Filter>>,
         stride: usize,
         epilogue: Epilogue,
     ) -> Part {
+        let filter = filter.into();
         let output = self.map_behind(inputs[0], stride, filter.outputs(), &epilogue);
         self.convolution_into(output, inputs, filter, stride, epilogue);
         output
@@ -137,10 +141,11 @@ impl NetBuilder {
         &mut self,
         output: Part,
         inputs: &[Part],
-        filter: Filter,
+        filter: impl Into<Arc<Filter>>,
         stride: usize,
         epilogue: Epilogue,
     ) {
+        let filter = filter.into();
         self.check(output, inputs, filter.inputs(), filter.outputs(), stride, &epilogue);
         assert!(
             filter.kernel == 1 || inputs.iter().all(|p| p.channels <= MOST_CHANNELS),
@@ -186,6 +191,7 @@ impl NetBuilder {
         self.check(output, inputs, depthwise.outputs(), pointwise.outputs(), stride, &epilogue);
         assert_eq!(depthwise.outputs(), pointwise.inputs(), "channels between two convolutions");
         let inputs = inputs.to_vec();
+        let (depthwise, pointwise) = (Arc::new(depthwise), Arc::new(pointwise));
         self.push(Operation::Separable { inputs, depthwise, stride, inner, pointwise, output, epilogue });
     }
 
@@ -193,7 +199,8 @@ impl NetBuilder {
     ///
     /// # Panics
     /// When shapes do not fit each other.
-    pub fn gated(&mut self, input: Part, matrix: Filter, filter: Filter, epilogue: Epilogue) -> Part {
+    pub fn gated(&mut self, input: Part, matrix: impl Into<Arc<Filter>>, filter: impl Into<Arc<Filter>>, epilogue: Epilogue) -> Part {
+        let (matrix, filter) = (matrix.into(), filter.into());
         assert!(filter.kernel == 1 && matrix.kernel == 1, "convolutions of a gate are pointwise");
         assert_eq!([matrix.inputs(), matrix.outputs()], [filter.inputs(); 2], "channels of a gate");
         // As many numbers as any instruction set packs the weights into.
@@ -226,6 +233,15 @@ impl NetBuilder {
         [output, rectified]
     }
 
+    /// A sum into `output`; of maps one pixel wide their first rows.
+    ///
+    /// # Panics
+    /// When shapes do not fit each other.
+    pub fn sum_into(&mut self, output: Part, terms: Vec<Term>) {
+        terms.iter().for_each(|term| self.check_term(output, term));
+        self.push(Operation::Sum { terms, activation: Activation::None, output, rectified: None });
+    }
+
     /// A sum with an activation in a map of its own.
     ///
     /// # Panics
@@ -247,9 +263,10 @@ impl NetBuilder {
         output: Part,
         input: Part,
         norm: Norm,
-        filter: Filter,
+        filter: impl Into<Arc<Filter>>,
         epilogue: Epilogue,
     ) {
+        let filter = filter.into();
         let (rows, width) = self.size(output);
         assert!(self.size(input).0 >= rows && (self.size(input).1, width) == (1, 1), "rows of a linear layer");
         assert!(filter.kernel == 1 && filter.inputs() == input.channels, "inputs of a linear layer");
@@ -311,10 +328,11 @@ impl NetBuilder {
         output: Part,
         input: Part,
         patch: [usize; 2],
-        filter: Filter,
+        filter: impl Into<Arc<Filter>>,
         positions: Part,
         first_row: usize,
     ) {
+        let filter = filter.into();
         let shape = self.net.maps[input.map];
         assert!(input.first == 0 && input.channels == shape.channels && input.up == 0, "a map of patches");
         assert_eq!(filter.inputs(), patch[0] * patch[1] * input.channels, "numbers of a patch");
@@ -346,6 +364,11 @@ impl NetBuilder {
     pub fn max_pool_into(&mut self, output: Part, input: Part) {
         assert_eq!((self.size(output), output.channels), (self.size(input), input.channels), "a pooled map");
         self.push(Operation::MaxPool { input, output });
+    }
+
+    /// With the next operation another stage begins.
+    pub fn mark_stage(&mut self) {
+        self.net.marks.push(self.net.operations.len());
     }
 
     /// The network, of which `outputs` are read after a run.

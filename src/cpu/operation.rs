@@ -2,6 +2,7 @@
 
 use super::rows::Norm;
 use super::view::Activation;
+use std::sync::Arc;
 
 /// Some neighbouring channels of a map, perhaps up-sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +143,7 @@ pub enum Operation {
         /// Read side by side.
         inputs: Vec<Part>,
         /// The weights.
-        filter: Filter,
+        filter: Arc<Filter>,
         /// 1 or 2.
         stride: usize,
         /// Weights that [`Operation::Gate`] made of `filter`'s.
@@ -157,13 +158,13 @@ pub enum Operation {
         /// Read side by side.
         inputs: Vec<Part>,
         /// Of one channel each.
-        depthwise: Filter,
+        depthwise: Arc<Filter>,
         /// Of the depthwise convolution.
         stride: usize,
         /// Between the two.
         inner: Activation,
         /// From all channels to the outputs.
-        pointwise: Filter,
+        pointwise: Arc<Filter>,
         /// Where the result goes.
         output: Part,
         /// What follows.
@@ -203,7 +204,7 @@ pub enum Operation {
         /// As long as its channels.
         norm: Norm,
         /// From its channels to the outputs.
-        filter: Filter,
+        filter: Arc<Filter>,
         /// Where the result goes.
         output: Part,
         /// What follows.
@@ -242,7 +243,7 @@ pub enum Operation {
         /// Height and width of a patch in pixels.
         patch: [usize; 2],
         /// From a patch's numbers, row by row, to a token.
-        filter: Filter,
+        filter: Arc<Filter>,
         /// Added to each token.
         positions: Part,
         /// Where tokens go.
@@ -255,9 +256,9 @@ pub enum Operation {
         /// The map whose channels are gated.
         input: Part,
         /// From the channels' means to how far they are open.
-        matrix: Filter,
+        matrix: Arc<Filter>,
         /// The weights that are scaled.
-        filter: Filter,
+        filter: Arc<Filter>,
         /// Where they go.
         output: Part,
     },

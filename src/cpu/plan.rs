@@ -4,7 +4,7 @@ use super::memory::{Lifetime, Placed, place};
 use super::net::{Net, Tokens};
 use super::operation::{Accesses, Part};
 use super::simd::Kernels;
-use super::step::{Step, Unit, prepare};
+use super::step::{Packs, Step, Unit, prepare};
 use std::ops::Range;
 
 /// A part of an operation's result, done by one thread at once.
@@ -63,18 +63,26 @@ pub struct Plan {
     pub outputs: Vec<Part>,
     /// See [`Net::tokens`].
     pub tokens: Option<Tokens>,
+    /// The waves with which the stages behind the first begin, see [`Net::marks`].
+    pub marks: Vec<usize>,
 }
 
 impl Plan {
     /// A plan of `net` for `members` threads.
     pub fn new(net: &Net, kernels: &'static Kernels, members: usize) -> Plan {
+        Plan::with_packs(net, kernels, members, &Packs::default())
+    }
+
+    /// [`Plan::new`] with weights that other plans have packed for the same kernels.
+    pub fn with_packs(net: &Net, kernels: &'static Kernels, members: usize, packs: &Packs) -> Plan {
         let accesses: Vec<Accesses> = net.operations.iter().map(|op| op.accesses()).collect();
         let levels = levels(&accesses);
         let lifetimes = lifetimes(net, &accesses, &levels);
         let shapes: Vec<_> = net.maps.iter().copied().zip(lifetimes).collect();
         let (maps, arena) = place(&shapes);
-        let steps = prepare(net, kernels);
+        let steps = prepare(net, kernels, packs);
         let waves = levels.iter().max().map_or(0, |last| last + 1);
+        let marks = net.marks.iter().map(|&operation| levels[operation]).collect();
         let mut plan = Plan {
             kernels,
             steps,
@@ -86,6 +94,7 @@ impl Plan {
             inputs: net.inputs.clone(),
             outputs: net.outputs.clone(),
             tokens: net.tokens,
+            marks,
         };
         for wave in 0..waves {
             let steps: Vec<usize> = (0..levels.len()).filter(|&i| levels[i] == wave).collect();
@@ -143,9 +152,13 @@ impl Plan {
         let unit_work = step.work(width).max(1);
         let wanted = (grain / unit_work).max(1);
         let (most, panels) = match step {
-            Step::Convolution { .. } | Step::Embed { .. } | Step::NormLinear { .. } | Step::Attend { .. } => {
-                (wanted.next_multiple_of(PIXELS), 1)
+            Step::Convolution { .. } | Step::NormLinear { .. } => {
+                let most = wanted.next_multiple_of(PIXELS);
+                // Few rows of many outputs: members share the outputs too.
+                let few = units.div_ceil(most) < self.members;
+                (most, if few { (units * unit_work / grain).clamp(1, step.divisions()) } else { 1 })
             }
+            Step::Embed { .. } | Step::Attend { .. } => (wanted.next_multiple_of(PIXELS), 1),
             Step::Winograd { side, .. } => {
                 let most = if *side == 4 { TILES.0 } else { TILES.1 };
                 // Where one item holds all tiles, members share the panels instead.
@@ -159,7 +172,8 @@ impl Plan {
             for panel in 0..panels {
                 let work = unit_work * range.len() / panels;
                 let (position, panels) = if panels > 1 {
-                    ((panel as f32 + 0.5) / panels as f32, (panel, panel + 1))
+                    let share = |n: usize| step.panels() * n / panels;
+                    ((panel as f32 + 0.5) / panels as f32, (share(panel), share(panel + 1)))
                 } else {
                     ((range.start + range.end) as f32 / (2 * units) as f32, (0, step.panels()))
                 };

@@ -113,7 +113,7 @@ impl Reference<'_> {
             Operation::Convolution { inputs, filter, stride, gated, output, epilogue } => {
                 let open = gated.map(|_| self.open.clone());
                 self.write(*output, |net, row, column| {
-                    let mut filter = filter.clone();
+                    let mut filter = Filter::clone(filter);
                     if let Some(open) = &open {
                         let inputs = filter.inputs();
                         for (i, weight) in filter.weights.iter_mut().enumerate() {

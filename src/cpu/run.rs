@@ -6,14 +6,17 @@ use super::operation::Part;
 use super::plan::Plan;
 use super::step::Memory;
 use super::team::{Barrier, Padded, Team, with_team};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The memory of a run.
 #[derive(Debug, Default)]
 pub struct Workspace {
     /// The patches of which tokens are made, where the plan has such ([`Plan::tokens`]).
     pub tokens: Vec<u32>,
+    /// How long the stages of the last run took.
+    pub stages: Vec<Duration>,
     arena: Buffer,
     /// Of each member.
     scratch: Vec<Buffer>,
@@ -27,6 +30,7 @@ impl Workspace {
         let next = plan.waves.len() * plan.members;
         Workspace {
             tokens: Vec::new(),
+            stages: Vec::new(),
             arena: Buffer::zeros(plan.arena),
             scratch: (0..members).map(|_| Buffer::zeros(plan.scratch)).collect(),
             next: (0..next).map(|_| Padded::default()).collect(),
@@ -48,6 +52,32 @@ impl Workspace {
         let placed = plan.maps[part.map];
         assert!((part.first, part.channels, part.up) == (0, placed.shape.channels, 0), "a part of a map");
         &mut self.arena[placed.offset..][..placed.shape.len()]
+    }
+}
+
+/// Tells how long the stages of a run take.
+struct StageClock {
+    stages: Vec<Duration>,
+    since: Instant,
+    begun: usize,
+}
+
+impl StageClock {
+    fn new(plan: &Plan) -> StageClock {
+        StageClock { stages: vec![Duration::ZERO; plan.marks.len() + 1], since: Instant::now(), begun: 0 }
+    }
+
+    /// A wave begins, perhaps with another stage.
+    fn begin(&mut self, plan: &Plan, wave: usize) {
+        while plan.marks.get(self.begun) == Some(&wave) {
+            self.stages[self.begun] += self.since.elapsed();
+            (self.since, self.begun) = (Instant::now(), self.begun + 1);
+        }
+    }
+
+    fn finish(mut self) -> Vec<Duration> {
+        self.stages[self.begun] += self.since.elapsed();
+        self.stages
     }
 }
 
@@ -85,6 +115,7 @@ impl Plan {
         }
         workspace.next.iter().for_each(|next| next.0.store(0, Ordering::Relaxed));
         let barrier = Barrier::new(team.members());
+        let clock = Mutex::new(StageClock::new(self));
         let together = Together {
             plan: self,
             arena: workspace.arena.as_mut_ptr(),
@@ -95,8 +126,9 @@ impl Plan {
         };
         team.run(&|member| {
             let _guard = BreakUp(&barrier);
-            together.walk(member, &barrier);
+            together.walk(member, &barrier, &clock);
         });
+        workspace.stages = clock.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     }
 
     /// Runs on what lies in the workspace's inputs, on this thread.
@@ -111,18 +143,23 @@ impl Plan {
             scratch: workspace.scratch[0].as_mut_ptr(),
             tokens: &workspace.tokens,
         };
-        for item in self.waves.iter().flat_map(|wave| &wave.items) {
-            // SAFETY: the memory is that of this plan and borrowed mutably.
-            unsafe {
-                self.steps[item.step].run(self.kernels, &memory, item.range.clone(), item.panels);
+        let mut clock = StageClock::new(self);
+        for (number, wave) in self.waves.iter().enumerate() {
+            clock.begin(self, number);
+            for item in &wave.items {
+                // SAFETY: the memory is that of this plan and borrowed mutably.
+                unsafe {
+                    self.steps[item.step].run(self.kernels, &memory, item.range.clone(), item.panels);
+                }
             }
         }
+        workspace.stages = clock.finish();
     }
 }
 
 impl Together<'_> {
     /// One member's way through the waves.
-    fn walk(&self, member: usize, barrier: &Barrier) {
+    fn walk(&self, member: usize, barrier: &Barrier, clock: &Mutex<StageClock>) {
         let memory = Memory {
             maps: &self.plan.maps,
             arena: self.arena,
@@ -131,6 +168,9 @@ impl Together<'_> {
         };
         let mut turn = 0;
         for (number, wave) in self.plan.waves.iter().enumerate() {
+            if member == 0 && self.plan.marks.contains(&number) {
+                clock.lock().unwrap_or_else(PoisonError::into_inner).begin(self.plan, number);
+            }
             for other in 0..self.queues {
                 // Its own items first, then those of the others.
                 let queue = (member + other) % self.queues;
@@ -179,12 +219,12 @@ pub struct Workspaces(Mutex<Vec<Workspace>>);
 
 impl Workspaces {
     fn take(&self, plan: &Plan) -> Workspace {
-        let kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         kept.unwrap_or_else(|| Workspace::new(plan, plan.members))
     }
 
     fn give(&self, workspace: Workspace) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(workspace);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 
     /// Runs `plan` on `count` pictures with the process's team: whole pictures, one a member, as long as there are as

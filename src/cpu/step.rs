@@ -13,7 +13,7 @@ use super::simd::Kernels;
 use super::view::{Activation, Addend, View};
 use super::winograd::{Winograd, scratch_of};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most inputs of an operation, and most terms that are added.
 pub const MOST_PARTS: usize = 4;
@@ -66,7 +66,7 @@ pub enum Step {
         /// Between the two.
         inner: Activation,
         /// The pointwise weights.
-        packed: Packed,
+        packed: Arc<Packed>,
         /// Where the result goes.
         output: Part,
         /// What follows.
@@ -106,7 +106,7 @@ pub enum Step {
         /// The norm.
         norm: Norm,
         /// The linear layer's weights.
-        packed: Packed,
+        packed: Arc<Packed>,
         /// Where the result goes.
         output: Part,
         /// What follows.
@@ -145,7 +145,7 @@ pub enum Step {
         /// Height and width of a patch in pixels.
         patch: [usize; 2],
         /// From a patch's numbers to a token.
-        packed: Packed,
+        packed: Arc<Packed>,
         /// Added to each token.
         positions: Part,
         /// Where tokens go.
@@ -158,7 +158,7 @@ pub enum Step {
         /// The map whose channels are gated.
         input: Part,
         /// From the means to how far channels are open.
-        matrix: Packed,
+        matrix: Arc<Packed>,
         /// The weights that are scaled.
         packed: Arc<Packed>,
         /// Where they go.
@@ -188,18 +188,30 @@ fn inputs_of(filter: &Filter, first: usize, count: usize) -> Vec<f32> {
     rows.flat_map(|row| row[first * taps..(first + count) * taps].iter().copied()).collect()
 }
 
-/// Packs the operations of a network for an instruction set.
-pub fn prepare(net: &Net, kernels: &'static Kernels) -> Vec<Step> {
-    let mut gates: Vec<(usize, Arc<Packed>)> = Vec::new();
-    net.operations.iter().map(|operation| step(operation, net, kernels, &mut gates)).collect()
+/// Weights that are packed already: plans of one network for several numbers of tokens share them.
+#[derive(Debug, Default)]
+pub struct Packs(Mutex<Vec<(Arc<Filter>, Arc<Packed>)>>);
+
+impl Packs {
+    /// The whole filter, packed for a convolution that is not made by Winograd's tiles.
+    fn direct(&self, filter: &Arc<Filter>, kernels: &Kernels) -> Arc<Packed> {
+        let mut packs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, packed)) = packs.iter().find(|(known, _)| Arc::ptr_eq(known, filter)) {
+            return packed.clone();
+        }
+        let taps = filter.kernel * filter.kernel;
+        let packed = Arc::new((kernels.pack)(&filter.weights, &filter.bias, filter.inputs(), taps));
+        packs.push((filter.clone(), packed.clone()));
+        packed
+    }
 }
 
-fn step(
-    operation: &Operation,
-    net: &Net,
-    kernels: &'static Kernels,
-    gates: &mut Vec<(usize, Arc<Packed>)>,
-) -> Step {
+/// Packs the operations of a network for an instruction set; all plans that share `packs` are for the same one.
+pub fn prepare(net: &Net, kernels: &'static Kernels, packs: &Packs) -> Vec<Step> {
+    net.operations.iter().map(|operation| step(operation, net, kernels, packs)).collect()
+}
+
+fn step(operation: &Operation, net: &Net, kernels: &'static Kernels, packs: &Packs) -> Step {
     match operation.clone() {
         Operation::Convolution { inputs, filter, stride, gated, output, epilogue } => {
             let kernel = filter.kernel;
@@ -207,18 +219,19 @@ fn step(
                 let packed = (kernels.pack_winograd)(&filter.weights, &filter.bias, filter.inputs(), side);
                 return Step::Winograd { input: inputs[0], packed, side, output, epilogue };
             }
-            let gate = gated.and_then(|part| gates.iter().find(|(map, _)| *map == part.map));
-            let mut first = 0;
-            let pack = |part: Part| {
-                let weights = inputs_of(&filter, first, part.channels);
-                first += part.channels;
-                let packed = match gate {
-                    Some((_, packed)) => packed.clone(),
-                    None => Arc::new((kernels.pack)(&weights, &filter.bias, part.channels, kernel * kernel)),
-                };
-                (part, packed)
+            let sources = match inputs[..] {
+                [part] => vec![(part, packs.direct(&filter, kernels))],
+                _ => {
+                    let mut first = 0;
+                    let pack = |part: Part| {
+                        let weights = inputs_of(&filter, first, part.channels);
+                        first += part.channels;
+                        let taps = kernel * kernel;
+                        (part, Arc::new((kernels.pack)(&weights, &filter.bias, part.channels, taps)))
+                    };
+                    inputs.into_iter().map(pack).collect()
+                }
             };
-            let sources = inputs.into_iter().map(pack).collect();
             Step::Convolution { sources, kernel, stride, gated, output, epilogue }
         }
         Operation::Separable { inputs, depthwise, stride, inner, pointwise, output, epilogue } => {
@@ -231,7 +244,7 @@ fn step(
                 (part, (kernels.pack_depthwise)(weights, &depthwise.bias[channels], taps))
             };
             let sources = inputs.into_iter().map(pack).collect();
-            let packed = (kernels.pack)(&pointwise.weights, &pointwise.bias, pointwise.inputs(), 1);
+            let packed = packs.direct(&pointwise, kernels);
             Step::Separable { sources, kernel: depthwise.kernel, stride, inner, packed, output, epilogue }
         }
         Operation::Sum { terms, activation, output, rectified } => {
@@ -240,22 +253,19 @@ fn step(
         Operation::Double { input, addend, output } => Step::Double { input, addend, output },
         Operation::MaxPool { input, output } => Step::MaxPool { input, output },
         Operation::NormLinear { input, norm, filter, output, epilogue } => {
-            let packed = (kernels.pack)(&filter.weights, &filter.bias, filter.inputs(), 1);
-            Step::NormLinear { input, norm, packed, output, epilogue }
+            Step::NormLinear { input, norm, packed: packs.direct(&filter, kernels), output, epilogue }
         }
         Operation::Transpose { input, output, add } => Step::Transpose { input, output, add },
         Operation::Attend { queries, keys, values, output, tokens, heads, scale } => {
             Step::Attend { queries, keys, values, output, tokens, heads, scale }
         }
         Operation::Embed { input, patch, filter, positions, output, first_row } => {
-            let packed = (kernels.pack)(&filter.weights, &filter.bias, filter.inputs(), 1);
+            let packed = packs.direct(&filter, kernels);
             Step::Embed { input, patch, packed, positions, output, first_row }
         }
         Operation::Gate { input, matrix, filter, output } => {
-            let pack = |filter: &Filter| (kernels.pack)(&filter.weights, &filter.bias, filter.inputs(), 1);
-            let packed = Arc::new(pack(&filter));
-            gates.push((output.map, packed.clone()));
-            Step::Gate { input, matrix: pack(&matrix), packed, output }
+            let (matrix, packed) = (packs.direct(&matrix, kernels), packs.direct(&filter, kernels));
+            Step::Gate { input, matrix, packed, output }
         }
     }
 }
@@ -324,12 +334,22 @@ impl Step {
         }
     }
 
-    /// Number of panels that may be made apart; 1 where that makes no sense.
+    /// Panels of output channels; 1 where there are none.
     pub fn panels(&self) -> usize {
         match self {
             Step::Winograd { packed, .. } => packed.panels.len(),
             Step::Convolution { sources, .. } => sources[0].1.panels.len(),
+            Step::NormLinear { packed, .. } => packed.panels.len(),
             _ => 1,
+        }
+    }
+
+    /// Into how many parts the output channels may be divided.
+    pub fn divisions(&self) -> usize {
+        match self {
+            // A shuffled result lies at twice as many channels.
+            Step::Convolution { epilogue, .. } if epilogue.shuffle.is_some() => 1,
+            _ => self.panels(),
         }
     }
 
@@ -502,7 +522,7 @@ impl Step {
                         residual: epilogue.residual.map(|part| memory.view(part)),
                         offset: range.start,
                         pixels: range,
-                        panels: (0, packed.panels.len()),
+                        panels,
                     });
                 }
                 Step::Transpose { input, output, add } => {
