@@ -10,6 +10,7 @@ use program::tmpose;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 use tmpose::detect::{self, DetectorConfig, DetectorInfo};
 use tmpose::weights::{Precision, TrainingRecord};
@@ -78,6 +79,9 @@ fn prepared() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     write_set(&dir.path().join("set"));
     std::fs::write(dir.path().join("train.toml"), SETTINGS).unwrap();
+    // The seed is the process's: tests that draw at the same time would take numbers from each other.
+    static DRAWING: Mutex<()> = Mutex::new(());
+    let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     let device = Device::flex();
     device.seed(3);
     let config =
