@@ -48,6 +48,7 @@ pub use operation::{Epilogue, Filter, Part, Term};
 pub use plan::Plan;
 pub use rows::Norm;
 pub use run::{Workspace, Workspaces};
+pub use step::Packs;
 pub use vector::exp;
 pub(crate) use vector::kernels;
 pub use view::Activation;

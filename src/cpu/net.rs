@@ -199,7 +199,13 @@ impl NetBuilder {
     ///
     /// # Panics
     /// When shapes do not fit each other.
-    pub fn gated(&mut self, input: Part, matrix: impl Into<Arc<Filter>>, filter: impl Into<Arc<Filter>>, epilogue: Epilogue) -> Part {
+    pub fn gated(
+        &mut self,
+        input: Part,
+        matrix: impl Into<Arc<Filter>>,
+        filter: impl Into<Arc<Filter>>,
+        epilogue: Epilogue,
+    ) -> Part {
         let (matrix, filter) = (matrix.into(), filter.into());
         assert!(filter.kernel == 1 && matrix.kernel == 1, "convolutions of a gate are pointwise");
         assert_eq!([matrix.inputs(), matrix.outputs()], [filter.inputs(); 2], "channels of a gate");
@@ -268,7 +274,10 @@ impl NetBuilder {
     ) {
         let filter = filter.into();
         let (rows, width) = self.size(output);
-        assert!(self.size(input).0 >= rows && (self.size(input).1, width) == (1, 1), "rows of a linear layer");
+        assert!(
+            self.size(input).0 >= rows && (self.size(input).1, width) == (1, 1),
+            "rows of a linear layer"
+        );
         assert!(filter.kernel == 1 && filter.inputs() == input.channels, "inputs of a linear layer");
         assert!([norm.gamma.len(), norm.beta.len()] == [input.channels; 2], "channels of a layer norm");
         assert!(!input.overlaps(&output) && epilogue.shuffle.is_none(), "a linear layer into what it reads");

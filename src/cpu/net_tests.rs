@@ -4,9 +4,9 @@
 use super::audit::audit;
 use super::net::{Net, NetBuilder};
 use super::operation::{Epilogue, Filter, Part};
-use super::rows::Norm;
 use super::plan::Plan;
 use super::reference;
+use super::rows::Norm;
 use super::run::{Workspace, Workspaces};
 use super::simd::all_available;
 use super::team::Team;

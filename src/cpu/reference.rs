@@ -172,7 +172,9 @@ impl Reference<'_> {
                     let variance = seen.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
                     let scale = 1.0 / (variance + f64::from(norm.epsilon)).sqrt();
                     let normed: Vec<f64> = (0..seen.len())
-                        .map(|c| (seen[c] - mean) * scale * f64::from(norm.gamma[c]) + f64::from(norm.beta[c]))
+                        .map(|c| {
+                            (seen[c] - mean) * scale * f64::from(norm.gamma[c]) + f64::from(norm.beta[c])
+                        })
                         .collect();
                     net.finished(linear(&normed, filter), epilogue, row, column)
                 });

@@ -100,7 +100,10 @@ impl Plan {
     fn check_tokens(&self, workspace: &Workspace) {
         if let Some(Tokens { count, patches }) = self.tokens {
             let tokens = &workspace.tokens;
-            assert!(tokens.len() == count && tokens.iter().all(|t| (*t as usize) < patches), "tokens of a run");
+            assert!(
+                tokens.len() == count && tokens.iter().all(|t| (*t as usize) < patches),
+                "tokens of a run"
+            );
         }
     }
 

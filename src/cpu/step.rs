@@ -509,7 +509,8 @@ impl Step {
                     let source = memory.view(*input);
                     let rows = range.clone();
                     (kernels.norm_rows)(&NormRows { source, norm, rows, to: memory.scratch });
-                    let normed = View { at: memory.scratch, step: source.channels, height: range.len(), ..source };
+                    let normed =
+                        View { at: memory.scratch, step: source.channels, height: range.len(), ..source };
                     let (addends, count) = memory.addends(&epilogue.terms);
                     (kernels.convolution)(&Convolution {
                         sources: &[Source { view: normed, packed, weights: packed.values.as_ptr() }],

@@ -3,7 +3,7 @@
 use super::{EvalError, EvalTask, PoseAccuracy, Suppression, estimate_crops};
 use crate::data::{Augmentation, CropDataset, Mixture, PoseSet};
 use crate::gpu::ComputeDevice;
-use crate::infer::{CpuBackbone, CpuEncoder, Network, Settings, Timing};
+use crate::infer::{CpuModel, Network, Settings, Timing};
 use crate::model::{PoseNet, PoseNetConfig};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::{Decoding, Heatmaps, decode, keypoints_to_image};
@@ -74,10 +74,9 @@ pub fn estimate(
     settings: &[Settings],
     done: impl Fn(usize) + Sync,
 ) -> Result<Vec<Vec<Vec<Keypoint>>>, EvalError> {
-    let encoder = CpuEncoder::on(device, model);
-    let backbone = CpuBackbone::on(device, model);
-    let (backbone, encoder, skeleton) = (backbone.as_ref(), encoder.as_ref(), &samples.skeleton);
-    let network = Network { model, backbone, encoder, skeleton, device, timing: Timing::WholeOnly };
+    let cpu = CpuModel::on(device, model);
+    let (cpu, skeleton) = (cpu.as_ref(), &samples.skeleton);
+    let network = Network { model, cpu, skeleton, device, timing: Timing::WholeOnly };
     estimate_crops(&network, &EvalTask::of_samples(samples).crops, settings, done)
 }
 

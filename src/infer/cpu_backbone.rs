@@ -1,9 +1,8 @@
 //! The backbone on the CPU, by its engine.
 
 use crate::cpu::{NetBuilder, Plan, Workspaces, simd, team};
-use crate::gpu::ComputeDevice;
 use crate::model::PoseNet;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// A model's backbone, ready for pictures of its input's size.
 pub struct CpuBackbone {
@@ -12,11 +11,6 @@ pub struct CpuBackbone {
 }
 
 impl CpuBackbone {
-    /// Takes the backbone of `model`, if the CPU computes it; elsewhere Burn does.
-    pub fn on(device: &ComputeDevice, model: &PoseNet) -> Option<CpuBackbone> {
-        (!device.is_gpu()).then(|| CpuBackbone::new(model))
-    }
-
     /// Takes the backbone of `model`, wherever it lives.
     pub fn new(model: &PoseNet) -> CpuBackbone {
         let [height, width] = model.config().input().hw();
@@ -27,55 +21,23 @@ impl CpuBackbone {
         CpuBackbone { plan, workspaces: Workspaces::default() }
     }
 
-    /// Bytes of a run's memory, once for each thread that runs one.
-    pub fn bytes(&self) -> usize {
-        self.plan.bytes()
-    }
-
-    /// From normalised pictures, `[count,3,H,W]` row-major, to their features, `[count,C,H/4,W/4]`.
+    /// From normalised pictures, pixel by pixel with three channels together, to their features, likewise.
     ///
     /// # Panics
-    /// When there are not as many numbers as pictures need.
-    pub fn features(&self, pictures: &[f32], count: usize) -> Vec<f32> {
+    /// When a picture has another size than the model's input.
+    pub fn features(&self, pictures: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let (plan, input, output) = (&self.plan, self.plan.inputs[0], self.plan.outputs[0]);
-        let (taken, made) = (plan.maps[input.map].shape.len(), plan.maps[output.map].shape.len());
-        assert_eq!(pictures.len(), count * taken, "pictures of the network's input");
-        let mut features = vec![0.0; count * made];
-        let slots: Vec<Mutex<&mut [f32]>> = features.chunks_exact_mut(made).map(Mutex::new).collect();
+        let made: Vec<Mutex<Vec<f32>>> = pictures.iter().map(|_| Mutex::default()).collect();
         self.workspaces.run(
             plan,
-            count,
+            pictures.len(),
+            &|picture, workspace| workspace.map(plan, input).copy_from_slice(&pictures[picture]),
             &|picture, workspace| {
-                let planes = &pictures[picture * taken..][..taken];
-                channels_last(planes, 3, workspace.map(plan, input));
-            },
-            &|picture, workspace| {
-                let channels = plan.maps[output.map].shape.channels;
-                let mut slot = slots[picture].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                channels_first(workspace.map(plan, output), channels, &mut slot);
+                let feature = workspace.map(plan, output).to_vec();
+                *made[picture].lock().unwrap_or_else(PoisonError::into_inner) = feature;
             },
         );
-        features
-    }
-}
-
-/// From planes to pixels with all their channels together.
-fn channels_last(planes: &[f32], channels: usize, pixels: &mut [f32]) {
-    let count = pixels.len() / channels;
-    for (i, pixel) in pixels.chunks_exact_mut(channels).enumerate() {
-        for (channel, value) in pixel.iter_mut().enumerate() {
-            *value = planes[channel * count + i];
-        }
-    }
-}
-
-/// From pixels with all their channels together to planes.
-fn channels_first(pixels: &[f32], channels: usize, planes: &mut [f32]) {
-    let count = pixels.len() / channels;
-    for (channel, plane) in planes.chunks_exact_mut(count).enumerate() {
-        for (value, pixel) in plane.iter_mut().zip(pixels.chunks_exact(channels)) {
-            *value = pixel[channel];
-        }
+        made.into_iter().map(|feature| feature.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
     }
 }
 
@@ -111,8 +73,10 @@ mod tests {
             let [height, width] = model.config().input().hw();
             let shape = [2, 3, height, width];
             let pictures = Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex());
-            let expected = numbers(model.features(pictures.clone()));
-            let found = CpuBackbone::new(&model).features(&numbers(pictures), 2);
+            let expected = numbers(model.features(pictures.clone()).permute([0, 2, 3, 1]));
+            let pixels = numbers(pictures.permute([0, 2, 3, 1]));
+            let pixels: Vec<Vec<f32>> = pixels.chunks(3 * height * width).map(<[f32]>::to_vec).collect();
+            let found = CpuBackbone::new(&model).features(&pixels).concat();
             assert_eq!(found.len(), expected.len());
             let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
             let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

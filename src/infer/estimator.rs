@@ -1,8 +1,8 @@
 //! The network with everything around it.
 
 use super::{
-    BatchKeypoints, CpuBackbone, CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError,
-    Network, Settings, StageTimes, Timing,
+    BatchKeypoints, CpuModel, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Network, Settings,
+    StageTimes, Timing,
 };
 use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::model::{KeptTokens, PoseNet, TokenBudget};
@@ -45,10 +45,8 @@ pub struct EstimatorOutput {
 /// it is made.
 pub struct Estimator {
     model: PoseNet,
-    /// The model's backbone, where the CPU runs it.
-    backbone: Option<CpuBackbone>,
-    /// The model's transformers, where the CPU runs them.
-    encoder: Option<CpuEncoder>,
+    /// The model for the CPU's engine, where that runs it.
+    cpu: Option<CpuModel>,
     info: WeightsInfo,
     device: ComputeDevice,
     timing: Timing,
@@ -72,9 +70,8 @@ impl Estimator {
     pub fn from_parts(model: PoseNet, info: WeightsInfo, device: ComputeDevice) -> Estimator {
         let (timing, maps) = (Timing::default(), HeatmapRequest::InMemory);
         let model = model.fold();
-        let backbone = CpuBackbone::on(&device, &model);
-        let encoder = CpuEncoder::on(&device, &model);
-        Estimator { model, backbone, encoder, info, device, timing, maps, entering: None }
+        let cpu = CpuModel::on(&device, &model);
+        Estimator { model, cpu, info, device, timing, maps, entering: None }
     }
 
     /// What the weights were made of.
@@ -227,8 +224,7 @@ impl Estimator {
     pub fn network(&self) -> Network<'_> {
         Network {
             model: &self.model,
-            backbone: self.backbone.as_ref(),
-            encoder: self.encoder.as_ref(),
+            cpu: self.cpu.as_ref(),
             skeleton: &self.info.skeleton,
             device: &self.device,
             timing: self.timing,

@@ -2,7 +2,8 @@
 //! batch.
 
 mod cpu_backbone;
-mod cpu_encoder;
+mod cpu_model;
+mod cpu_transformer;
 mod error;
 mod estimator;
 mod heatmap_buffer;
@@ -11,11 +12,12 @@ mod settings;
 mod times;
 
 pub use cpu_backbone::CpuBackbone;
-pub use cpu_encoder::CpuEncoder;
+pub use cpu_model::CpuModel;
+pub use cpu_transformer::{CpuHeatmaps, CpuTransformer, TransformerTimes};
 pub use error::InferError;
 pub use estimator::{Estimator, EstimatorOutput, PoseEstimate, pose_score};
 pub use heatmap_buffer::{DecodedHeatmaps, HeatmapBuffer, HeatmapRequest};
-pub use network::{BackboneFeatures, BatchKeypoints, Network};
+pub use network::{BackboneFeatures, BatchKeypoints, BatchMaps, Network};
 pub use settings::Settings;
 pub use times::{StageTimes, Timing};
 

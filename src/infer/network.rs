@@ -6,14 +6,14 @@
 //! come back. Elsewhere their twins in `vision/` do the same on the CPU.
 
 use super::{
-    CpuBackbone, CpuEncoder, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Settings,
-    StageTimes, Timing,
+    CpuHeatmaps, CpuModel, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Settings, StageTimes,
+    Timing,
 };
 use crate::gpu::kernels::UploadedImage;
 use crate::gpu::{ComputeDevice, DeviceImage};
 use crate::model::{KeptTokens, PoseNet, PositionMode, TmPose, TokenSelection, mirrored_tokens};
 use crate::pose::{Size, Skeleton};
-use crate::vision::{Affine, CropBox, Decoding, Heatmaps, decode, normalize_into, warp};
+use crate::vision::{Affine, CropBox, Decoding, Heatmaps, decode, normalize_into, normalized_pixels, warp};
 use burn::prelude::*;
 use image::RgbImage;
 use rayon::prelude::*;
@@ -25,11 +25,8 @@ use std::time::{Duration, Instant};
 pub struct Network<'a> {
     /// Batch norms folded ([`PoseNet::fold`]).
     pub model: &'a PoseNet,
-    /// The model's backbone for a device that is the CPU ([`CpuBackbone::on`]); without it Burn runs it.
-    pub backbone: Option<&'a CpuBackbone>,
-    /// The model's transformers for a device that is the CPU ([`CpuEncoder::on`]), where its family has a pass written by
-    /// hand; without it Burn runs them.
-    pub encoder: Option<&'a CpuEncoder>,
+    /// The model for the CPU's engine ([`CpuModel::on`]); without it Burn runs the model.
+    pub cpu: Option<&'a CpuModel>,
     /// Of the model's joints: the flip test swaps left and right.
     pub skeleton: &'a Skeleton,
     /// Where the model lives.
@@ -38,12 +35,21 @@ pub struct Network<'a> {
     pub timing: Timing,
 }
 
+/// Crops or features of a batch.
+#[derive(Clone, Debug)]
+pub enum BatchMaps {
+    /// `[B,C,H,W]` on the device.
+    Device(Tensor<4>),
+    /// Of each person `[H,W,C]`, for the CPU's engine.
+    Memory(Vec<Vec<f32>>),
+}
+
 /// What the backbone saw in a batch of crops. Any number of settings can be run from it.
 pub struct BackboneFeatures {
-    /// `[B,C,H/4,W/4]`.
-    straight: Tensor<4>,
+    /// C channels at a quarter of the crops' size.
+    straight: BatchMaps,
     /// The same of the mirrored crops, for the flip test.
-    mirrored: Option<Tensor<4>>,
+    mirrored: Option<BatchMaps>,
     /// How many of the batch are persons; the rest fills it up to a size that the device has seen.
     persons: usize,
 }
@@ -70,12 +76,12 @@ pub(super) struct PassOutput {
 }
 
 impl Network<'_> {
-    /// Cuts crops out of their pictures, normalised and on the device: `[B,3,H,W]`. On a GPU B is a power
-    /// of two, since kernels are compiled and tuned for each size.
+    /// Cuts crops out of their pictures, normalised, for the device or for the CPU's engine. On a GPU their number is a
+    /// power of two, since kernels are compiled and tuned for each size.
     ///
     /// # Errors
     /// The device fails.
-    pub fn crops(&self, crops: &[(&DeviceImage, CropBox)]) -> Result<Tensor<4>, InferError> {
+    pub fn crops(&self, crops: &[(&DeviceImage, CropBox)]) -> Result<BatchMaps, InferError> {
         let input = self.model.config().input();
         let [height, width] = input.hw();
         let slots = if self.device.is_gpu() { crops.len().next_power_of_two() } else { crops.len() };
@@ -89,15 +95,21 @@ impl Network<'_> {
                 .map(|(picture, (_, crop))| (picture.as_ref(), to_crop(crop)))
                 .collect();
             let cut = kernels.crop(&crops, slots, input, &self.device.device);
-            return cut.map_err(|e| self.failed(&e));
+            return cut.map(BatchMaps::Device).map_err(|e| self.failed(&e));
         }
         let crops: Vec<(&RgbImage, Affine)> =
             crops.iter().map(|(image, crop)| (image.pixels(), to_crop(crop))).collect();
+        if self.cpu.is_some() {
+            let cut =
+                |(pixels, to_crop): &(&RgbImage, Affine)| normalized_pixels(&warp(pixels, to_crop, input));
+            return Ok(BatchMaps::Memory(crops.par_iter().map(cut).collect()));
+        }
         let mut values = vec![0.0; slots * 3 * height * width];
         values.par_chunks_mut(3 * height * width).zip(&crops).for_each(|(out, (pixels, to_crop))| {
             normalize_into(&warp(pixels, to_crop, input), out);
         });
-        Ok(Tensor::from_data(TensorData::new(values, [slots, 3, height, width]), &self.device.device))
+        let data = TensorData::new(values, [slots, 3, height, width]);
+        Ok(BatchMaps::Device(Tensor::from_data(data, &self.device.device)))
     }
 
     /// Runs the backbone over crops of which the first `persons` count; with `flip_test` over the mirrored
@@ -107,26 +119,27 @@ impl Network<'_> {
     /// The device fails.
     pub fn features(
         &self,
-        images: Tensor<4>,
+        images: BatchMaps,
         persons: usize,
         flip_test: bool,
         times: &mut StageTimes,
     ) -> Result<BackboneFeatures, InferError> {
         let clock = Instant::now();
-        let flipped = flip_test.then(|| images.clone().flip([3]));
-        let mut see = |images| self.stage(&mut times.backbone, || self.see(images));
+        let width = self.model.config().input().width as usize;
+        let flipped = flip_test.then(|| images.mirrored(width));
+        let mut see = |images| self.stage(&mut times.backbone, || Ok(self.see(images)));
         let straight = see(images)?;
         let mirrored = flipped.map(see).transpose()?;
         times.network += clock.elapsed();
         Ok(BackboneFeatures { straight, mirrored, persons })
     }
 
-    fn see(&self, images: Tensor<4>) -> Result<Tensor<4>, InferError> {
-        let Some(backbone) = self.backbone else { return Ok(self.model.features(images)) };
-        let [batch, _, height, width] = images.dims();
-        let features = backbone.features(&self.memory(images)?, batch);
-        let shape = [batch, self.model.config().feature_channels(), height / 4, width / 4];
-        Ok(Tensor::from_data(TensorData::new(features, shape), &self.device.device))
+    fn see(&self, images: BatchMaps) -> BatchMaps {
+        match (images, self.cpu) {
+            (BatchMaps::Memory(crops), Some(cpu)) => BatchMaps::Memory(cpu.backbone.features(&crops)),
+            (BatchMaps::Device(images), _) => BatchMaps::Device(self.model.features(images)),
+            (BatchMaps::Memory(_), None) => unreachable!("crops for the engine are made where there is one"),
+        }
     }
 
     /// The keypoints of each person of the batch, the heatmaps that they were found in, and the visual tokens that the
@@ -146,13 +159,13 @@ impl Network<'_> {
         let clock = Instant::now();
         let persons = features.persons;
         let PassOutput { mut maps, kept } =
-            self.pass(features.straight.clone(), persons, entering, settings, times)?;
+            self.pass(&features.straight, persons, entering, settings, times)?;
         let mirrored = features.mirrored.as_ref().filter(|_| settings.flip_test);
         let flipped = match mirrored {
             None => None,
             Some(feature) => {
                 let entering = mirrored_tokens(entering, self.model.config().grid());
-                Some(self.pass(feature.clone(), persons, &entering, settings, times)?.maps)
+                Some(self.pass(feature, persons, &entering, settings, times)?.maps)
             }
         };
         let network = clock.elapsed();
@@ -174,12 +187,19 @@ impl Network<'_> {
     /// Everything behind the backbone.
     fn pass(
         &self,
-        feature: Tensor<4>,
+        feature: &BatchMaps,
         persons: usize,
         entering: &[usize],
         settings: &Settings,
         times: &mut StageTimes,
     ) -> Result<PassOutput, InferError> {
+        let feature = match (feature, self.cpu) {
+            (BatchMaps::Memory(features), Some(cpu)) => {
+                return Ok(pass_on_cpu(cpu, features, entering, settings, times));
+            }
+            (BatchMaps::Device(feature), _) => feature.clone(),
+            (BatchMaps::Memory(_), None) => unreachable!("only the engine's backbone makes such features"),
+        };
         match self.model.as_tmpose() {
             Some(model) => {
                 let positions = settings.budget.positions;
@@ -222,8 +242,7 @@ impl Network<'_> {
         let (all, device) = (model.config().tokens(), &self.device.device);
         let selection = TokenSelection::of_kept(entering, all, positions, feature.dims()[0], device);
         let tokens = self.stage(&mut times.mask, || Ok(model.tokens(feature.clone(), &selection)))?;
-        let keypoints =
-            self.stage(&mut times.transformer, || self.encode(model, tokens, entering, &selection))?;
+        let keypoints = self.stage(&mut times.transformer, || Ok(model.encode(tokens, &selection)))?;
         self.stage(&mut times.head, || {
             let maps = model.head(keypoints, feature);
             if self.device.is_gpu() {
@@ -231,30 +250,6 @@ impl Network<'_> {
             }
             Ok(HeadOutput::Memory(self.read_back(maps, persons)?))
         })
-    }
-
-    /// The transformers of a [`TmPose`]: `tokens` `[B,k,dim]`, those of `kept`, to `[B,J,dim * transformers]`.
-    fn encode(
-        &self,
-        model: &TmPose,
-        tokens: Tensor<3>,
-        kept: &[usize],
-        selection: &TokenSelection,
-    ) -> Result<Tensor<3>, InferError> {
-        let Some(encoder) = self.encoder else { return Ok(model.encode(tokens, selection)) };
-        let [batch, count, dim] = tokens.dims();
-        let prefix: Vec<usize>;
-        let position_ids = match selection.positions {
-            PositionMode::Gathered => kept,
-            PositionMode::Prefix => {
-                prefix = (0..count).collect();
-                &prefix
-            }
-        };
-        let tokens = self.memory(tokens)?;
-        let keypoints = encoder.encode(&tokens, position_ids);
-        let shape = [batch, model.config().joints, dim * model.encoders.len()];
-        Ok(Tensor::from_data(TensorData::new(keypoints, shape), &self.device.device))
     }
 
     /// The mean of the heatmaps of a picture and those of its mirror image (docs/METHOD.md, "Flip test").
@@ -364,6 +359,42 @@ impl Network<'_> {
     fn failed(&self, reason: &dyn std::fmt::Display) -> InferError {
         InferError::Compute { name: self.device.name.clone(), reason: reason.to_string() }
     }
+}
+
+impl BatchMaps {
+    /// The mirrored pictures, `width` pixels wide.
+    fn mirrored(&self, width: usize) -> BatchMaps {
+        match self {
+            BatchMaps::Device(images) => BatchMaps::Device(images.clone().flip([3])),
+            BatchMaps::Memory(crops) => {
+                let mirror = |crop: &Vec<f32>| -> Vec<f32> {
+                    let rows = crop.as_chunks::<3>().0.chunks_exact(width);
+                    rows.flat_map(|row| row.iter().rev().copied()).flatten().collect()
+                };
+                BatchMaps::Memory(crops.iter().map(mirror).collect())
+            }
+        }
+    }
+}
+
+/// Everything behind the backbone, by the CPU's engine.
+fn pass_on_cpu(
+    cpu: &CpuModel,
+    features: &[Vec<f32>],
+    entering: &[usize],
+    settings: &Settings,
+    times: &mut StageTimes,
+) -> PassOutput {
+    let clock = Instant::now();
+    let positions = settings.budget.positions;
+    let CpuHeatmaps { maps, times: stages } = cpu.transformer.heatmaps(features, entering, positions);
+    // Persons ran beside each other: of the time that passed, each stage gets its share.
+    let (passed, sum) = (clock.elapsed(), stages.iter().sum::<Duration>());
+    let parts = [&mut times.mask, &mut times.transformer, &mut times.head];
+    for (time, stage) in parts.into_iter().zip(stages) {
+        *time += passed.mul_f64(stage.as_secs_f64() / sum.as_secs_f64().max(f64::MIN_POSITIVE));
+    }
+    PassOutput { maps: HeadOutput::Memory(maps), kept: KeptTokens::shared(entering.to_vec()) }
 }
 
 /// The mean of heatmaps and of those of the mirrored picture, `[B,J,H,W]`: the twin of

@@ -159,8 +159,7 @@ mod on_the_gpu {
             let skeleton = Skeleton::coco17();
             [0, 1].map(|n: usize| Network {
                 model: &self.model,
-                backbone: None,
-                encoder: None,
+                cpu: None,
                 skeleton,
                 device: &self.devices[n],
                 timing: Timing::WholeOnly,
@@ -195,6 +194,7 @@ mod on_the_gpu {
             let crops = boxes.map(|b| (&shown, CropBox::from_bbox(&b, 0.75, BOX_PADDING)));
             network.crops(&crops).unwrap()
         });
+        let [cpu, gpu] = [cpu, gpu].map(on_device);
         assert_eq!((cpu.dims()[0], gpu.dims()[0]), (3, 4));
         assert_eq!(both.devices[1].uploads(), 1, "one picture for three crops");
         let cpu = values(cpu);
@@ -260,16 +260,24 @@ fn wrong_requests_are_told_apart() {
     assert!(error.contains("no-such-weights.safetensors"), "{error}");
 }
 
+fn on_device(maps: BatchMaps) -> burn::Tensor<4> {
+    match maps {
+        BatchMaps::Device(tensor) => tensor,
+        BatchMaps::Memory(_) => panic!("without the engine crops are tensors"),
+    }
+}
+
 #[test]
 fn a_pass_without_stages_makes_the_heatmaps_of_the_staged_pass() {
     let mut estimator = estimator();
     let settings = keeping(0.4);
     let staged = estimator.estimate(&picture(), &[MIDDLE], &settings, true).unwrap();
-    let network = estimator.network();
+    let network = Network { cpu: None, ..estimator.network() };
     let (img, mut times) = (picture(), StageTimes::default());
     let crop = crate::vision::CropBox::from_bbox(&MIDDLE, 0.75, crate::vision::BOX_PADDING);
     let images = network.crops(&[(&crate::gpu::DeviceImage::new(&img), crop)]).unwrap();
-    let output = network.pass_as_a_whole(network.model.features(images), 1, &settings, &mut times).unwrap();
+    let features = network.model.features(on_device(images));
+    let output = network.pass_as_a_whole(features, 1, &settings, &mut times).unwrap();
     assert_eq!(output.kept, staged.kept);
     let network::HeadOutput::Memory(whole) = output.maps else { panic!("the CPU reads back at once") };
     close(maps(&staged.estimates, 0), &whole[0].values, 1e-4);

@@ -35,6 +35,13 @@ pub fn normalize_into(crop: &RgbImage, out: &mut [f32]) {
     }
 }
 
+/// A crop as `[H, W, 3]`, pixel by pixel; otherwise as [`normalize_into`].
+pub fn normalized_pixels(crop: &RgbImage) -> Vec<f32> {
+    let table = &*TABLE;
+    let pixel = |p: &[u8; 3]| [0, 1, 2].map(|c| table[c][usize::from(p[c])]);
+    crop.as_raw().as_chunks::<3>().0.iter().flat_map(pixel).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +55,6 @@ mod tests {
         let expected =
             [want(255.0, 0), want(0.0, 0), want(0.0, 1), want(255.0, 1), want(128.0, 2), want(64.0, 2)];
         assert_eq!(out, expected);
+        assert_eq!(normalized_pixels(&img), [0, 2, 4, 1, 3, 5].map(|i| expected[i]));
     }
 }
