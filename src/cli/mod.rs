@@ -29,6 +29,7 @@ pub mod view;
 
 pub use interrupt::stop_flag;
 
+use crate::cpu::{simd, team};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -50,6 +51,9 @@ struct Cli {
     /// More messages on stderr; give it twice for details
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Threads that compute on the CPU [default: as many as the machine or its container has processors]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
 }
 
 /// Declares the subcommands and their dispatch from one list, so that adding one is one line.
@@ -105,7 +109,7 @@ subcommands! {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose);
-    match cli.run() {
+    match cli.compute().and_then(|()| cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", errors::sentence(&error));
@@ -115,6 +119,17 @@ pub fn main() -> ExitCode {
 }
 
 impl Cli {
+    /// Settles what computes on the CPU: the instruction set and the number of threads.
+    fn compute(&self) -> anyhow::Result<()> {
+        let kernels = simd::chosen()?;
+        log::debug!("the CPU computes with {}", kernels.set);
+        if let Some(threads) = self.threads.map(usize::from) {
+            team::set_threads(threads);
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        }
+        Ok(())
+    }
+
     #[cfg(feature = "window")]
     fn run(self) -> anyhow::Result<()> {
         dispatch(self.command.unwrap_or(Command::View(self.view)))
