@@ -4,6 +4,7 @@
 mod detector;
 mod live;
 mod noise_set;
+mod ops;
 mod peers;
 mod report;
 mod train;
@@ -68,6 +69,8 @@ pub struct BenchArgs {
 enum BenchCommand {
     /// Run the live pipeline without a window: frame rate, latency, stage times, dropped frames and memory
     Live(live::BenchLiveArgs),
+    /// Measure each operation of the networks on the CPU: time, and share of what a core can do at most
+    Ops(ops::BenchOpsArgs),
 }
 
 /// Runs `tmpose bench`.
@@ -75,8 +78,10 @@ enum BenchCommand {
 /// # Errors
 /// A device or a file cannot be used, the Python process ended, or the report cannot be written.
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
-    if let Some(BenchCommand::Live(args)) = &args.command {
-        return live::run(args);
+    match &args.command {
+        Some(BenchCommand::Live(args)) => return live::run(args),
+        Some(BenchCommand::Ops(args)) => return ops::run(args),
+        None => {}
     }
     let mut peers = if args.no_peers { None } else { Peers::start(&args.python) };
     if peers.is_none() && !args.no_peers {

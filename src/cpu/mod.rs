@@ -29,6 +29,7 @@ mod net_tests;
 pub mod operation;
 mod pack;
 pub mod plan;
+pub mod profile;
 #[cfg(test)]
 pub mod reference;
 mod rows;

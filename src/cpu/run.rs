@@ -37,6 +37,16 @@ impl Workspace {
         }
     }
 
+    /// The memory for a run on this thread alone.
+    pub(super) fn memory<'a>(&'a mut self, plan: &'a Plan) -> Memory<'a> {
+        Memory {
+            maps: &plan.maps,
+            arena: self.arena.as_mut_ptr(),
+            scratch: self.scratch[0].as_mut_ptr(),
+            tokens: &self.tokens,
+        }
+    }
+
     /// Fills all maps.
     #[cfg(test)]
     pub fn fill_for_test(&mut self, value: f32) {
@@ -140,12 +150,7 @@ impl Plan {
     /// As [`Plan::run`].
     pub fn run_alone(&self, workspace: &mut Workspace) {
         self.check_tokens(workspace);
-        let memory = Memory {
-            maps: &self.maps,
-            arena: workspace.arena.as_mut_ptr(),
-            scratch: workspace.scratch[0].as_mut_ptr(),
-            tokens: &workspace.tokens,
-        };
+        let memory = workspace.memory(self);
         let mut clock = StageClock::new(self);
         for (number, wave) in self.waves.iter().enumerate() {
             clock.begin(self, number);

@@ -10,6 +10,7 @@ use super::lanes::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::pack::{self, Packed, PackedDepthwise};
+use super::profile::{self, Peak};
 use super::winograd::{self, Winograd};
 use std::fmt;
 use std::sync::OnceLock;
@@ -146,6 +147,8 @@ pub struct Kernels {
     pub attend: unsafe fn(&Attend),
     /// [`attention::embed`].
     pub embed: unsafe fn(&Embed),
+    /// [`profile::peak`].
+    pub peak: unsafe fn(&Peak),
 }
 
 impl fmt::Debug for Kernels {
@@ -179,6 +182,7 @@ macro_rules! kernels_for {
                 transpose: entries::transpose,
                 attend: entries::attend,
                 embed: entries::embed,
+                peak: entries::peak,
             };
 
             mod entries {
@@ -197,6 +201,7 @@ macro_rules! kernels_for {
                     attention::transpose(Transpose);
                     attention::attend(Attend);
                     attention::embed(Embed);
+                    profile::peak(Peak);
                 }
             }
         }

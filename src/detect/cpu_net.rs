@@ -1,8 +1,10 @@
 //! The detector's network on the CPU, by its engine.
 
+use super::DetectorConfig;
 use super::decode::LevelValues;
 use super::net::topology::{self, Branches, Layers};
 use super::net::{ConvSilu, Csp, DetectorNet, STRIDES, Separable};
+use crate::cpu::profile::OperationTime;
 use crate::cpu::{
     Activation, Epilogue, Filter, Net, NetBuilder, Part, Plan, Workspace, Workspaces, simd, team,
 };
@@ -56,6 +58,12 @@ impl CpuNet {
             })
             .collect()
     }
+}
+
+/// How long the network's operations take on one thread of the CPU, the fastest of `runs` runs.
+pub fn profile(net: &DetectorNet, config: &DetectorConfig, runs: usize) -> Vec<OperationTime> {
+    let plan = CpuNet::new(net, Size::square(config.input as u32)).plan;
+    plan.profile(&mut Workspace::new(&plan, 1), runs)
 }
 
 /// The network for the engine; its outputs are scores and distances of each map.
@@ -166,7 +174,6 @@ impl Layers for EngineLayers {
 mod tests {
     use super::*;
     use crate::cpu::audit::audit;
-    use crate::detect::DetectorConfig;
     use crate::model::numbers;
     use burn::prelude::*;
     use burn::tensor::Distribution;

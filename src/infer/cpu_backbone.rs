@@ -1,6 +1,7 @@
 //! The backbone on the CPU, by its engine.
 
-use crate::cpu::{NetBuilder, Plan, Workspaces, simd, team};
+use crate::cpu::profile::OperationTime;
+use crate::cpu::{NetBuilder, Plan, Workspace, Workspaces, simd, team};
 use crate::model::PoseNet;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +20,11 @@ impl CpuBackbone {
         let feature = model.backbone().build(&mut net, picture);
         let plan = Plan::new(&net.finish(&[feature]), simd::kernels(), team::threads());
         CpuBackbone { plan, workspaces: Workspaces::default() }
+    }
+
+    /// How long its operations take on one thread, the fastest of `runs` runs.
+    pub fn profile(&self, runs: usize) -> Vec<OperationTime> {
+        self.plan.profile(&mut Workspace::new(&self.plan, 1), runs)
     }
 
     /// From normalised pictures, pixel by pixel with three channels together, to their features, likewise.

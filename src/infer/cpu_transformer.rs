@@ -1,5 +1,6 @@
 //! Everything behind the backbone on the CPU, by its engine: from a feature map to heatmaps.
 
+use crate::cpu::profile::OperationTime;
 use crate::cpu::{
     Activation, Epilogue, Filter, Net, NetBuilder, Norm, Packs, Part, Plan, Workspace, Workspaces, simd, team,
 };
@@ -82,6 +83,17 @@ impl CpuTransformer {
             maps.push(Heatmaps { values, joints: config.joints, size: config.heatmap });
         }
         CpuHeatmaps { maps, times }
+    }
+
+    /// How long its operations take for so many visual tokens on one thread, the fastest of `runs` runs.
+    ///
+    /// # Panics
+    /// When there are not so many tokens.
+    pub fn profile(&self, tokens: usize, runs: usize) -> Vec<OperationTime> {
+        let TokenPlan { plan, .. } = &*self.plan(tokens);
+        let mut workspace = Workspace::new(plan, 1);
+        workspace.tokens = (0..tokens as u32).collect();
+        plan.profile(&mut workspace, runs)
     }
 
     /// The plan for so many visual tokens; made when it is first asked for.

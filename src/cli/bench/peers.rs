@@ -11,12 +11,19 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 /// Part of the program, so that an installed one has it too.
 const SCRIPT: &str = include_str!("../../../scripts/bench_peers.py");
 
-/// Runs before the first that is counted.
-const WARM_UP: u32 = 2;
+/// Counted runs of a turn.
+const TURN: u32 = 5;
+/// Runs before the first that is counted, in the first turn and in later ones.
+const FIRST_WARM_UP: u32 = 2;
+const WARM_UP: u32 = 1;
+/// Pause before a turn: the threads of PyTorch and ONNX Runtime, and ours, look for work for a while after a run, which
+/// would slow down whoever runs next.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// The running Python process.
 pub struct Peers {
@@ -143,10 +150,10 @@ pub struct InterleavedRuns<T> {
     pub theirs: Vec<Vec<BTreeMap<String, f64>>>,
 }
 
-/// Runs `ours` and each of the first `count` peers alternately, so that other load on the machine slows all of them
-/// alike. `runs` runs of each are counted. A few warm-up runs before them are not: in these, memory is allocated, and
-/// kernels are compiled and tuned. `ours` returns what it measured and the visual tokens that it kept; `None` ends the
-/// measurement.
+/// Runs `ours` and each of the first `count` peers in turns of [`TURN`] runs, so that other load on the machine slows all
+/// of them alike. `runs` runs of each are counted. The first runs of each turn are not: in these, memory is allocated,
+/// kernels are compiled and tuned, and caches filled again. Before a turn there is a pause ([`PAUSE`]). `ours` returns
+/// what it measured and the visual tokens that it kept; `None` ends the measurement.
 ///
 /// # Errors
 /// Those of `ours`, or the Python process ended.
@@ -157,18 +164,36 @@ pub fn run_interleaved<T>(
     mut ours: impl FnMut() -> anyhow::Result<Option<(T, Vec<usize>)>>,
 ) -> anyhow::Result<Option<InterleavedRuns<T>>> {
     let mut interleaved = InterleavedRuns { ours: Vec::new(), theirs: vec![Vec::new(); count] };
-    for run in 0..WARM_UP + runs {
-        let Some((measured, kept)) = ours()? else { return Ok(None) };
-        if run >= WARM_UP {
-            interleaved.ours.push(measured);
+    let pause = || {
+        if count > 0 {
+            std::thread::sleep(PAUSE);
         }
-        for (peer, runs) in interleaved.theirs.iter_mut().enumerate() {
-            let Some(peers) = peers.as_deref_mut() else { continue };
-            let ms = peers.run(peer, &kept)?;
-            if run >= WARM_UP {
-                runs.push(ms);
+    };
+    let mut first_turn = true;
+    let mut left = runs;
+    while left > 0 {
+        let turn = left.min(TURN);
+        let warm_up = if std::mem::take(&mut first_turn) { FIRST_WARM_UP } else { WARM_UP };
+        let mut kept = Vec::new();
+        pause();
+        for run in 0..warm_up + turn {
+            let Some((measured, tokens)) = ours()? else { return Ok(None) };
+            kept = tokens;
+            if run >= warm_up {
+                interleaved.ours.push(measured);
             }
         }
+        for (peer, measured) in interleaved.theirs.iter_mut().enumerate() {
+            let Some(peers) = peers.as_deref_mut() else { continue };
+            pause();
+            for run in 0..warm_up + turn {
+                let ms = peers.run(peer, &kept)?;
+                if run >= warm_up {
+                    measured.push(ms);
+                }
+            }
+        }
+        left -= turn;
     }
     Ok(Some(interleaved))
 }
