@@ -90,7 +90,7 @@ pub struct Attend {
     pub scale: f32,
     /// Which rows.
     pub rows: Range<usize>,
-    /// Memory for `rows * keys.channels` numbers.
+    /// Memory for `rows * (keys.channels + 1)` numbers.
     pub scratch: *mut f32,
 }
 
@@ -115,12 +115,20 @@ pub unsafe fn attend<L: Lanes>(job: &Attend) {
             let scores = Matrix { at: job.scratch.cast_const(), step: wide };
             let tokens = job.tokens.next_multiple_of(L::N);
             product::<L>(queries, rows, size, keys, tokens, job.scratch, wide);
+            let factors = job.scratch.add(rows * wide);
             for row in 0..rows {
-                softmax::<L>(job.scratch.add(row * wide), job.tokens, job.scale);
+                *factors.add(row) = softmax::<L>(job.scratch.add(row * wide), job.tokens, job.scale);
             }
             let values = Matrix { at: job.values.at.add(first).cast_const(), step: job.values.step };
             let to = job.output.at.add(job.rows.start * job.output.step + first);
             product::<L>(scores, rows, job.tokens, values, size, to, job.output.step);
+            for row in 0..rows {
+                let (to, factor) = (to.add(row * job.output.step), L::splat(*factors.add(row)));
+                for at in (0..size).step_by(L::N) {
+                    let count = (size - at).min(L::N);
+                    store::<L>(to.add(at), count, L::mul(load::<L>(to.add(at), count), factor));
+                }
+            }
         }
     }
 }

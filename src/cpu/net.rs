@@ -98,6 +98,11 @@ pub struct NetBuilder {
 }
 
 impl NetBuilder {
+    /// Goes on behind a network: from here its maps can be read.
+    pub fn behind(net: Net) -> NetBuilder {
+        NetBuilder { net }
+    }
+
     /// No maps and no operations.
     pub fn new() -> NetBuilder {
         NetBuilder::default()

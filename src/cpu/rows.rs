@@ -84,12 +84,13 @@ pub unsafe fn layer_norm<L: Lanes>(from: *const f32, norm: &Norm, to: *mut f32) 
     }
 }
 
-/// Softmax of `scale` times a row of `count` numbers, in place.
+/// The softmax of `scale` times a row of `count` numbers, in place, but for a factor that is returned: whoever sums
+/// something with these weights multiplies the sum by it.
 ///
 /// # Safety
 /// As [`Lanes`]; the row is as long.
 #[inline(always)]
-pub unsafe fn softmax<L: Lanes>(row: *mut f32, count: usize, scale: f32) {
+pub unsafe fn softmax<L: Lanes>(row: *mut f32, count: usize, scale: f32) -> f32 {
     // SAFETY: as the caller says.
     unsafe {
         let whole = count / L::N * L::N;
@@ -114,10 +115,6 @@ pub unsafe fn softmax<L: Lanes>(row: *mut f32, count: usize, scale: f32) {
             let slot = sum.slot::<L>(at);
             *slot = L::add(*slot, e);
         }
-        let by = L::splat(1.0 / sum.total::<L>());
-        for at in (0..count).step_by(L::N) {
-            let left = (count - at).min(L::N);
-            store::<L>(row.add(at), left, L::mul(load::<L>(row.add(at), left), by));
-        }
+        1.0 / sum.total::<L>()
     }
 }

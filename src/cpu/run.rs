@@ -27,14 +27,28 @@ pub struct Workspace {
 impl Workspace {
     /// For runs of `plan` by up to `members` threads together.
     pub fn new(plan: &Plan, members: usize) -> Workspace {
-        let next = plan.waves.len() * plan.members;
-        Workspace {
-            tokens: Vec::new(),
-            stages: Vec::new(),
-            arena: Buffer::zeros(plan.arena),
-            scratch: (0..members).map(|_| Buffer::zeros(plan.scratch)).collect(),
-            next: (0..next).map(|_| Padded::default()).collect(),
+        let mut workspace = Workspace::default();
+        workspace.fit(plan, members);
+        workspace
+    }
+
+    /// Makes it large enough for `plan` and `members` threads, whatever it was for.
+    fn fit(&mut self, plan: &Plan, members: usize) {
+        if self.arena.len() < plan.arena {
+            self.arena = Buffer::zeros(plan.arena);
         }
+        self.scratch.resize_with(self.scratch.len().max(members), Buffer::default);
+        for scratch in self.scratch.iter_mut().filter(|scratch| scratch.len() < plan.scratch) {
+            *scratch = Buffer::zeros(plan.scratch);
+        }
+        let next = plan.waves.len() * plan.members;
+        self.next.resize_with(self.next.len().max(next), Padded::default);
+    }
+
+    /// Bytes of its memory.
+    fn bytes(&self) -> usize {
+        let numbers = self.arena.len() + self.scratch.iter().map(|scratch| scratch.len()).sum::<usize>();
+        size_of::<f32>() * numbers
     }
 
     /// The memory for a run on this thread alone.
@@ -221,18 +235,25 @@ impl Drop for BreakUp<'_> {
     }
 }
 
-/// Runs of one plan, and their memory.
+/// The memory of runs, for any plan: as many workspaces as threads ran at the same time.
 #[derive(Debug, Default)]
 pub struct Workspaces(Mutex<Vec<Workspace>>);
 
 impl Workspaces {
-    fn take(&self, plan: &Plan) -> Workspace {
+    fn take(&self, plan: &Plan, members: usize) -> Workspace {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.unwrap_or_else(|| Workspace::new(plan, plan.members))
+        let mut workspace = kept.unwrap_or_default();
+        workspace.fit(plan, members);
+        workspace
     }
 
     fn give(&self, workspace: Workspace) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+    }
+
+    /// Bytes of their memory.
+    pub fn bytes(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Workspace::bytes).sum()
     }
 
     /// Runs `plan` on `count` pictures with the process's team: whole pictures, one a member, as long as there are as
@@ -249,7 +270,7 @@ impl Workspaces {
             let apart = count - count % members;
             if members > 1 && apart > 0 {
                 team.run(&|member| {
-                    let mut workspace = self.take(plan);
+                    let mut workspace = self.take(plan, 1);
                     for picture in (member..apart).step_by(members) {
                         fill(picture, &mut workspace);
                         plan.run_alone(&mut workspace);
@@ -260,7 +281,7 @@ impl Workspaces {
             }
             let rest = if members > 1 { apart } else { 0 };
             if rest < count {
-                let mut workspace = self.take(plan);
+                let mut workspace = self.take(plan, members);
                 for picture in rest..count {
                     fill(picture, &mut workspace);
                     plan.run(&mut workspace, team);

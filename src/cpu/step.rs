@@ -47,7 +47,7 @@ pub enum Step {
         /// The input.
         input: Part,
         /// Weights in Winograd's domain.
-        packed: Packed,
+        packed: Arc<Packed>,
         /// Sides of a tile.
         side: usize,
         /// Where the result goes.
@@ -58,7 +58,7 @@ pub enum Step {
     /// [`Operation::Separable`].
     Separable {
         /// Each input and its depthwise weights.
-        sources: Vec<(Part, PackedDepthwise)>,
+        sources: Vec<(Part, Arc<PackedDepthwise>)>,
         /// Sides of the depthwise kernel.
         kernel: usize,
         /// Of the depthwise convolution.
@@ -190,17 +190,43 @@ fn inputs_of(filter: &Filter, first: usize, count: usize) -> Vec<f32> {
 
 /// Weights that are packed already: plans of one network for several numbers of tokens share them.
 #[derive(Debug, Default)]
-pub struct Packs(Mutex<Vec<(Arc<Filter>, Arc<Packed>)>>);
+pub struct Packs {
+    /// With the sides of Winograd's tiles, where they are for those.
+    dense: Mutex<Vec<(Arc<Filter>, Option<usize>, Arc<Packed>)>>,
+    depthwise: Mutex<Vec<(Arc<Filter>, Arc<PackedDepthwise>)>>,
+}
 
 impl Packs {
     /// The whole filter, packed for a convolution that is not made by Winograd's tiles.
     fn direct(&self, filter: &Arc<Filter>, kernels: &Kernels) -> Arc<Packed> {
-        let mut packs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.dense(filter, None, kernels)
+    }
+
+    /// The whole filter, for Winograd's tiles of `side` or without.
+    fn dense(&self, filter: &Arc<Filter>, side: Option<usize>, kernels: &Kernels) -> Arc<Packed> {
+        let mut packs = self.dense.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            packs.iter().find(|(known, known_side, _)| Arc::ptr_eq(known, filter) && *known_side == side);
+        if let Some((_, _, packed)) = known {
+            return packed.clone();
+        }
+        let Filter { weights, bias, kernel } = &**filter;
+        let packed = Arc::new(match side {
+            Some(side) => (kernels.pack_winograd)(weights, bias, filter.inputs(), side),
+            None => (kernels.pack)(weights, bias, filter.inputs(), kernel * kernel),
+        });
+        packs.push((filter.clone(), side, packed.clone()));
+        packed
+    }
+
+    /// A depthwise filter.
+    fn depthwise(&self, filter: &Arc<Filter>, kernels: &Kernels) -> Arc<PackedDepthwise> {
+        let mut packs = self.depthwise.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, packed)) = packs.iter().find(|(known, _)| Arc::ptr_eq(known, filter)) {
             return packed.clone();
         }
         let taps = filter.kernel * filter.kernel;
-        let packed = Arc::new((kernels.pack)(&filter.weights, &filter.bias, filter.inputs(), taps));
+        let packed = Arc::new((kernels.pack_depthwise)(&filter.weights, &filter.bias, taps));
         packs.push((filter.clone(), packed.clone()));
         packed
     }
@@ -216,7 +242,7 @@ fn step(operation: &Operation, net: &Net, kernels: &'static Kernels, packs: &Pac
         Operation::Convolution { inputs, filter, stride, gated, output, epilogue } => {
             let kernel = filter.kernel;
             if let Some(side) = winograd_side(&inputs, &filter, stride, output, &epilogue, net) {
-                let packed = (kernels.pack_winograd)(&filter.weights, &filter.bias, filter.inputs(), side);
+                let packed = packs.dense(&filter, Some(side), kernels);
                 return Step::Winograd { input: inputs[0], packed, side, output, epilogue };
             }
             let sources = match inputs[..] {
@@ -241,9 +267,12 @@ fn step(operation: &Operation, net: &Net, kernels: &'static Kernels, packs: &Pac
                 let channels = first..first + part.channels;
                 first = channels.end;
                 let weights = &depthwise.weights[channels.start * taps..channels.end * taps];
-                (part, (kernels.pack_depthwise)(weights, &depthwise.bias[channels], taps))
+                (part, Arc::new((kernels.pack_depthwise)(weights, &depthwise.bias[channels], taps)))
             };
-            let sources = inputs.into_iter().map(pack).collect();
+            let sources = match inputs[..] {
+                [part] => vec![(part, packs.depthwise(&depthwise, kernels))],
+                _ => inputs.into_iter().map(pack).collect(),
+            };
             let packed = packs.direct(&pointwise, kernels);
             Step::Separable { sources, kernel: depthwise.kernel, stride, inner, packed, output, epilogue }
         }
@@ -384,7 +413,7 @@ impl Step {
         match self {
             Step::Winograd { packed, side, .. } => scratch_of(units, *side, packed.inputs, packed.outputs),
             Step::Separable { packed, .. } | Step::NormLinear { packed, .. } => units * width * packed.inputs,
-            Step::Attend { keys, .. } => units * keys.channels,
+            Step::Attend { keys, .. } => units * (keys.channels + 1),
             Step::Gate { input, .. } => 3 * input.channels.next_multiple_of(WINOGRAD_CHANNELS),
             _ => 0,
         }
