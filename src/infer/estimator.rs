@@ -208,8 +208,7 @@ impl Estimator {
         let images = network.crops(&crops)?;
         network.wait_for_stage()?;
         times.crop += clock.elapsed();
-        let features = network.features(images, crops.len(), settings.flip_test, times)?;
-        network.keypoints(&features, entering, settings, wanted, times)
+        network.estimate(images, crops.len(), entering, settings, wanted, times)
     }
 
     /// Brings keypoints from a crop's heatmaps into the picture.

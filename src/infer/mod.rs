@@ -1,7 +1,6 @@
 //! From a picture and person boxes to poses: crop, network, decode, with the persons of a frame as one
 //! batch.
 
-mod cpu_backbone;
 mod cpu_model;
 mod cpu_transformer;
 mod error;
@@ -11,9 +10,7 @@ mod network;
 mod settings;
 mod times;
 
-pub use cpu_backbone::CpuBackbone;
-pub use cpu_model::CpuModel;
-pub use cpu_transformer::{CpuHeatmaps, CpuTransformer, TransformerTimes};
+pub use cpu_model::{CpuHeatmaps, CpuModel, CpuTimes, EnteringTokens};
 pub use error::InferError;
 pub use estimator::{Estimator, EstimatorOutput, PoseEstimate, pose_score};
 pub use heatmap_buffer::{DecodedHeatmaps, HeatmapBuffer, HeatmapRequest};

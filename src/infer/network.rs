@@ -6,8 +6,8 @@
 //! come back. Elsewhere their twins in `vision/` do the same on the CPU.
 
 use super::{
-    CpuHeatmaps, CpuModel, DecodedHeatmaps, HeatmapBuffer, HeatmapRequest, InferError, Settings, StageTimes,
-    Timing,
+    CpuHeatmaps, CpuModel, DecodedHeatmaps, EnteringTokens, HeatmapBuffer, HeatmapRequest, InferError,
+    Settings, StageTimes, Timing,
 };
 use crate::gpu::kernels::UploadedImage;
 use crate::gpu::{ComputeDevice, DeviceImage};
@@ -136,10 +136,38 @@ impl Network<'_> {
 
     fn see(&self, images: BatchMaps) -> BatchMaps {
         match (images, self.cpu) {
-            (BatchMaps::Memory(crops), Some(cpu)) => BatchMaps::Memory(cpu.backbone.features(&crops)),
+            (BatchMaps::Memory(crops), Some(cpu)) => BatchMaps::Memory(cpu.features(&crops)),
             (BatchMaps::Device(images), _) => BatchMaps::Device(self.model.features(images)),
             (BatchMaps::Memory(_), None) => unreachable!("crops for the engine are made where there is one"),
         }
+    }
+
+    /// [`Network::features`] and [`Network::keypoints`] for one setting: without a flip test the CPU's engine runs both as
+    /// one.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn estimate(
+        &self,
+        crops: BatchMaps,
+        persons: usize,
+        entering: &[usize],
+        settings: &Settings,
+        wanted: HeatmapRequest,
+        times: &mut StageTimes,
+    ) -> Result<BatchKeypoints, InferError> {
+        let (BatchMaps::Memory(crops), Some(cpu), false) = (&crops, self.cpu, settings.flip_test) else {
+            let features = self.features(crops, persons, settings.flip_test, times)?;
+            return self.keypoints(&features, entering, settings, wanted, times);
+        };
+        let clock = Instant::now();
+        let tokens = EnteringTokens { kept: entering, positions: settings.budget.positions };
+        let PassOutput { maps, kept } = on_cpu(tokens, times, || cpu.heatmaps(crops, tokens));
+        let network = clock.elapsed();
+        times.network += network;
+        let people = self.find(maps, persons, settings.decoding, wanted)?;
+        times.decode += clock.elapsed().saturating_sub(network);
+        Ok(BatchKeypoints { people, kept })
     }
 
     /// The keypoints of each person of the batch, the heatmaps that they were found in, and the visual tokens that the
@@ -195,7 +223,8 @@ impl Network<'_> {
     ) -> Result<PassOutput, InferError> {
         let feature = match (feature, self.cpu) {
             (BatchMaps::Memory(features), Some(cpu)) => {
-                return Ok(pass_on_cpu(cpu, features, entering, settings, times));
+                let entering = EnteringTokens { kept: entering, positions: settings.budget.positions };
+                return Ok(on_cpu(entering, times, || cpu.heatmaps_of_features(features, entering)));
             }
             (BatchMaps::Device(feature), _) => feature.clone(),
             (BatchMaps::Memory(_), None) => unreachable!("only the engine's backbone makes such features"),
@@ -377,24 +406,17 @@ impl BatchMaps {
     }
 }
 
-/// Everything behind the backbone, by the CPU's engine.
-fn pass_on_cpu(
-    cpu: &CpuModel,
-    features: &[Vec<f32>],
-    entering: &[usize],
-    settings: &Settings,
-    times: &mut StageTimes,
-) -> PassOutput {
+/// What the CPU's engine makes by `run`, and how long its stages took. Persons run beside each other: of the time that
+/// passed, each stage gets its share.
+fn on_cpu(entering: EnteringTokens, times: &mut StageTimes, run: impl FnOnce() -> CpuHeatmaps) -> PassOutput {
     let clock = Instant::now();
-    let positions = settings.budget.positions;
-    let CpuHeatmaps { maps, times: stages } = cpu.transformer.heatmaps(features, entering, positions);
-    // Persons ran beside each other: of the time that passed, each stage gets its share.
-    let (passed, sum) = (clock.elapsed(), stages.iter().sum::<Duration>());
-    let parts = [&mut times.mask, &mut times.transformer, &mut times.head];
-    for (time, stage) in parts.into_iter().zip(stages) {
-        *time += passed.mul_f64(stage.as_secs_f64() / sum.as_secs_f64().max(f64::MIN_POSITIVE));
-    }
-    PassOutput { maps: HeadOutput::Memory(maps), kept: KeptTokens::shared(entering.to_vec()) }
+    let CpuHeatmaps { maps, times: stages } = run();
+    let by = clock.elapsed().as_secs_f64() / stages.sum().as_secs_f64().max(f64::MIN_POSITIVE);
+    times.backbone += stages.backbone.mul_f64(by);
+    times.mask += stages.tokens.mul_f64(by);
+    times.transformer += stages.transformer.mul_f64(by);
+    times.head += stages.head.mul_f64(by);
+    PassOutput { maps: HeadOutput::Memory(maps), kept: KeptTokens::shared(entering.kept.to_vec()) }
 }
 
 /// The mean of heatmaps and of those of the mirrored picture, `[B,J,H,W]`: the twin of

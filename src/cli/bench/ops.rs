@@ -48,8 +48,8 @@ pub fn run(args: &BenchOpsArgs) -> anyhow::Result<()> {
             println!("\n{variant} runs on Burn: the engine does not know its family.");
             continue;
         };
-        print_operations(&format!("{variant}, backbone"), &cpu.backbone.profile(runs), peak, args.top);
-        let rest = cpu.transformer.profile(kept.len(), runs);
+        print_operations(&format!("{variant}, backbone"), &cpu.profile_backbone(runs), peak, args.top);
+        let rest = cpu.profile_transformer(kept.len(), runs);
         let title = format!("{variant}, transformer and head, {} tokens", kept.len());
         print_operations(&title, &rest, peak, args.top);
     }
