@@ -225,8 +225,12 @@ pub fn threads() -> usize {
     }
 }
 
-/// Runs `job` with the process's team; while somebody else does, or within a run, with a team of the caller alone.
+/// Runs `job` with the process's team; while somebody else does, within a run, and on a thread of a pool whose threads
+/// all compute, with a team of the caller alone.
 pub fn with_team<T>(job: impl FnOnce(&mut Team) -> T) -> T {
+    if rayon::current_thread_index().is_some() {
+        return job(&mut Team::new(1));
+    }
     let mut team = match TEAM.try_lock() {
         Ok(team) => team,
         // A run panicked, which leaves the team as it was.

@@ -244,17 +244,15 @@ fn full_or(path: &Path, key: &CacheKey, done: usize, error: std::io::Error) -> D
     }
 }
 
-/// Adds one sample's feature map `[C, H, W]` to `out` as a record: `[grid rows, grid columns, patch rows, patch
+/// Adds one sample's feature map `[H, W, C]` to `out` as a record: `[grid rows, grid columns, patch rows, patch
 /// columns, C]` in f16. `map` and `patch` are their sizes in cells; what does not fill a patch is left out.
 pub fn to_patches(feature: &[f32], channels: usize, map: Size, patch: Size, out: &mut Vec<f16>) {
     let ([height, width], [ph, pw]) = (map.hw(), patch.hw());
     for row in 0..height / ph {
         for column in 0..width / pw {
             for y in row * ph..(row + 1) * ph {
-                for x in column * pw..(column + 1) * pw {
-                    let cell = y * width + x;
-                    out.extend((0..channels).map(|c| f16::from_f32(feature[c * height * width + cell])));
-                }
+                let values = &feature[(y * width + column * pw) * channels..][..pw * channels];
+                out.extend(values.iter().map(|value| f16::from_f32(*value)));
             }
         }
     }
@@ -328,7 +326,7 @@ mod tests {
     #[test]
     fn a_patch_lists_its_cells_row_by_row_with_the_channels_innermost() {
         // Two channels of 2x4, patches of 2x2: channel 1 is channel 0 plus 100.
-        let feature: Vec<f32> = (0..8).map(|i| i as f32).chain((0..8).map(|i| i as f32 + 100.0)).collect();
+        let feature: Vec<f32> = (0..8).flat_map(|i| [i as f32, i as f32 + 100.0]).collect();
         let mut out = Vec::new();
         to_patches(&feature, 2, Size::new(4, 2), Size::square(2), &mut out);
         let expected = [0, 100, 1, 101, 4, 104, 5, 105, 2, 102, 3, 103, 6, 106, 7, 107];

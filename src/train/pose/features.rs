@@ -6,7 +6,8 @@ use super::events::PoseEvent;
 use crate::data::features::{Fingerprint, to_patches};
 use crate::data::{CacheKey, CropDataset, DataError, FeatureCache};
 use crate::gpu::ComputeDevice;
-use crate::model::{PoseNet, PoseNetConfig, list_params};
+use crate::infer::CpuModel;
+use crate::model::{PoseNet, PoseNetConfig, list_params, numbers};
 use crate::pose::Size;
 use crate::train::TrainError;
 use crate::train::config::TrainConfig;
@@ -134,8 +135,17 @@ impl<'a> FeatureBuilder<'a> {
             channels,
         };
         let model = model.valid().fold();
+        let engine = if self.on_gpu { None } else { CpuModel::new(&model) };
+        let crop = 3 * self.input.area();
         let network = |images: Tensor<4>| {
-            let maps: Vec<f32> = model.features(images).into_data().iter::<f32>().collect();
+            let maps = match &engine {
+                Some(engine) => {
+                    let crops = numbers(images.permute([0, 2, 3, 1]));
+                    let crops: Vec<Vec<f32>> = crops.chunks_exact(crop).map(<[f32]>::to_vec).collect();
+                    engine.features(&crops).concat()
+                }
+                None => numbers(model.features(images).permute([0, 2, 3, 1])),
+            };
             let mut out = Vec::with_capacity(maps.len());
             let crops = maps.chunks_exact(channels * map.area());
             crops.for_each(|values| to_patches(values, channels, map, config.patch(), &mut out));
