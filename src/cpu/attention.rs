@@ -56,6 +56,7 @@ pub struct Transpose {
 /// # Safety
 /// As [`norm_rows`].
 #[inline(always)]
+#[allow(clippy::extra_unused_type_parameters)] // Compiled for each instruction set, as all kernels.
 pub unsafe fn transpose<L: Lanes>(job: &Transpose) {
     for channel in job.channels.clone() {
         // SAFETY: as the caller says.

@@ -17,6 +17,9 @@ struct Region {
 }
 
 /// Asserts that `plan`, of `net`, is sound.
+///
+/// # Panics
+/// When it is not.
 pub fn audit(net: &Net, plan: &Plan) {
     // Whose map a cell of the arena holds, and which item of the present wave wrote or read it.
     let mut owner = vec![usize::MAX; plan.arena];

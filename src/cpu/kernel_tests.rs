@@ -169,6 +169,7 @@ fn convolution_case() -> impl Strategy<Value = ConvolutionCase> {
 }
 
 /// One convolution in all instruction sets, made in up to four pieces, against sums in f64.
+#[allow(clippy::too_many_lines)] // Mostly the many parts of a case.
 fn check_convolution(case: &ConvolutionCase) {
     let ConvolutionCase { height, width, outputs, kernel, stride, up, seed, activation, .. } = *case;
     let taps = kernel * kernel;

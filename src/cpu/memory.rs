@@ -30,7 +30,7 @@ impl Lifetime {
 /// A place for each map, from the largest on at the lowest address that is free, and how long the arena is.
 pub fn place(maps: &[(MapShape, Lifetime)]) -> (Vec<Placed>, usize) {
     let mut order: Vec<usize> = (0..maps.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(maps[i].0.len()));
+    order.sort_by_key(|&i| std::cmp::Reverse(maps[i].0.numbers()));
     let mut placed: Vec<Option<usize>> = vec![None; maps.len()];
     let mut end = 0;
     for i in order {
@@ -60,7 +60,7 @@ pub fn place(maps: &[(MapShape, Lifetime)]) -> (Vec<Placed>, usize) {
 
 /// A map's numbers, filled up to whole cache lines.
 fn room(shape: &MapShape) -> usize {
-    shape.len().next_multiple_of(LINE)
+    shape.numbers().next_multiple_of(LINE)
 }
 
 #[cfg(test)]
@@ -82,10 +82,10 @@ mod tests {
                 .collect();
             let (placed, end) = place(&maps);
             for (i, (shape, lifetime)) in maps.iter().enumerate() {
-                let own = placed[i].offset..placed[i].offset + shape.len();
+                let own = placed[i].offset..placed[i].offset + shape.numbers();
                 prop_assert!(own.end <= end && own.start.is_multiple_of(LINE));
                 for j in (0..i).filter(|&j| maps[j].1.meets(lifetime)) {
-                    let other = placed[j].offset..placed[j].offset + maps[j].0.len();
+                    let other = placed[j].offset..placed[j].offset + maps[j].0.numbers();
                     prop_assert!(own.end <= other.start || other.end <= own.start);
                 }
             }

@@ -11,13 +11,17 @@
 //! The transformer and the trainings still use older passes: `matrix`, `transformer`, `vector`.
 
 mod activation;
+#[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod attention;
 #[cfg(test)]
 pub mod audit;
 pub mod buffer;
 mod combine;
+#[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod convolution;
+#[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod depthwise;
+mod execute;
 #[cfg(test)]
 mod kernel_tests;
 pub mod lanes;
@@ -37,10 +41,12 @@ pub mod run;
 pub mod simd;
 mod step;
 pub mod team;
+#[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod tile;
 pub mod transformer;
 mod vector;
 mod view;
+#[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod winograd;
 
 pub use matrix::{Mat, OutputMode, multiply};

@@ -22,7 +22,7 @@ pub struct MapShape {
 
 impl MapShape {
     /// Numbers in the map.
-    pub fn len(&self) -> usize {
+    pub fn numbers(&self) -> usize {
         self.height * self.width * self.channels
     }
 

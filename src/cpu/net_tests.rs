@@ -45,6 +45,7 @@ impl Draw {
 }
 
 /// A network of `length` random operations on maps of a few sizes.
+#[allow(clippy::too_many_lines)] // An arm for each operation.
 fn random_net(seed: u64, length: usize) -> Net {
     let mut draw = Draw(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut net = NetBuilder::new();
@@ -148,7 +149,7 @@ fn random_net(seed: u64, length: usize) -> Net {
 }
 
 fn input_of(net: &Net, seed: u64) -> Vec<f32> {
-    Draw(seed | 1).numbers(net.maps[net.inputs[0].map].len(), 1.5)
+    Draw(seed | 1).numbers(net.maps[net.inputs[0].map].numbers(), 1.5)
 }
 
 /// The outputs' bits after a run.
@@ -267,7 +268,7 @@ proptest! {
         let mut draw = Draw(seed | 1);
         let net = transformer(&mut draw, heads * size, heads, joints, tokens);
         let inputs: Vec<Vec<f32>> =
-            net.inputs.iter().map(|part| draw.numbers(net.maps[part.map].len(), 1.0)).collect();
+            net.inputs.iter().map(|part| draw.numbers(net.maps[part.map].numbers(), 1.0)).collect();
         let kept: Vec<u32> = (0..tokens as u32).map(|i| (i * 3 + 1) % 8).collect();
         let views: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
         let reference = reference::run(&net, &views, &kept);

@@ -16,7 +16,7 @@ pub struct Reference<'a> {
 
 /// Every map of `net` after a run with `inputs` and `tokens`.
 pub fn run<'a>(net: &'a Net, inputs: &[&[f32]], tokens: &[u32]) -> Reference<'a> {
-    let maps = net.maps.iter().map(|shape| vec![f64::NAN; shape.len()]).collect();
+    let maps = net.maps.iter().map(|shape| vec![f64::NAN; shape.numbers()]).collect();
     let mut reference = Reference { net, maps, open: Vec::new(), tokens: tokens.to_vec() };
     for (part, values) in net.inputs.iter().zip(inputs) {
         reference.maps[part.map] = values.iter().map(|v| f64::from(*v)).collect();
@@ -108,6 +108,7 @@ impl Reference<'_> {
         }
     }
 
+    #[allow(clippy::too_many_lines)] // An arm for each operation.
     fn execute(&mut self, operation: &Operation) {
         match operation {
             Operation::Convolution { inputs, filter, stride, gated, output, epilogue } => {

@@ -1,10 +1,10 @@
 //! Running a plan: one picture with all members of a team together, or several pictures, one a member.
 
 use super::buffer::Buffer;
+use super::execute::Memory;
 use super::net::Tokens;
 use super::operation::Part;
 use super::plan::Plan;
-use super::step::Memory;
 use super::team::{Barrier, Padded, Team, with_team};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -75,7 +75,7 @@ impl Workspace {
     pub fn map(&mut self, plan: &Plan, part: Part) -> &mut [f32] {
         let placed = plan.maps[part.map];
         assert!((part.first, part.channels, part.up) == (0, placed.shape.channels, 0), "a part of a map");
-        &mut self.arena[placed.offset..][..placed.shape.len()]
+        &mut self.arena[placed.offset..][..placed.shape.numbers()]
     }
 }
 

@@ -1,18 +1,12 @@
-//! Operations with their weights packed, ready to run on a part of their result.
+//! Operations with their weights packed, ready to run on a part of their result (`execute`).
 
-use super::attention::{Attend, Embed, NormRows, Transpose};
-use super::combine::{Double, Gate, MaxPool, Sum};
-use super::convolution::{Convolution, Source};
-use super::depthwise::DepthwiseRow;
-use super::memory::Placed;
 use super::net::Net;
 use super::operation::{Epilogue, Filter, Operation, Part, Term};
 use super::pack::{Packed, PackedDepthwise};
 use super::rows::Norm;
 use super::simd::Kernels;
-use super::view::{Activation, Addend, View};
-use super::winograd::{Winograd, scratch_of};
-use std::ops::Range;
+use super::view::Activation;
+use super::winograd::scratch_of;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most inputs of an operation, and most terms that are added.
@@ -191,9 +185,22 @@ fn inputs_of(filter: &Filter, first: usize, count: usize) -> Vec<f32> {
 /// Weights that are packed already: plans of one network for several numbers of tokens share them.
 #[derive(Debug, Default)]
 pub struct Packs {
-    /// With the sides of Winograd's tiles, where they are for those.
-    dense: Mutex<Vec<(Arc<Filter>, Option<usize>, Arc<Packed>)>>,
-    depthwise: Mutex<Vec<(Arc<Filter>, Arc<PackedDepthwise>)>>,
+    dense: Mutex<Vec<DensePack>>,
+    depthwise: Mutex<Vec<DepthwisePack>>,
+}
+
+#[derive(Debug)]
+struct DensePack {
+    filter: Arc<Filter>,
+    /// Sides of Winograd's tiles, where it is for those.
+    side: Option<usize>,
+    packed: Arc<Packed>,
+}
+
+#[derive(Debug)]
+struct DepthwisePack {
+    filter: Arc<Filter>,
+    packed: Arc<PackedDepthwise>,
 }
 
 impl Packs {
@@ -205,29 +212,28 @@ impl Packs {
     /// The whole filter, for Winograd's tiles of `side` or without.
     fn dense(&self, filter: &Arc<Filter>, side: Option<usize>, kernels: &Kernels) -> Arc<Packed> {
         let mut packs = self.dense.lock().unwrap_or_else(PoisonError::into_inner);
-        let known =
-            packs.iter().find(|(known, known_side, _)| Arc::ptr_eq(known, filter) && *known_side == side);
-        if let Some((_, _, packed)) = known {
-            return packed.clone();
+        let known = packs.iter().find(|pack| Arc::ptr_eq(&pack.filter, filter) && pack.side == side);
+        if let Some(pack) = known {
+            return pack.packed.clone();
         }
         let Filter { weights, bias, kernel } = &**filter;
         let packed = Arc::new(match side {
             Some(side) => (kernels.pack_winograd)(weights, bias, filter.inputs(), side),
             None => (kernels.pack)(weights, bias, filter.inputs(), kernel * kernel),
         });
-        packs.push((filter.clone(), side, packed.clone()));
+        packs.push(DensePack { filter: filter.clone(), side, packed: packed.clone() });
         packed
     }
 
     /// A depthwise filter.
     fn depthwise(&self, filter: &Arc<Filter>, kernels: &Kernels) -> Arc<PackedDepthwise> {
         let mut packs = self.depthwise.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, packed)) = packs.iter().find(|(known, _)| Arc::ptr_eq(known, filter)) {
-            return packed.clone();
+        if let Some(pack) = packs.iter().find(|pack| Arc::ptr_eq(&pack.filter, filter)) {
+            return pack.packed.clone();
         }
         let taps = filter.kernel * filter.kernel;
         let packed = Arc::new((kernels.pack_depthwise)(&filter.weights, &filter.bias, taps));
-        packs.push((filter.clone(), packed.clone()));
+        packs.push(DepthwisePack { filter: filter.clone(), packed: packed.clone() });
         packed
     }
 }
@@ -416,236 +422,6 @@ impl Step {
             Step::Attend { keys, .. } => units * (keys.channels + 1),
             Step::Gate { input, .. } => 3 * input.channels.next_multiple_of(WINOGRAD_CHANNELS),
             _ => 0,
-        }
-    }
-}
-
-/// Where a run's maps and a member's scratch memory lie.
-#[derive(Clone, Copy)]
-pub struct Memory<'a> {
-    /// Where each map begins in the arena.
-    pub maps: &'a [Placed],
-    /// The arena.
-    pub arena: *mut f32,
-    /// Scratch memory of this thread.
-    pub scratch: *mut f32,
-    /// The tokens that the run chose, as many as the plan says and each one of its patches.
-    pub tokens: &'a [u32],
-}
-
-impl Memory<'_> {
-    fn view(&self, part: Part) -> View {
-        let Placed { offset, shape } = self.maps[part.map];
-        View {
-            // In the arena, as `memory::place` placed it; a pointer to it alone is no access.
-            at: self.arena.wrapping_add(offset + part.first),
-            step: shape.channels,
-            height: shape.height,
-            width: shape.width,
-            channels: part.channels,
-            up: part.up,
-        }
-    }
-
-    fn addends(&self, terms: &[Term]) -> ([Addend; MOST_PARTS], usize) {
-        let nothing = View { at: self.arena, step: 0, height: 0, width: 0, channels: 0, up: 0 };
-        let addend = |i: usize| {
-            terms.get(i).map_or(Addend { view: nothing, times: 0.0 }, |term| Addend {
-                view: self.view(term.part),
-                times: term.times,
-            })
-        };
-        (std::array::from_fn(addend), terms.len())
-    }
-}
-
-impl Step {
-    /// Makes a part of the result.
-    ///
-    /// # Safety
-    /// Arena and scratch memory are as long as the plan says, no other thread uses this scratch memory, and none writes
-    /// what this part reads or writes.
-    pub unsafe fn run(
-        &self,
-        kernels: &Kernels,
-        memory: &Memory,
-        range: Range<usize>,
-        panels: (usize, usize),
-    ) {
-        // SAFETY: the caller's, and `kernels` are those of this processor.
-        unsafe {
-            match self {
-                Step::Convolution { sources, kernel, stride, gated, output, epilogue } => {
-                    let source = |i: usize| {
-                        let (part, packed) = &sources[i.min(sources.len() - 1)];
-                        let own = packed.values.as_ptr();
-                        let weights = gated.map_or(own, |part| memory.view(part).at.cast_const());
-                        Source { view: memory.view(*part), packed, weights }
-                    };
-                    let all: [Source; MOST_PARTS] = std::array::from_fn(source);
-                    let (addends, count) = memory.addends(&epilogue.terms);
-                    (kernels.convolution)(&Convolution {
-                        sources: &all[..sources.len()],
-                        output: memory.view(*output),
-                        kernel: *kernel,
-                        stride: *stride,
-                        addends: &addends[..count],
-                        shuffle: epilogue.shuffle.map(|part| memory.view(part)),
-                        activation: epilogue.activation,
-                        residual: epilogue.residual.map(|part| memory.view(part)),
-                        pixels: range,
-                        offset: 0,
-                        panels,
-                    });
-                }
-                Step::Winograd { input, packed, side, output, epilogue } => {
-                    let (addends, count) = memory.addends(&epilogue.terms);
-                    (kernels.winograd)(&Winograd {
-                        source: memory.view(*input),
-                        packed,
-                        side: *side,
-                        output: memory.view(*output),
-                        addends: &addends[..count],
-                        activation: epilogue.activation,
-                        tiles: range,
-                        panels,
-                        scratch: memory.scratch,
-                    });
-                }
-                Step::Separable { .. } => self.run_separable(kernels, memory, range),
-                Step::Sum { terms, activation, output, rectified } => {
-                    let (addends, count) = memory.addends(terms);
-                    (kernels.sum)(&Sum {
-                        addends: &addends[..count],
-                        activation: *activation,
-                        output: memory.view(*output),
-                        rectified: rectified.map(|part| memory.view(part)),
-                        rows: range,
-                    });
-                }
-                Step::Double { input, addend, output } => (kernels.double)(&Double {
-                    source: memory.view(*input),
-                    addend: memory.view(*addend),
-                    output: memory.view(*output),
-                    rows: range,
-                }),
-                Step::MaxPool { input, output } => (kernels.max_pool)(&MaxPool {
-                    source: memory.view(*input),
-                    output: memory.view(*output),
-                    rows: range,
-                }),
-                Step::NormLinear { input, norm, packed, output, epilogue } => {
-                    let source = memory.view(*input);
-                    let rows = range.clone();
-                    (kernels.norm_rows)(&NormRows { source, norm, rows, to: memory.scratch });
-                    let normed =
-                        View { at: memory.scratch, step: source.channels, height: range.len(), ..source };
-                    let (addends, count) = memory.addends(&epilogue.terms);
-                    (kernels.convolution)(&Convolution {
-                        sources: &[Source { view: normed, packed, weights: packed.values.as_ptr() }],
-                        output: memory.view(*output),
-                        kernel: 1,
-                        stride: 1,
-                        addends: &addends[..count],
-                        shuffle: None,
-                        activation: epilogue.activation,
-                        residual: epilogue.residual.map(|part| memory.view(part)),
-                        offset: range.start,
-                        pixels: range,
-                        panels,
-                    });
-                }
-                Step::Transpose { input, output, add } => {
-                    let source = memory.view(*input);
-                    (kernels.transpose)(&Transpose {
-                        source,
-                        output: memory.view(*output),
-                        rows: 0..source.height * source.width,
-                        add: *add,
-                        channels: range,
-                    });
-                }
-                Step::Attend { queries, keys, values, output, tokens, heads, scale } => {
-                    (kernels.attend)(&Attend {
-                        queries: memory.view(*queries),
-                        keys: memory.view(*keys),
-                        values: memory.view(*values),
-                        output: memory.view(*output),
-                        tokens: *tokens,
-                        heads: *heads,
-                        scale: *scale,
-                        rows: range,
-                        scratch: memory.scratch,
-                    });
-                }
-                Step::Embed { input, patch, packed, positions, output, first_row } => {
-                    (kernels.embed)(&Embed {
-                        source: memory.view(*input),
-                        patch: *patch,
-                        packed,
-                        tokens: memory.tokens,
-                        positions: memory.view(*positions),
-                        output: memory.view(*output),
-                        first_row: *first_row,
-                        range,
-                    });
-                }
-                Step::Gate { input, matrix, packed, output } => (kernels.gate)(&Gate {
-                    source: memory.view(*input),
-                    matrix,
-                    packed,
-                    output: memory.view(*output).at,
-                    scratch: memory.scratch,
-                }),
-            }
-        }
-    }
-
-    /// Rows of a separable convolution: the depthwise one into scratch memory, then the pointwise one from there.
-    ///
-    /// # Safety
-    /// As [`Step::run`].
-    unsafe fn run_separable(&self, kernels: &Kernels, memory: &Memory, rows: Range<usize>) {
-        let Step::Separable { sources, kernel, stride, inner, packed, output, epilogue } = self else {
-            return;
-        };
-        let view = memory.view(*output);
-        let (width, channels) = (view.width, packed.inputs);
-        // SAFETY: the caller's; the rows fit the scratch memory (`Step::scratch`).
-        unsafe {
-            let mut first = 0;
-            for (part, packed) in sources {
-                for row in rows.clone() {
-                    (kernels.depthwise)(&DepthwiseRow {
-                        source: memory.view(*part),
-                        packed,
-                        kernel: *kernel,
-                        stride: *stride,
-                        row,
-                        width,
-                        to: memory.scratch.add((row - rows.start) * width * channels + first),
-                        to_step: channels,
-                        activation: *inner,
-                    });
-                }
-                first += part.channels;
-            }
-            let seen =
-                View { at: memory.scratch, step: channels, height: rows.len(), width, channels, up: 0 };
-            let (addends, count) = memory.addends(&epilogue.terms);
-            (kernels.convolution)(&Convolution {
-                sources: &[Source { view: seen, packed, weights: packed.values.as_ptr() }],
-                output: view,
-                kernel: 1,
-                stride: 1,
-                addends: &addends[..count],
-                shuffle: epilogue.shuffle.map(|part| memory.view(part)),
-                activation: epilogue.activation,
-                residual: epilogue.residual.map(|part| memory.view(part)),
-                pixels: rows.start * width..rows.end * width,
-                offset: rows.start * width,
-                panels: (0, packed.panels.len()),
-            });
         }
     }
 }

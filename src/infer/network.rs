@@ -37,6 +37,7 @@ pub struct Network<'a> {
 
 /// Crops or features of a batch.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // Made once a batch.
 pub enum BatchMaps {
     /// `[B,C,H,W]` on the device.
     Device(Tensor<4>),

@@ -25,6 +25,7 @@ pub use portable::Portable;
 /// # Safety
 /// All functions: the processor has the instruction set. Pointers need no alignment; what is read and written lies in
 /// memory of one allocation that nobody else writes, or reads while it is written.
+#[allow(clippy::missing_safety_doc)] // One contract for all functions stands above.
 pub trait Lanes: Copy + 'static {
     /// A vector.
     type V: Copy;
