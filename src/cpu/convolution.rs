@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// A map that is convolved, and its weights.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
+pub struct ConvolutionSource<'a> {
     /// The map.
     pub view: View,
     /// The weights of its channels. Their bias counts for the first source only.
@@ -22,7 +22,7 @@ pub struct Source<'a> {
 #[derive(Clone)]
 pub struct Convolution<'a> {
     /// Whose products are added, in this order.
-    pub sources: &'a [Source<'a>],
+    pub sources: &'a [ConvolutionSource<'a>],
     /// Where the result goes.
     pub output: View,
     /// Sides of the kernel; there are `kernel / 2` pixels of zeros around the map.
@@ -150,7 +150,7 @@ unsafe fn convolve_panel<L: Lanes, const M: usize, const N: usize>(job: &Convolu
 unsafe fn add_taps<L: Lanes, const M: usize, const N: usize>(
     sums: &mut Sums<L::V, M, N>,
     pixels: &Pixels<M>,
-    source: &Source,
+    source: &ConvolutionSource,
     weights: *const f32,
     kernel: usize,
     stride: usize,

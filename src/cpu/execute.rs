@@ -2,12 +2,12 @@
 
 use super::attention::{Attend, Embed, NormRows, Transpose};
 use super::combine::{Double, Gate, MaxPool, Sum};
-use super::convolution::{Convolution, Source};
+use super::convolution::{Convolution, ConvolutionSource};
 use super::depthwise::DepthwiseRow;
 use super::memory::Placed;
 use super::operation::{Epilogue, Part, Term};
 use super::pack::Packed;
-use super::simd::Kernels;
+use super::simd::KernelTable;
 use super::step::{MOST_PARTS, Step};
 use super::view::{Addend, View};
 use super::winograd::Winograd;
@@ -60,7 +60,7 @@ impl Step {
     /// what this part reads or writes.
     pub unsafe fn run(
         &self,
-        kernels: &Kernels,
+        kernels: &KernelTable,
         memory: &Memory,
         range: Range<usize>,
         panels: (usize, usize),
@@ -86,7 +86,7 @@ impl Step {
     /// As [`Step::run`].
     unsafe fn run_convolution(
         &self,
-        kernels: &Kernels,
+        kernels: &KernelTable,
         memory: &Memory,
         pixels: Range<usize>,
         panels: (usize, usize),
@@ -96,9 +96,9 @@ impl Step {
             let (part, packed) = &sources[i.min(sources.len() - 1)];
             let own = packed.values.as_ptr();
             let weights = gated.map_or(own, |part| memory.view(part).at.cast_const());
-            Source { view: memory.view(*part), packed, weights }
+            ConvolutionSource { view: memory.view(*part), packed, weights }
         };
-        let all: [Source; MOST_PARTS] = std::array::from_fn(source);
+        let all: [ConvolutionSource; MOST_PARTS] = std::array::from_fn(source);
         let (addends, count) = memory.addends(&epilogue.terms);
         let job = Convolution {
             sources: &all[..sources.len()],
@@ -121,7 +121,7 @@ impl Step {
     /// As [`Step::run`].
     unsafe fn run_winograd(
         &self,
-        kernels: &Kernels,
+        kernels: &KernelTable,
         memory: &Memory,
         tiles: Range<usize>,
         panels: (usize, usize),
@@ -147,7 +147,7 @@ impl Step {
     ///
     /// # Safety
     /// As [`Step::run`].
-    unsafe fn run_separable(&self, kernels: &Kernels, memory: &Memory, rows: Range<usize>) {
+    unsafe fn run_separable(&self, kernels: &KernelTable, memory: &Memory, rows: Range<usize>) {
         let Step::Separable { sources, kernel, stride, inner, packed, output, epilogue } = self else {
             return;
         };
@@ -186,7 +186,7 @@ impl Step {
     /// As [`Step::run`].
     unsafe fn run_norm_linear(
         &self,
-        kernels: &Kernels,
+        kernels: &KernelTable,
         memory: &Memory,
         rows: Range<usize>,
         panels: (usize, usize),
@@ -205,7 +205,7 @@ impl Step {
 
     /// # Safety
     /// As [`Step::run`].
-    unsafe fn run_tokens(&self, kernels: &Kernels, memory: &Memory, range: Range<usize>) {
+    unsafe fn run_tokens(&self, kernels: &KernelTable, memory: &Memory, range: Range<usize>) {
         // SAFETY: the caller's.
         unsafe {
             match self {
@@ -251,7 +251,7 @@ impl Step {
 
     /// # Safety
     /// As [`Step::run`].
-    unsafe fn run_combination(&self, kernels: &Kernels, memory: &Memory, rows: Range<usize>) {
+    unsafe fn run_combination(&self, kernels: &KernelTable, memory: &Memory, rows: Range<usize>) {
         // SAFETY: the caller's.
         unsafe {
             match self {
@@ -302,11 +302,17 @@ impl Linear<'_> {
     ///
     /// # Safety
     /// As [`Step::run`].
-    unsafe fn run(&self, kernels: &Kernels, memory: &Memory, pixels: Range<usize>, panels: (usize, usize)) {
+    unsafe fn run(
+        &self,
+        kernels: &KernelTable,
+        memory: &Memory,
+        pixels: Range<usize>,
+        panels: (usize, usize),
+    ) {
         let Linear { seen, packed, output, epilogue } = *self;
         let (addends, count) = memory.addends(&epilogue.terms);
         let job = Convolution {
-            sources: &[Source { view: seen, packed, weights: packed.values.as_ptr() }],
+            sources: &[ConvolutionSource { view: seen, packed, weights: packed.values.as_ptr() }],
             output: memory.view(output),
             kernel: 1,
             stride: 1,

@@ -2,9 +2,9 @@
 //! each other, to the bit.
 
 use super::combine::{Double, Gate, MaxPool, Sum};
-use super::convolution::{Convolution, Source};
+use super::convolution::{Convolution, ConvolutionSource};
 use super::depthwise::DepthwiseRow;
-use super::simd::{Kernels, all_available};
+use super::simd::{KernelTable, all_available};
 use super::view::{Activation, Addend, View};
 use super::winograd::{Winograd, scratch_of};
 use proptest::prelude::*;
@@ -114,7 +114,7 @@ fn normal_share(x: f64) -> f64 {
 const ACTIVATIONS: [Activation; 4] = [Activation::None, Activation::Relu, Activation::Silu, Activation::Gelu];
 
 /// Runs a kernel of each instruction set and compares the bits of what they write.
-fn in_every_set(mut run: impl FnMut(&'static Kernels) -> Vec<f32>) {
+fn in_every_set(mut run: impl FnMut(&'static KernelTable) -> Vec<f32>) {
     let results: Vec<(String, Vec<f32>)> =
         all_available().into_iter().map(|kernels| (kernels.set.to_string(), run(kernels))).collect();
     let fuses = cfg!(target_feature = "fma");
@@ -210,7 +210,11 @@ fn check_convolution(case: &ConvolutionCase) {
             sources: &sources
                 .iter_mut()
                 .zip(&packed)
-                .map(|(map, packed)| Source { view: map.view(), packed, weights: packed.values.as_ptr() })
+                .map(|(map, packed)| ConvolutionSource {
+                    view: map.view(),
+                    packed,
+                    weights: packed.values.as_ptr(),
+                })
                 .collect::<Vec<_>>(),
             output: output.view(),
             kernel,

@@ -5,7 +5,7 @@
 //! program runs; [`net`] is how a network is written down; a [`plan`] divides it into waves of items and places its
 //! maps; a [`team`] of threads runs it ([`run`]).
 //!
-//! `unsafe` code of the CPU's networks stands here alone. Kernels are compared with sums in f64 and with each other to
+//! `unsafe` code of the CPU's networks stands here alone. KernelTable are compared with sums in f64 and with each other to
 //! the bit, networks with a plain f64 program, and every plan is audited cell by cell (`audit`).
 //!
 //! The transformer and the trainings still use older passes: `matrix`, `transformer`, `vector`.

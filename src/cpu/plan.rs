@@ -3,7 +3,7 @@
 use super::memory::{Lifetime, Placed, place};
 use super::net::{Net, Tokens};
 use super::operation::{Accesses, Part};
-use super::simd::Kernels;
+use super::simd::KernelTable;
 use super::step::{Packs, Step, Unit, prepare};
 use std::ops::Range;
 
@@ -44,7 +44,7 @@ const TILES: (usize, usize) = (12, 48);
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The kernels that run it.
-    pub kernels: &'static Kernels,
+    pub kernels: &'static KernelTable,
     /// What is done.
     pub steps: Vec<Step>,
     /// In which order.
@@ -69,12 +69,12 @@ pub struct Plan {
 
 impl Plan {
     /// A plan of `net` for `members` threads.
-    pub fn new(net: &Net, kernels: &'static Kernels, members: usize) -> Plan {
+    pub fn new(net: &Net, kernels: &'static KernelTable, members: usize) -> Plan {
         Plan::with_packs(net, kernels, members, &Packs::default())
     }
 
     /// [`Plan::new`] with weights that other plans have packed for the same kernels.
-    pub fn with_packs(net: &Net, kernels: &'static Kernels, members: usize, packs: &Packs) -> Plan {
+    pub fn with_packs(net: &Net, kernels: &'static KernelTable, members: usize, packs: &Packs) -> Plan {
         let accesses: Vec<Accesses> = net.operations.iter().map(|op| op.accesses()).collect();
         let levels = levels(&accesses);
         let lifetimes = lifetimes(net, &accesses, &levels);

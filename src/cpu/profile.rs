@@ -4,7 +4,7 @@ use super::execute::Memory;
 use super::lanes::Lanes;
 use super::plan::Plan;
 use super::run::Workspace;
-use super::simd::Kernels;
+use super::simd::KernelTable;
 use super::step::Step;
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -124,7 +124,7 @@ impl Plan {
 
 /// 10^9 floating point operations a second that a core of this machine reaches with multiply-adds in registers alone:
 /// the fastest of some short runs.
-pub fn peak_gflops(kernels: &Kernels) -> f64 {
+pub fn peak_gflops(kernels: &KernelTable) -> f64 {
     const TURNS: usize = 200_000;
     let run = || {
         let started = Instant::now();

@@ -52,7 +52,7 @@ impl InstructionSet {
     }
 
     /// Its kernels, where this processor has it.
-    pub fn kernels(self) -> Option<&'static Kernels> {
+    pub fn kernels(self) -> Option<&'static KernelTable> {
         match self {
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => (is_x86_feature_detected!("avx512f")
@@ -89,7 +89,7 @@ pub struct SimdError(String, String);
 ///
 /// # Errors
 /// The processor does not have it, or there is none of that name.
-pub fn choose(wanted: Option<&str>) -> Result<&'static Kernels, SimdError> {
+pub fn choose(wanted: Option<&str>) -> Result<&'static KernelTable, SimdError> {
     let mut available = InstructionSet::ALL.into_iter().filter_map(InstructionSet::kernels);
     let found = available.clone().find(|kernels| wanted.is_none_or(|name| name == kernels.set.name()));
     found.ok_or_else(|| {
@@ -102,19 +102,19 @@ pub fn choose(wanted: Option<&str>) -> Result<&'static Kernels, SimdError> {
 ///
 /// # Errors
 /// `TMPOSE_SIMD` names nothing that this processor has.
-pub fn chosen() -> Result<&'static Kernels, SimdError> {
+pub fn chosen() -> Result<&'static KernelTable, SimdError> {
     choose(std::env::var(SIMD_VARIABLE).ok().as_deref())
 }
 
 /// The kernels of this process: those that [`chosen`] finds, or, where it finds none, the fastest. The program looks at
 /// [`chosen`] when it starts.
-pub fn kernels() -> &'static Kernels {
-    static KERNELS: OnceLock<&'static Kernels> = OnceLock::new();
+pub fn kernels() -> &'static KernelTable {
+    static KERNELS: OnceLock<&'static KernelTable> = OnceLock::new();
     KERNELS.get_or_init(|| chosen().or_else(|_| choose(None)).unwrap_or(&portable::KERNELS))
 }
 
 /// The kernels of one instruction set. What each needs stands at the generic function of its name.
-pub struct Kernels {
+pub struct KernelTable {
     /// The set.
     pub set: InstructionSet,
     /// Numbers in a vector.
@@ -151,9 +151,9 @@ pub struct Kernels {
     pub peak: unsafe fn(&Peak),
 }
 
-impl fmt::Debug for Kernels {
+impl fmt::Debug for KernelTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kernels({})", self.set)
+        write!(f, "KernelTable({})", self.set)
     }
 }
 
@@ -165,7 +165,7 @@ macro_rules! kernels_for {
             use super::*;
 
             /// The kernels of this set.
-            pub static KERNELS: Kernels = Kernels {
+            pub static KERNELS: KernelTable = KernelTable {
                 set: $set,
                 lanes: <$lanes as crate::cpu::lanes::Lanes>::N,
                 pack: pack::pack::<$lanes>,
@@ -231,7 +231,7 @@ kernels_for!(portable_fused, InstructionSet::Portable, Portable<true>);
 
 /// The kernels of every instruction set of this machine, and the portable ones with fused products and sums.
 #[cfg(test)]
-pub fn all_available() -> Vec<&'static Kernels> {
+pub fn all_available() -> Vec<&'static KernelTable> {
     let fused = std::iter::once(&portable_fused::KERNELS);
     InstructionSet::ALL.into_iter().filter_map(InstructionSet::kernels).chain(fused).collect()
 }

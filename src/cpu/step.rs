@@ -4,7 +4,7 @@ use super::net::Net;
 use super::operation::{Epilogue, Filter, Operation, Part, Term};
 use super::pack::{Packed, PackedDepthwise};
 use super::rows::Norm;
-use super::simd::Kernels;
+use super::simd::KernelTable;
 use super::view::Activation;
 use super::winograd::scratch_of;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -205,12 +205,12 @@ struct DepthwisePack {
 
 impl Packs {
     /// The whole filter, packed for a convolution that is not made by Winograd's tiles.
-    fn direct(&self, filter: &Arc<Filter>, kernels: &Kernels) -> Arc<Packed> {
+    fn direct(&self, filter: &Arc<Filter>, kernels: &KernelTable) -> Arc<Packed> {
         self.dense(filter, None, kernels)
     }
 
     /// The whole filter, for Winograd's tiles of `side` or without.
-    fn dense(&self, filter: &Arc<Filter>, side: Option<usize>, kernels: &Kernels) -> Arc<Packed> {
+    fn dense(&self, filter: &Arc<Filter>, side: Option<usize>, kernels: &KernelTable) -> Arc<Packed> {
         let mut packs = self.dense.lock().unwrap_or_else(PoisonError::into_inner);
         let known = packs.iter().find(|pack| Arc::ptr_eq(&pack.filter, filter) && pack.side == side);
         if let Some(pack) = known {
@@ -226,7 +226,7 @@ impl Packs {
     }
 
     /// A depthwise filter.
-    fn depthwise(&self, filter: &Arc<Filter>, kernels: &Kernels) -> Arc<PackedDepthwise> {
+    fn depthwise(&self, filter: &Arc<Filter>, kernels: &KernelTable) -> Arc<PackedDepthwise> {
         let mut packs = self.depthwise.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pack) = packs.iter().find(|pack| Arc::ptr_eq(&pack.filter, filter)) {
             return pack.packed.clone();
@@ -239,11 +239,11 @@ impl Packs {
 }
 
 /// Packs the operations of a network for an instruction set; all plans that share `packs` are for the same one.
-pub fn prepare(net: &Net, kernels: &'static Kernels, packs: &Packs) -> Vec<Step> {
+pub fn prepare(net: &Net, kernels: &'static KernelTable, packs: &Packs) -> Vec<Step> {
     net.operations.iter().map(|operation| step(operation, net, kernels, packs)).collect()
 }
 
-fn step(operation: &Operation, net: &Net, kernels: &'static Kernels, packs: &Packs) -> Step {
+fn step(operation: &Operation, net: &Net, kernels: &'static KernelTable, packs: &Packs) -> Step {
     match operation.clone() {
         Operation::Convolution { inputs, filter, stride, gated, output, epilogue } => {
             let kernel = filter.kernel;

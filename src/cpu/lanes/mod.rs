@@ -1,4 +1,4 @@
-//! f32 vectors of one instruction set. Kernels are written once, over [`Lanes`], and compiled for each.
+//! f32 vectors of one instruction set. KernelTable are written once, over [`Lanes`], and compiled for each.
 //!
 //! Every set gives the same bits: products and sums are fused everywhere, a sum runs in one order whatever the number
 //! of lanes, and [`exp`] and [`Lanes::div`] round alike. A processor without fused multiply-add is the one exception

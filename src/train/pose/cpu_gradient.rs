@@ -1,7 +1,7 @@
 //! The gradient of a step by hand-written passes over cached features, shared among the cores.
 
 use super::cached::{CachedSet, PersonFeatures};
-use super::cpu::{CpuNetwork, DistillTargets, LossFactors, PassInput, Workspace};
+use super::cpu::{CpuNetwork, DistillTargets, LossFactors, PassInput, PassWorkspace};
 use super::loss::{LossNormalizer, PoseLoss, TargetBatch};
 use super::loss_spec::LossSpec;
 use super::plan::BatchPlan;
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 /// Memory of one shard of a batch.
 #[derive(Default)]
 struct Shard {
-    workspace: Workspace,
+    workspace: PassWorkspace,
     features: PersonFeatures,
     /// The teacher's targets for a person.
     teacher_targets: Vec<f32>,

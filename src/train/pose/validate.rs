@@ -1,7 +1,7 @@
 //! Poses of the validation set by hand-written passes.
 
 use super::cached::{CachedSet, PersonFeatures};
-use super::cpu::{CpuNetwork, Workspace};
+use super::cpu::{CpuNetwork, PassWorkspace};
 use crate::data::CropDataset;
 use crate::eval::set::pose_of;
 use crate::model::{KeepRatio, TokenBudget};
@@ -25,7 +25,7 @@ pub fn poses_by_cpu_network(
     (0..samples.len())
         .into_par_iter()
         .map_init(
-            || (Workspace::default(), PersonFeatures::default()),
+            || (PassWorkspace::default(), PersonFeatures::default()),
             |(workspace, input), index| {
                 input.read(network, set, index, &kept);
                 let values = network.maps(weights, &input.patches, &input.feature, &kept, workspace).to_vec();

@@ -4,7 +4,7 @@ use super::input::{DistillTargets, LossFactors, PassInput};
 use super::kernels;
 use super::layers::{grow, zeroed};
 use super::network::CpuNetwork;
-use super::workspace::{BlockTrace, Workspace};
+use super::workspace::{BlockTrace, PassWorkspace};
 use crate::train::distill::MIN_ATTENTION;
 use crate::train::pose::loss::PoseLoss;
 
@@ -14,7 +14,7 @@ impl CpuNetwork {
         &self,
         input: &PassInput,
         factors: LossFactors,
-        workspace: &mut Workspace,
+        workspace: &mut PassWorkspace,
     ) -> PoseLoss {
         let (width, height) = (input.target_x.len() / self.joints, input.target_y.len() / self.joints);
         let cells = width * height;
@@ -61,7 +61,7 @@ impl CpuNetwork {
         &self,
         input: &PassInput,
         factors: LossFactors,
-        workspace: &mut Workspace,
+        workspace: &mut PassWorkspace,
     ) -> f64 {
         let (size, tokens) = (self.joints * self.dim, self.joints * (self.positions.len() / self.dim));
         let DistillTargets { keypoints, attention, .. } = input.distill;

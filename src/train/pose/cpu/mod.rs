@@ -16,4 +16,4 @@ mod workspace;
 
 pub use input::{DistillTargets, LossFactors, PassInput};
 pub use network::CpuNetwork;
-pub use workspace::Workspace;
+pub use workspace::PassWorkspace;

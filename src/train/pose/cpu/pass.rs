@@ -4,7 +4,7 @@ use super::input::{LossFactors, PassInput};
 use super::kernels;
 use super::layers::{grow, zeroed};
 use super::network::{BlockParams, CpuNetwork, LinearParams};
-use super::workspace::{BlockRows, BlockTrace, GradientBuffers, Workspace};
+use super::workspace::{BlockRows, BlockTrace, GradientBuffers, PassWorkspace};
 use crate::cpu::{Mat, OutputMode, multiply};
 use crate::train::pose::loss::PoseLoss;
 
@@ -18,7 +18,7 @@ impl CpuNetwork {
         input: &PassInput,
         factors: LossFactors,
         maps: Option<&mut Vec<f32>>,
-        workspace: &mut Workspace,
+        workspace: &mut PassWorkspace,
     ) -> PoseLoss {
         self.forward(w, input.patches, input.feature, input.kept, workspace);
         if let Some(maps) = maps {
@@ -39,7 +39,7 @@ impl CpuNetwork {
         patches: &[f32],
         feature: &[f32],
         kept: &[usize],
-        workspace: &'r mut Workspace,
+        workspace: &'r mut PassWorkspace,
     ) -> &'r [f32] {
         self.forward(w, patches, feature, kept, workspace);
         &workspace.maps
@@ -52,10 +52,10 @@ impl CpuNetwork {
         patches: &[f32],
         feature: &[f32],
         kept: &[usize],
-        workspace: &mut Workspace,
+        workspace: &mut PassWorkspace,
     ) {
         let (joints, all) = (self.joints, self.joints + kept.len());
-        let Workspace { x, blocks, scratch, .. } = workspace;
+        let PassWorkspace { x, blocks, scratch, .. } = workspace;
         self.embed(w, patches, kept, x);
         blocks.resize_with(self.blocks.len(), BlockTrace::default);
         let last = self.blocks.len() - 1;
@@ -123,8 +123,8 @@ impl CpuNetwork {
     }
 
     /// The heatmaps of the keypoint rows.
-    fn head_forward(&self, w: &[f32], workspace: &mut Workspace) {
-        let Workspace { x, head1, head_hidden, head2, maps, .. } = workspace;
+    fn head_forward(&self, w: &[f32], workspace: &mut PassWorkspace) {
+        let PassWorkspace { x, head1, head_hidden, head2, maps, .. } = workspace;
         head1.forward(w, &self.head_norm1, x);
         self.head_fc1.forward(w, &head1.out, head_hidden);
         kernels::add_bias(head_hidden, &w[self.head_fc1.bias.clone()]);
@@ -134,7 +134,13 @@ impl CpuNetwork {
     }
 
     /// Adds the heatmaps of the feature head.
-    fn add_feature_maps(&self, w: &[f32], head: &LinearParams, feature: &[f32], workspace: &mut Workspace) {
+    fn add_feature_maps(
+        &self,
+        w: &[f32],
+        head: &LinearParams,
+        feature: &[f32],
+        workspace: &mut PassWorkspace,
+    ) {
         head.forward(w, feature, &mut workspace.scratch);
         let (joints, cells) = (self.joints, self.cells.len());
         for (cell_maps, &cell) in workspace.scratch.chunks_exact(joints).zip(&self.cells) {
@@ -153,7 +159,7 @@ impl CpuNetwork {
         g: &mut [f32],
         head: &LinearParams,
         feature: &[f32],
-        workspace: &mut Workspace,
+        workspace: &mut PassWorkspace,
     ) {
         let (joints, cells) = (self.joints, self.cells.len());
         grow(&mut workspace.scratch, joints * cells);
@@ -166,14 +172,14 @@ impl CpuNetwork {
     }
 
     /// Adds the gradient of the weights to `g`, from that of the heatmaps and the distillation in `workspace`.
-    fn backward(&self, w: &[f32], g: &mut [f32], input: &PassInput, workspace: &mut Workspace) {
+    fn backward(&self, w: &[f32], g: &mut [f32], input: &PassInput, workspace: &mut PassWorkspace) {
         let (d, joints) = (self.dim, self.joints);
         let all = joints + input.kept.len();
         if let Some(head) = &self.feature_head {
             self.feature_head_backward(g, head, input.feature, workspace);
         }
         self.head_backward(w, g, workspace);
-        let Workspace { blocks, gradients, .. } = workspace;
+        let PassWorkspace { blocks, gradients, .. } = workspace;
         for (block, trace) in self.blocks.iter().zip(blocks).rev() {
             let rows = BlockRows { all, queries: trace.mixed.len() / d };
             self.block_backward(w, g, block, rows, trace, gradients);
@@ -184,8 +190,8 @@ impl CpuNetwork {
     }
 
     /// From the gradient of the heatmaps computes that of the keypoint rows behind the last block.
-    fn head_backward(&self, w: &[f32], g: &mut [f32], workspace: &mut Workspace) {
-        let Workspace { head1, head_hidden, head2, maps, gradients, .. } = workspace;
+    fn head_backward(&self, w: &[f32], g: &mut [f32], workspace: &mut PassWorkspace) {
+        let PassWorkspace { head1, head_hidden, head2, maps, gradients, .. } = workspace;
         let GradientBuffers { dx, dwide, dnarrow, .. } = gradients;
         self.head_fc2.gather(g, &head2.out, maps);
         self.head_fc2.backward(w, maps, dwide);

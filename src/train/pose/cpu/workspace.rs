@@ -53,7 +53,7 @@ pub(super) struct GradientBuffers {
 
 /// Scratch memory of one thread's passes, reused from person to person.
 #[derive(Default)]
-pub struct Workspace {
+pub struct PassWorkspace {
     /// The tokens, keypoints first, [J + k, dim].
     pub(super) x: Vec<f32>,
     /// What each block left for the backward pass.
