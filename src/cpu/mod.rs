@@ -32,6 +32,7 @@ pub mod net;
 mod net_tests;
 pub mod operation;
 mod pack;
+mod peak;
 pub mod plan;
 pub mod profile;
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! How long each operation of a network takes, and how near it comes to what a core can do.
 
 use super::execute::Memory;
-use super::lanes::Lanes;
+use super::peak::{PEAK_SUMS, Peak};
 use super::plan::Plan;
 use super::run::Workspace;
 use super::simd::KernelTable;
 use super::step::Step;
 use std::collections::BTreeMap;
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// The operations of one kind and shape in a network.
@@ -134,40 +133,6 @@ pub fn peak_gflops(kernels: &KernelTable) -> f64 {
         2.0 * macs as f64 / started.elapsed().as_secs_f64() / 1e9
     };
     (0..8).map(|_| run()).fold(0.0, f64::max)
-}
-
-/// Sums that [`peak`] keeps in registers.
-const PEAK_SUMS: usize = 12;
-
-/// What [`peak`] does.
-#[derive(Clone, Copy, Debug)]
-pub struct Peak {
-    /// Rounds of one multiply-add for each sum.
-    pub turns: usize,
-}
-
-/// Multiply-adds that need no memory.
-///
-/// # Safety
-/// As [`Lanes`].
-#[inline(always)]
-pub unsafe fn peak<L: Lanes>(job: &Peak) {
-    // SAFETY: arithmetic on vectors; the caller has the instruction set.
-    unsafe {
-        let mut sums = [L::splat(1.0); PEAK_SUMS];
-        // Unknown to the compiler, so that nothing is computed beforehand.
-        let (a, b) = (L::splat(black_box(0.999_999)), L::splat(black_box(1e-6)));
-        for _ in 0..job.turns {
-            for sum in &mut sums {
-                *sum = L::fma(*sum, a, b);
-            }
-        }
-        for sum in sums {
-            let mut out = [0f32; 16];
-            L::store(out.as_mut_ptr(), sum);
-            black_box(out);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::lanes::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::pack::{self, Packed, PackedDepthwise};
-use super::profile::{self, Peak};
+use super::peak::{self, Peak};
 use super::winograd::{self, Winograd};
 use std::fmt;
 use std::sync::OnceLock;
@@ -147,7 +147,7 @@ pub struct KernelTable {
     pub attend: unsafe fn(&Attend),
     /// [`attention::embed`].
     pub embed: unsafe fn(&Embed),
-    /// [`profile::peak`].
+    /// [`peak::peak`].
     pub peak: unsafe fn(&Peak),
 }
 
@@ -201,7 +201,7 @@ macro_rules! kernels_for {
                     attention::transpose(Transpose);
                     attention::attend(Attend);
                     attention::embed(Embed);
-                    profile::peak(Peak);
+                    peak::peak(Peak);
                 }
             }
         }

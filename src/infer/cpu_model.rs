@@ -1,10 +1,10 @@
 //! A model on the CPU, by its engine: from crops to heatmaps without a tensor in between.
 
-use super::cpu_transformer::TransformerWeights;
+use super::cpu_transformer::{EnteringTokens, TransformerWeights};
 use crate::cpu::profile::OperationTime;
 use crate::cpu::{Net, NetBuilder, Packs, Plan, Workspace, Workspaces, simd, team};
 use crate::gpu::ComputeDevice;
-use crate::model::{PoseNet, PositionMode};
+use crate::model::PoseNet;
 use crate::vision::Heatmaps;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,15 +35,6 @@ enum Stages {
 struct StagePlan {
     stages: Stages,
     plan: Plan,
-}
-
-/// The visual tokens that enter, of any person, and the positions that they are given.
-#[derive(Clone, Copy, Debug)]
-pub struct EnteringTokens<'a> {
-    /// Their places in the grid.
-    pub kept: &'a [usize],
-    /// Which row of the position table each gets.
-    pub positions: PositionMode,
 }
 
 /// How long the stages of a model took.

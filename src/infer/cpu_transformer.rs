@@ -1,6 +1,5 @@
 //! Tokenizer, transformers and head of a model, written down for the CPU's engine.
 
-use super::EnteringTokens;
 use crate::cpu::{Activation, Epilogue, Filter, Net, NetBuilder, Norm, Part};
 use crate::model::{EncoderLayer, PositionMode, TmPose, TmPoseConfig, numbers, sine_positions};
 use crate::vision::Heatmaps;
@@ -9,6 +8,15 @@ use std::sync::Arc;
 
 /// Epsilon of every layer norm (docs/METHOD.md, "Encoder").
 const EPSILON: f32 = 1e-5;
+
+/// The visual tokens that enter, of any person, and the positions that they are given.
+#[derive(Clone, Copy, Debug)]
+pub struct EnteringTokens<'a> {
+    /// Their places in the grid.
+    pub kept: &'a [usize],
+    /// Which row of the position table each gets.
+    pub positions: PositionMode,
+}
 
 /// The weights, in the form of the engine.
 pub(super) struct TransformerWeights {

@@ -10,7 +10,8 @@ mod network;
 mod settings;
 mod times;
 
-pub use cpu_model::{CpuHeatmaps, CpuModel, CpuTimes, EnteringTokens};
+pub use cpu_model::{CpuHeatmaps, CpuModel, CpuTimes};
+pub use cpu_transformer::EnteringTokens;
 pub use error::InferError;
 pub use estimator::{Estimator, EstimatorOutput, PoseEstimate, pose_score};
 pub use heatmap_buffer::{DecodedHeatmaps, HeatmapBuffer, HeatmapRequest};

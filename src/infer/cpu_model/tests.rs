@@ -3,7 +3,8 @@
 use super::*;
 use crate::cpu::audit::audit;
 use crate::model::{
-    KeepRatio, MaskKind, PoseNetConfig, TokenSelection, Variant, fill_params, kept_tokens, numbers,
+    KeepRatio, MaskKind, PoseNetConfig, PositionMode, TokenSelection, Variant, fill_params, kept_tokens,
+    numbers,
 };
 use crate::pose::Skeleton;
 use burn::prelude::*;
