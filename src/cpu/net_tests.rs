@@ -124,6 +124,9 @@ fn random_net(seed: u64, length: usize) -> Net {
                 let filter = draw.filter(last.channels, last.channels, 1);
                 net.convolution_into(left, &[last], filter, 1, Epilogue::new(Activation::Silu));
                 net.max_pool_into(right, left);
+                // Read by somebody else before it is overwritten.
+                let filter = draw.filter(outputs, 2 * last.channels, 1);
+                parts.push(net.convolution(&[left, right], filter, 1, Epilogue::new(draw.activation())));
                 // In place, as a residual block.
                 let filters =
                     [draw.filter(last.channels, 1, 3), draw.filter(last.channels, last.channels, 1)];
