@@ -2,7 +2,7 @@
 
 use super::convolution::{load, store};
 use super::lanes::Lanes;
-use super::pack::Packed;
+use super::pack::{Packed, most_vectors};
 use super::rows::{Norm, layer_norm, softmax};
 use super::tile::{Sums, multiply_add_steps, with_tile};
 use super::view::View;
@@ -156,9 +156,8 @@ unsafe fn product<L: Lanes>(
     to: *mut f32,
     to_step: usize,
 ) {
-    let most = if L::REGISTERS < 32 { 2 } else { 4 };
     let vectors = columns.div_ceil(L::N);
-    let panels = vectors.div_ceil(most);
+    let panels = vectors.div_ceil(most_vectors::<L>());
     for panel in 0..panels {
         let (first, end) = (vectors * panel / panels, vectors * (panel + 1) / panels);
         let column = first * L::N;

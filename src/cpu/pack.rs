@@ -30,7 +30,7 @@ pub struct Packed {
 }
 
 /// Most vectors of a panel, so that the tile's sums fit the registers.
-fn most_vectors<L: Lanes>() -> usize {
+pub fn most_vectors<L: Lanes>() -> usize {
     if L::REGISTERS < 32 { 2 } else { 4 }
 }
 

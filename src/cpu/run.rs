@@ -257,14 +257,19 @@ impl Workspaces {
     }
 
     /// Runs `plan` on `count` pictures with the process's team: whole pictures, one a member, as long as there are as
-    /// many, the rest with all members together. `fill` writes a picture's inputs, `read` takes its outputs.
-    pub fn run(
+    /// many, the rest with all members together. `fill` writes a picture's inputs; what `read` makes of
+    /// its outputs is returned, picture by picture.
+    pub fn run<T: Send>(
         &self,
         plan: &Plan,
         count: usize,
-        fill: &(dyn Fn(usize, &mut Workspace) + Sync),
-        read: &(dyn Fn(usize, &mut Workspace) + Sync),
-    ) {
+        fill: impl Fn(usize, &mut Workspace) + Sync,
+        read: impl Fn(&mut Workspace) -> T + Sync,
+    ) -> Vec<T> {
+        let made: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
+        let keep = |picture: usize, value: T| {
+            *made[picture].lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        };
         with_team(|team| {
             let members = team.members();
             let apart = count - count % members;
@@ -274,7 +279,7 @@ impl Workspaces {
                     for picture in (member..apart).step_by(members) {
                         fill(picture, &mut workspace);
                         plan.run_alone(&mut workspace);
-                        read(picture, &mut workspace);
+                        keep(picture, read(&mut workspace));
                     }
                     self.give(workspace);
                 });
@@ -285,10 +290,13 @@ impl Workspaces {
                 for picture in rest..count {
                     fill(picture, &mut workspace);
                     plan.run(&mut workspace, team);
-                    read(picture, &mut workspace);
+                    keep(picture, read(&mut workspace));
                 }
                 self.give(workspace);
             }
         });
+        made.into_iter()
+            .filter_map(|value| value.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .collect()
     }
 }

@@ -11,7 +11,6 @@ use crate::cpu::{
 use crate::model::filter;
 use crate::pose::Size;
 use burn::nn::conv::Conv2d;
-use std::sync::{Mutex, PoisonError};
 
 /// A network ready for pictures of one size.
 pub struct CpuNet {
@@ -32,16 +31,12 @@ impl CpuNet {
     /// # Panics
     /// When a picture has another size.
     pub fn forward(&self, pictures: &[Vec<f32>]) -> Vec<Vec<LevelValues>> {
-        let found: Vec<Mutex<Vec<LevelValues>>> = pictures.iter().map(|_| Mutex::default()).collect();
         self.workspaces.run(
             &self.plan,
             pictures.len(),
-            &|i, workspace| workspace.map(&self.plan, self.plan.inputs[0]).copy_from_slice(&pictures[i]),
-            &|i, workspace| {
-                *found[i].lock().unwrap_or_else(PoisonError::into_inner) = self.levels(workspace);
-            },
-        );
-        found.into_iter().map(|levels| levels.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+            |i, workspace| workspace.map(&self.plan, self.plan.inputs[0]).copy_from_slice(&pictures[i]),
+            |workspace| self.levels(workspace),
+        )
     }
 
     fn levels(&self, workspace: &mut Workspace) -> Vec<LevelValues> {

@@ -117,17 +117,12 @@ impl CpuModel {
     pub fn features(&self, crops: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let StagePlan { plan, .. } = &*self.plan(Stages::Backbone);
         let (input, output) = (plan.inputs[0], plan.outputs[0]);
-        let made: Vec<Mutex<Vec<f32>>> = crops.iter().map(|_| Mutex::default()).collect();
         self.workspaces.run(
             plan,
             crops.len(),
-            &|person, workspace| workspace.map(plan, input).copy_from_slice(&crops[person]),
-            &|person, workspace| {
-                let feature = workspace.map(plan, output).to_vec();
-                *made[person].lock().unwrap_or_else(PoisonError::into_inner) = feature;
-            },
-        );
-        made.into_iter().map(|feature| feature.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+            |person, workspace| workspace.map(plan, input).copy_from_slice(&crops[person]),
+            |workspace| workspace.map(plan, output).to_vec(),
+        )
     }
 
     /// From [`CpuModel::features`] to heatmaps.
@@ -150,7 +145,6 @@ impl CpuModel {
         let tokens: Vec<u32> = entering.kept.iter().map(|&token| token as u32).collect();
         let rows = self.transformer.position_rows(entering);
         let [picture, x, positions] = plan.inputs[..] else { unreachable!("inputs of a transformer") };
-        let made: Vec<Mutex<(Vec<f32>, CpuTimes)>> = pictures.iter().map(|_| Mutex::default()).collect();
         let fill = |person: usize, workspace: &mut Workspace| {
             workspace.tokens.clone_from(&tokens);
             workspace.map(plan, picture).copy_from_slice(&pictures[person]);
@@ -158,15 +152,13 @@ impl CpuModel {
             workspace.map(plan, x)[..keypoints.len()].copy_from_slice(keypoints);
             workspace.map(plan, positions).copy_from_slice(&rows);
         };
-        let read = |person: usize, workspace: &mut Workspace| {
+        let read = |workspace: &mut Workspace| {
             let times = CpuTimes::of_stages(&workspace.stages);
-            let values = workspace.map(plan, plan.outputs[0]).to_vec();
-            *made[person].lock().unwrap_or_else(PoisonError::into_inner) = (values, times);
+            (workspace.map(plan, plan.outputs[0]).to_vec(), times)
         };
-        self.workspaces.run(plan, pictures.len(), &fill, &read);
+        let made = self.workspaces.run(plan, pictures.len(), fill, read);
         let mut found = CpuHeatmaps { maps: Vec::with_capacity(made.len()), times: CpuTimes::default() };
-        for person in made {
-            let (values, times) = person.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (values, times) in made {
             found.maps.push(self.transformer.heatmaps(values));
             found.times += times;
         }
