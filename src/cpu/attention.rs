@@ -3,9 +3,10 @@
 use super::convolution::{load, store};
 use super::lanes::Lanes;
 use super::pack::{Packed, most_vectors};
-use super::rows::{Norm, layer_norm, softmax};
+use super::rows::{Norm, layer_norm, softmax, softmax_gradient};
 use super::tile::{Sums, multiply_add_steps, with_tile};
 use super::view::View;
+use super::weight_gradient::{WeightGradient, dense_weights};
 use std::ops::Range;
 
 /// What [`norm_rows`] does: layer norms of some rows.
@@ -91,6 +92,8 @@ pub struct Attend {
     pub scale: f32,
     /// Which rows.
     pub rows: Range<usize>,
+    /// Where the probabilities are kept, for a gradient: in each row head after head, each as long as a row of the keys.
+    pub probabilities: Option<View>,
     /// Memory for `rows * (keys.channels + 1)` numbers.
     pub scratch: *mut f32,
 }
@@ -113,21 +116,152 @@ pub unsafe fn attend<L: Lanes>(job: &Attend) {
                 step: job.queries.step,
             };
             let keys = Matrix { at: job.keys.at.add(first * wide).cast_const(), step: wide };
-            let scores = Matrix { at: job.scratch.cast_const(), step: wide };
+            let (scores_at, step) = match &job.probabilities {
+                Some(kept) => (kept.at.add(job.rows.start * kept.step + head * wide), kept.step),
+                None => (job.scratch, wide),
+            };
+            let scores = Matrix { at: scores_at.cast_const(), step };
             let tokens = job.tokens.next_multiple_of(L::N);
-            product::<L>(queries, rows, size, keys, tokens, job.scratch, wide);
+            product::<L>(queries, rows, size, keys, tokens, scores_at, step);
             let factors = job.scratch.add(rows * wide);
             for row in 0..rows {
-                *factors.add(row) = softmax::<L>(job.scratch.add(row * wide), job.tokens, job.scale);
+                let factor = softmax::<L>(scores_at.add(row * step), job.tokens, job.scale);
+                *factors.add(row) = factor;
+                if job.probabilities.is_some() {
+                    scale_row::<L>(scores_at.add(row * step), job.tokens, factor);
+                    *factors.add(row) = 1.0;
+                }
             }
             let values = Matrix { at: job.values.at.add(first).cast_const(), step: job.values.step };
             let to = job.output.at.add(job.rows.start * job.output.step + first);
             product::<L>(scores, rows, job.tokens, values, size, to, job.output.step);
             for row in 0..rows {
-                let (to, factor) = (to.add(row * job.output.step), L::splat(*factors.add(row)));
+                scale_row::<L>(to.add(row * job.output.step), size, *factors.add(row));
+            }
+        }
+    }
+}
+
+/// Multiplies `count` numbers.
+///
+/// # Safety
+/// As [`norm_rows`].
+#[inline(always)]
+unsafe fn scale_row<L: Lanes>(row: *mut f32, count: usize, factor: f32) {
+    for at in (0..count).step_by(L::N) {
+        let left = (count - at).min(L::N);
+        // SAFETY: as the caller says.
+        unsafe { store::<L>(row.add(at), left, L::mul(load::<L>(row.add(at), left), L::splat(factor))) };
+    }
+}
+
+/// What [`attend_gradient`] does. All gradients are added to what is there.
+#[derive(Clone)]
+pub struct AttendGradient {
+    /// Queries, row by row; head after head.
+    pub queries: View,
+    /// Keys, row by row, not transposed; behind the last of a row lie as many numbers as a vector has.
+    pub keys: View,
+    /// Values, row by row.
+    pub values: View,
+    /// As [`Attend::probabilities`].
+    pub probabilities: View,
+    /// The gradient of the probabilities that comes from elsewhere.
+    pub probabilities_gradient: Option<View>,
+    /// The gradient of the mixed values.
+    pub gradient: View,
+    /// Where the gradient of the queries goes; behind the last of a row lie as many numbers as a vector has.
+    pub queries_gradient: View,
+    /// Where that of the transposed keys goes.
+    pub keys_gradient: View,
+    /// Where that of the values goes.
+    pub values_gradient: View,
+    /// Tokens.
+    pub tokens: usize,
+    /// Heads, each of which has as many channels.
+    pub heads: usize,
+    /// Factor of a query's product with a key.
+    pub scale: f32,
+    /// Memory for a row of the keys' gradient times the number of queries and of a head's channels, and a head's channels
+    /// times the number of queries.
+    pub scratch: *mut f32,
+}
+
+/// Gradients of an attention.
+///
+/// # Safety
+/// As [`norm_rows`].
+#[inline(always)]
+pub unsafe fn attend_gradient<L: Lanes>(job: &AttendGradient) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let size = job.queries.channels / job.heads;
+        let (wide, rows, tokens) = (job.keys_gradient.step, job.queries.height, job.tokens);
+        let scores = job.scratch;
+        let transposed = scores.add(rows * wide);
+        let mixed = transposed.add(size * wide);
+        let of = |view: &View, first: usize, channels: usize| View {
+            at: view.at.wrapping_add(first),
+            channels,
+            ..*view
+        };
+        for head in 0..job.heads {
+            let first = head * size;
+            let probabilities = of(&job.probabilities, head * wide, tokens);
+            let gradient = of(&job.gradient, first, size);
+            dense_weights::<L>(&WeightGradient {
+                source: probabilities,
+                gradient,
+                kernel: 1,
+                stride: 1,
+                to: job.values_gradient.at.add(first),
+                tap_step: 0,
+                row_step: job.values_gradient.step,
+            });
+            // The gradient of the probabilities: that of the mixed values times the values.
+            transpose::<L>(&Transpose {
+                source: of(&job.values, first, size),
+                output: View { at: transposed, step: wide, height: size, width: 1, channels: wide, up: 0 },
+                rows: 0..tokens,
+                add: false,
+                channels: 0..size,
+            });
+            let from = Matrix { at: gradient.at.cast_const(), step: gradient.step };
+            let values = Matrix { at: transposed.cast_const(), step: wide };
+            product::<L>(from, rows, size, values, tokens.next_multiple_of(L::N), scores, wide);
+            for row in 0..rows {
+                let score = scores.add(row * wide);
+                if let Some(other) = &job.probabilities_gradient {
+                    let other = other.at.add(row * other.step + head * wide);
+                    for at in (0..tokens).step_by(L::N) {
+                        let count = (tokens - at).min(L::N);
+                        let sum = L::add(load::<L>(score.add(at), count), load::<L>(other.add(at), count));
+                        store::<L>(score.add(at), count, sum);
+                    }
+                }
+                let p = probabilities.at.add(row * probabilities.step);
+                softmax_gradient::<L>(p, score, tokens, job.scale);
+            }
+            let scores_view =
+                View { at: scores, step: wide, height: rows, width: 1, channels: tokens, up: 0 };
+            dense_weights::<L>(&WeightGradient {
+                source: of(&job.queries, first, size),
+                gradient: scores_view,
+                kernel: 1,
+                stride: 1,
+                to: job.keys_gradient.at.add(first * wide),
+                tap_step: 0,
+                row_step: wide,
+            });
+            let keys = Matrix { at: job.keys.at.add(first).cast_const(), step: job.keys.step };
+            let from = Matrix { at: scores.cast_const(), step: wide };
+            product::<L>(from, rows, tokens, keys, size, mixed, size);
+            for row in 0..rows {
+                let to = job.queries_gradient.at.add(row * job.queries_gradient.step + first);
                 for at in (0..size).step_by(L::N) {
                     let count = (size - at).min(L::N);
-                    store::<L>(to.add(at), count, L::mul(load::<L>(to.add(at), count), factor));
+                    let made = load::<L>(mixed.add(row * size + at), count);
+                    store::<L>(to.add(at), count, L::add(load::<L>(to.add(at), count), made));
                 }
             }
         }

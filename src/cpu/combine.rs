@@ -68,7 +68,7 @@ pub struct Double {
 }
 
 /// The sample below `i` of twice as many, and how far behind it `i` lies.
-fn sample(i: usize, small: usize) -> (usize, f32) {
+pub fn bilinear_sample(i: usize, small: usize) -> (usize, f32) {
     let place = i as f32 * (small - 1) as f32 / (2 * small - 1) as f32;
     let below = (place as usize).min(small.saturating_sub(2));
     (below, place - below as f32)
@@ -84,10 +84,10 @@ pub unsafe fn double<L: Lanes>(job: &Double) {
     unsafe {
         let source = &job.source;
         for row in job.rows.clone() {
-            let (above, fy) = sample(row, source.height);
+            let (above, fy) = bilinear_sample(row, source.height);
             let below = (above + 1).min(source.height - 1);
             for column in 0..job.output.width {
-                let (left, fx) = sample(column, source.width);
+                let (left, fx) = bilinear_sample(column, source.width);
                 let right = (left + 1).min(source.width - 1);
                 let corners = [
                     (source.pixel(above, left), (1.0 - fy) * (1.0 - fx)),
@@ -121,13 +121,15 @@ pub struct MaxPool {
     pub rows: Range<usize>,
 }
 
+/// Pixels on each side of the one in the middle of a pool's window.
+pub const POOL_REACH: usize = 2;
+
 /// Some rows of the largest values.
 ///
 /// # Safety
 /// As [`sum`].
 #[inline(always)]
 pub unsafe fn max_pool<L: Lanes>(job: &MaxPool) {
-    const REACH: usize = 2;
     // SAFETY: as the caller says; windows are cut at the map's border.
     unsafe {
         let View { height, width, channels, .. } = job.source;
@@ -137,8 +139,8 @@ pub unsafe fn max_pool<L: Lanes>(job: &MaxPool) {
                 while channel < channels {
                     let count = (channels - channel).min(L::N);
                     let mut v = load::<L>(job.source.pixel(row, column).add(channel), count);
-                    for y in row.saturating_sub(REACH)..(row + REACH + 1).min(height) {
-                        for x in column.saturating_sub(REACH)..(column + REACH + 1).min(width) {
+                    for y in row.saturating_sub(POOL_REACH)..(row + POOL_REACH + 1).min(height) {
+                        for x in column.saturating_sub(POOL_REACH)..(column + POOL_REACH + 1).min(width) {
                             v = L::max(load::<L>(job.source.pixel(y, x).add(channel), count), v);
                         }
                     }

@@ -47,7 +47,7 @@ pub struct Convolution<'a> {
 }
 
 /// Read in place of pixels outside of a map; as long as the most channels of a map that is convolved with a kernel.
-static ZEROS: [f32; MOST_CHANNELS] = [0.0; MOST_CHANNELS];
+pub static ZEROS: [f32; MOST_CHANNELS] = [0.0; MOST_CHANNELS];
 /// Most channels of a source of a convolution with a kernel.
 pub const MOST_CHANNELS: usize = 1024;
 

@@ -229,6 +229,7 @@ impl Step {
                         heads: *heads,
                         scale: *scale,
                         rows: range,
+                        probabilities: None,
                         scratch: memory.scratch,
                     });
                 }

@@ -15,13 +15,17 @@ mod activation;
 mod attention;
 #[cfg(test)]
 pub mod audit;
+mod batch_norm;
 pub mod buffer;
+mod channel_gate;
 mod combine;
 #[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod convolution;
 #[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod depthwise;
 mod execute;
+#[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
+mod input_gradient;
 #[cfg(test)]
 mod kernel_tests;
 pub mod lanes;
@@ -40,19 +44,23 @@ pub mod reference;
 mod rows;
 pub mod run;
 pub mod simd;
+mod slope;
 mod step;
 pub mod team;
 #[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod tile;
+pub mod train;
 pub mod transformer;
 mod vector;
 mod view;
+#[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
+mod weight_gradient;
 #[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod winograd;
 
 pub use matrix::{Mat, OutputMode, multiply};
 pub use net::{Net, NetBuilder};
-pub use operation::{Epilogue, Filter, Part, Term};
+pub use operation::{Epilogue, Filter, NormOrigin, Origin, OriginBlock, Part, Term, WeightOrder};
 pub use plan::Plan;
 pub use rows::Norm;
 pub use run::{Workspace, Workspaces};

@@ -14,38 +14,38 @@ use super::view::Activation;
 use proptest::prelude::*;
 
 /// Draws numbers that depend on a seed alone.
-struct Draw(u64);
+pub struct Draw(pub u64);
 
 impl Draw {
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 33) as usize % end
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
-    fn numbers(&mut self, count: usize, size: f32) -> Vec<f32> {
+    pub fn numbers(&mut self, count: usize, size: f32) -> Vec<f32> {
         (0..count).map(|_| (self.below(2001) as f32 / 1000.0 - 1.0) * size).collect()
     }
 
-    fn filter(&mut self, outputs: usize, inputs: usize, kernel: usize) -> Filter {
+    pub fn filter(&mut self, outputs: usize, inputs: usize, kernel: usize) -> Filter {
         let count = outputs * inputs * kernel * kernel;
         let size = (3.0 / (inputs * kernel * kernel) as f32).sqrt();
-        Filter { weights: self.numbers(count, size), bias: self.numbers(outputs, 0.1), kernel }
+        Filter { weights: self.numbers(count, size), bias: self.numbers(outputs, 0.1), kernel, origin: None }
     }
 
-    fn activation(&mut self) -> Activation {
+    pub fn activation(&mut self) -> Activation {
         self.of(&[Activation::None, Activation::Relu, Activation::Silu])
     }
 }
 
 /// A network of `length` random operations on maps of a few sizes.
 #[allow(clippy::too_many_lines)] // An arm for each operation.
-fn random_net(seed: u64, length: usize) -> Net {
+pub fn random_net(seed: u64, length: usize) -> Net {
     let mut draw = Draw(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut net = NetBuilder::new();
     let (height, width) = (2 * (1 + draw.below(6)), 2 * (1 + draw.below(6)));
@@ -150,7 +150,7 @@ fn random_net(seed: u64, length: usize) -> Net {
     net.finish(&outputs)
 }
 
-fn input_of(net: &Net, seed: u64) -> Vec<f32> {
+pub fn input_of(net: &Net, seed: u64) -> Vec<f32> {
     Draw(seed | 1).numbers(net.maps[net.inputs[0].map].numbers(), 1.5)
 }
 
@@ -217,7 +217,7 @@ proptest! {
 
 /// A transformer of two blocks over a map of `patches` patches, of which the first `tokens` numbers of a permutation are
 /// kept, behind `joints` tokens of its own; the second block asks for those alone.
-fn transformer(draw: &mut Draw, dim: usize, heads: usize, joints: usize, tokens: usize) -> Net {
+pub fn transformer(draw: &mut Draw, dim: usize, heads: usize, joints: usize, tokens: usize) -> Net {
     let mut net = NetBuilder::new();
     let feature = net.input(8, 6, 5);
     let n = joints + tokens;
@@ -226,6 +226,7 @@ fn transformer(draw: &mut Draw, dim: usize, heads: usize, joints: usize, tokens:
         gamma: draw.numbers(channels, 1.5),
         beta: draw.numbers(channels, 0.5),
         epsilon: 1e-5,
+        origin: None,
     };
     let filter = draw.filter(dim, 2 * 3 * 5, 1);
     net.embed_into(x, feature, [2, 3], filter, positions, joints);

@@ -2,6 +2,7 @@
 
 use super::rows::Norm;
 use super::view::Activation;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Some neighbouring channels of a map, perhaps up-sampled.
@@ -78,9 +79,92 @@ pub struct Filter {
     pub bias: Vec<f32>,
     /// Sides of the kernel.
     pub kernel: usize,
+    /// Which parameters they are made of, where a training may ask.
+    pub origin: Option<Origin>,
+}
+
+/// The parameters of a network that a filter is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// The filter's outputs, one block behind the other.
+    pub blocks: Vec<OriginBlock>,
+    /// The batch norm that was folded into the filter.
+    pub norm: Option<NormOrigin>,
+}
+
+/// Neighbouring outputs of a filter and the parameters that they are. Parameters are named by any numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OriginBlock {
+    /// The parameter with the weights.
+    pub weights: u64,
+    /// The parameter with the biases.
+    pub bias: Option<u64>,
+    /// Which outputs of the parameters.
+    pub outputs: Range<usize>,
+    /// Outputs that the parameters have.
+    pub all_outputs: usize,
+    /// In what order the weights lie.
+    pub order: WeightOrder,
+}
+
+/// In what order a parameter's weights lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightOrder {
+    /// `[outputs][inputs][taps]`, as in a filter.
+    OutputsFirst,
+    /// `[inputs][outputs]`.
+    InputsFirst,
+}
+
+/// The parameters of a norm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormOrigin {
+    /// The factors.
+    pub gamma: u64,
+    /// What is added.
+    pub beta: u64,
+    /// Added to the variance.
+    pub epsilon: f32,
 }
 
 impl Filter {
+    /// The outputs of `other` behind those of this filter.
+    ///
+    /// # Panics
+    /// When they have other inputs or another kernel.
+    pub fn beside(mut self, other: Filter) -> Filter {
+        assert_eq!((self.inputs(), self.kernel), (other.inputs(), other.kernel), "filters side by side");
+        self.weights.extend(other.weights);
+        self.bias.extend(other.bias);
+        self.origin = self.origin.zip(other.origin).map(|(mut own, other)| {
+            own.blocks.extend(other.blocks);
+            own
+        });
+        self
+    }
+
+    /// Some of the outputs of a filter that is made of one block.
+    pub fn some_outputs(&self, outputs: Range<usize>) -> Filter {
+        let of_output = self.inputs() * self.kernel * self.kernel;
+        let origin = self.origin.as_ref().map(|origin| Origin {
+            blocks: origin
+                .blocks
+                .iter()
+                .map(|block| {
+                    let first = block.outputs.start;
+                    OriginBlock { outputs: first + outputs.start..first + outputs.end, ..block.clone() }
+                })
+                .collect(),
+            norm: origin.norm,
+        });
+        Filter {
+            weights: self.weights[outputs.start * of_output..outputs.end * of_output].to_vec(),
+            bias: self.bias[outputs].to_vec(),
+            kernel: self.kernel,
+            origin,
+        }
+    }
+
     /// Inputs of each output.
     pub fn inputs(&self) -> usize {
         self.weights.len() / self.bias.len() / (self.kernel * self.kernel)

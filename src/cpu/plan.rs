@@ -38,7 +38,7 @@ const ITEM_WORK: (usize, usize) = (60_000, 1_500_000);
 /// Pixels that an item is made of: a multiple of every tile's height.
 const PIXELS: usize = 24;
 /// Most tiles of Winograd's algorithm in an item, of 4x4 and of 2x2: their transformed pixels stay in the cache.
-const TILES: (usize, usize) = (12, 48);
+pub const TILES: (usize, usize) = (12, 48);
 
 /// A network made ready for an instruction set and a number of threads.
 #[derive(Clone, Debug)]

@@ -145,7 +145,7 @@ mod tests {
     fn operations_of_a_kind_are_added_up() {
         let mut net = NetBuilder::new();
         let input = net.input(8, 6, 4);
-        let filter = || Filter { weights: vec![0.1; 4 * 4 * 9], bias: vec![0.0; 4], kernel: 3 };
+        let filter = || Filter { weights: vec![0.1; 4 * 4 * 9], bias: vec![0.0; 4], kernel: 3, origin: None };
         let relu = || Epilogue::new(Activation::Relu);
         let first = net.convolution(&[input], filter(), 1, relu());
         let second = net.convolution(&[first], filter(), 1, relu());

@@ -1,9 +1,12 @@
 //! Which instruction set the kernels use, and the kernels compiled for each.
 
-use super::attention::{self, Attend, Embed, NormRows, Transpose};
+use super::attention::{self, Attend, AttendGradient, Embed, NormRows, Transpose};
+use super::batch_norm::{self, ChannelMoments, NormGradient, NormSums, ScaleChannels};
+use super::channel_gate::{self, GateChannels, GateGradient};
 use super::combine::{self, Double, Gate, MaxPool, Sum};
 use super::convolution::{self, Convolution};
 use super::depthwise::{self, DepthwiseRow};
+use super::input_gradient::{self, DepthwiseInput, StridedInput};
 #[cfg(target_arch = "aarch64")]
 use super::lanes::Neon;
 use super::lanes::Portable;
@@ -11,6 +14,9 @@ use super::lanes::Portable;
 use super::lanes::{Avx2, Avx512};
 use super::pack::{self, Packed, PackedDepthwise};
 use super::peak::{self, Peak};
+use super::rows::{self, LayerNormGradient};
+use super::slope::{self, ActivationGradient, ColumnSums, Shrink, ShuffleGradient, SpreadGradient};
+use super::weight_gradient::{self, WeightGradient};
 use super::winograd::{self, Winograd};
 use std::fmt;
 use std::sync::OnceLock;
@@ -147,6 +153,42 @@ pub struct KernelTable {
     pub attend: unsafe fn(&Attend),
     /// [`attention::embed`].
     pub embed: unsafe fn(&Embed),
+    /// [`weight_gradient::dense_weights`].
+    pub dense_weights: unsafe fn(&WeightGradient),
+    /// [`weight_gradient::depthwise_weights`].
+    pub depthwise_weights: unsafe fn(&WeightGradient),
+    /// [`input_gradient::strided_input`].
+    pub strided_input: unsafe fn(&StridedInput),
+    /// [`input_gradient::depthwise_input`].
+    pub depthwise_input: unsafe fn(&DepthwiseInput),
+    /// [`slope::activation_gradient`].
+    pub activation_gradient: unsafe fn(&ActivationGradient),
+    /// [`slope::shuffle_gradient`].
+    pub shuffle_gradient: unsafe fn(&ShuffleGradient),
+    /// [`slope::column_sums`].
+    pub column_sums: unsafe fn(&ColumnSums),
+    /// [`slope::shrink`].
+    pub shrink: unsafe fn(&Shrink),
+    /// [`slope::double_gradient`].
+    pub double_gradient: unsafe fn(&SpreadGradient),
+    /// [`slope::max_pool_gradient`].
+    pub max_pool_gradient: unsafe fn(&SpreadGradient),
+    /// [`rows::layer_norm_gradient`].
+    pub layer_norm_gradient: unsafe fn(&LayerNormGradient),
+    /// [`attention::attend_gradient`].
+    pub attend_gradient: unsafe fn(&AttendGradient),
+    /// [`channel_gate::gate_channels`].
+    pub gate_channels: unsafe fn(&GateChannels),
+    /// [`channel_gate::gate_gradient`].
+    pub gate_gradient: unsafe fn(&GateGradient),
+    /// [`batch_norm::channel_moments`].
+    pub channel_moments: unsafe fn(&ChannelMoments),
+    /// [`batch_norm::scale_channels`].
+    pub scale_channels: unsafe fn(&ScaleChannels),
+    /// [`batch_norm::norm_sums`].
+    pub norm_sums: unsafe fn(&NormSums),
+    /// [`batch_norm::norm_gradient`].
+    pub norm_gradient: unsafe fn(&NormGradient),
     /// [`peak::peak`].
     pub peak: unsafe fn(&Peak),
 }
@@ -182,6 +224,24 @@ macro_rules! kernels_for {
                 transpose: entries::transpose,
                 attend: entries::attend,
                 embed: entries::embed,
+                dense_weights: entries::dense_weights,
+                depthwise_weights: entries::depthwise_weights,
+                strided_input: entries::strided_input,
+                depthwise_input: entries::depthwise_input,
+                activation_gradient: entries::activation_gradient,
+                shuffle_gradient: entries::shuffle_gradient,
+                column_sums: entries::column_sums,
+                shrink: entries::shrink,
+                double_gradient: entries::double_gradient,
+                max_pool_gradient: entries::max_pool_gradient,
+                layer_norm_gradient: entries::layer_norm_gradient,
+                attend_gradient: entries::attend_gradient,
+                gate_channels: entries::gate_channels,
+                gate_gradient: entries::gate_gradient,
+                channel_moments: entries::channel_moments,
+                scale_channels: entries::scale_channels,
+                norm_sums: entries::norm_sums,
+                norm_gradient: entries::norm_gradient,
                 peak: entries::peak,
             };
 
@@ -201,6 +261,24 @@ macro_rules! kernels_for {
                     attention::transpose(Transpose);
                     attention::attend(Attend);
                     attention::embed(Embed);
+                    weight_gradient::dense_weights(WeightGradient);
+                    weight_gradient::depthwise_weights(WeightGradient);
+                    input_gradient::strided_input(StridedInput);
+                    input_gradient::depthwise_input(DepthwiseInput);
+                    slope::activation_gradient(ActivationGradient);
+                    slope::shuffle_gradient(ShuffleGradient);
+                    slope::column_sums(ColumnSums);
+                    slope::shrink(Shrink);
+                    slope::double_gradient(SpreadGradient);
+                    slope::max_pool_gradient(SpreadGradient);
+                    rows::layer_norm_gradient(LayerNormGradient);
+                    attention::attend_gradient(AttendGradient);
+                    channel_gate::gate_channels(GateChannels);
+                    channel_gate::gate_gradient(GateGradient);
+                    batch_norm::channel_moments(ChannelMoments);
+                    batch_norm::scale_channels(ScaleChannels);
+                    batch_norm::norm_sums(NormSums);
+                    batch_norm::norm_gradient(NormGradient);
                     peak::peak(Peak);
                 }
             }

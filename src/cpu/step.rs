@@ -176,7 +176,7 @@ pub enum Unit {
 }
 
 /// A filter's weights for some of its inputs.
-fn inputs_of(filter: &Filter, first: usize, count: usize) -> Vec<f32> {
+pub fn inputs_of(filter: &Filter, first: usize, count: usize) -> Vec<f32> {
     let (taps, inputs) = (filter.kernel * filter.kernel, filter.inputs());
     let rows = filter.weights.chunks_exact(inputs * taps);
     rows.flat_map(|row| row[first * taps..(first + count) * taps].iter().copied()).collect()
@@ -216,7 +216,7 @@ impl Packs {
         if let Some(pack) = known {
             return pack.packed.clone();
         }
-        let Filter { weights, bias, kernel } = &**filter;
+        let Filter { weights, bias, kernel, .. } = &**filter;
         let packed = Arc::new(match side {
             Some(side) => (kernels.pack_winograd)(weights, bias, filter.inputs(), side),
             None => (kernels.pack)(weights, bias, filter.inputs(), kernel * kernel),
@@ -315,22 +315,25 @@ fn winograd_side(
     epilogue: &Epilogue,
     net: &Net,
 ) -> Option<usize> {
-    let fits =
-        |channels: usize| channels >= LEAST_WINOGRAD_CHANNELS && channels.is_multiple_of(WINOGRAD_CHANNELS);
     let shape = net.maps[output.map];
     let plain = epilogue.shuffle.is_none()
         && epilogue.residual.is_none()
         && epilogue.terms.iter().all(|term| term.part.up == 0);
     let [input] = inputs else { return None };
+    winograd_fits(filter, stride, (shape.height, shape.width)).filter(|_| input.up == 0 && plain)
+}
+
+/// Sides of the tiles for a result of `size` (height, width) of a filter, where Winograd's algorithm applies and pays.
+pub fn winograd_fits(filter: &Filter, stride: usize, (height, width): (usize, usize)) -> Option<usize> {
+    let fits =
+        |channels: usize| channels >= LEAST_WINOGRAD_CHANNELS && channels.is_multiple_of(WINOGRAD_CHANNELS);
     let applies = filter.kernel == 3
         && stride == 1
-        && input.up == 0
-        && plain
         && fits(filter.inputs())
         && fits(filter.outputs())
-        && shape.height.is_multiple_of(2)
-        && shape.width.is_multiple_of(2);
-    let large = shape.height.div_ceil(4) * shape.width.div_ceil(4);
+        && height.is_multiple_of(2)
+        && width.is_multiple_of(2);
+    let large = height.div_ceil(4) * width.div_ceil(4);
     applies.then_some(if large >= LEAST_LARGE_TILES { 4 } else { 2 })
 }
 

@@ -61,8 +61,8 @@ pub fn profile(net: &DetectorNet, config: &DetectorConfig, runs: usize) -> Vec<O
     plan.profile(&mut Workspace::new(&plan, 1), runs)
 }
 
-/// The network for the engine; its outputs are scores and distances of each map.
-fn describe(net: &DetectorNet, input: Size) -> Net {
+/// The network for the engine; its outputs are scores and distances of each map, in cells.
+pub fn describe(net: &DetectorNet, input: Size) -> Net {
     let mut layers = EngineLayers { net: NetBuilder::new() };
     let [height, width] = input.hw();
     let picture = vec![layers.net.input(height, width, 3)];
@@ -125,10 +125,8 @@ impl Layers for EngineLayers {
 
     /// Both branches as one convolution into one map.
     fn branches(&mut self, csp: &Csp, x: &Vec<Part>) -> Branches<Vec<Part>> {
-        let [mut both, short] = [&csp.main, &csp.short].map(|layer| filter(&layer.conv));
-        both.weights.extend(short.weights);
-        both.bias.extend(short.bias);
-        let [main, short] = self.net.convolution(x, both, 1, silu()).halves();
+        let [main, short] = [&csp.main, &csp.short].map(|layer| filter(&layer.conv));
+        let [main, short] = self.net.convolution(x, main.beside(short), 1, silu()).halves();
         Branches { main: vec![main], short: vec![short] }
     }
 

@@ -22,7 +22,7 @@ mod times;
 
 pub use choice::DetectorChoice;
 pub use config::{BadDetectorConfig, DetectorConfig};
-pub use cpu_net::profile;
+pub use cpu_net::{describe, profile};
 pub use detector::Detector;
 pub use error::DetectError;
 pub use file::{DetectorInfo, load, read_info, save};

@@ -1,6 +1,8 @@
 //! Tokenizer, transformers and head of a model, written down for the CPU's engine.
 
-use crate::cpu::{Activation, Epilogue, Filter, Net, NetBuilder, Norm, Part};
+use crate::cpu::{
+    Activation, Epilogue, Filter, Net, NetBuilder, Norm, Origin, OriginBlock, Part, WeightOrder,
+};
 use crate::model::{EncoderLayer, PositionMode, TmPose, TmPoseConfig, numbers, sine_positions};
 use crate::vision::Heatmaps;
 use burn::nn::{LayerNorm, Linear};
@@ -146,14 +148,9 @@ impl LayerWeights {
     fn new(layer: &EncoderLayer, last: bool) -> LayerWeights {
         let all = linear(&layer.qkv);
         let outputs = all.outputs();
-        let rows = |first: usize, end: usize| Filter {
-            weights: all.weights[first * all.inputs()..end * all.inputs()].to_vec(),
-            bias: all.bias[first..end].to_vec(),
-            kernel: 1,
-        };
         // Nobody asks for visual tokens behind the last layer, so only the joints' rows have queries there.
-        let kv = last.then(|| Arc::new(rows(outputs / 3, outputs)));
-        let qkv = if last { rows(0, outputs / 3) } else { all.clone() };
+        let kv = last.then(|| Arc::new(all.some_outputs(outputs / 3..outputs)));
+        let qkv = if last { all.some_outputs(0..outputs / 3) } else { all };
         LayerWeights {
             norm1: norm(&layer.norm1),
             qkv: Arc::new(qkv),
@@ -210,11 +207,22 @@ fn linear(layer: &Linear) -> Filter {
     let [inputs, outputs] = layer.weight.dims();
     let bias = layer.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| numbers(bias.val()));
     debug_assert!(inputs > 0);
-    Filter { weights: numbers(layer.weight.val().transpose()), bias, kernel: 1 }
+    let origin = Origin {
+        blocks: vec![OriginBlock {
+            weights: layer.weight.id.val(),
+            bias: layer.bias.as_ref().map(|bias| bias.id.val()),
+            outputs: 0..outputs,
+            all_outputs: outputs,
+            order: WeightOrder::InputsFirst,
+        }],
+        norm: None,
+    };
+    Filter { weights: numbers(layer.weight.val().transpose()), bias, kernel: 1, origin: Some(origin) }
 }
 
 fn norm(layer: &LayerNorm) -> Norm {
     let gamma = numbers(layer.gamma.val());
     let beta = layer.beta.as_ref().map_or_else(|| vec![0.0; gamma.len()], |beta| numbers(beta.val()));
-    Norm { gamma, beta, epsilon: EPSILON }
+    let origin = layer.beta.as_ref().map(|beta| [layer.gamma.id.val(), beta.id.val()]);
+    Norm { gamma, beta, epsilon: EPSILON, origin }
 }

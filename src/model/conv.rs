@@ -1,6 +1,6 @@
 //! A convolution and its batch norm, which folding merges into one convolution.
 
-use crate::cpu::Filter;
+use crate::cpu::{Filter, NormOrigin, Origin, OriginBlock, WeightOrder};
 use crate::pose::Size;
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -67,9 +67,15 @@ impl ConvBn {
         ConvBn { conv, bn: None }
     }
 
-    /// The weights of [`ConvBn::fold`] for the CPU's engine.
+    /// The weights of [`ConvBn::fold`] for the CPU's engine, which takes them apart again where they are trained.
     pub fn filter(&self) -> Filter {
-        filter(&self.clone().fold().conv)
+        let mut folded = filter(&self.clone().fold().conv);
+        if let Some(bn) = &self.bn {
+            let (gamma, beta) = (bn.gamma.id.val(), bn.beta.id.val());
+            let norm = NormOrigin { gamma, beta, epsilon: bn.epsilon as f32 };
+            folded.origin = filter(&self.conv).origin.map(|origin| Origin { norm: Some(norm), ..origin });
+        }
+        folded
     }
 
     /// Size of the output map for an input map of size `input`, and multiply-accumulates.
@@ -89,7 +95,17 @@ impl ConvBn {
 pub fn filter(conv: &Conv2d) -> Filter {
     let [outputs, _, kernel, _] = conv.weight.lazy_shape().dims();
     let bias = conv.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| numbers(bias.val()));
-    Filter { weights: numbers(conv.weight.val()), bias, kernel }
+    let origin = Origin {
+        blocks: vec![OriginBlock {
+            weights: conv.weight.id.val(),
+            bias: conv.bias.as_ref().map(|bias| bias.id.val()),
+            outputs: 0..outputs,
+            all_outputs: outputs,
+            order: WeightOrder::OutputsFirst,
+        }],
+        norm: None,
+    };
+    Filter { weights: numbers(conv.weight.val()), bias, kernel, origin: Some(origin) }
 }
 
 /// A tensor's numbers, row-major.

@@ -76,6 +76,11 @@ impl ParamLayout {
         model.visit(&mut Gatherer { layout: self, gradients, out });
     }
 
+    /// Where the parameter with this identifier, a number, begins in the flat vector; `None` for one that is not trained.
+    pub fn start(&self, id: u64) -> Option<usize> {
+        self.range(ParamId::from(id)).map(|range| range.start)
+    }
+
     /// The numbers of a parameter in the flat vector; `None` for one that is not trained.
     pub fn range(&self, id: ParamId) -> Option<Range<usize>> {
         Some(self.params[*self.index.get(&id)?].range())

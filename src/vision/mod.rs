@@ -27,7 +27,9 @@ pub use detection::Detection;
 pub use half_body::{half_body_crop, upper_body};
 pub use heat_layer::{HEAT_FLOOR, HEAT_SCALE, HEAT_STOPS, HEAT_WEAKEST, heat_layer};
 pub use heatmaps::Heatmaps;
-pub use normalize::{IMAGENET_MEAN, IMAGENET_STD, normalization_table, normalize_into, normalized_pixels};
+pub use normalize::{
+    IMAGENET_MEAN, IMAGENET_STD, normalization_table, normalize_into, normalized_pixels, planes_to_pixels,
+};
 pub use resample::{ResampleWeights, resample_weights};
 pub use targets::{Targets, gaussian_targets};
 pub use warp::{SamplingGrid, warp};

@@ -42,6 +42,19 @@ pub fn normalized_pixels(crop: &RgbImage) -> Vec<f32> {
     crop.as_raw().as_chunks::<3>().0.iter().flat_map(pixel).collect()
 }
 
+/// Writes a map `[channels, H, W]` as `[H, W, channels]`.
+///
+/// # Panics
+/// When the two have not as many numbers.
+pub fn planes_to_pixels(planes: &[f32], channels: usize, pixels: &mut [f32]) {
+    assert_eq!(planes.len(), pixels.len(), "numbers of a map");
+    for (channel, plane) in planes.chunks_exact(planes.len() / channels).enumerate() {
+        for (pixel, value) in pixels.chunks_exact_mut(channels).zip(plane) {
+            pixel[channel] = *value;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +68,10 @@ mod tests {
         let expected =
             [want(255.0, 0), want(0.0, 0), want(0.0, 1), want(255.0, 1), want(128.0, 2), want(64.0, 2)];
         assert_eq!(out, expected);
-        assert_eq!(normalized_pixels(&img), [0, 2, 4, 1, 3, 5].map(|i| expected[i]));
+        let pixels = [0, 2, 4, 1, 3, 5].map(|i| expected[i]);
+        assert_eq!(normalized_pixels(&img), pixels);
+        let mut turned = [0.0; 6];
+        planes_to_pixels(&out, 3, &mut turned);
+        assert_eq!(turned, pixels);
     }
 }

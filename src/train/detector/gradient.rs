@@ -1,13 +1,16 @@
-//! The gradient of a batch's losses: by hand-written passes on the CPU, through Burn's autodiff elsewhere.
+//! The gradient of a batch's losses: by the CPU's engine, or through Burn's autodiff where a GPU trains.
 
 use super::assign::{Anchor, assign};
 use super::config::DetectorLossSection;
-use super::cpu::{DetectorProgram, FeatureMap, HeadMaps, MapGradient};
+use super::cpu::CpuDetector;
 use super::loss::{AnchorTargets, losses};
+use crate::cpu::train::{StepWeights, TrainPlan, TrainWorkspace};
 use crate::data::BoxSample;
-use crate::detect::{DetectorNet, Level};
+use crate::detect::{DetectorNet, Level, STRIDES};
+use crate::model::numbers;
 use crate::train::meter::LossTerms;
 use crate::train::parameters::ParamLayout;
+use crate::vision::planes_to_pixels;
 use burn::prelude::*;
 use rayon::prelude::*;
 use std::ops::AddAssign;
@@ -26,7 +29,7 @@ struct PartSum {
     loss: DetectorLoss,
     /// Sum of the pictures' qualities.
     weight: f64,
-    /// Of the packed weights.
+    /// Of the engine's numbers.
     gradient: Vec<f32>,
 }
 
@@ -51,25 +54,25 @@ impl AddAssign for DetectorLoss {
 /// How gradients come about.
 pub enum DetectorEngine {
     /// A picture at a time on each thread.
-    Hand(Box<DetectorProgram>),
+    Cpu(Box<CpuDetector>),
     /// Autodiff over a whole batch.
     Recorded,
 }
 
 impl DetectorEngine {
-    /// The faster one where `device` computes.
-    pub fn of(net: &DetectorNet, layout: &ParamLayout, on_gpu: bool) -> DetectorEngine {
+    /// The faster one for square pictures of `side` pixels.
+    pub fn of(net: &DetectorNet, layout: &ParamLayout, side: usize, on_gpu: bool) -> DetectorEngine {
         if on_gpu {
             DetectorEngine::Recorded
         } else {
-            DetectorEngine::Hand(Box::new(DetectorProgram::new(net, layout)))
+            DetectorEngine::Cpu(Box::new(CpuDetector::new(net, layout, side)))
         }
     }
 
     /// In words.
     pub fn name(&self) -> &'static str {
         match self {
-            DetectorEngine::Hand(_) => "hand-written passes",
+            DetectorEngine::Cpu(_) => "the CPU's engine",
             DetectorEngine::Recorded => "autodiff",
         }
     }
@@ -82,7 +85,7 @@ pub struct DetectorGradient<'a> {
     pub net: &'a DetectorNet,
     pub layout: &'a ParamLayout,
     pub anchors: &'a [Anchor],
-    /// Parts that a batch is cut into, worked on at once by hand-written passes.
+    /// Parts that a batch is cut into, worked on at once on the CPU.
     pub shards: usize,
     pub loss: DetectorLossSection,
     /// Without autodiff.
@@ -94,28 +97,31 @@ impl DetectorGradient<'_> {
     /// part is done first.
     pub fn gradient(&self, weights: &[f32], batch: &[BoxSample], out: &mut [f32]) -> DetectorLoss {
         match self.engine {
-            DetectorEngine::Hand(program) => self.by_hand(program, weights, batch, out),
+            DetectorEngine::Cpu(network) => self.on_cpu(network, weights, batch, out),
             DetectorEngine::Recorded => self.recorded(weights, batch, out),
         }
     }
 
-    fn by_hand(
+    fn on_cpu(
         &self,
-        program: &DetectorProgram,
+        network: &CpuDetector,
         weights: &[f32],
         batch: &[BoxSample],
         out: &mut [f32],
     ) -> DetectorLoss {
-        let packed = program.pack(weights);
+        let plan = &network.plan;
+        let packed = plan.pack(weights);
         let size = batch.len().div_ceil(self.shards.max(1)).max(1);
         let part = |part: &[BoxSample]| {
-            let mut gradient = vec![0.0; program.size];
+            let mut gradient = plan.no_gradient();
             let (mut loss, mut weight) = (DetectorLoss::default(), 0.0);
-            for sample in part {
-                let (own, qualities) = self.picture(program, &packed, sample, &mut gradient);
-                loss += own;
-                weight += qualities;
-            }
+            network.with_workspace(|workspace| {
+                for sample in part {
+                    let (own, qualities) = self.picture(plan, &packed, sample, workspace, &mut gradient);
+                    loss += own;
+                    weight += qualities;
+                }
+            });
             PartSum { loss, weight, gradient }
         };
         let parts: Vec<PartSum> = batch.par_chunks(size).map(part).collect();
@@ -124,25 +130,28 @@ impl DetectorGradient<'_> {
         let mut sum = DetectorLoss::default();
         for PartSum { loss, gradient, .. } in parts {
             sum += DetectorLoss { positives: loss.positives, ..loss.scaled(1.0 / weight) };
-            program.unpack(&gradient, (1.0 / weight) as f32, out);
+            plan.add_gradient(&gradient, (1.0 / weight) as f32, out);
         }
         sum
     }
 
-    /// Losses of one picture, not divided yet, and the sum of its qualities; the gradient of `packed` is added.
+    /// Losses of one picture, not divided yet, and the sum of its qualities; the gradient of the network's numbers is added.
     fn picture(
         &self,
-        program: &DetectorProgram,
-        packed: &[f32],
+        plan: &TrainPlan,
+        packed: &[StepWeights],
         sample: &BoxSample,
+        workspace: &mut TrainWorkspace,
         gradient: &mut [f32],
     ) -> (DetectorLoss, f64) {
-        let trace = program.forward(packed, FeatureMap::of_square(&sample.pixels, 3));
+        planes_to_pixels(&sample.pixels, 3, workspace.input(plan, 0));
+        plan.forward_one(packed, workspace);
         let (mut logits, mut distances) = (Vec::new(), Vec::new());
-        for &HeadMaps { scores: score, distances: distance, stride } in &program.heads {
-            logits.extend_from_slice(&trace.maps[score].values);
+        for (level, stride) in STRIDES.into_iter().enumerate() {
+            logits.extend_from_slice(workspace.output(plan, 2 * level));
             // Below zero the network's own gradient passes too (`detect::net`).
-            distances.extend(trace.maps[distance].values.iter().map(|d| (d * stride as f32).max(0.0)));
+            let cells = workspace.output(plan, 2 * level + 1).iter();
+            distances.extend(cells.map(|d| (d * stride as f32).max(0.0)));
         }
         let a = self.anchors.len();
         let targets = self.targets(std::slice::from_ref(sample), &logits, &distances);
@@ -160,17 +169,18 @@ impl DetectorGradient<'_> {
             positives: targets.positives() as f64,
         };
         let gradients = (scores + boxes).backward();
-        let of = |leaf: &Tensor<1>| leaf.grad(&gradients).map(values).unwrap_or_default();
+        let of = |leaf: &Tensor<1>| leaf.grad(&gradients).map(numbers).unwrap_or_default();
         let (logits, distances) = (of(&logits), of(&distances));
-        let (mut given, mut at) = (Vec::new(), 0);
-        for &HeadMaps { scores: score, distances: distance, stride } in &program.heads {
-            let cells = trace.maps[score].cells();
-            given.push(MapGradient { map: score, values: logits[at..at + cells].to_vec() });
-            let reach = distances[4 * at..4 * (at + cells)].iter().map(|g| g * stride as f32);
-            given.push(MapGradient { map: distance, values: reach.collect() });
+        let mut at = 0;
+        for (level, stride) in STRIDES.into_iter().enumerate() {
+            let given = workspace.given(plan, 2 * level);
+            let cells = given.len();
+            given.copy_from_slice(&logits[at..at + cells]);
+            let given = workspace.given(plan, 2 * level + 1).iter_mut();
+            given.zip(&distances[4 * at..]).for_each(|(to, g)| *to = g * stride as f32);
             at += cells;
         }
-        program.backward(packed, &trace, given, gradient);
+        plan.backward_one(packed, workspace, gradient);
         (loss, targets.weight())
     }
 
@@ -183,7 +193,7 @@ impl DetectorGradient<'_> {
         let images = Tensor::<4>::from_data(images, self.device).autodiff();
         let (scores, distances) = joined(net.forward(images));
         let targets =
-            self.targets(batch, &values(scores.clone().inner()), &values(distances.clone().inner()));
+            self.targets(batch, &numbers(scores.clone().inner()), &numbers(distances.clone().inner()));
         let weight = targets.weight().max(1.0);
         let [scores, boxes] = losses(scores, distances, &targets, self.device);
         let (scores, boxes) = (scores * (self.loss.scores / weight), boxes * (self.loss.boxes / weight));
@@ -221,10 +231,6 @@ fn number(tensor: &Tensor<1>) -> f64 {
     f64::from(tensor.clone().inner().into_scalar::<f32>())
 }
 
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
 /// All maps as one list of anchors: scores `[N, A]` and distances `[N, A, 4]`.
 fn joined(levels: Vec<Level>) -> (Tensor<2>, Tensor<3>) {
     let (mut scores, mut distances) = (Vec::new(), Vec::new());
@@ -240,7 +246,7 @@ fn joined(levels: Vec<Level>) -> (Tensor<2>, Tensor<3>) {
 mod tests {
     use super::super::assign::anchors;
     use super::*;
-    use crate::detect::{DetectorConfig, STRIDES};
+    use crate::detect::DetectorConfig;
     use burn::module::Module;
     use rand::RngExt;
 
@@ -280,8 +286,8 @@ mod tests {
         let layout = ParamLayout::of(net);
         let weights = layout.read(net);
         let (anchors, device) = (anchors(SIDE, &STRIDES), Device::flex());
-        let engines = [DetectorEngine::of(net, &layout, false), DetectorEngine::of(net, &layout, true)];
-        let [hand, recorded] = engines.map(|engine| {
+        let engines = [false, true].map(|on_gpu| DetectorEngine::of(net, &layout, SIDE, on_gpu));
+        let [own, recorded] = engines.map(|engine| {
             let work = DetectorGradient {
                 engine: &engine,
                 net,
@@ -294,13 +300,13 @@ mod tests {
             let mut gradient = vec![0.0; layout.count()];
             (work.gradient(&weights, &batch(), &mut gradient), gradient)
         });
-        for (a, b) in [(hand.0.scores, recorded.0.scores), (hand.0.boxes, recorded.0.boxes)] {
-            assert!((a - b).abs() < 1e-4 * b.abs().max(1e-3), "{:?} {:?}", hand.0, recorded.0);
+        for (a, b) in [(own.0.scores, recorded.0.scores), (own.0.boxes, recorded.0.boxes)] {
+            assert!((a - b).abs() < 1e-4 * b.abs().max(1e-3), "{:?} {:?}", own.0, recorded.0);
         }
-        assert_eq!(hand.0.positives, recorded.0.positives);
+        assert_eq!(own.0.positives, recorded.0.positives);
         for slot in layout.params() {
             let range = slot.start..slot.start + slot.shape.iter().product::<usize>();
-            let (a, b) = (&hand.1[range.clone()], &recorded.1[range]);
+            let (a, b) = (&own.1[range.clone()], &recorded.1[range]);
             let size = b.iter().fold(0f32, |m, v| m.max(v.abs()));
             let off = a.iter().zip(b).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
             assert!(off <= 2e-3 * size + 1e-6, "{}: off by {off} where the largest is {size}", slot.path);
@@ -308,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn hand_written_passes_agree_with_autodiff() {
+    fn the_engine_agrees_with_autodiff() {
         both_agree(&network());
     }
 

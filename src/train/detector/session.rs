@@ -79,7 +79,7 @@ impl DetectorSession {
         Ok(DetectorSession {
             steps: total_steps(&config.schedule, mixture.len()),
             anchors: anchors(start.config.input, &STRIDES),
-            engine: DetectorEngine::of(&start.net, &layout, device.is_gpu()),
+            engine: DetectorEngine::of(&start.net, &layout, start.config.input, device.is_gpu()),
             layout,
             config: config.clone(),
             mixture: Arc::new(mixture),
