@@ -143,7 +143,11 @@ pub struct NormGradient {
     pub source: View,
     /// The gradient of the normalised map.
     pub gradient: View,
-    /// Of each channel: the gradient's factor, the source's, and what is added.
+    /// Of each channel in the whole batch.
+    pub mean: *const f32,
+    /// 1 / standard deviation, likewise.
+    pub inverse: *const f32,
+    /// Of each channel: mean of the gradient, mean of the gradient times the normalised map, and gamma.
     pub factors: [*const f32; 3],
     /// Where the gradient of the source goes.
     pub output: View,
@@ -157,18 +161,22 @@ pub struct NormGradient {
 /// As [`channel_moments`].
 #[inline(always)]
 pub unsafe fn norm_gradient<L: Lanes>(job: &NormGradient) {
-    let NormGradient { source, gradient, factors, output, add } = *job;
+    let NormGradient { source, gradient, mean, inverse, factors, output, add } = *job;
     for channel in (0..source.channels).step_by(L::N) {
         let count = (source.channels - channel).min(L::N);
         // SAFETY: as the caller says.
         unsafe {
-            let [a, b, c] = factors.map(|factor| load::<L>(factor.add(channel), count));
+            let of = |numbers: *const f32| load::<L>(numbers.add(channel), count);
+            let (mean, inverse, [sum, along, gamma]) = (of(mean), of(inverse), factors.map(of));
+            let scale = L::mul(gamma, inverse);
             for pixel in 0..source.height * source.width {
                 let g = load::<L>(gradient.at.add(pixel * gradient.step + channel), count);
                 let v = load::<L>(source.at.add(pixel * source.step + channel), count);
                 let to = output.at.add(pixel * output.step + channel);
                 let before = if add { load::<L>(to, count) } else { L::splat(0.0) };
-                store::<L>(to, count, L::add(before, L::fma(g, a, L::fma(v, b, c))));
+                let normed = L::mul(L::sub(v, mean), inverse);
+                let apart = L::sub(L::sub(g, sum), L::mul(normed, along));
+                store::<L>(to, count, L::fma(apart, scale, before));
             }
         }
     }

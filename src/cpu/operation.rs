@@ -86,7 +86,7 @@ pub struct Filter {
 /// The parameters of a network that a filter is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origin {
-    /// The filter's outputs, one block behind the other.
+    /// The filter's outputs, one block behind the other; none where a filter is its norm alone.
     pub blocks: Vec<OriginBlock>,
     /// The batch norm that was folded into the filter.
     pub norm: Option<NormOrigin>,
@@ -128,6 +128,15 @@ pub struct NormOrigin {
 }
 
 impl Filter {
+    /// A batch norm that is folded into no convolution: `x * scale + shift` for each channel.
+    pub fn of_norm(scale: &[f32], shift: Vec<f32>, norm: NormOrigin) -> Filter {
+        let channels = scale.len();
+        let mut weights = vec![0.0; channels * channels];
+        scale.iter().enumerate().for_each(|(c, scale)| weights[c * channels + c] = *scale);
+        let origin = Origin { blocks: Vec::new(), norm: Some(norm) };
+        Filter { weights, bias: shift, kernel: 1, origin: Some(origin) }
+    }
+
     /// The outputs of `other` behind those of this filter.
     ///
     /// # Panics

@@ -190,13 +190,13 @@ impl CpuModel {
             Stages::Transformer(tokens) => {
                 let mut net = NetBuilder::new();
                 let feature = self.transformer.feature_input(&mut net);
-                self.transformer.build(net, feature, tokens)
+                self.transformer.build(net, feature, tokens, false)
             }
             Stages::Whole(tokens) => {
                 let feature = self.backbone.outputs[0];
                 let mut net = NetBuilder::behind(self.backbone.clone());
                 net.mark_stage();
-                self.transformer.build(net, feature, tokens)
+                self.transformer.build(net, feature, tokens, false)
             }
         }
     }

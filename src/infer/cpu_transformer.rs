@@ -21,7 +21,7 @@ pub struct EnteringTokens<'a> {
 }
 
 /// The weights, in the form of the engine.
-pub(super) struct TransformerWeights {
+pub struct TransformerWeights {
     config: TmPoseConfig,
     patch: Arc<Filter>,
     /// `[J, dim]`.
@@ -105,14 +105,16 @@ impl TransformerWeights {
     }
 
     /// Finishes the network behind `feature` for `tokens` visual tokens. Beside what `net` has, its inputs are the tokens
-    /// (of which those of the joints are written) and the positions; its output is a row of cells for each joint.
-    pub fn build(&self, mut net: NetBuilder, feature: Part, tokens: usize) -> Net {
+    /// (of which those of the joints are written) and the positions; its output is a row of cells for each joint, and, if it
+    /// is `traced`, the tokens behind each layer, those of the joints first.
+    pub fn build(&self, mut net: NetBuilder, feature: Part, tokens: usize, traced: bool) -> Net {
         let TmPoseConfig { dim, joints, heads, ref heatmap, .. } = self.config;
         let n = joints + tokens;
         let (mut x, positions) = (net.input(n, 1, dim), net.input(n, 1, dim));
         net.embed_into(x, feature, self.config.patch.hw(), self.patch.clone(), positions, joints);
         net.mark_stage();
         let seen = net.map(joints, 1, self.transformers.len() * dim);
+        let mut behind_layers = Vec::new();
         for (t, layers) in self.transformers.iter().enumerate() {
             for (i, layer) in layers.iter().enumerate() {
                 let positions = (i + 1 < layers.len()).then_some(positions);
@@ -124,6 +126,7 @@ impl TransformerWeights {
                     self.config.attention_scale as f32,
                     positions,
                 );
+                behind_layers.push(x);
             }
             net.sum_into(seen.channels(t * dim, dim), vec![x.once()]);
         }
@@ -140,7 +143,8 @@ impl TransformerWeights {
             let own = net.convolution(&[feature], head.clone(), 1, Epilogue::new(Activation::None));
             net.transpose_into(maps, own, true);
         }
-        net.finish(&[maps])
+        let trace = if traced { &behind_layers[..] } else { &[] };
+        net.finish(&[&[maps], trace].concat())
     }
 }
 
@@ -162,8 +166,8 @@ impl LayerWeights {
         }
     }
 
-    /// The layer over the tokens `x`, `n` of which the first `joints` are those of the joints. Changes them in place, but
-    /// for the last layer. `positions` are added for the next layer.
+    /// The layer over the tokens `x`, `n` of which the first `joints` are those of the joints; the last layer makes those
+    /// alone. `positions` are added for the next layer.
     fn build(
         &self,
         net: &mut NetBuilder,
@@ -191,12 +195,12 @@ impl LayerWeights {
         };
         let keys = net.transposed_keys(keys);
         let mixed = net.attention(queries, keys, values, heads, scale);
-        let next = if rows == n { x } else { net.map(rows, 1, dim) };
-        net.convolution_into(next, &[mixed], self.proj.clone(), 1, plain().plus(x.once()));
+        let [seen, next] = [0; 2].map(|_| net.map(rows, 1, dim));
+        net.convolution_into(seen, &[mixed], self.proj.clone(), 1, plain().plus(x.once()));
         let hidden = net.map(rows, 1, self.fc1.outputs());
         let gelu = Epilogue::new(Activation::Gelu);
-        net.norm_linear_into(hidden, next, self.norm2.clone(), self.fc1.clone(), gelu);
-        let terms = std::iter::once(next).chain(positions).map(|part| part.once());
+        net.norm_linear_into(hidden, seen, self.norm2.clone(), self.fc1.clone(), gelu);
+        let terms = std::iter::once(seen).chain(positions).map(|part| part.once());
         net.convolution_into(next, &[hidden], self.fc2.clone(), 1, plain().plus_all(terms));
         next
     }

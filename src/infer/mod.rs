@@ -11,7 +11,7 @@ mod settings;
 mod times;
 
 pub use cpu_model::{CpuHeatmaps, CpuModel, CpuTimes};
-pub use cpu_transformer::EnteringTokens;
+pub use cpu_transformer::{EnteringTokens, TransformerWeights};
 pub use error::InferError;
 pub use estimator::{Estimator, EstimatorOutput, PoseEstimate, pose_score};
 pub use heatmap_buffer::{DecodedHeatmaps, HeatmapBuffer, HeatmapRequest};

@@ -1,5 +1,6 @@
 //! A network's trained parameters as one flat vector, and back.
 
+use crate::cpu::train::NormStatistics;
 use crate::data::features::Fingerprint;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::prelude::*;
@@ -71,6 +72,21 @@ impl ParamLayout {
         model.map(&mut Writer { layout: self, values })
     }
 
+    /// The model whose batch norms' running statistics go on with what they saw of a batch.
+    pub fn with_statistics<M: Module>(&self, model: M, seen: &[NormStatistics]) -> M {
+        let path_of = |gamma: u64| {
+            let param = &self.params[*self.index.get(&ParamId::from(gamma))?];
+            Some(param.path.trim_end_matches("gamma").to_owned())
+        };
+        let mut of_path = HashMap::new();
+        for norm in seen {
+            let Some(path) = path_of(norm.gamma) else { continue };
+            of_path.insert(format!("{path}running_mean"), &norm.mean[..]);
+            of_path.insert(format!("{path}running_var"), &norm.variance[..]);
+        }
+        model.map(&mut StatisticsWriter { path: Vec::new(), of_path })
+    }
+
     /// Adds a backward pass's gradients to `out`.
     pub fn gather(&self, model: &impl Module, gradients: Gradients, out: &mut [f32]) {
         model.visit(&mut Gatherer { layout: self, gradients, out });
@@ -79,6 +95,11 @@ impl ParamLayout {
     /// Where the parameter with this identifier, a number, begins in the flat vector; `None` for one that is not trained.
     pub fn start(&self, id: u64) -> Option<usize> {
         self.range(ParamId::from(id)).map(|range| range.start)
+    }
+
+    /// Where each parameter begins in the flat vector, by its identifier as a number.
+    pub fn starts(&self) -> HashMap<u64, usize> {
+        self.index.iter().map(|(id, &at)| (id.val(), self.params[at].start)).collect()
     }
 
     /// The numbers of a parameter in the flat vector; `None` for one that is not trained.
@@ -97,8 +118,7 @@ struct Collector {
 
 impl ModuleVisitor for Collector {
     fn enter_module(&mut self, name: &str, container: &str) {
-        // The names are those of `model::list_params`, which leaves out enum variants.
-        self.path.push((!container.starts_with("Enum:")).then(|| name.to_owned()));
+        self.path.push(part_of_path(name, container));
     }
 
     fn exit_module(&mut self, _name: &str, _container: &str) {
@@ -109,7 +129,7 @@ impl ModuleVisitor for Collector {
         if !param.val().is_require_grad() {
             return;
         }
-        let path = self.path.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(".");
+        let path = joined(&self.path);
         let shape: Vec<usize> = param.lazy_shape().iter().copied().collect();
         self.index.insert(param.id, self.params.len());
         let count: usize = shape.iter().product();
@@ -171,6 +191,45 @@ impl ModuleMapper for Writer<'_> {
     }
 }
 
+/// How far a batch norm's running statistics go towards those of a batch: what Burn's and PyTorch's norms do by default.
+const MOMENTUM: f32 = 0.1;
+
+struct StatisticsWriter<'a> {
+    path: Vec<Option<String>>,
+    /// By the statistic's path.
+    of_path: HashMap<String, &'a [f32]>,
+}
+
+impl ModuleMapper for StatisticsWriter<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.push(part_of_path(name, container));
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(seen) = self.of_path.get(&joined(&self.path)) else { return param };
+        param.map(|old| {
+            let mut values = vec![0.0; seen.len()];
+            let mut put = |i: usize, v: f32| values[i] = v * (1.0 - MOMENTUM) + seen[i] * MOMENTUM;
+            copy_numbers(old.clone().inner(), &mut put);
+            // A new leaf, as above.
+            Tensor::from_data(TensorData::new(values, old.dims()), &old.device())
+        })
+    }
+}
+
+/// A module's part of a path, as in `model::list_params`, which leaves out enum variants.
+fn part_of_path(name: &str, container: &str) -> Option<String> {
+    (!container.starts_with("Enum:")).then(|| name.to_owned())
+}
+
+fn joined(path: &[Option<String>]) -> String {
+    path.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(".")
+}
+
 /// Adds every number of a network's float parameters to a fingerprint.
 pub fn hash_params(network: &impl Module, print: &mut Fingerprint) {
     struct ParamHasher<'a>(&'a mut Fingerprint);
@@ -182,4 +241,32 @@ pub fn hash_params(network: &impl Module, print: &mut Fingerprint) {
         }
     }
     network.visit(&mut ParamHasher(print));
+}
+
+/// The running statistics of a network's batch norms, one after the other.
+#[cfg(test)]
+pub fn running_statistics(network: &impl Module) -> Vec<f32> {
+    #[derive(Default)]
+    struct Statistics {
+        path: Vec<Option<String>>,
+        found: Vec<f32>,
+    }
+    impl ModuleVisitor for Statistics {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.path.push(part_of_path(name, container));
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if joined(&self.path).contains(".running_") {
+                self.found.extend(param.val().inner().into_data().iter::<f32>());
+            }
+        }
+    }
+    let mut statistics = Statistics::default();
+    network.visit(&mut statistics);
+    statistics.found
 }

@@ -79,7 +79,7 @@ impl TrainPlan {
             });
             left -= 1;
             let factors = self.norm_factors(weights, batch, at, &seen[left], &mut gradients[0]);
-            batch.par_iter_mut().for_each(|workspace| self.norm_input(workspace, at, &factors));
+            batch.par_iter_mut().for_each(|workspace| self.norm_input(workspace, at, &seen[left], &factors));
             begin = at + 1;
         }
         batch.par_chunks_mut(part).zip(gradients.par_iter_mut()).for_each(|(part, gradient)| {
@@ -102,11 +102,10 @@ impl TrainPlan {
 
     /// What a batch norm sees of all persons, from what it sees of each (Chan, Golub and LeVeque 1979, equation 2.1).
     fn statistics(&self, batch: &[TrainWorkspace], number: usize) -> NormStatistics {
-        let Step::BatchNorm { input, origin, .. } = &self.program.steps[number] else {
+        let Step::BatchNorm { input, norm, .. } = &self.program.steps[number] else {
             unreachable!("statistics of a batch norm")
         };
         let (channels, pixels) = (input.channels, self.program.maps[input.map].pixels());
-        let Some(norm) = origin.norm else { unreachable!("a batch norm has parameters") };
         let (mut mean, mut variance, mut inverse) = (Vec::new(), Vec::new(), Vec::new());
         for channel in 0..channels {
             let (mut count, mut center, mut squares) = (0.0f64, 0.0f64, 0.0f64);
@@ -205,19 +204,21 @@ impl TrainPlan {
             let (sum, along) = (total(0), total(channels));
             own[channel] += along as f32;
             own[channels + channel] += sum as f32;
-            let (inverse, mean) = (f64::from(seen.inverse[channel]), f64::from(seen.mean[channel]));
-            let scale = f64::from(gamma[channel]) * inverse;
-            let (sum, along) = (sum / seen.count as f64, along / seen.count as f64);
-            // scale * (g - sum - (v - mean) inverse along)
-            factors[0].push(scale as f32);
-            factors[1].push((-scale * inverse * along) as f32);
-            factors[2].push((scale * (mean * inverse * along - sum)) as f32);
+            factors[0].push((sum / seen.count as f64) as f32);
+            factors[1].push((along / seen.count as f64) as f32);
+            factors[2].push(gamma[channel]);
         }
         factors
     }
 
     /// The gradient of what a batch norm saw of a person.
-    fn norm_input(&self, workspace: &mut TrainWorkspace, at: usize, factors: &[Vec<f32>; 3]) {
+    fn norm_input(
+        &self,
+        workspace: &mut TrainWorkspace,
+        at: usize,
+        seen: &NormStatistics,
+        factors: &[Vec<f32>; 3],
+    ) {
         let back = &self.back[at];
         let Step::BatchNorm { input, output, terms, .. } = &self.program.steps[back.step] else { return };
         let touch = back.touches[terms.len()];
@@ -228,6 +229,8 @@ impl TrainPlan {
         let job = NormGradient {
             source: pass.values.view(*input),
             gradient: pass.gradients.view(*output),
+            mean: seen.mean.as_ptr(),
+            inverse: seen.inverse.as_ptr(),
             factors: [0, 1, 2].map(|i| factors[i].as_ptr()),
             output: pass.gradients.view(*input),
             add: touch == Touch::Add,

@@ -72,7 +72,7 @@ impl TrainPlan {
         start: &dyn Fn(u64) -> Option<usize>,
         gradients: &MapGradients,
     ) -> TrainPlan {
-        let program = Program::new(net);
+        let program = Program::new(net, &|parameter| start(parameter).is_some());
         let learned = learned(&program, start);
         let mut given: Vec<Part> = gradients.given.iter().map(|&i| program.outputs[i]).collect();
         let wanted: Vec<Part> = gradients.wanted.iter().map(|&i| program.inputs[i]).collect();
@@ -113,6 +113,11 @@ impl TrainPlan {
         packer.pack(&self.program, &self.learned)
     }
 
+    /// Numbers of a gradient of the network's numbers.
+    pub fn gradient_len(&self) -> usize {
+        self.gradient_count
+    }
+
     /// A gradient of the network's numbers that is zero.
     pub fn no_gradient(&self) -> Vec<f32> {
         vec![0.0; self.gradient_count]
@@ -126,6 +131,11 @@ impl TrainPlan {
     /// Whether persons must meet at batch norms.
     pub fn has_batch_norms(&self) -> bool {
         self.program.steps.iter().any(|step| matches!(step, Step::BatchNorm { .. }))
+    }
+
+    /// Number of attentions in the network.
+    pub fn attentions(&self) -> usize {
+        self.program.probabilities.len()
     }
 
     /// Bytes of the memory of one person.

@@ -3,8 +3,9 @@
 //! A step's result lies where no other step writes: what an operation of the network overwrites gets another map here.
 
 use crate::cpu::net::{MapShape, Net};
-use crate::cpu::operation::{Epilogue, Filter, Operation, Origin, Part, Term};
+use crate::cpu::operation::{Epilogue, Filter, NormOrigin, Operation, Part, Term};
 use crate::cpu::rows::Norm;
+use crate::cpu::step::MOST_PARTS;
 use crate::cpu::view::Activation;
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub enum Step {
     /// A layer norm of each pixel's channels, of as many rows as the result has.
     LayerNorm { input: Part, norm: Arc<Norm>, output: Part },
     /// A batch norm.
-    BatchNorm { input: Part, origin: Origin, output: Part, terms: Vec<Term>, activation: Activation },
+    BatchNorm { input: Part, norm: NormOrigin, output: Part, terms: Vec<Term>, activation: Activation },
     /// Another activation.
     Activate { input: Part, activation: Activation, output: Part },
     /// A sum.
@@ -144,8 +145,8 @@ struct Place {
 }
 
 impl Program {
-    /// Takes `net` apart.
-    pub fn new(net: &Net) -> Program {
+    /// Takes `net` apart; of its batch norms those whose gammas are `trained`.
+    pub fn new(net: &Net, trained: &dyn Fn(u64) -> bool) -> Program {
         let place = |(map, shape): (usize, &MapShape)| {
             vec![Place { channels: 0..shape.channels, map, first: 0, written: false }]
         };
@@ -165,9 +166,9 @@ impl Program {
         while let Some(operation) = operations.next() {
             if let Operation::Gate { input, matrix, .. } = operation {
                 let Some(behind) = operations.next() else { break };
-                program.gate(*input, matrix, behind);
+                program.gate(*input, matrix, behind, trained);
             } else {
-                program.operation(operation);
+                program.operation(operation, trained);
             }
         }
         program.outputs = net.outputs.iter().map(|&part| program.one(part)).collect();
@@ -211,8 +212,10 @@ impl Program {
         Part { up: part.up, ..whole }
     }
 
-    fn all(&self, parts: &[Part]) -> Vec<Part> {
-        parts.iter().flat_map(|&part| self.pieces(part)).collect()
+    /// The inputs of a convolution, in as few pieces as a kernel takes.
+    fn all(&mut self, parts: &[Part]) -> Vec<Part> {
+        let pieces: Vec<Part> = parts.iter().flat_map(|&part| self.pieces(part)).collect();
+        if pieces.len() <= MOST_PARTS { pieces } else { parts.iter().map(|&part| self.one(part)).collect() }
     }
 
     fn terms(&mut self, terms: &[Term]) -> Vec<Term> {
@@ -262,17 +265,17 @@ impl Program {
         Part { map: self.maps.len() - 1, first: 0, channels, up: 0 }
     }
 
-    fn operation(&mut self, operation: &Operation) {
+    fn operation(&mut self, operation: &Operation, trained: &dyn Fn(u64) -> bool) {
         match operation {
             Operation::Convolution { inputs, filter, stride, output, epilogue, .. } => {
                 let inputs = self.all(inputs);
-                self.convolution(inputs, filter, *stride, *output, epilogue);
+                self.convolution(inputs, filter, *stride, (*output, epilogue), trained);
             }
             Operation::Separable { inputs, depthwise, stride, inner, pointwise, output, epilogue } => {
                 let inputs = self.all(inputs);
                 let seen = self.map_like(*output, pointwise.inputs());
                 self.depthwise(inputs, depthwise, *stride, *inner, seen);
-                self.convolution(vec![seen], pointwise, 1, *output, epilogue);
+                self.convolution(vec![seen], pointwise, 1, (*output, epilogue), trained);
             }
             Operation::Sum { terms, activation, output, rectified } => {
                 let terms = self.terms(terms);
@@ -298,7 +301,7 @@ impl Program {
                 let input = self.one(*input);
                 let seen = self.map_like(*output, input.channels);
                 self.steps.push(Step::LayerNorm { input, norm: Arc::new(norm.clone()), output: seen });
-                self.convolution(vec![seen], filter, 1, *output, epilogue);
+                self.convolution(vec![seen], filter, 1, (*output, epilogue), trained);
             }
             Operation::Transpose { input, output, add } => {
                 let input = self.one(*input);
@@ -328,14 +331,16 @@ impl Program {
         inputs: Vec<Part>,
         filter: &Arc<Filter>,
         stride: usize,
-        output: Part,
-        epilogue: &Epilogue,
+        (output, epilogue): (Part, &Epilogue),
+        trained: &dyn Fn(u64) -> bool,
     ) {
         let terms = self.terms(&epilogue.terms);
         let residual = epilogue.residual.map(|part| self.one(part));
         let shuffle = epilogue.shuffle.map(|part| self.one(part));
         let output = self.write(output);
-        let norm = filter.origin.as_ref().filter(|origin| origin.norm.is_some()).cloned();
+        let origin = filter.origin.as_ref();
+        let norm = origin.and_then(|origin| origin.norm).filter(|norm| trained(norm.gamma));
+        let alone = origin.is_some_and(|origin| origin.blocks.is_empty());
         let filter = filter.clone();
         let simple = matches!(epilogue.activation, Activation::None | Activation::Relu);
         if norm.is_none() && simple && residual.is_none() {
@@ -345,7 +350,7 @@ impl Program {
         }
         assert!(shuffle.is_none(), "a shuffle behind an activation with a sum of its own");
         let convolution = |output: Part, terms: Vec<Term>| {
-            let activation = Activation::None;
+            let (inputs, activation) = (inputs.clone(), Activation::None);
             Step::Convolution { inputs, filter, stride, output, terms, activation, shuffle: None }
         };
         let last = if residual.is_some() { self.map_like(output, output.channels) } else { output };
@@ -362,10 +367,15 @@ impl Program {
                     self.steps.push(convolution(before, terms));
                 }
             }
-            Some(origin) => {
-                let raw = self.map_like(output, output.channels);
-                self.steps.push(convolution(raw, Vec::new()));
-                self.steps.push(Step::BatchNorm { input: raw, origin, output: before, terms, activation });
+            Some(norm) => {
+                let raw = if let (true, [input]) = (alone, &inputs[..]) {
+                    *input
+                } else {
+                    let raw = self.map_like(output, output.channels);
+                    self.steps.push(convolution(raw, Vec::new()));
+                    raw
+                };
+                self.steps.push(Step::BatchNorm { input: raw, norm, output: before, terms, activation });
             }
         }
         if !simple {
@@ -439,7 +449,7 @@ impl Program {
     }
 
     /// A gate and the convolution behind it.
-    fn gate(&mut self, input: Part, matrix: &Arc<Filter>, behind: &Operation) {
+    fn gate(&mut self, input: Part, matrix: &Arc<Filter>, behind: &Operation, trained: &dyn Fn(u64) -> bool) {
         let Operation::Convolution { filter, stride, output, epilogue, .. } = behind else {
             unreachable!("behind a gate stands its convolution")
         };
@@ -447,6 +457,6 @@ impl Program {
         let gated = self.map_like(input, input.channels);
         let kept = self.map(1, 1, 2 * input.channels);
         self.steps.push(Step::Gate { input, filter: matrix.clone(), kept, output: gated });
-        self.convolution(vec![gated], filter, *stride, *output, epilogue);
+        self.convolution(vec![gated], filter, *stride, (*output, epilogue), trained);
     }
 }

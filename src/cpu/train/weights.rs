@@ -58,8 +58,8 @@ pub fn learned(program: &Program, start: &dyn Fn(u64) -> Option<usize>) -> Vec<L
                 let places = norm.origin.and_then(|[gamma, beta]| Some([start(gamma)?, start(beta)?]));
                 (Vec::new(), places, if places.is_some() { 2 * norm.gamma.len() } else { 0 })
             }
-            Step::BatchNorm { input, origin, .. } => {
-                let norm = origin.norm.and_then(|norm| Some([start(norm.gamma)?, start(norm.beta)?]));
+            Step::BatchNorm { input, norm, .. } => {
+                let norm = start(norm.gamma).zip(start(norm.beta)).map(|(gamma, beta)| [gamma, beta]);
                 (Vec::new(), norm, if norm.is_some() { 2 * input.channels } else { 0 })
             }
             _ => (Vec::new(), None, 0),
@@ -71,8 +71,10 @@ pub fn learned(program: &Program, start: &dyn Fn(u64) -> Option<usize>) -> Vec<L
     program.steps.iter().map(of_step).collect()
 }
 
-/// Where the blocks of a filter begin; none where one of them is not trained.
+/// Where the blocks of a filter begin; none where one of them, or the norm that was folded into it, is not trained.
 fn blocks_of(origin: Option<&Origin>, start: &dyn Fn(u64) -> Option<usize>) -> Vec<BlockPlace> {
+    let trained = |origin: &&Origin| origin.norm.is_none_or(|norm| start(norm.gamma).is_some());
+    let origin = origin.filter(trained);
     let blocks = origin.map(|origin| &origin.blocks[..]).unwrap_or_default();
     let place = |block: &OriginBlock| {
         let weights = start(block.weights)?;

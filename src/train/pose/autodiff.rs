@@ -43,11 +43,9 @@ impl AutodiffBatch {
         size: Size,
         device: &Device,
     ) -> AutodiffBatch {
-        let [height, width] = size.hw();
         let teacher_targets = teacher.map(|teacher| {
-            let pixels = TensorData::new(batch.pixels.clone(), [batch.joints.len(), 3, height, width]);
-            let rows = teacher.targets(Tensor::from_data(pixels, device));
-            TeacherTargetsBatch { rows, shape: teacher.shape.clone() }
+            let rows = batch.teacher_rows(teacher, size, device);
+            TeacherTargetsBatch::new(rows, teacher.shape.clone(), device)
         });
         AutodiffBatch { input: AutodiffInput::Pictures(batch.pixels), kept: batch.plan.kept, teacher_targets }
     }

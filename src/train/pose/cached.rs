@@ -111,36 +111,50 @@ pub fn is_unreadable(cache: &FeatureCache, index: usize) -> bool {
     cache.sample(index).first().is_some_and(|v| v.is_nan())
 }
 
-/// One person's input for the hand-written passes.
+/// One person's feature for the CPU's engine.
 #[derive(Default)]
 pub struct PersonFeatures {
-    /// Patches of the kept tokens, normalised, [k, patch values].
-    pub patches: Vec<f32>,
-    /// The whole feature, normalised, [N, patch values]; empty where the network does not read it.
+    /// The feature, normalised, `[H, W, channels]`; patches that the network does not read may be another person's.
     pub feature: Vec<f32>,
+    /// Patches as they lie in the cache.
+    patches: Vec<f32>,
 }
 
 impl PersonFeatures {
-    /// Reads what `network` needs of a sample for the kept tokens.
+    /// Reads what a pass of `network` that keeps these tokens needs of a sample.
     pub fn read(&mut self, network: &CpuNetwork, set: &CachedSet, index: usize, kept: &[usize]) {
         self.open(network, set, index);
         self.keep(network, set, index, kept);
     }
 
-    /// Reads what all passes of a sample have in common; [`PersonFeatures::keep`] then selects the tokens of a pass.
+    /// Reads what all passes of a sample have in common; [`PersonFeatures::keep`] then reads what one pass needs.
     pub fn open(&mut self, network: &CpuNetwork, set: &CachedSet, index: usize) {
         if network.reads_whole_feature() {
-            set.feature(index, &mut self.feature);
+            let all: Vec<usize> = (0..network.grid().area()).collect();
+            self.put(network, set, index, &all);
         }
     }
 
-    /// Selects the kept tokens of the sample that was opened last.
+    /// Reads the kept tokens of the sample that was opened last, if they were not read yet.
     pub fn keep(&mut self, network: &CpuNetwork, set: &CachedSet, index: usize, kept: &[usize]) {
         if !network.reads_whole_feature() {
-            return set.patches(index, kept, &mut self.patches);
+            self.put(network, set, index, kept);
         }
+    }
+
+    /// Puts the patches of some tokens where they lie in the feature.
+    fn put(&mut self, network: &CpuNetwork, set: &CachedSet, index: usize, tokens: &[usize]) {
+        set.patches(index, tokens, &mut self.patches);
+        let ([_, columns], [height, width]) = (network.grid().hw(), network.patch().hw());
         let values = set.cache.key().patch_values;
-        self.patches.clear();
-        kept.iter().for_each(|t| self.patches.extend_from_slice(&self.feature[t * values..(t + 1) * values]));
+        self.feature.resize(network.grid().area() * values, 0.0);
+        let run = values / height;
+        for (patch, &token) in self.patches.chunks_exact(values).zip(tokens) {
+            let (row, column) = (token / columns * height, token % columns);
+            for (y, numbers) in patch.chunks_exact(run).enumerate() {
+                self.feature[((row + y) * columns + column) * run..][..run].copy_from_slice(numbers);
+            }
+        }
+        debug_assert_eq!(run % width, 0, "channels of a patch");
     }
 }

@@ -3,8 +3,11 @@
 use super::loss::TargetBatch;
 use super::plan::{BatchPlan, BatchPlanner};
 use crate::data::{CropDataset, DataError};
+use crate::model::numbers;
 use crate::pose::Size;
+use crate::train::distill::Teacher;
 use crate::train::loader::Loader;
+use burn::prelude::*;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -35,6 +38,13 @@ impl Loader<PictureBatch> {
 }
 
 impl PictureBatch {
+    /// A row of `teacher`'s targets for each crop, which has this `size`.
+    pub fn teacher_rows(&self, teacher: &Teacher, size: Size, device: &Device) -> Vec<f32> {
+        let [height, width] = size.hw();
+        let pixels = TensorData::new(self.pixels.clone(), [self.joints.len(), 3, height, width]);
+        numbers(teacher.targets(Tensor::from_data(pixels, device)))
+    }
+
     /// Targets of the batch for heatmaps of `heatmap` cells and Gaussians with the standard deviation `sigma`, in cells.
     pub fn targets(&self, heatmap: Size, sigma: f32) -> TargetBatch {
         TargetBatch::new(self.joints.iter().map(Vec::as_slice), heatmap, sigma)

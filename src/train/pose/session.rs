@@ -2,13 +2,13 @@
 
 use super::autodiff::{AutodiffBatch, AutodiffStep};
 use super::cached::CachedSet;
-use super::cpu::CpuNetwork;
-use super::cpu_gradient::CpuGradient;
+use super::cpu::TeacherGradients;
+use super::cpu_gradient::{CpuGradient, PictureInput};
 use super::events::PoseEvent;
 use super::features::{FeatureBuilder, cache_need};
 use super::frozen::{FrozenFeatures, FrozenInputs};
 use super::init::{InitialModel, initial_model};
-use super::loss::{PoseLoss, TargetBatch};
+use super::loss::{LossNormalizer, PoseLoss, TargetBatch};
 use super::loss_spec::LossSpec;
 use super::pictures::PictureBatch;
 use super::plan::{BatchPlan, BatchPlanner};
@@ -20,7 +20,7 @@ use crate::infer::Settings;
 use crate::model::{KeepRatio, PoseNet, PoseNetConfig, TokenBudget};
 use crate::pose::{Keypoint, Skeleton};
 use crate::train::TrainError;
-use crate::train::config::{RunSection, TrainConfig};
+use crate::train::config::TrainConfig;
 use crate::train::distill::{DistillWeights, Teacher};
 use crate::train::events::RunEvent;
 use crate::train::loader::Loader;
@@ -33,33 +33,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// How the gradient of a step is computed.
-enum PoseEngine {
-    /// By hand-written passes over cached features; one set for each draw of the crops.
-    Cpu(Box<CpuGradient>, Vec<CachedSet>),
-    /// By autodiff over cached features; one set for each draw of the crops.
-    CachedAutodiff(Vec<CachedSet>),
-    /// By autodiff over pictures, which a teacher sees too.
-    PictureAutodiff(Option<Box<Teacher>>),
-}
-
-impl PoseEngine {
-    /// For cached features: the hand-written passes, where the network has them and is trained on the CPU.
-    fn of_features(
-        sets: Vec<CachedSet>,
-        layout: &ParamLayout,
-        shape: &PoseNetConfig,
-        device: &ComputeDevice,
-        run: &RunSection,
-    ) -> PoseEngine {
-        match CpuNetwork::new(layout.params(), shape) {
-            Ok(network) if !device.is_gpu() => {
-                let gradient = CpuGradient::new(network, shard_count(run), shape.clone());
-                PoseEngine::Cpu(Box::new(gradient), sets)
-            }
-            _ => PoseEngine::CachedAutodiff(sets),
-        }
-    }
+/// What a step learns from.
+enum PoseInput {
+    /// Cached features; one set for each draw of the crops.
+    Features(Vec<CachedSet>),
+    /// Pictures, which a teacher sees too.
+    Pictures(Option<Box<Teacher>>),
 }
 
 /// Outcome of a validation.
@@ -92,7 +71,9 @@ pub struct PoseSession {
     val_features: Option<CachedSet>,
     /// What the current step minimises.
     loss_spec: LossSpec,
-    engine: PoseEngine,
+    input: PoseInput,
+    /// Computes gradients where the CPU's engine does; elsewhere autodiff.
+    cpu: Option<Box<CpuGradient>>,
     planner: BatchPlanner,
     /// Makes batches of pictures; starts with the first step.
     loader: Option<Loader<PictureBatch>>,
@@ -125,17 +106,25 @@ impl PoseSession {
 
         let layout = ParamLayout::of(&model);
         let mut val_features = None;
-        let engine = if config.model.freeze_backbone {
+        let loss_spec = LossSpec::new(config, shape.grid());
+        let teacher_gradients =
+            teacher.as_ref().map(|_| TeacherGradients::of(&loss_spec.distill)).unwrap_or_default();
+        let input = if config.model.freeze_backbone {
             let mut builder = FeatureBuilder::new(config, &device, shape.input(), emit, stop);
             let features = inputs.open(&config.data, &mut model, fresh.then_some(&skeleton), &mut builder)?;
             let Some(FrozenFeatures { train, val }) = features else { return Ok(None) };
             val_features = val;
-            PoseEngine::of_features(train, &layout, &shape, &device, &config.run)
+            PoseInput::Features(train)
         } else {
-            PoseEngine::PictureAutodiff(teacher.map(Box::new))
+            PoseInput::Pictures(teacher.map(Box::new))
         };
+        let on_engine = || {
+            let frozen = config.model.freeze_backbone;
+            CpuGradient::new(&model, &layout, shard_count(&config.run), frozen, teacher_gradients)
+        };
+        let cpu = if device.is_gpu() { None } else { on_engine().map(Box::new) };
         Ok(Some(PoseSession {
-            loss_spec: LossSpec::new(config, shape.grid()),
+            loss_spec,
             planner: planner(config, &shape, samples.len()),
             config: config.clone(),
             device,
@@ -146,17 +135,19 @@ impl PoseSession {
             samples: Arc::new(samples),
             val,
             val_features,
-            engine,
+            input,
+            cpu,
             loader: None,
         }))
     }
 
     /// How gradients are computed, in words.
     pub fn engine_name(&self) -> &'static str {
-        match self.engine {
-            PoseEngine::Cpu(..) => "cached features, hand-written passes",
-            PoseEngine::CachedAutodiff(..) => "cached features, autodiff",
-            PoseEngine::PictureAutodiff(..) => "pictures, autodiff",
+        match (&self.input, &self.cpu) {
+            (PoseInput::Features(_), Some(_)) => "cached features, the CPU's engine",
+            (PoseInput::Features(_), None) => "cached features, autodiff",
+            (PoseInput::Pictures(_), Some(_)) => "pictures, the CPU's engine",
+            (PoseInput::Pictures(_), None) => "pictures, autodiff",
         }
     }
 
@@ -168,26 +159,26 @@ impl PoseSession {
         let (heatmap, sigma) = (self.model.config().heatmap(), self.loss_spec.loss.sigma);
         let accumulate = self.config.schedule.accumulate;
         let mut outcome = StepOutcome::<PoseLoss>::default();
-        match &mut self.engine {
-            PoseEngine::Cpu(cpu, sets) => {
+        match (&self.input, &mut self.cpu) {
+            (PoseInput::Features(sets), Some(cpu)) => {
                 // Persons are computed one by one, so that several batches need no more memory than one.
                 let plan = BatchPlan::joined(self.planner.batches(step, accumulate));
-                outcome.loss = cpu.gradient(sets, weights, &plan, &self.loss_spec, gradient);
+                outcome.loss = cpu.of_features(sets, weights, &plan, &self.loss_spec, gradient);
                 outcome.samples = plan.samples;
             }
-            PoseEngine::CachedAutodiff(sets) => {
+            (PoseInput::Features(sets), None) => {
                 let plans = self.planner.batches(step, accumulate);
                 let targets: Vec<TargetBatch> =
                     plans.iter().map(|p| p.targets(sets, heatmap, sigma)).collect();
                 outcome.samples = plans.iter().flat_map(|plan| plan.samples.clone()).collect();
-                let (sets, device) = (&*sets, self.device.device.clone());
+                let device = self.device.device.clone();
                 let batches = plans.into_iter().map(|plan| AutodiffBatch::of_features(plan, sets, &device));
                 self.model = self.layout.write(self.model.clone(), weights);
                 let (model, layout, loss_spec) = (&self.model, &self.layout, &self.loss_spec);
                 let autodiff = AutodiffStep { model, layout, loss_spec };
                 outcome.loss = autodiff.gradient(batches, &targets, gradient);
             }
-            PoseEngine::PictureAutodiff(_) => {
+            (PoseInput::Pictures(_), _) => {
                 let started = Instant::now();
                 let loader = self.loader.take().unwrap_or_else(|| self.start_loader(step));
                 let mut batches: Vec<PictureBatch> = (0..accumulate).map_while(|_| loader.next()).collect();
@@ -203,27 +194,43 @@ impl PoseSession {
                     outcome.samples.extend(&batch.plan.samples);
                     outcome.unreadable.append(&mut batch.unreadable);
                 }
-                self.model = self.layout.write(self.model.clone(), weights);
-                outcome.loss = self.picture_gradient(batches, &targets, gradient);
+                outcome.loss = self.picture_gradient(batches, &targets, weights, gradient);
             }
         }
         outcome
     }
 
-    /// Loss and gradient of batches of pictures, by autodiff.
+    /// Loss and gradient of batches of pictures. Batch norms' running statistics go on with what they see.
     fn picture_gradient(
-        &self,
+        &mut self,
         batches: Vec<PictureBatch>,
         targets: &[TargetBatch],
+        weights: &[f32],
         gradient: &mut [f32],
     ) -> PoseLoss {
-        let PoseEngine::PictureAutodiff(teacher) = &self.engine else { return PoseLoss::default() };
+        let PoseInput::Pictures(teacher) = &self.input else { return PoseLoss::default() };
+        let teacher = teacher.as_deref();
         let (input, device) = (self.model.config().input(), &self.device.device);
-        let batches = batches
-            .into_iter()
-            .map(|batch| AutodiffBatch::of_pictures(batch, teacher.as_deref(), input, device));
-        let (model, layout, loss_spec) = (&self.model, &self.layout, &self.loss_spec);
-        AutodiffStep { model, layout, loss_spec }.gradient(batches, targets, gradient)
+        let Some(cpu) = &mut self.cpu else {
+            self.model = self.layout.write(self.model.clone(), weights);
+            let batches =
+                batches.into_iter().map(|batch| AutodiffBatch::of_pictures(batch, teacher, input, device));
+            let (model, layout, loss_spec) = (&self.model, &self.layout, &self.loss_spec);
+            return AutodiffStep { model, layout, loss_spec }.gradient(batches, targets, gradient);
+        };
+        gradient.fill(0.0);
+        let normalizer = LossNormalizer::of(targets);
+        let mut sum = PoseLoss::default();
+        for (batch, targets) in batches.iter().zip(targets) {
+            let teacher =
+                teacher.map(|teacher| (batch.teacher_rows(teacher, input, device), teacher.shape.clone()));
+            let input = PictureInput { pixels: &batch.pixels, kept: &batch.plan.kept, teacher };
+            let (loss, seen) =
+                cpu.of_pictures(&input, weights, targets, normalizer, &self.loss_spec, gradient);
+            self.model = self.layout.with_statistics(self.model.clone(), &seen);
+            sum += loss;
+        }
+        sum
     }
 
     /// Starts making batches of pictures for step `step` and those after it.
@@ -251,7 +258,7 @@ impl PoseSession {
             let before = count.fetch_add(n, Ordering::Relaxed);
             progress(before + n, val.len());
         };
-        let poses = if let (PoseEngine::Cpu(cpu, _), Some(set)) = (&self.engine, &self.val_features) {
+        let poses = if let (Some(cpu), Some(set)) = (&self.cpu, &self.val_features) {
             let grid = self.model.config().grid();
             poses_by_cpu_network(&cpu.network, weights, set, val, grid, ratio, || advance(1))
         } else {

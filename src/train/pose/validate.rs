@@ -1,4 +1,4 @@
-//! Poses of the validation set by hand-written passes.
+//! Poses of the validation set from cached features.
 
 use super::cached::{CachedSet, PersonFeatures};
 use super::cpu::{CpuNetwork, PassWorkspace};
@@ -22,13 +22,14 @@ pub fn poses_by_cpu_network(
 ) -> Vec<Vec<Keypoint>> {
     let kept = TokenBudget::progressive(ratio).kept_tokens(grid);
     let size = samples.heatmap;
+    let packed = network.pack(weights);
     (0..samples.len())
         .into_par_iter()
         .map_init(
             || (PassWorkspace::default(), PersonFeatures::default()),
             |(workspace, input), index| {
                 input.read(network, set, index, &kept);
-                let values = network.maps(weights, &input.patches, &input.feature, &kept, workspace).to_vec();
+                let values = network.maps(weights, &packed, &input.feature, &kept, workspace).to_vec();
                 let maps = Heatmaps { joints: values.len() / size.area(), values, size };
                 done();
                 pose_of(samples, index, &maps, Decoding::default())

@@ -1,10 +1,10 @@
 //! What a pass is given: one person's tokens, targets and the factors of the loss.
 
+use crate::train::distill::TeacherTargetsShape;
+
 /// The input of one pass of one person.
 pub struct PassInput<'a> {
-    /// Patches of the kept tokens, normalised, [k, patch values] row-major.
-    pub patches: &'a [f32],
-    /// The whole feature, normalised, [N, patch values]; only a feature head reads it.
+    /// The feature, normalised, [H, W, channels]; without a feature head only the kept patches are read.
     pub feature: &'a [f32],
     /// Indices of the kept tokens in the grid, ascending.
     pub kept: &'a [usize],
@@ -29,6 +29,18 @@ pub struct DistillTargets<'a> {
     pub keypoints: &'a [f32],
     /// Attention of these tokens to each visual token, up to a factor for each row, [layers, J, N].
     pub attention: &'a [f32],
+}
+
+impl<'a> DistillTargets<'a> {
+    /// A teacher's targets: the parts of a row.
+    pub fn of_row(row: &'a [f32], shape: &TeacherTargetsShape) -> DistillTargets<'a> {
+        DistillTargets {
+            full: &[],
+            maps: &row[shape.maps()],
+            keypoints: &row[shape.keypoints()],
+            attention: &row[shape.attention()],
+        }
+    }
 }
 
 /// Factors of the terms of the loss, divided by the size of the batch.

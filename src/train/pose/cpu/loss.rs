@@ -2,38 +2,48 @@
 
 use super::input::{DistillTargets, LossFactors, PassInput};
 use super::kernels;
-use super::layers::{grow, zeroed};
 use super::network::CpuNetwork;
-use super::workspace::{BlockTrace, PassWorkspace};
+use super::pass::PassWorkspace;
+use crate::cpu::train::{TrainPlan, TrainWorkspace};
 use crate::train::distill::MIN_ATTENTION;
 use crate::train::pose::loss::PoseLoss;
 
+/// Makes `v` exactly `len` long, all zeros.
+fn zeroed(v: &mut Vec<f32>, len: usize) {
+    v.clear();
+    v.resize(len, 0.0);
+}
+
 impl CpuNetwork {
-    /// The terms of the heatmaps; replaces the heatmaps by the gradient of the loss.
+    /// The terms of the heatmaps; the gradient of the loss with respect to them is given to the backward pass.
     pub(super) fn map_losses(
         &self,
+        plan: &TrainPlan,
         input: &PassInput,
         factors: LossFactors,
         workspace: &mut PassWorkspace,
     ) -> PoseLoss {
-        let (width, height) = (input.target_x.len() / self.joints, input.target_y.len() / self.joints);
+        let joints = self.config.joints;
+        let (width, height) = (input.target_x.len() / joints, input.target_y.len() / joints);
         let cells = width * height;
-        grow(&mut workspace.scratch, cells);
+        let PassWorkspace { maps, scratch, map_gradient, heatmaps } = workspace;
+        scratch.resize(cells, 0.0);
+        heatmaps.clear();
+        heatmaps.extend_from_slice(maps.output(plan, 0));
         let mut sums = PoseLoss::default();
-        for (j, map) in workspace.maps.chunks_exact_mut(cells).enumerate() {
-            zeroed(&mut workspace.map_gradient, cells);
+        for (j, map) in heatmaps.chunks_exact_mut(cells).enumerate() {
+            zeroed(map_gradient, cells);
             let mut distill = |targets: &[f32], factor: f32| -> f64 {
                 if targets.is_empty() {
                     return 0.0;
                 }
                 let target = &targets[j * cells..(j + 1) * cells];
-                0.5 * f64::from(factor)
-                    * f64::from(kernels::squared_error(map, target, factor, &mut workspace.map_gradient))
+                0.5 * f64::from(factor) * f64::from(kernels::squared_error(map, target, factor, map_gradient))
             };
             sums.sandwich += distill(input.distill.full, factors.full);
             sums.teacher += distill(input.distill.maps, factors.maps);
             if input.weights[j] <= 0.0 {
-                map.copy_from_slice(&workspace.map_gradient);
+                map.copy_from_slice(map_gradient);
                 continue;
             }
             let target_x = &input.target_x[j * width..(j + 1) * width];
@@ -47,71 +57,94 @@ impl CpuNetwork {
                 factors.mse,
                 factors.cross_entropy,
                 t,
-                &mut workspace.scratch,
+                scratch,
             );
             sums.mse += 0.5 * f64::from(factors.mse) * f64::from(error);
             sums.cross_entropy += f64::from(factors.cross_entropy) * f64::from(entropy);
-            kernels::add(map, &workspace.map_gradient);
+            kernels::add(map, map_gradient);
         }
+        maps.given(plan, 0).copy_from_slice(heatmaps);
         sums
     }
 
-    /// The sum of the terms of keypoint tokens and their attention; their gradients are kept in the traces of the blocks.
+    /// The sum of the terms of keypoint tokens and their attention; their gradients are given to the backward pass.
     pub(super) fn distill_layers(
         &self,
+        plan: &TrainPlan,
         input: &PassInput,
         factors: LossFactors,
-        workspace: &mut PassWorkspace,
+        maps: &mut TrainWorkspace,
     ) -> f64 {
-        let (size, tokens) = (self.joints * self.dim, self.joints * (self.positions.len() / self.dim));
+        let teacher = self.gradients.teacher;
+        let joints = self.config.joints;
+        let (size, tokens) = (joints * self.config.dim, joints * self.config.grid.area());
         let DistillTargets { keypoints, attention, .. } = input.distill;
-        let mut sum = 0.0;
-        for (l, trace) in workspace.blocks.iter_mut().enumerate() {
-            trace.keypoint_gradient.clear();
-            trace.attention_gradient.clear();
-            if !keypoints.is_empty() {
-                trace.keypoint_gradient.resize(size, 0.0);
-                let target = &keypoints[l * size..(l + 1) * size];
-                let error = kernels::squared_error(
-                    &trace.keypoints,
-                    target,
-                    2.0 * factors.keypoints,
-                    &mut trace.keypoint_gradient,
-                );
-                sum += f64::from(factors.keypoints) * f64::from(error);
+        let (layers, mut sum) = (plan.attentions(), 0.0);
+        // Outputs and given gradients: the heatmaps, the tokens behind each layer, the probabilities.
+        let first = 1 + if teacher.keypoints { layers } else { 0 };
+        for layer in 0..layers {
+            if teacher.keypoints {
+                let tokens = maps.output(plan, 1 + layer)[..size].to_vec();
+                let gradient = maps.given(plan, 1 + layer);
+                gradient.fill(0.0);
+                if !keypoints.is_empty() {
+                    let target = &keypoints[layer * size..(layer + 1) * size];
+                    let error = kernels::squared_error(
+                        &tokens,
+                        target,
+                        2.0 * factors.keypoints,
+                        &mut gradient[..size],
+                    );
+                    sum += f64::from(factors.keypoints) * f64::from(error);
+                }
             }
-            if !attention.is_empty() {
-                let target = &attention[l * tokens..(l + 1) * tokens];
-                sum += self.distill_attention(target, input.kept, factors.attention, trace);
+            if teacher.attention {
+                let rows = maps.probabilities(plan, layer).to_vec();
+                let gradient = maps.given(plan, first + layer);
+                gradient.fill(0.0);
+                if !attention.is_empty() {
+                    let target = &attention[layer * tokens..(layer + 1) * tokens];
+                    sum += self.distill_attention(target, input.kept, factors.attention, &rows, gradient);
+                }
             }
         }
         sum
     }
 
     /// `factor` times the Kullback-Leibler divergence KL(target || ours) of each keypoint token's attention to the kept
-    /// tokens, both divided by their sums over these. `target` is [J, N].
-    fn distill_attention(&self, target: &[f32], kept: &[usize], factor: f32, trace: &mut BlockTrace) -> f64 {
-        let (joints, count) = (self.joints, kept.len());
-        let n = joints + count;
-        let head = trace.attention.len() / self.heads;
+    /// tokens, both divided by their sums over these; its gradient is written to `gradient`. `target` is [J, N];
+    /// `probabilities` have a row for each query, head after head.
+    fn distill_attention(
+        &self,
+        target: &[f32],
+        kept: &[usize],
+        factor: f32,
+        probabilities: &[f32],
+        gradient: &mut [f32],
+    ) -> f64 {
+        let (joints, heads, count) = (self.config.joints, self.config.heads, kept.len());
+        let wide = (joints + count).next_multiple_of(16);
+        let row = heads * wide;
         let mut ours = vec![0f32; count];
         let mut sum = 0.0;
-        for target in target.chunks_exact(target.len() / joints) {
-            let row = trace.attention_gradient.len() / count * n + joints;
+        let rows = probabilities.chunks_exact(row).zip(gradient.chunks_exact_mut(row));
+        for (target, (probabilities, gradient)) in target.chunks_exact(target.len() / joints).zip(rows) {
             ours.fill(0.0);
-            for attention in trace.attention.chunks_exact(head) {
-                kernels::add(&mut ours, &attention[row..row + count]);
+            for head in probabilities.chunks_exact(wide) {
+                kernels::add(&mut ours, &head[joints..joints + count]);
             }
             let our_sum = ours.iter().sum::<f32>().max(MIN_ATTENTION);
             let target_sum = kept.iter().map(|&t| target[t]).sum::<f32>().max(MIN_ATTENTION);
-            for (a, &token) in ours.iter().zip(kept) {
+            for (place, (a, &token)) in ours.iter().zip(kept).enumerate() {
                 let (a, share) = (a.max(MIN_ATTENTION), target[token] / target_sum);
                 if share > 0.0 {
                     sum += f64::from(factor * share) * f64::from((share * our_sum / a).ln());
                 }
                 // With respect to the attention of one head. `ours` is the sum over the heads, not their mean, which
                 // is the same once it is divided by its own sum.
-                trace.attention_gradient.push(factor * (1.0 / our_sum - share / a));
+                for head in gradient.chunks_exact_mut(wide) {
+                    head[joints + place] = factor * (1.0 / our_sum - share / a);
+                }
             }
         }
         sum

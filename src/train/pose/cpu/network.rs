@@ -1,157 +1,153 @@
-//! The network behind the backbone, as ranges of the flat vector of weights.
+//! The network as the engine learns it.
 
-use crate::model::{PoseNetConfig, TmPoseConfig, sine_positions};
-use crate::train::parameters::FlatParam;
+use crate::cpu::train::plan::MapGradients;
+use crate::cpu::train::{StepWeights, TrainPlan};
+use crate::cpu::{Activation, Epilogue, Filter, NetBuilder, NormOrigin, simd};
+use crate::infer::TransformerWeights;
+use crate::model::{PoseNet, PoseNetConfig, TmPoseConfig, numbers, scale_and_shift};
+use crate::pose::Size;
+use crate::train::distill::DistillWeights;
+use crate::train::parameters::ParamLayout;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Why a model cannot be trained by hand-written passes; autodiff can.
-#[derive(Debug, thiserror::Error)]
-pub enum CpuNetworkError {
-    /// A parameter is not trained, or the architecture has none of this path.
-    #[error("the model has no parameter {0}")]
-    Missing(String),
-    /// The architecture has a part that there is no hand-written pass for.
-    #[error("{0}")]
-    Unsupported(&'static str),
+/// Which gradients a pass needs beside those of the network's numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassGradients {
+    /// That of the feature: the backbone learns.
+    pub feature: bool,
+    /// Those of the keypoint tokens behind each layer, and of each attention, are given: a teacher shows its own.
+    pub teacher: TeacherGradients,
 }
 
-/// Gamma and beta of a layer norm.
-#[derive(Clone, Debug)]
-pub(super) struct NormParams {
-    pub gamma: Range<usize>,
-    pub beta: Range<usize>,
+/// What a teacher compares beside heatmaps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TeacherGradients {
+    /// The keypoint tokens behind each layer.
+    pub keypoints: bool,
+    /// Each layer's attention.
+    pub attention: bool,
 }
 
-/// Weight and bias of a linear layer.
-#[derive(Clone, Debug)]
-pub(super) struct LinearParams {
-    /// [inputs, outputs] row-major.
-    pub weight: Range<usize>,
-    /// Empty for a layer without bias.
-    pub bias: Range<usize>,
-    /// Numbers in a row of its input.
-    pub inputs: usize,
-    /// Numbers in a row of its output.
-    pub outputs: usize,
+impl TeacherGradients {
+    /// What these weights of a teacher's terms ask for.
+    pub fn of(weights: &DistillWeights) -> TeacherGradients {
+        TeacherGradients { keypoints: weights.tokens > 0.0, attention: weights.attention > 0.0 }
+    }
 }
 
-/// One block of the encoder: attention and MLP, each behind a layer norm.
-#[derive(Clone, Debug)]
-pub(super) struct BlockParams {
-    pub norm1: NormParams,
-    pub qkv: LinearParams,
-    pub proj: LinearParams,
-    pub norm2: NormParams,
-    pub fc1: LinearParams,
-    pub fc2: LinearParams,
-}
-
-/// Sizes and parameters of everything behind the backbone.
-#[derive(Clone, Debug)]
+/// Everything behind the backbone.
 pub struct CpuNetwork {
-    pub(super) patch: LinearParams,
-    /// Draws heatmaps of the feature itself.
-    pub(super) feature_head: Option<LinearParams>,
-    /// For each cell of the feature, which lies token by token, its index in a heatmap.
-    pub(super) cells: Vec<usize>,
-    pub(super) keypoint_token: Range<usize>,
-    pub(super) blocks: Vec<BlockParams>,
-    pub(super) head_norm1: NormParams,
-    pub(super) head_fc1: LinearParams,
-    pub(super) head_norm2: NormParams,
-    pub(super) head_fc2: LinearParams,
-    pub(super) dim: usize,
-    pub(super) heads: usize,
-    pub(super) scale: f32,
-    pub(super) joints: usize,
-    /// The visual tokens' positions, [N, dim].
-    pub(super) positions: Vec<f32>,
+    pub(super) weights: TransformerWeights,
+    pub(super) config: TmPoseConfig,
+    /// Where the keypoint tokens lie in the flat vector, if they are trained.
+    pub(super) keypoint_tokens: Option<Range<usize>>,
+    pub(super) gradients: PassGradients,
+    /// Where each trained parameter begins in the flat vector, by its number.
+    starts: HashMap<u64, usize>,
+    /// One for each number of tokens. Steps and their numbers are the same in all.
+    plans: Mutex<HashMap<usize, Arc<TrainPlan>>>,
+}
+
+/// The backbone, and the norm behind it.
+pub struct BackbonePlan {
+    /// Its input is a crop, its output the normalised feature, whose gradient is given.
+    pub plan: TrainPlan,
 }
 
 impl CpuNetwork {
-    /// Finds every layer of a network with the architecture `config` among its trained parameters.
-    ///
-    /// # Errors
-    /// There is no hand-written pass for the architecture: several chained transformers, or a head of a single layer.
-    pub fn new(params: &[FlatParam], config: &PoseNetConfig) -> Result<CpuNetwork, CpuNetworkError> {
-        let config = config
-            .as_tmpose()
-            .ok_or(CpuNetworkError::Unsupported("only TMPose's family has passes written by hand"))?;
-        let find =
-            |path: String| params.iter().find(|s| s.path == path).ok_or(CpuNetworkError::Missing(path));
-        let norm = |path: &str| -> Result<NormParams, CpuNetworkError> {
-            Ok(NormParams {
-                gamma: find(format!("{path}.gamma"))?.range(),
-                beta: find(format!("{path}.beta"))?.range(),
-            })
-        };
-        let linear = |path: &str| -> Result<LinearParams, CpuNetworkError> {
-            let weight = find(format!("{path}.weight"))?;
-            let &[inputs, outputs] = weight.shape.as_slice() else {
-                return Err(CpuNetworkError::Unsupported("a linear layer's weight has two dimensions"));
-            };
-            let bias = find(format!("{path}.bias")).map(FlatParam::range).unwrap_or(0..0);
-            Ok(LinearParams { weight: weight.range(), bias, inputs, outputs })
-        };
-        if params.iter().any(|s| s.path.starts_with("encoders.1.")) {
-            return Err(CpuNetworkError::Unsupported("chained transformers are trained through autodiff"));
-        }
-        let mut blocks = Vec::new();
-        while params.iter().any(|s| s.path == format!("encoders.0.layers.{}.qkv.weight", blocks.len())) {
-            let at = |part: &str| format!("encoders.0.layers.{}.{part}", blocks.len());
-            let block = BlockParams {
-                norm1: norm(&at("norm1"))?,
-                qkv: linear(&at("qkv"))?,
-                proj: linear(&at("proj"))?,
-                norm2: norm(&at("norm2"))?,
-                fc1: linear(&at("fc1"))?,
-                fc2: linear(&at("fc2"))?,
-            };
-            blocks.push(block);
-        }
-        let token = find("keypoint_token".into())?;
-        let &[_, joints, dim] = token.shape.as_slice() else {
-            return Err(CpuNetworkError::Unsupported("keypoint tokens have three dimensions"));
-        };
-        if blocks.is_empty() {
-            return Err(CpuNetworkError::Unsupported("a transformer has at least one layer"));
-        }
-        Ok(CpuNetwork {
-            patch: linear("patch")?,
-            feature_head: if config.feature_head { Some(linear("feature_head")?) } else { None },
-            cells: cells(config),
-            keypoint_token: token.range(),
-            blocks,
-            head_norm1: norm("head.norm1")?,
-            head_fc1: linear("head.fc1")?,
-            head_norm2: norm("head.norm2")?,
-            head_fc2: linear("head.fc2")?,
-            dim,
-            heads: config.heads,
-            scale: config.attention_scale as f32,
-            joints,
-            positions: sine_positions(config.grid, config.dim),
+    /// Everything behind the backbone of `model`, whose trained numbers `layout` orders; `None` for a family that the engine
+    /// does not know.
+    pub fn new(model: &PoseNet, layout: &ParamLayout, gradients: PassGradients) -> Option<CpuNetwork> {
+        let net = model.as_tmpose()?;
+        let keypoint_tokens = layout.range(net.keypoint_token.id);
+        Some(CpuNetwork {
+            weights: TransformerWeights::new(net),
+            config: net.config().clone(),
+            keypoint_tokens,
+            gradients,
+            starts: layout.starts(),
+            plans: Mutex::default(),
         })
+    }
+
+    /// The plan for passes with so many visual tokens. Its inputs are those of [`TransformerWeights::build`]: feature,
+    /// tokens, positions.
+    pub fn plan(&self, tokens: usize) -> Arc<TrainPlan> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.entry(tokens).or_insert_with(|| Arc::new(self.new_plan(tokens))).clone()
+    }
+
+    fn new_plan(&self, tokens: usize) -> TrainPlan {
+        let PassGradients { feature, teacher } = self.gradients;
+        let mut net = NetBuilder::new();
+        let input = self.weights.feature_input(&mut net);
+        let net = self.weights.build(net, input, tokens, teacher.keypoints);
+        let given: Vec<usize> = (0..net.outputs.len()).collect();
+        let wanted: &[usize] = if feature { &[Self::TOKENS, Self::FEATURE] } else { &[Self::TOKENS] };
+        let gradients = MapGradients { given: &given, probabilities: teacher.attention, wanted };
+        TrainPlan::new(&net, simd::kernels(), &|id| self.starts.get(&id).copied(), &gradients)
+    }
+
+    /// Number of the feature among a plan's inputs.
+    pub const FEATURE: usize = 0;
+    /// Number of the tokens.
+    pub const TOKENS: usize = 1;
+    /// Number of the positions.
+    pub const POSITIONS: usize = 2;
+
+    /// The network's numbers, of which `numbers` are the trained ones, for plans of any number of tokens.
+    pub fn pack(&self, numbers: &[f32]) -> Vec<StepWeights> {
+        self.any_plan().pack(numbers)
+    }
+
+    /// A plan whose numbers are those of all.
+    pub fn any_plan(&self) -> Arc<TrainPlan> {
+        self.plan(self.config.grid.area())
+    }
+
+    /// Where the keypoint tokens lie in the flat vector, if they are trained.
+    pub fn keypoint_token_range(&self) -> Option<Range<usize>> {
+        self.keypoint_tokens.clone()
+    }
+
+    /// The grid of the visual tokens.
+    pub fn grid(&self) -> Size {
+        self.config.grid
+    }
+
+    /// Height and width of a token's patch in the feature.
+    pub fn patch(&self) -> Size {
+        self.config.patch
     }
 
     /// Whether a pass reads the whole feature, however many tokens are kept.
     pub fn reads_whole_feature(&self) -> bool {
-        self.feature_head.is_some()
+        self.config.feature_head
     }
 }
 
-/// For each cell of the feature, its row-major index in a heatmap. The feature lies token by token: token rows, token
-/// columns, rows in the token, columns in the token.
-fn cells(config: &TmPoseConfig) -> Vec<usize> {
-    let ([rows, columns], [height, width]) = (config.grid.hw(), config.patch.hw());
-    let mut cells = Vec::with_capacity(rows * columns * height * width);
-    for token in 0..rows * columns {
-        for y in 0..height {
-            for x in 0..width {
-                let (row, column) = (token / columns * height + y, token % columns * width + x);
-                cells.push(row * columns * width + column);
-            }
+impl BackbonePlan {
+    /// The backbone of `model` and the norm behind it, whose trained numbers `layout` orders.
+    pub fn new(model: &PoseNet, layout: &ParamLayout) -> BackbonePlan {
+        let config: PoseNetConfig = model.config();
+        let [height, width] = config.input().hw();
+        let mut net = NetBuilder::new();
+        let picture = net.input(height, width, 3);
+        let mut feature = model.backbone().build(&mut net, picture);
+        if let Some(norm) = model.feature_norm() {
+            let (scale, shift) = scale_and_shift(norm);
+            let origin = NormOrigin {
+                gamma: norm.gamma.id.val(),
+                beta: norm.beta.id.val(),
+                epsilon: norm.epsilon as f32,
+            };
+            let filter = Filter::of_norm(&numbers(scale), numbers(shift), origin);
+            feature = net.convolution(&[feature], filter, 1, Epilogue::new(Activation::None));
         }
+        let net = net.finish(&[feature]);
+        let gradients = MapGradients { given: &[0], ..MapGradients::default() };
+        BackbonePlan { plan: TrainPlan::new(&net, simd::kernels(), &|id| layout.start(id), &gradients) }
     }
-    cells
 }
