@@ -45,41 +45,56 @@ pub unsafe fn dense_weights<L: Lanes>(job: &WeightGradient) {
     for tap in 0..job.kernel * job.kernel {
         let mut output = 0;
         while output < outputs {
-            let two = outputs - output > L::N;
+            let left = outputs - output;
+            let made = if left >= 2 * L::N { 2 * L::N } else { L::N };
             let mut input = 0;
             while input < inputs {
-                let left = inputs - input;
+                let at = Place { tap, input, output };
                 // SAFETY: as the caller says.
                 input += unsafe {
-                    match (L::REGISTERS < 32, two, left) {
-                        (true, true, 5..) => outer::<L, 6, 2>(job, tap, input, output),
-                        (true, true, _) => outer::<L, 4, 2>(job, tap, input, output),
-                        (true, false, 5..) => outer::<L, 8, 1>(job, tap, input, output),
-                        (true, false, _) => outer::<L, 4, 1>(job, tap, input, output),
-                        (false, true, 9..) => outer::<L, 12, 2>(job, tap, input, output),
-                        (false, true, 5..=8) => outer::<L, 8, 2>(job, tap, input, output),
-                        (false, true, _) => outer::<L, 4, 2>(job, tap, input, output),
-                        (false, false, 9..) => outer::<L, 16, 1>(job, tap, input, output),
-                        (false, false, 5..=8) => outer::<L, 8, 1>(job, tap, input, output),
-                        (false, false, _) => outer::<L, 4, 1>(job, tap, input, output),
+                    match (L::REGISTERS < 32, left / L::N, inputs - input) {
+                        (true, 2.., 6..) => outer::<L, 6, 2, true>(job, at),
+                        (true, 2.., 4..) => outer::<L, 4, 2, true>(job, at),
+                        (true, 2.., _) => outer::<L, 1, 2, true>(job, at),
+                        (true, 1, 8..) => outer::<L, 8, 1, true>(job, at),
+                        (true, 1, _) => outer::<L, 1, 1, true>(job, at),
+                        (true, _, 8..) => outer::<L, 8, 1, false>(job, at),
+                        (true, ..) => outer::<L, 1, 1, false>(job, at),
+                        (false, 2.., 12..) => outer::<L, 12, 2, true>(job, at),
+                        (false, 2.., 8..) => outer::<L, 8, 2, true>(job, at),
+                        (false, 2.., 4..) => outer::<L, 4, 2, true>(job, at),
+                        (false, 2.., _) => outer::<L, 1, 2, true>(job, at),
+                        (false, 1, 16..) => outer::<L, 16, 1, true>(job, at),
+                        (false, 1, 4..) => outer::<L, 4, 1, true>(job, at),
+                        (false, 1, _) => outer::<L, 1, 1, true>(job, at),
+                        (false, _, 16..) => outer::<L, 16, 1, false>(job, at),
+                        (false, _, 4..) => outer::<L, 4, 1, false>(job, at),
+                        (false, ..) => outer::<L, 1, 1, false>(job, at),
                     }
                 };
             }
-            output += if two { 2 * L::N } else { L::N };
+            output += made;
         }
     }
 }
 
-/// Sums of M inputs times N vectors of outputs; returns M.
-///
-/// # Safety
-/// As [`dense_weights`].
-#[inline(always)]
-unsafe fn outer<L: Lanes, const M: usize, const N: usize>(
-    job: &WeightGradient,
+/// A tap, the first of its inputs and the first of its outputs.
+#[derive(Clone, Copy)]
+struct Place {
     tap: usize,
     input: usize,
     output: usize,
+}
+
+/// Sums of M inputs times N vectors of outputs, which are whole if it is FULL; returns M. The order of a sum is that of the
+/// pixels, whatever M and N are.
+///
+/// # Safety
+/// As [`dense_weights`]; there are as many inputs.
+#[inline(always)]
+unsafe fn outer<L: Lanes, const M: usize, const N: usize, const FULL: bool>(
+    job: &WeightGradient,
+    Place { tap, input, output }: Place,
 ) -> usize {
     // SAFETY: only pixels and channels inside of the maps are read, and weights of existing channels written.
     unsafe {
@@ -87,57 +102,87 @@ unsafe fn outer<L: Lanes, const M: usize, const N: usize>(
         let reach = (kernel / 2) as isize;
         let (dy, dx) = ((tap / kernel) as isize - reach, (tap % kernel) as isize - reach);
         let (height, width) = (source.height << source.up, source.width << source.up);
-        let rows = inside(gradient.height, stride, dy, height);
-        let columns = inside(gradient.width, stride, dx, width);
-        let valid = (source.channels - input).min(M);
-        let mut counts = [L::N; N];
-        counts[N - 1] = (gradient.channels - output - (N - 1) * L::N).min(L::N);
+        let count = (gradient.channels - output).min(L::N);
         let mut sums = [[L::splat(0.0); N]; M];
-        let mut take = |mut x: *const f32, x_step: usize, mut g: *const f32, count: usize| {
-            for _ in 0..count {
+        if kernel == 1 && stride == 1 && source.up == 0 {
+            let run = Run {
+                x: source.at.add(input),
+                x_step: source.step,
+                g: gradient.at.add(output),
+                g_step: gradient.step,
+                pixels: gradient.height * gradient.width,
+            };
+            run.add::<L, M, N, FULL>(&mut sums, count);
+        } else {
+            let columns = inside(gradient.width, stride, dx, width);
+            for row in inside(gradient.height, stride, dy, height) {
+                let y = ((row * stride) as isize + dy) as usize;
+                let at = |column: usize| {
+                    let x = ((column * stride) as isize + dx) as usize;
+                    source.pixel(y, x).add(input).cast_const()
+                };
+                // Up-sampled pixels are no run.
+                let pixels = if source.up == 0 { columns.len() } else { 1 };
+                for column in columns.clone().step_by(pixels.max(1)) {
+                    let run = Run {
+                        x: at(column),
+                        x_step: stride * source.step,
+                        g: gradient.pixel(row, column).add(output),
+                        g_step: gradient.step,
+                        pixels,
+                    };
+                    run.add::<L, M, N, FULL>(&mut sums, count);
+                }
+            }
+        }
+        for m in 0..M {
+            let to = job.to.add(tap * job.tap_step + (input + m) * job.row_step + output);
+            for n in 0..N {
+                let to = to.add(n * L::N);
+                let count = if FULL { L::N } else { count };
+                store::<L>(to, count, L::add(load::<L>(to, count), sums[m][n]));
+            }
+        }
+        M
+    }
+}
+
+/// Pixels at one distance from each other.
+struct Run {
+    x: *const f32,
+    x_step: usize,
+    g: *const f32,
+    g_step: usize,
+    pixels: usize,
+}
+
+impl Run {
+    /// # Safety
+    /// As [`outer`].
+    #[inline(always)]
+    unsafe fn add<L: Lanes, const M: usize, const N: usize, const FULL: bool>(
+        self,
+        sums: &mut [[L::V; N]; M],
+        count: usize,
+    ) {
+        let Run { mut x, x_step, mut g, g_step, pixels } = self;
+        // SAFETY: as the caller says.
+        unsafe {
+            for _ in 0..pixels {
                 let mut v = [L::splat(0.0); N];
                 for n in 0..N {
-                    v[n] = load::<L>(g.add(n * L::N), counts[n]);
+                    v[n] = if FULL { L::load(g.add(n * L::N)) } else { L::load_part(g, count) };
                 }
                 for m in 0..M {
-                    // Inputs behind the last one are the last one again, and not written.
-                    let w = L::splat(*x.add(m.min(valid - 1)));
+                    let w = L::splat(*x.add(m));
                     for n in 0..N {
                         sums[m][n] = L::fma(w, v[n], sums[m][n]);
                     }
                 }
                 x = x.wrapping_add(x_step);
-                g = g.wrapping_add(gradient.step);
-            }
-        };
-        if kernel == 1 && stride == 1 && source.up == 0 {
-            let pixels = gradient.height * gradient.width;
-            take(source.at.add(input), source.step, gradient.at.add(output), pixels);
-        } else {
-            for row in rows {
-                let y = (row * stride) as isize + dy;
-                let at = |column: usize| {
-                    let x = (column * stride) as isize + dx;
-                    source.pixel(y as usize, x as usize).add(input).cast_const()
-                };
-                if source.up == 0 && !columns.is_empty() {
-                    let from = gradient.pixel(row, columns.start).add(output);
-                    take(at(columns.start), stride * source.step, from, columns.len());
-                } else {
-                    for column in columns.clone() {
-                        take(at(column), 0, gradient.pixel(row, column).add(output), 1);
-                    }
-                }
+                g = g.wrapping_add(g_step);
             }
         }
-        for m in 0..valid {
-            let to = job.to.add(tap * job.tap_step + (input + m) * job.row_step + output);
-            for n in 0..N {
-                let to = to.add(n * L::N);
-                store::<L>(to, counts[n], L::add(load::<L>(to, counts[n]), sums[m][n]));
-            }
-        }
-        M
     }
 }
 
