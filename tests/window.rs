@@ -105,7 +105,8 @@ fn the_window_plays_a_video_through_the_network() {
     let (report, picture) = view(&display, folder.path(), &arguments);
 
     assert_eq!(report["model"]["status"], "ready", "{report:#}");
-    assert_eq!(report["model"]["backend"], "CPU (flex)");
+    assert_eq!(report["model"]["backend"], report["cpu"]["instructions"], "{report:#}");
+    assert!(report["cpu"]["workspaces_mb"].as_f64().unwrap() > 1.0, "{report:#}");
     assert_eq!(report["source"]["title"], "green.mp4");
     assert_eq!(report["source"]["error"], serde_json::Value::Null);
     assert!(report["source"]["frames"].as_u64().unwrap() > 1, "{report:#}");

@@ -1,6 +1,7 @@
 //! The report for a bug report, as JSON: versions, device, source, settings and measurements.
 
 use super::state::State;
+use crate::cpu::{run, simd, team};
 use crate::live::{
     DetectorStatus, FrameTimes, LiveMeasurements, LiveResult, ModelStatus, Percentiles, skipped_share,
 };
@@ -17,6 +18,11 @@ pub fn report(state: &State) -> Value {
         "program": format!("tmpose {}", env!("CARGO_PKG_VERSION")),
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "memory_mb": resident_megabytes(),
+        "cpu": {
+            "instructions": simd::kernels().set.title(),
+            "threads": team::threads(),
+            "workspaces_mb": round(run::workspace_bytes() as f64 / f64::from(1 << 20)),
+        },
         "model": model(&pipeline.model),
         "source": source(state),
         "settings": settings(state),

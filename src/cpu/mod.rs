@@ -5,10 +5,11 @@
 //! program runs; [`net`] is how a network is written down; a [`plan`] divides it into waves of items and places its
 //! maps; a [`team`] of threads runs it ([`run`]).
 //!
-//! `unsafe` code of the CPU's networks stands here alone. KernelTable are compared with sums in f64 and with each other to
+//! `unsafe` code of the CPU's networks stands here alone. Kernels are compared with sums in f64 and with each other to
 //! the bit, networks with a plain f64 program, and every plan is audited cell by cell (`audit`).
 //!
-//! The transformer and the trainings still use older passes: `matrix`, `transformer`, `vector`.
+//! [`train`] takes a network apart into steps with gradients. `vector` compiles plain loops for AVX2: rows of numbers that
+//! stand outside of networks.
 
 mod activation;
 #[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
@@ -29,7 +30,6 @@ mod input_gradient;
 #[cfg(test)]
 mod kernel_tests;
 pub mod lanes;
-mod matrix;
 mod memory;
 pub mod net;
 #[cfg(test)]
@@ -50,7 +50,6 @@ pub mod team;
 #[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod tile;
 pub mod train;
-pub mod transformer;
 mod vector;
 mod view;
 #[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
@@ -58,7 +57,6 @@ mod weight_gradient;
 #[allow(clippy::needless_range_loop)] // Constant loops over arrays of vectors stay in registers.
 mod winograd;
 
-pub use matrix::{Mat, OutputMode, multiply};
 pub use net::{Net, NetBuilder};
 pub use operation::{Epilogue, Filter, NormOrigin, Origin, OriginBlock, Part, Term, WeightOrder};
 pub use plan::Plan;

@@ -6,7 +6,7 @@ use super::net::Tokens;
 use super::operation::Part;
 use super::plan::Plan;
 use super::team::{Barrier, Padded, Team, with_team};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ impl Workspace {
 
     /// Makes it large enough for `plan` and `members` threads, whatever it was for.
     fn fit(&mut self, plan: &Plan, members: usize) {
+        let before = self.bytes();
         if self.arena.len() < plan.arena {
             self.arena = Buffer::zeros(plan.arena);
         }
@@ -43,6 +44,7 @@ impl Workspace {
         }
         let next = plan.waves.len() * plan.members;
         self.next.resize_with(self.next.len().max(next), Padded::default);
+        WORKSPACE_BYTES.fetch_add(self.bytes() - before, Ordering::Relaxed);
     }
 
     /// Bytes of its memory.
@@ -76,6 +78,20 @@ impl Workspace {
         let placed = plan.maps[part.map];
         assert!((part.first, part.channels, part.up) == (0, placed.shape.channels, 0), "a part of a map");
         &mut self.arena[placed.offset..][..placed.shape.numbers()]
+    }
+}
+
+/// Bytes of all workspaces of this process.
+static WORKSPACE_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of the maps and scratch memory that this process holds for runs of networks.
+pub fn workspace_bytes() -> usize {
+    WORKSPACE_BYTES.load(Ordering::Relaxed)
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        WORKSPACE_BYTES.fetch_sub(self.bytes(), Ordering::Relaxed);
     }
 }
 

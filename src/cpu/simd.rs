@@ -52,6 +52,16 @@ impl InstructionSet {
         }
     }
 
+    /// As its makers write it.
+    pub fn title(self) -> &'static str {
+        match self {
+            InstructionSet::Avx512 => "AVX-512",
+            InstructionSet::Avx2 => "AVX2",
+            InstructionSet::Neon => "NEON",
+            InstructionSet::Portable => "no vector instructions",
+        }
+    }
+
     /// Whether this processor has it.
     pub fn is_available(self) -> bool {
         self.kernels().is_some()

@@ -2,6 +2,7 @@
 
 use super::adapter;
 use super::kernels::Kernels;
+use crate::cpu::{simd, team};
 use burn::prelude::Device;
 use std::sync::Arc;
 use wgpu::{AdapterInfo, DeviceType};
@@ -15,7 +16,7 @@ pub enum DeviceChoice {
     Auto,
     /// The GPU through wgpu, even if only a software adapter answers.
     Gpu,
-    /// Burn's CPU backend (flex).
+    /// The processor, by the program's own engine.
     Cpu,
     /// The NVIDIA GPU of this number through CUDA, in programs that were built with it.
     Cuda(u32),
@@ -100,7 +101,7 @@ pub struct ComputeDevice {
     pub device: Device,
     /// The adapter, e.g. "NVIDIA H200", or the CPU's description.
     pub name: String,
-    /// "Vulkan", "Metal", "Dx12", "CUDA" or "CPU (flex)".
+    /// "Vulkan", "Metal", "Dx12" or "CUDA"; of a CPU the instruction set of its engine, such as "AVX2".
     pub backend: String,
     /// True for a GPU API that is emulated on the CPU: right results, very slow.
     pub software: bool,
@@ -113,13 +114,13 @@ pub struct ComputeDevice {
 }
 
 impl ComputeDevice {
-    /// Burn's CPU backend.
+    /// The CPU: the engine computes there, and Burn's CPU backend what the engine does not know.
     pub fn cpu() -> ComputeDevice {
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let threads = team::threads();
         ComputeDevice {
             device: Device::flex(),
             name: format!("CPU, {threads} {}", if threads == 1 { "thread" } else { "threads" }),
-            backend: "CPU (flex)".into(),
+            backend: simd::kernels().set.title().into(),
             software: false,
             note: None,
             accelerator: false,
@@ -162,11 +163,7 @@ impl ComputeDevice {
 
     /// Name and backend in words, e.g. "NVIDIA H200 (Vulkan)".
     pub fn title(&self) -> String {
-        if self.is_gpu() {
-            format!("{} ({})", self.name, self.backend)
-        } else {
-            format!("{} (flex)", self.name)
-        }
+        format!("{} ({})", self.name, self.backend)
     }
 
     /// True for a device with its own memory, on which work goes on while the program goes on: wgpu

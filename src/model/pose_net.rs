@@ -14,7 +14,7 @@ use serde::Serialize;
 ///
 /// B is the batch (persons), J the joints, N the visual tokens of the grid, C the channels of the feature map. Parameters
 /// have the paths of the member's own, so that files do not depend on this enum. Autodiff is a property of the device that
-/// it was made on, so a family trains as soon as it is a member; passes written by hand are an optional speed-up.
+/// it was made on, so a family trains as soon as it is a member; the CPU's engine is an optional speed-up.
 #[derive(Module, Debug)]
 pub enum PoseNet {
     /// The token-masked pose transformer.
@@ -107,7 +107,7 @@ impl PoseNet {
         }
     }
 
-    /// The network if it is a [`TmPose`], for what only that family has: stages that are timed, passes written by hand,
+    /// The network if it is a [`TmPose`], for what only that family has: stages that are timed, the CPU's engine,
     /// published checkpoints.
     pub fn as_tmpose(&self) -> Option<&TmPose> {
         match self {

@@ -215,7 +215,7 @@ define_settings! {
         /// GPU) in a program built with it.
         #[flag("--device DEVICE")]
         pub device: DeviceChoice = DeviceChoice::Auto,
-        /// Shards that a batch is cut into and that are computed at once by hand-written passes (0: twice as many as
+        /// Shards that a batch is cut into and that are computed at once on the CPU (0: twice as many as
         /// CPU cores, 32 at most).
         pub shards: usize = 0,
         /// Threads that read and crop pictures where no features are cached (0: one for each CPU core, or

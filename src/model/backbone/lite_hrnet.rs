@@ -3,7 +3,6 @@
 //! Batch norms are folded into convolutions with bias, as in the published file; all of it stays trainable.
 //! Upstream: PaddleDetection, Apache-2.0 (PP-TinyPose 256x192); architecture: Lite-HRNet (arXiv 2104.06403).
 
-mod cpu;
 mod layers;
 mod stage;
 mod tiny_pose;
@@ -13,6 +12,8 @@ use crate::pose::Size;
 use burn::nn::conv::Conv2d;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 
 use super::conv_weights::{ConvMismatch, ConvWeights, fill_convolutions};
 use layers::{LiteStem, SeparableConv};
@@ -86,7 +87,7 @@ impl LiteHrNet {
         let last = maps.len() - 1;
         let links = self.gather.iter().zip(maps[..last].iter().rev());
         links.fold(maps[last].clone(), |below, (link, map)| {
-            map.clone() + cpu::double_bilinear(relu(link.forward(below)))
+            map.clone() + double_bilinear(relu(link.forward(below)))
         })
     }
 
@@ -192,4 +193,13 @@ impl LiteHrNet {
         self.gather.iter_mut().for_each(|link| link.convolutions(&mut list));
         list
     }
+}
+
+/// Bilinear up-sampling to twice the size, corners aligned: `[B,C,H,W] -> [B,C,2H,2W]`.
+fn double_bilinear(map: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = map.dims();
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear)
+        .with_align_corners(true)
+        .with_output_size([2 * height, 2 * width]);
+    interpolate(map, options)
 }

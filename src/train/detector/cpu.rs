@@ -13,6 +13,8 @@ pub struct CpuDetector {
     /// Its outputs are those of [`describe`], and the gradients of all of them are given.
     pub plan: TrainPlan,
     workspaces: Mutex<Vec<TrainWorkspace>>,
+    /// Gradients of the engine's numbers that nobody uses.
+    gradients: Mutex<Vec<Vec<f32>>>,
 }
 
 impl CpuDetector {
@@ -22,7 +24,7 @@ impl CpuDetector {
         let outputs: Vec<usize> = (0..net.outputs.len()).collect();
         let gradients = MapGradients { given: &outputs, ..MapGradients::default() };
         let plan = TrainPlan::new(&net, simd::kernels(), &|id| layout.start(id), &gradients);
-        CpuDetector { plan, workspaces: Mutex::default() }
+        CpuDetector { plan, workspaces: Mutex::default(), gradients: Mutex::default() }
     }
 
     /// Lends memory for pictures, one after the other.
@@ -32,5 +34,18 @@ impl CpuDetector {
         workspace.fit(&self.plan);
         job(&mut workspace);
         workspaces().push(workspace);
+    }
+
+    /// Lends a gradient that is zero; [`CpuDetector::give_back`] takes it again.
+    pub fn gradient(&self) -> Vec<f32> {
+        let kept = self.gradients.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut gradient = kept.unwrap_or_else(|| self.plan.no_gradient());
+        gradient.fill(0.0);
+        gradient
+    }
+
+    /// Keeps a gradient for the next step.
+    pub fn give_back(&self, gradient: Vec<f32>) {
+        self.gradients.lock().unwrap_or_else(PoisonError::into_inner).push(gradient);
     }
 }

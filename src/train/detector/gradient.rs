@@ -113,7 +113,7 @@ impl DetectorGradient<'_> {
         let packed = plan.pack(weights);
         let size = batch.len().div_ceil(self.shards.max(1)).max(1);
         let part = |part: &[BoxSample]| {
-            let mut gradient = plan.no_gradient();
+            let mut gradient = network.gradient();
             let (mut loss, mut weight) = (DetectorLoss::default(), 0.0);
             network.with_workspace(|workspace| {
                 for sample in part {
@@ -131,6 +131,7 @@ impl DetectorGradient<'_> {
         for PartSum { loss, gradient, .. } in parts {
             sum += DetectorLoss { positives: loss.positives, ..loss.scaled(1.0 / weight) };
             plan.add_gradient(&gradient, (1.0 / weight) as f32, out);
+            network.give_back(gradient);
         }
         sum
     }

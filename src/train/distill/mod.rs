@@ -5,6 +5,7 @@
 //! attention with the teacher's, each with a weight. In a *sandwich* the heatmaps of the pass with all tokens are the
 //! targets of the masked passes of the same step.
 
+mod cpu_teacher;
 mod loss;
 mod targets;
 mod teacher;

@@ -1,5 +1,6 @@
 //! The network that a student learns from.
 
+use super::cpu_teacher::CpuTeacher;
 use super::loss::DistillWeights;
 use super::{TeacherTargetParts, TeacherTargetsShape};
 use crate::data::features::Fingerprint;
@@ -16,6 +17,8 @@ use std::path::Path;
 /// A network whose outputs a student learns from. It keeps all its tokens.
 pub struct Teacher {
     network: TeacherNetwork,
+    /// The same by the CPU's engine, where the CPU computes and heatmaps alone are learnt.
+    engine: Option<CpuTeacher>,
     /// For each joint of the student, the number of the same joint in the teacher.
     joints: Vec<usize>,
     /// For each layer of the student, the number of the teacher's layer that it is compared with.
@@ -100,8 +103,17 @@ impl Teacher {
                 attention: distill.attention > 0.0,
             },
         };
+        let heatmaps_alone =
+            shape.parts == TeacherTargetParts { maps: true, keypoints: false, attention: false };
+        let engine = match &network {
+            _ if *device != Device::flex() || !heatmaps_alone => None,
+            TeacherNetwork::Published(network) => {
+                Some(CpuTeacher::published(network, format.input, format.heatmap))
+            }
+            TeacherNetwork::Ours(model) => CpuTeacher::ours(model),
+        };
         fingerprint.add(format!("{} {joints:?} {layers:?}", shape.cache_key()).as_bytes());
-        Ok(Teacher { network, joints, layers, shape, fingerprint: fingerprint.text(), origin })
+        Ok(Teacher { network, engine, joints, layers, shape, fingerprint: fingerprint.text(), origin })
     }
 
     /// The targets for normalised crops [B, 3, H, W]: a row for each, [B, numbers of a row].
@@ -110,11 +122,12 @@ impl Teacher {
         let TeacherTargetParts { maps, keypoints, attention } = self.shape.parts;
         let device = images.device();
         let mut trace = EncoderTrace::new(0, attention);
-        let heatmaps = match &self.network {
-            TeacherNetwork::Published(network) => {
+        let heatmaps = match (&self.engine, &self.network) {
+            (Some(engine), _) => engine.heatmaps(images),
+            (None, TeacherNetwork::Published(network)) => {
                 network.forward(images).narrow(1, TinyPose::CHANNELS - TinyPose::HEATMAPS, TinyPose::HEATMAPS)
             }
-            TeacherNetwork::Ours(model) => {
+            (None, TeacherNetwork::Ours(model)) => {
                 trace = EncoderTrace::new(model.config().joints(), attention);
                 let patches = model.patches(model.features(images));
                 model.heatmaps_of_patches(patches, &TokenSelection::all(), Some(&mut trace))
@@ -278,14 +291,18 @@ mod tests {
             tokens: 256,
             parts: TeacherTargetParts { maps: true, keypoints: false, attention: false },
         };
-        let teacher = Teacher {
+        let engine = Some(CpuTeacher::published(&network, Size::new(192, 256), shape.heatmap));
+        let mut teacher = Teacher {
             network: TeacherNetwork::Published(Box::new(network)),
+            engine,
             joints: (0..17).collect(),
             layers: Vec::new(),
             shape,
             fingerprint: String::new(),
             origin: String::new(),
         };
+        near(&numbers(teacher.targets(images.clone())), &whole[40 * 64 * 48..]);
+        teacher.engine = None;
         near(&numbers(teacher.targets(images)), &whole[40 * 64 * 48..]);
     }
 

@@ -1,4 +1,4 @@
-//! The gradient of a step's loss by Burn's autodiff, for everything that has no hand-written pass.
+//! The gradient of a step's loss by Burn's autodiff, where the CPU's engine does not compute it: on a GPU.
 
 use super::cached::CachedSet;
 use super::loss::{LossNormalizer, PoseLoss, TargetBatch, loss_and_gradient};

@@ -49,12 +49,21 @@ pub struct PictureInput<'a> {
     pub teacher: Option<(Vec<f32>, TeacherTargetsShape)>,
 }
 
+/// A backbone that learns, and the memory for it.
+struct Backbone {
+    plan: BackbonePlan,
+    /// Of a batch's persons.
+    workspaces: Vec<TrainWorkspace>,
+    /// Of the engine's numbers, shard by shard.
+    gradients: Vec<Vec<f32>>,
+}
+
 /// Computes the gradients of steps on the CPU's engine.
 pub struct CpuGradient {
     /// The network behind the backbone.
     pub network: CpuNetwork,
-    /// The backbone, if it learns too, and the memory of a batch's persons.
-    backbone: Option<(BackbonePlan, Vec<TrainWorkspace>)>,
+    /// The backbone, if it learns too.
+    backbone: Option<Backbone>,
     shards: Vec<Shard>,
     config: PoseNetConfig,
 }
@@ -72,7 +81,11 @@ impl CpuGradient {
         let gradients = PassGradients { feature: !frozen_backbone, teacher };
         let model = &model.valid();
         let network = CpuNetwork::new(model, layout, gradients)?;
-        let backbone = (!frozen_backbone).then(|| (BackbonePlan::new(model, layout), Vec::new()));
+        let backbone = (!frozen_backbone).then(|| Backbone {
+            plan: BackbonePlan::new(model, layout),
+            workspaces: Vec::new(),
+            gradients: Vec::new(),
+        });
         let shards = (0..shards.max(1)).map(|_| Shard::default()).collect();
         Some(CpuGradient { network, backbone, shards, config: model.config() })
     }
@@ -135,7 +148,7 @@ impl CpuGradient {
         out: &mut [f32],
     ) -> (PoseLoss, Vec<NormStatistics>) {
         let CpuGradient { network, backbone, shards, config } = self;
-        let Some((BackbonePlan { plan }, workspaces)) = backbone else {
+        let Some(Backbone { plan: BackbonePlan { plan }, workspaces, gradients }) = backbone else {
             unreachable!("pictures are learnt from where the backbone learns")
         };
         let persons = input.kept.len();
@@ -177,8 +190,10 @@ impl CpuGradient {
         let losses: Vec<PoseLoss> = parts.map(sum_of).collect();
         let used = persons.div_ceil(part);
         add_shards(network, &mut shards[..used], out);
-        let mut gradients: Vec<Vec<f32>> = (0..used).map(|_| plan.no_gradient()).collect();
-        plan.backward_batch(&backbone_weights, batch, &seen, &mut gradients);
+        gradients.resize_with(gradients.len().max(used), || plan.no_gradient());
+        let gradients = &mut gradients[..used];
+        gradients.par_iter_mut().for_each(|gradient| gradient.fill(0.0));
+        plan.backward_batch(&backbone_weights, batch, &seen, gradients);
         let sum = sum_in_order(gradients.iter_mut().map(|gradient| &mut gradient[..]).collect());
         plan.add_gradient(sum, 1.0, out);
         (added(losses), seen)
@@ -253,8 +268,8 @@ impl PassContext<'_> {
         let PersonMemory { gradient, keypoint_tokens, .. } = &mut shard.memory;
         let tokens = self.config.joints() * self.config.dim();
         for (sum, len) in [(gradient, self.network.any_plan().gradient_len()), (keypoint_tokens, tokens)] {
-            sum.clear();
             sum.resize(len, 0.0);
+            sum.fill(0.0);
         }
     }
 

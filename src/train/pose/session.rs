@@ -123,6 +123,11 @@ impl PoseSession {
             CpuGradient::new(&model, &layout, shard_count(&config.run), frozen, teacher_gradients)
         };
         let cpu = if device.is_gpu() { None } else { on_engine().map(Box::new) };
+        if cpu.is_none() && !device.is_gpu() {
+            let text =
+                "the CPU's engine does not know this network: Burn's autodiff trains it, which is slower";
+            emit(RunEvent::Note { text: text.into() }.into());
+        }
         Ok(Some(PoseSession {
             loss_spec,
             planner: planner(config, &shape, samples.len()),

@@ -75,7 +75,7 @@ impl LiteStem {
 
     /// `[B,3,H,W] -> [B,32,H/4,W/4]`.
     pub fn forward(&self, image: Tensor<4>) -> Tensor<4> {
-        let [left, right] = halves(relu(super::cpu::picture_convolution(&self.conv, image)));
+        let [left, right] = halves(relu(self.conv.forward(image)));
         let left = relu(self.near.forward(left));
         let right = relu(self.far.forward(relu(self.expand.forward(right))));
         interleave(left, right)
