@@ -8,6 +8,8 @@ Started by `tmpose bench`, which sends one JSON request a line and reads one JSO
       -> as for "load", of the person detector's network
   {"train": CONFIG, "from": "features" | "pictures", "loss": {...}, "schedule": {...}, device, batch, threads}
       -> {"peers": ["PyTorch 2.9.0"], "parameters": P}
+  {"train_detector": CONFIG, "schedule": {...}, device, batch, threads}
+      -> as for "train", of the person detector's network; its loss is a simple one with fixed targets
   {"run": 0, "kept": [indices of kept tokens]}
       -> {"ms": {stage: milliseconds, ...}}
 CONFIG is the model configuration of a weight file, loss and schedule are sections of a training's settings.
@@ -510,21 +512,10 @@ class OnnxPeer:
 class Trainee:
     """Training steps: forward pass, loss, backward pass, AdamW, average of the weights."""
 
-    def __init__(self, request, device):
-        config, self.loss_section, s = request["train"], request["loss"], request["schedule"]
-        self.name, self.device, self.from_feature = torch_name(), device, request["from"] == "features"
-        model = TmPose(config).train()
-        if self.from_feature:
-            model.net.requires_grad_(False)
-            model.norm.requires_grad_(False)
+    def __init__(self, model, s, device):
+        self.name, self.device = torch_name(), device
         self.parameters = trained_numbers(model)
         self.model, self.limit = model.to(device), s["gradient_norm"]
-        batch, (height, width) = request["batch"], config["input"]
-        shape = (config["feature_channels"], height // 4, width // 4) if self.from_feature else (3, height, width)
-        self.data = torch.randn(batch, *shape, device=device)
-        self.joints = torch.rand(batch, config["joints"], 2, device=device) * torch.tensor(
-            config["heatmap"], device=device)
-        self.weights = torch.ones(batch, config["joints"], device=device)
         self.trained = [p for p in model.parameters() if p.requires_grad]
         matrices, others = ([p for p in self.trained if (p.dim() > 1) == wide] for wide in (True, False))
         groups = [{"params": matrices, "weight_decay": s["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
@@ -535,6 +526,41 @@ class Trainee:
             # Before 2.4 there is no fused one on a CPU.
             self.optimizer = torch.optim.AdamW(groups, foreach=True, **settings)
         self.keeps, self.average = s["ema"], [p.detach().clone() for p in self.trained]
+
+    def run(self, kept):
+        kept = torch.tensor(kept, dtype=torch.long, device=self.device)
+        start = time.perf_counter()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss_of(kept)
+        loss.backward()
+        if self.limit > 0:
+            nn.utils.clip_grad_norm_(self.trained, self.limit)
+        self.optimizer.step()
+        if self.keeps > 0:
+            torch._foreach_lerp_(self.average, [p.detach() for p in self.trained], 1 - self.keeps)
+        loss.item()
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return {"step": 1000 * (time.perf_counter() - start)}
+
+
+class PoseTrainee(Trainee):
+    """Of the pose network."""
+
+    def __init__(self, request, device):
+        config, self.loss_section = request["train"], request["loss"]
+        self.from_feature = request["from"] == "features"
+        model = TmPose(config).train()
+        if self.from_feature:
+            model.net.requires_grad_(False)
+            model.norm.requires_grad_(False)
+        super().__init__(model, request["schedule"], device)
+        batch, (height, width) = request["batch"], config["input"]
+        shape = (config["feature_channels"], height // 4, width // 4) if self.from_feature else (3, height, width)
+        self.data = torch.randn(batch, *shape, device=device)
+        self.joints = torch.rand(batch, config["joints"], 2, device=device) * torch.tensor(
+            config["heatmap"], device=device)
+        self.weights = torch.ones(batch, config["joints"], device=device)
 
     def profile(self, axis, size):
         """A Gaussian's values along an axis of the heatmap, for every joint."""
@@ -555,22 +581,30 @@ class Trainee:
             total = total + s["cross_entropy"] * entropy / self.weights.sum().clamp_min(1e-6)
         return total
 
-    def run(self, kept):
-        kept = torch.tensor(kept, device=self.device)
-        start = time.perf_counter()
+    def loss_of(self, kept):
         run = self.model.from_feature if self.from_feature else self.model
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(run(self.data, kept))
-        loss.backward()
-        if self.limit > 0:
-            nn.utils.clip_grad_norm_(self.trained, self.limit)
-        self.optimizer.step()
-        if self.keeps > 0:
-            torch._foreach_lerp_(self.average, [p.detach() for p in self.trained], 1 - self.keeps)
-        loss.item()
-        if self.device == "cuda":
-            torch.cuda.synchronize()
-        return {"step": 1000 * (time.perf_counter() - start)}
+        return self.loss(run(self.data, kept))
+
+
+class DetectorTrainee(Trainee):
+    """Of the person detector. Its targets are fixed: finding out which cell learns whom is not counted."""
+
+    def __init__(self, request, device):
+        config = request["train_detector"]
+        super().__init__(DetectorNet(config).train(), request["schedule"], device)
+        batch, side = request["batch"], config["input"]
+        self.data = torch.randn(batch, 3, side, side, device=device)
+        cells = sum((side // stride) ** 2 for stride in (8, 16, 32))
+        self.quality = (torch.rand(batch, cells, device=device) - 0.9).clamp_min(0)
+        self.reach = 50 * torch.rand(batch, cells, 4, device=device)
+
+    def loss_of(self, _kept):
+        maps = self.model(self.data)
+        scores = torch.cat([m.flatten(1) for m in maps[::2]], 1)
+        reach = torch.cat([m.flatten(2).transpose(1, 2) for m in maps[1::2]], 1)
+        classes = F.binary_cross_entropy_with_logits(scores, self.quality)
+        boxes = ((reach - self.reach).abs().sum(2) * self.quality).sum() / self.quality.sum().clamp_min(1)
+        return classes + boxes
 
 
 def device_of(request):
@@ -615,7 +649,7 @@ def load_training(request):
     device = device_of(request)
     if device is None:
         return [], {}
-    trainee = Trainee(request, device)
+    trainee = (DetectorTrainee if "train_detector" in request else PoseTrainee)(request, device)
     return [trainee], {"parameters": trainee.parameters}
 
 
@@ -631,7 +665,7 @@ def main():
             torch.set_num_threads(request["threads"])
             # The old ones go before the new ones come.
             peers = []
-            kinds = {"train": load_training, "detector": load_detector, "load": load}
+            kinds = {"train": load_training, "train_detector": load_training, "detector": load_detector, "load": load}
             peers, facts = next(load for kind, load in kinds.items() if kind in request)(request)
             answer = {"peers": [peer.name for peer in peers], **facts}
         print(json.dumps(answer), file=answers, flush=True)

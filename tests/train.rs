@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tmpose::model::Variant;
 use tmpose::train::config::Decay;
-use tmpose::train::{self, PoseEvent, RunControl, Stepper, TrainConfig};
+use tmpose::train::{self, PoseEvent, PoseStepper, RunControl, TrainConfig};
 
 /// Six pictures with a coloured figure each, in COCO's layout, as both parts of a set.
 fn write_set(root: &Path) {
@@ -94,7 +94,7 @@ fn a_stepper_makes_the_steps_that_a_training_makes() {
     for frozen in [true, false] {
         config.model.freeze_backbone = frozen;
         let losses = run(&config, false, u64::MAX);
-        let mut stepper = Stepper::open(&config, &AtomicBool::new(false)).unwrap().unwrap();
+        let mut stepper = PoseStepper::open(&config, &AtomicBool::new(false)).unwrap().unwrap();
         for expected in losses {
             let loss = stepper.step().unwrap().loss;
             assert!(

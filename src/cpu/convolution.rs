@@ -214,6 +214,11 @@ unsafe fn finish<L: Lanes, const M: usize, const N: usize>(
     first: usize,
     channels: usize,
 ) {
+    let simple = matches!(job.activation, Activation::None | Activation::Relu);
+    if simple && job.addends.is_empty() && job.shuffle.is_none() && job.residual.is_none() {
+        // SAFETY: the caller's.
+        return unsafe { finish_alone::<L, M, N>(job, sums, at, valid, first, channels) };
+    }
     // SAFETY: pixel `at + m` lies in the output, and channels beyond the last are not written.
     unsafe {
         for m in 0..M {
@@ -257,6 +262,43 @@ unsafe fn finish<L: Lanes, const M: usize, const N: usize>(
                     }
                 }
             }
+        }
+    }
+}
+
+/// [`finish`] where nothing is added and a rectifier is all that may follow.
+///
+/// # Safety
+/// As [`convolution`].
+#[inline(always)]
+unsafe fn finish_alone<L: Lanes, const M: usize, const N: usize>(
+    job: &Convolution,
+    sums: &Sums<L::V, M, N>,
+    at: usize,
+    valid: usize,
+    first: usize,
+    channels: usize,
+) {
+    // SAFETY: pixel `at + m` lies in the output, and channels beyond the last are not written.
+    unsafe {
+        let rectified = job.activation == Activation::Relu;
+        let zero = L::splat(0.0);
+        let whole = (channels / L::N).min(N);
+        let left = (channels - whole * L::N).min(L::N);
+        let mut to = job.output.at.add(at * job.output.step + first);
+        for m in 0..M {
+            if m >= valid {
+                break;
+            }
+            for n in 0..N {
+                let v = if rectified { L::max(sums[m][n], zero) } else { sums[m][n] };
+                if n < whole {
+                    L::store(to.add(n * L::N), v);
+                } else if n == whole && left > 0 {
+                    L::store_part(to.add(n * L::N), left, v);
+                }
+            }
+            to = to.wrapping_add(job.output.step);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A training set of random pixels and keypoints, for timing training steps.
+//! A training set of random pixels, keypoints and boxes, for timing training steps.
 
 use crate::data::generator;
 use crate::pose::{Size, Skeleton};
@@ -40,9 +40,14 @@ pub fn write(folder: &Path, count: usize, skeleton: &Skeleton) -> anyhow::Result
             "bbox": [0, 0, width, height], "num_keypoints": joints, "keypoints": keypoints,
         }));
     }
-    let file = annotations.join("person_keypoints_train.json");
-    let text = json!({"images": images, "annotations": persons}).to_string();
-    std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+    let categories = json!([{"id": 1, "name": "person"}]);
+    let text = json!({"images": images, "annotations": persons, "categories": categories}).to_string();
+    // For the pose network, and for the detector.
+    for name in ["person_keypoints_train.json", "instances_train.json"] {
+        let file = annotations.join(name);
+        std::fs::write(&file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

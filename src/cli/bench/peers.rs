@@ -3,6 +3,7 @@
 use crate::detect::DetectorConfig;
 use crate::model::{Counting, PoseNetConfig, list_params};
 use crate::train::TrainConfig;
+use crate::train::detector::DetectorTrainConfig;
 use anyhow::{Context, bail};
 use burn::module::Module;
 use burn::prelude::Device;
@@ -115,6 +116,23 @@ impl Peers {
             "loss": train.loss,
             "schedule": train.schedule,
         });
+        let loaded: PeerNetwork = self.ask(&request(what, gpu, train.schedule.batch))?;
+        same_network("trained parameters", parameters as u64, loaded.parameters)?;
+        Ok(loaded.peers)
+    }
+
+    /// As [`Peers::load_training`], for the person detector.
+    ///
+    /// # Errors
+    /// The process ended, or it trains another number of parameters.
+    pub fn load_detector_training(
+        &mut self,
+        config: &DetectorConfig,
+        train: &DetectorTrainConfig,
+        gpu: bool,
+        parameters: usize,
+    ) -> anyhow::Result<Vec<String>> {
+        let what = serde_json::json!({ "train_detector": config, "schedule": train.schedule });
         let loaded: PeerNetwork = self.ask(&request(what, gpu, train.schedule.batch))?;
         same_network("trained parameters", parameters as u64, loaded.parameters)?;
         Ok(loaded.peers)

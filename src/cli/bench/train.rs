@@ -2,15 +2,16 @@
 
 use super::BenchArgs;
 use super::noise_set;
-use super::peers::{Peers, run_interleaved};
+use super::peers::{InterleavedRuns, Peers, run_interleaved};
 use super::train_report::{StepTimes, TrainReport, TrainRow};
 use crate::cli::stop_flag;
 use crate::data::Augmentation;
-use crate::gpu::DeviceChoice;
+use crate::gpu::{ComputeDevice, DeviceChoice};
 use crate::model::{KeepRatio, PoseNetConfig, Variant, kept_tokens};
 use crate::pose::Skeleton;
 use crate::train::config::MaskSection;
-use crate::train::{Stepper, TrainConfig};
+use crate::train::detector::DetectorTrainConfig;
+use crate::train::{DetectorStepper, PoseStepper, TrainConfig};
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,14 +24,16 @@ pub enum TrainFrom {
     Features,
     /// Pictures: the whole network is trained
     Pictures,
+    /// Pictures, which the person detector is trained with
+    Detector,
 }
 
 /// The arguments of `tmpose bench --train`.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingArgs {
-    /// Measure training steps instead: from cached features, from pictures, or (without a value) both
-    #[arg(long, value_enum, value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_values = ["features", "pictures"], value_name = "LIST")]
+    /// Measure training steps instead: from cached features, from pictures, of the detector, or (without a value) all
+    #[arg(long, value_enum, value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_values = ["features", "pictures", "detector"], value_name = "LIST")]
     pub train: Vec<TrainFrom>,
     /// Persons in a step from cached features
     #[arg(long, default_value_t = 32, value_name = "N", requires = "train", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -38,6 +41,9 @@ pub struct TrainingArgs {
     /// Persons in a step from pictures, through the whole network
     #[arg(long, default_value_t = 8, value_name = "N", requires = "train", value_parser = clap::value_parser!(u16).range(1..=1024))]
     picture_batch: u16,
+    /// Pictures in a step of the detector
+    #[arg(long, default_value_t = 16, value_name = "N", requires = "train", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    detector_batch: u16,
 }
 
 /// One kind of training step on one device.
@@ -58,19 +64,27 @@ pub fn run(args: &BenchArgs, mut peers: Option<&mut Peers>, load: Option<f64>) -
     // With a stop flag Ctrl-C does not end the program at once, so the folder is removed.
     let stop = stop_flag()?;
     let folder = tempfile::tempdir().context("cannot create a folder for the training set")?;
-    let persons = usize::from(args.training.batch.max(args.training.picture_batch));
+    let TrainingArgs { batch, picture_batch, detector_batch, .. } = args.training;
+    let persons = usize::from(batch.max(picture_batch).max(detector_batch));
     noise_set::write(folder.path(), persons, Skeleton::coco17())?;
     let variants = if args.variants.is_empty() { vec![Variant::T] } else { args.variants.clone() };
     let mut report = TrainReport::new(args.mask, args.runs, load);
     let mut measured = Ok(());
     'cases: for &device in &args.devices {
         for &variant in &variants {
-            for &from in &args.training.train {
+            for &from in args.training.train.iter().filter(|from| **from != TrainFrom::Detector) {
                 let case = TrainCase { args, variant, from, device, folder: folder.path() };
                 measured = case.measure(peers.as_deref_mut(), &mut report, &stop);
                 if measured.is_err() || stop.load(Ordering::SeqCst) {
                     break 'cases;
                 }
+            }
+        }
+        if args.training.train.contains(&TrainFrom::Detector) {
+            measured =
+                measure_detector(args, device, folder.path(), peers.as_deref_mut(), &mut report, &stop);
+            if measured.is_err() || stop.load(Ordering::SeqCst) {
+                break 'cases;
             }
         }
     }
@@ -92,7 +106,7 @@ impl TrainCase<'_> {
         let mut names: Option<Vec<String>> = None;
         for &keep in &self.args.keep {
             let config = self.settings(keep);
-            let Some(mut ours) = Stepper::open(&config, stop)? else { return Ok(()) };
+            let Some(mut ours) = PoseStepper::open(&config, stop)? else { return Ok(()) };
             let names = match (&mut names, peers.as_deref_mut()) {
                 (Some(names), _) => &*names,
                 (none, peers) => {
@@ -111,20 +125,10 @@ impl TrainCase<'_> {
                 Ok(Some((ours.step()?.time.as_secs_f64() * 1e3, kept.clone())))
             })?;
             let Some(measured) = measured else { return Ok(()) };
-            let batch = config.schedule.batch;
-            let steps = |runs: &Vec<BTreeMap<String, f64>>| -> Vec<f64> {
-                runs.iter().filter_map(|ms| ms.get("step").copied()).collect()
-            };
-            let peer = names.first().zip(measured.theirs.first().map(steps));
-            report.add(TrainRow::new(
-                self.variant,
-                ours.device(),
-                ours.engine_name(),
-                keep,
-                kept.len(),
-                StepTimes::new(batch, &measured.ours),
-                peer.map(|(name, ms)| (name.clone(), StepTimes::new(batch, &ms))),
-            ));
+            let kept = Some((keep, kept.len()));
+            let name = self.variant.to_string();
+            let way = ours.engine_name();
+            report.add(row(name, ours.device(), way, kept, config.schedule.batch, &measured, names));
         }
         Ok(())
     }
@@ -151,10 +155,62 @@ impl TrainCase<'_> {
         config.loss.cross_entropy_until = 0.0;
         config.schedule.batch = usize::from(match self.from {
             TrainFrom::Features => training.batch,
-            TrainFrom::Pictures => training.picture_batch,
+            TrainFrom::Pictures | TrainFrom::Detector => training.picture_batch,
         });
         config.run.out = self.folder.to_owned();
         config.run.device = self.device;
         config
     }
+}
+
+/// What was measured, as a row; `names` are the peers'.
+fn row(
+    network: String,
+    device: &ComputeDevice,
+    way: &'static str,
+    kept: Option<(KeepRatio, usize)>,
+    batch: usize,
+    measured: &InterleavedRuns<f64>,
+    names: &[String],
+) -> TrainRow {
+    let steps = |runs: &Vec<BTreeMap<String, f64>>| -> Vec<f64> {
+        runs.iter().filter_map(|ms| ms.get("step").copied()).collect()
+    };
+    let peer = names.first().zip(measured.theirs.first().map(steps));
+    let peer = peer.map(|(name, ms)| (name.clone(), StepTimes::new(batch, &ms)));
+    TrainRow::new(network, device, way, kept, StepTimes::new(batch, &measured.ours), peer)
+}
+
+/// Measures the detector's training. PyTorch's loss is a simple one with fixed targets: assignment and overlaps are
+/// counted on our side alone.
+fn measure_detector(
+    args: &BenchArgs,
+    device: DeviceChoice,
+    folder: &Path,
+    mut peers: Option<&mut Peers>,
+    report: &mut TrainReport,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
+    let mut config = DetectorTrainConfig::default();
+    config.data.train = vec![folder.to_owned().into()];
+    config.schedule.batch = usize::from(args.training.detector_batch);
+    config.run.out = folder.to_owned();
+    config.run.device = device;
+    let mut ours = DetectorStepper::open(&config)?;
+    let gpu = ours.device().is_gpu();
+    let names = match peers.as_deref_mut() {
+        Some(peers) => peers.load_detector_training(ours.config(), &config, gpu, ours.parameters())?,
+        None => Vec::new(),
+    };
+    report.start(ours.device(), &names);
+    let measured = run_interleaved(args.runs, peers, names.len(), || {
+        if stop.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
+        Ok(Some((ours.step()?.time.as_secs_f64() * 1e3, Vec::new())))
+    })?;
+    let Some(measured) = measured else { return Ok(()) };
+    let (way, batch) = (ours.engine_name(), config.schedule.batch);
+    report.add(row("detector".into(), ours.device(), way, None, batch, &measured, &names));
+    Ok(())
 }

@@ -2,13 +2,13 @@
 
 use super::report::median;
 use crate::gpu::ComputeDevice;
-use crate::model::{KeepRatio, MaskKind, Variant};
+use crate::model::{KeepRatio, MaskKind};
 use serde::Serialize;
 
 /// How fast the steps of one program were.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StepTimes {
-    /// Persons in a step.
+    /// Persons, or the detector's pictures, in a step.
     batch: usize,
     /// Median milliseconds of a step.
     ms: f64,
@@ -26,13 +26,14 @@ impl StepTimes {
 /// One variant at one ratio on one device, trained in one way.
 #[derive(Serialize)]
 pub struct TrainRow {
-    variant: Variant,
+    /// A variant, or the detector.
+    variant: String,
     backend: String,
     device: String,
     /// What steps begin with, and how gradients are computed.
     way: &'static str,
-    keep: KeepRatio,
-    tokens: usize,
+    keep: Option<KeepRatio>,
+    tokens: Option<usize>,
     ours: StepTimes,
     peer: Option<PeerStepTimes>,
 }
@@ -47,25 +48,27 @@ struct PeerStepTimes {
 }
 
 impl TrainRow {
-    /// Our steps, and those of a peer by its name.
+    /// Our steps, and those of a peer by its name; `kept` is the keep ratio and the number of tokens.
     pub fn new(
-        variant: Variant,
+        variant: String,
         device: &ComputeDevice,
         way: &'static str,
-        keep: KeepRatio,
-        tokens: usize,
+        kept: Option<(KeepRatio, usize)>,
         ours: StepTimes,
         peer: Option<(String, StepTimes)>,
     ) -> TrainRow {
         let peer =
             peer.map(|(name, measured)| PeerStepTimes { name, ratio: ours.ms / measured.ms, measured });
         let (backend, device) = (device.backend.clone(), device.name.clone());
+        let (keep, tokens) = kept.unzip();
         TrainRow { variant, backend, device, way, keep, tokens, ours, peer }
     }
 
     fn markdown(&self) -> String {
         let TrainRow { variant, way, keep, tokens, ours, .. } = self;
         let (batch, ms, speed) = (ours.batch, ours.ms, ours.persons_a_second);
+        let keep = keep.map_or("-".into(), |keep| keep.to_string());
+        let tokens = tokens.map_or("-".into(), |tokens| tokens.to_string());
         let theirs = match &self.peer {
             None => ["-".into(), "-".into(), "-".into()],
             Some(peer) => [
@@ -131,11 +134,10 @@ mod tests {
     fn row(peer: Option<(String, StepTimes)>) -> TrainRow {
         let ours = StepTimes::new(32, &[900.0, 800.0, 5000.0]);
         TrainRow::new(
-            Variant::T,
+            "tmpose-t".into(),
             &ComputeDevice::cpu(),
             "pictures, autodiff",
-            KeepRatio::new(0.6).unwrap(),
-            153,
+            Some((KeepRatio::new(0.6).unwrap(), 153)),
             ours,
             peer,
         )

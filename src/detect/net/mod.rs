@@ -102,8 +102,9 @@ impl DetectorNet {
         for conv in self.convolutions() {
             let Some((mean, scale)) = found.remove(&conv.weight.id) else { continue };
             let [channels] = scale.dims();
-            conv.weight = conv.weight.clone().map(|w| w * scale.clone().reshape([channels, 1, 1, 1]));
-            conv.bias = conv.bias.take().map(|bias| bias.map(|bias| (bias - mean) * scale));
+            let shaped = scale.clone().reshape([channels, 1, 1, 1]);
+            conv.weight = conv.weight.clone().map(|w| leaf_like(&w, w.clone() * shaped));
+            conv.bias = conv.bias.take().map(|bias| bias.map(|b| leaf_like(&b, (b.clone() - mean) * scale)));
         }
         self
     }
@@ -154,6 +155,12 @@ impl DetectorNet {
 fn not_negative(x: Tensor<4>) -> Tensor<4> {
     let missing = relu(-x.clone()).detach();
     x + missing
+}
+
+/// The numbers of `values` as a parameter that is trained if `old` is: what is computed from a parameter is none.
+fn leaf_like<const D: usize>(old: &Tensor<D>, values: Tensor<D>) -> Tensor<D> {
+    let device = values.device();
+    Tensor::from_data(values.into_data(), &device).set_require_grad(old.is_require_grad())
 }
 
 #[cfg(test)]

@@ -315,6 +315,12 @@ mod tests {
     }
 
     #[test]
+    fn a_random_network_learns_whole() {
+        let net = network();
+        assert_eq!(ParamLayout::of(&net).count(), net.num_params());
+    }
+
+    #[test]
     fn the_engine_agrees_with_autodiff() {
         both_agree(&network());
     }

@@ -11,7 +11,7 @@ mod gradient;
 mod init;
 mod loss;
 mod run;
-mod session;
+pub(super) mod session;
 mod sheet;
 
 pub use config::{DetectorTrainConfig, Frozen, UnknownFrozen};

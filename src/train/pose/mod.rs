@@ -15,11 +15,9 @@ mod passes;
 mod pictures;
 mod plan;
 mod run;
-mod session;
+pub(super) mod session;
 mod snapshot;
-mod stepper;
 mod validate;
 
 pub use events::{PoseEvent, PoseStep};
 pub use run::run;
-pub use stepper::{Stepper, TimedStep};
