@@ -193,77 +193,108 @@ pub struct AttendGradient {
 /// As [`norm_rows`].
 #[inline(always)]
 pub unsafe fn attend_gradient<L: Lanes>(job: &AttendGradient) {
+    for head in 0..job.heads {
+        // SAFETY: as the caller says.
+        unsafe {
+            gradient_of_scores::<L>(job, head);
+            gradient_of_products::<L>(job, head);
+        }
+    }
+}
+
+/// Some channels of a view.
+fn channels_of(view: &View, first: usize, channels: usize) -> View {
+    View { at: view.at.wrapping_add(first), channels, ..*view }
+}
+
+/// The gradient of a head's values, and, at the beginning of the scratch memory, that of its scores.
+///
+/// # Safety
+/// As [`attend_gradient`].
+#[inline(always)]
+unsafe fn gradient_of_scores<L: Lanes>(job: &AttendGradient, head: usize) {
     // SAFETY: as the caller says.
     unsafe {
         let size = job.queries.channels / job.heads;
         let (wide, rows, tokens) = (job.keys_gradient.step, job.queries.height, job.tokens);
-        let scores = job.scratch;
+        let (first, scores) = (head * size, job.scratch);
         let transposed = scores.add(rows * wide);
-        let mixed = transposed.add(size * wide);
-        let of = |view: &View, first: usize, channels: usize| View {
-            at: view.at.wrapping_add(first),
-            channels,
-            ..*view
-        };
-        for head in 0..job.heads {
-            let first = head * size;
-            let probabilities = of(&job.probabilities, head * wide, tokens);
-            let gradient = of(&job.gradient, first, size);
-            dense_weights::<L>(&WeightGradient {
-                source: probabilities,
-                gradient,
-                kernel: 1,
-                stride: 1,
-                to: job.values_gradient.at.add(first),
-                tap_step: 0,
-                row_step: job.values_gradient.step,
-            });
-            // The gradient of the probabilities: that of the mixed values times the values.
-            transpose::<L>(&Transpose {
-                source: of(&job.values, first, size),
-                output: View { at: transposed, step: wide, height: size, width: 1, channels: wide, up: 0 },
-                rows: 0..tokens,
-                add: false,
-                channels: 0..size,
-            });
-            let from = Matrix { at: gradient.at.cast_const(), step: gradient.step };
-            let values = Matrix { at: transposed.cast_const(), step: wide };
-            product::<L>(from, rows, size, values, tokens.next_multiple_of(L::N), scores, wide);
-            for row in 0..rows {
-                let score = scores.add(row * wide);
-                if let Some(other) = &job.probabilities_gradient {
-                    let other = other.at.add(row * other.step + head * wide);
-                    for at in (0..tokens).step_by(L::N) {
-                        let count = (tokens - at).min(L::N);
-                        let sum = L::add(load::<L>(score.add(at), count), load::<L>(other.add(at), count));
-                        store::<L>(score.add(at), count, sum);
-                    }
-                }
-                let p = probabilities.at.add(row * probabilities.step);
-                softmax_gradient::<L>(p, score, tokens, job.scale);
+        let probabilities = channels_of(&job.probabilities, head * wide, tokens);
+        let gradient = channels_of(&job.gradient, first, size);
+        dense_weights::<L>(&WeightGradient {
+            source: probabilities,
+            gradient,
+            kernel: 1,
+            stride: 1,
+            to: job.values_gradient.at.add(first),
+            tap_step: 0,
+            row_step: job.values_gradient.step,
+        });
+        // The gradient of the probabilities: that of the mixed values times the values.
+        transpose::<L>(&Transpose {
+            source: channels_of(&job.values, first, size),
+            output: View { at: transposed, step: wide, height: size, width: 1, channels: wide, up: 0 },
+            rows: 0..tokens,
+            add: false,
+            channels: 0..size,
+        });
+        let from = Matrix { at: gradient.at.cast_const(), step: gradient.step };
+        let values = Matrix { at: transposed.cast_const(), step: wide };
+        product::<L>(from, rows, size, values, tokens.next_multiple_of(L::N), scores, wide);
+        for row in 0..rows {
+            let score = scores.add(row * wide);
+            if let Some(other) = &job.probabilities_gradient {
+                add_row::<L>(score, other.at.add(row * other.step + head * wide), tokens);
             }
-            let scores_view =
-                View { at: scores, step: wide, height: rows, width: 1, channels: tokens, up: 0 };
-            dense_weights::<L>(&WeightGradient {
-                source: of(&job.queries, first, size),
-                gradient: scores_view,
-                kernel: 1,
-                stride: 1,
-                to: job.keys_gradient.at.add(first * wide),
-                tap_step: 0,
-                row_step: wide,
-            });
-            let keys = Matrix { at: job.keys.at.add(first).cast_const(), step: job.keys.step };
-            let from = Matrix { at: scores.cast_const(), step: wide };
-            product::<L>(from, rows, tokens, keys, size, mixed, size);
-            for row in 0..rows {
-                let to = job.queries_gradient.at.add(row * job.queries_gradient.step + first);
-                for at in (0..size).step_by(L::N) {
-                    let count = (size - at).min(L::N);
-                    let made = load::<L>(mixed.add(row * size + at), count);
-                    store::<L>(to.add(at), count, L::add(load::<L>(to.add(at), count), made));
-                }
-            }
+            let p = probabilities.at.add(row * probabilities.step);
+            softmax_gradient::<L>(p, score, tokens, job.scale);
+        }
+    }
+}
+
+/// The gradients of a head's keys and queries, from that of its scores.
+///
+/// # Safety
+/// As [`attend_gradient`].
+#[inline(always)]
+unsafe fn gradient_of_products<L: Lanes>(job: &AttendGradient, head: usize) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let size = job.queries.channels / job.heads;
+        let (wide, rows, tokens) = (job.keys_gradient.step, job.queries.height, job.tokens);
+        let (first, scores) = (head * size, job.scratch);
+        let mixed = scores.add((rows + size) * wide);
+        dense_weights::<L>(&WeightGradient {
+            source: channels_of(&job.queries, first, size),
+            gradient: View { at: scores, step: wide, height: rows, width: 1, channels: tokens, up: 0 },
+            kernel: 1,
+            stride: 1,
+            to: job.keys_gradient.at.add(first * wide),
+            tap_step: 0,
+            row_step: wide,
+        });
+        let keys = Matrix { at: job.keys.at.add(first).cast_const(), step: job.keys.step };
+        let from = Matrix { at: scores.cast_const(), step: wide };
+        product::<L>(from, rows, tokens, keys, size, mixed, size);
+        for row in 0..rows {
+            let to = job.queries_gradient.at.add(row * job.queries_gradient.step + first);
+            add_row::<L>(to, mixed.add(row * size), size);
+        }
+    }
+}
+
+/// Adds `count` numbers.
+///
+/// # Safety
+/// As [`norm_rows`].
+#[inline(always)]
+unsafe fn add_row<L: Lanes>(to: *mut f32, from: *const f32, count: usize) {
+    for at in (0..count).step_by(L::N) {
+        let left = (count - at).min(L::N);
+        // SAFETY: as the caller says.
+        unsafe {
+            let sum = L::add(load::<L>(to.add(at), left), load::<L>(from.add(at), left));
+            store::<L>(to.add(at), left, sum);
         }
     }
 }

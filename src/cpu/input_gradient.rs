@@ -68,7 +68,7 @@ unsafe fn row_of<L: Lanes, const M: usize, const N: usize>(
                     continue;
                 }
                 for x in 0..kernel {
-                    if (column + reach + x) % 2 != 0 {
+                    if !(column + reach + x).is_multiple_of(2) {
                         continue;
                     }
                     let mut rows = [ZEROS.as_ptr(); M];

@@ -11,7 +11,8 @@ use crate::cpu::channel_gate::{GateChannels, GateGradient};
 use crate::cpu::combine::Sum;
 use crate::cpu::input_gradient::{DepthwiseInput, StridedInput};
 use crate::cpu::operation::{Filter, Part, Term};
-use crate::cpu::rows::LayerNormGradient;
+use crate::cpu::pack::PackedDepthwise;
+use crate::cpu::rows::{LayerNormGradient, Norm};
 use crate::cpu::simd::KernelTable;
 use crate::cpu::slope::{ActivationGradient, ColumnSums, Shrink, ShuffleGradient, SpreadGradient};
 use crate::cpu::view::{Activation, Addend, View};
@@ -114,65 +115,94 @@ impl BackPass<'_> {
                 (Step::Convolution { .. }, StepWeights::Dense(_, inputs)) => {
                     self.convolution(step, back, inputs, gradient);
                 }
-                (Step::Depthwise { inputs, filter, stride, output, .. }, StepWeights::Depthwise(packs)) => {
-                    self.depthwise(filter, *stride, *output, gradient, inputs);
-                    let mut first = 0;
-                    for ((&part, packed), touch) in inputs.iter().zip(packs).zip(&back.touches) {
-                        let from = output.channels(first, part.channels);
-                        first += part.channels;
-                        if *touch != Touch::Unneeded {
-                            (self.kernels.depthwise_input)(&DepthwiseInput {
-                                gradient: self.gradients.view(from),
-                                packed,
-                                kernel: filter.kernel,
-                                stride: *stride,
-                                output: self.gradients.view(part),
-                                add: *touch == Touch::Add,
-                            });
-                        }
-                    }
+                (Step::Depthwise { .. }, StepWeights::Depthwise(packs)) => {
+                    self.depthwise(step, back, packs, gradient);
                 }
-                (Step::LayerNorm { input, output, .. }, StepWeights::Norm(norm)) => {
-                    let mut unused = vec![0.0; if gradient.is_empty() { 2 * norm.gamma.len() } else { 0 }];
-                    let own = if gradient.is_empty() { &mut unused[..] } else { gradient };
-                    let (gamma, beta) = own.split_at_mut(norm.gamma.len());
-                    (self.kernels.layer_norm_gradient)(&LayerNormGradient {
-                        source: self.values.view(*input),
-                        norm,
-                        gradient: self.gradients.view(*output),
-                        output: self.touched(back, 0, *input),
-                        add: back.touches[0] == Touch::Add,
-                        gamma: gamma.as_mut_ptr(),
-                        beta: beta.as_mut_ptr(),
-                    });
+                (Step::LayerNorm { .. }, StepWeights::Norm(norm)) => {
+                    self.layer_norm(step, back, norm, gradient);
                 }
                 (Step::Embed { .. }, StepWeights::Dense(_, inputs)) => {
                     self.embed(step, back, inputs, gradient);
                 }
-                (Step::Gate { input, kept, output, .. }, StepWeights::Plain(filter)) => {
-                    let channels = filter.outputs();
-                    let mut unused =
-                        vec![0.0; if gradient.is_empty() { channels * (channels + 1) } else { 0 }];
-                    let own = if gradient.is_empty() { &mut unused[..] } else { gradient };
-                    let (weights, bias) = own.split_at_mut(channels * channels);
-                    let gate = GateChannels {
-                        source: self.values.view(*input),
-                        weights: &filter.weights,
-                        bias: &filter.bias,
-                        kept: self.values.view(*kept).at,
-                        output: self.gradients.view(*output),
-                    };
-                    (self.kernels.gate_gradient)(&GateGradient {
-                        gate,
-                        output: self.touched(back, 0, *input),
-                        weights: weights.as_mut_ptr(),
-                        bias: bias.as_mut_ptr(),
-                        scratch: self.scratch,
-                    });
-                }
+                (Step::Gate { .. }, StepWeights::Plain(filter)) => self.gate(step, back, filter, gradient),
+                (Step::Attend { .. }, _) => self.attend(step),
                 _ => self.plain_step(step, back),
             }
         }
+    }
+
+    /// # Safety
+    /// As [`BackPass::prepare`].
+    unsafe fn layer_norm(&self, step: &Step, back: &BackStep, norm: &Norm, gradient: &mut [f32]) {
+        let Step::LayerNorm { input, output, .. } = step else { return };
+        let mut unused = vec![0.0; if gradient.is_empty() { 2 * norm.gamma.len() } else { 0 }];
+        let own = if gradient.is_empty() { &mut unused[..] } else { gradient };
+        let (gamma, beta) = own.split_at_mut(norm.gamma.len());
+        let job = LayerNormGradient {
+            source: self.values.view(*input),
+            norm,
+            gradient: self.gradients.view(*output),
+            output: self.touched(back, 0, *input),
+            add: back.touches[0] == Touch::Add,
+            gamma: gamma.as_mut_ptr(),
+            beta: beta.as_mut_ptr(),
+        };
+        // SAFETY: the caller's.
+        unsafe { (self.kernels.layer_norm_gradient)(&job) };
+    }
+
+    /// # Safety
+    /// As [`BackPass::prepare`].
+    unsafe fn gate(&self, step: &Step, back: &BackStep, filter: &Filter, gradient: &mut [f32]) {
+        let Step::Gate { input, kept, output, .. } = step else { return };
+        let channels = filter.outputs();
+        let mut unused = vec![0.0; if gradient.is_empty() { channels * (channels + 1) } else { 0 }];
+        let own = if gradient.is_empty() { &mut unused[..] } else { gradient };
+        let (weights, bias) = own.split_at_mut(channels * channels);
+        let gate = GateChannels {
+            source: self.values.view(*input),
+            weights: &filter.weights,
+            bias: &filter.bias,
+            kept: self.values.view(*kept).at,
+            output: self.gradients.view(*output),
+        };
+        let job = GateGradient {
+            gate,
+            output: self.touched(back, 0, *input),
+            weights: weights.as_mut_ptr(),
+            bias: bias.as_mut_ptr(),
+            scratch: self.scratch,
+        };
+        // SAFETY: the caller's.
+        unsafe { (self.kernels.gate_gradient)(&job) };
+    }
+
+    /// # Safety
+    /// As [`BackPass::prepare`].
+    unsafe fn attend(&self, step: &Step) {
+        let Step::Attend { queries, keys, transposed, values, probabilities, output, tokens, heads, scale } =
+            step
+        else {
+            return;
+        };
+        let given = self.plan.given.contains(probabilities);
+        let job = AttendGradient {
+            queries: self.values.view(*queries),
+            keys: self.values.view(*keys),
+            values: self.values.view(*values),
+            probabilities: self.values.view(*probabilities),
+            probabilities_gradient: given.then(|| self.gradients.view(*probabilities)),
+            gradient: self.gradients.view(*output),
+            queries_gradient: self.gradients.view(*queries),
+            keys_gradient: self.gradients.view(*transposed),
+            values_gradient: self.gradients.view(*values),
+            tokens: *tokens,
+            heads: *heads,
+            scale: *scale,
+            scratch: self.scratch,
+        };
+        // SAFETY: the caller's.
+        unsafe { (self.kernels.attend_gradient)(&job) };
     }
 
     /// The gradient of what was read in this place, if it is needed.
@@ -226,34 +256,6 @@ impl BackPass<'_> {
                             channels: 0..output.height * output.width,
                         });
                     }
-                }
-                Step::Attend {
-                    queries,
-                    keys,
-                    transposed,
-                    values: of,
-                    probabilities,
-                    tokens,
-                    heads,
-                    scale,
-                    ..
-                } => {
-                    let given = self.plan.given.contains(probabilities);
-                    (kernels.attend_gradient)(&AttendGradient {
-                        queries: values.view(*queries),
-                        keys: values.view(*keys),
-                        values: values.view(*of),
-                        probabilities: values.view(*probabilities),
-                        probabilities_gradient: given.then(|| gradients.view(*probabilities)),
-                        gradient: from,
-                        queries_gradient: gradients.view(*queries),
-                        keys_gradient: gradients.view(*transposed),
-                        values_gradient: gradients.view(*of),
-                        tokens: *tokens,
-                        heads: *heads,
-                        scale: *scale,
-                        scratch: self.scratch,
-                    });
                 }
                 _ => unreachable!("a step whose numbers are others"),
             }
@@ -395,38 +397,45 @@ impl BackPass<'_> {
         }
     }
 
-    /// The gradient of a depthwise convolution's numbers.
+    /// The gradients of a depthwise convolution.
     ///
     /// # Safety
     /// As [`BackPass::prepare`].
     unsafe fn depthwise(
         &self,
-        filter: &Filter,
-        stride: usize,
-        output: Part,
+        step: &Step,
+        back: &BackStep,
+        packs: &[PackedDepthwise],
         gradient: &mut [f32],
-        inputs: &[Part],
     ) {
-        if gradient.is_empty() {
-            return;
-        }
-        let channels = filter.outputs();
-        let (weights, bias) = gradient.split_at_mut(filter.weights.len());
+        let Step::Depthwise { inputs, filter, stride, output, .. } = step else { return };
+        let (kernel, stride, channels) = (filter.kernel, *stride, filter.outputs());
+        let (weights, bias) = gradient.split_at_mut(gradient.len().min(filter.weights.len()));
         let mut first = 0;
         // SAFETY: the caller's.
         unsafe {
-            let source = self.gradients.view(output);
-            (self.kernels.column_sums)(&ColumnSums { source, to: bias.as_mut_ptr() });
-            for &part in inputs {
-                (self.kernels.depthwise_weights)(&WeightGradient {
-                    source: self.values.view(part),
-                    gradient: self.gradients.view(output.channels(first, part.channels)),
-                    kernel: filter.kernel,
-                    stride,
-                    to: weights[first..].as_mut_ptr(),
-                    tap_step: channels,
-                    row_step: 0,
-                });
+            if !bias.is_empty() {
+                let source = self.gradients.view(*output);
+                (self.kernels.column_sums)(&ColumnSums { source, to: bias.as_mut_ptr() });
+            }
+            for ((&part, packed), touch) in inputs.iter().zip(packs).zip(&back.touches) {
+                let from = self.gradients.view(output.channels(first, part.channels));
+                if !weights.is_empty() {
+                    (self.kernels.depthwise_weights)(&WeightGradient {
+                        source: self.values.view(part),
+                        gradient: from,
+                        kernel,
+                        stride,
+                        to: weights[first..].as_mut_ptr(),
+                        tap_step: channels,
+                        row_step: 0,
+                    });
+                }
+                if *touch != Touch::Unneeded {
+                    let (output, add) = (self.gradients.view(part), *touch == Touch::Add);
+                    let job = DepthwiseInput { gradient: from, packed, kernel, stride, output, add };
+                    (self.kernels.depthwise_input)(&job);
+                }
                 first += part.channels;
             }
         }

@@ -1,6 +1,6 @@
 //! The forward pass of one person, step by step, on one thread.
 
-use super::dense::DenseEpilogue;
+use super::dense::{DenseEpilogue, DenseWeights};
 use super::plan::TrainPlan;
 use super::program::Step;
 use super::weights::StepWeights;
@@ -12,9 +12,10 @@ use crate::cpu::depthwise::DepthwiseRow;
 use crate::cpu::memory::Placed;
 use crate::cpu::net::Tokens;
 use crate::cpu::operation::{Part, Term};
+use crate::cpu::pack::PackedDepthwise;
 use crate::cpu::simd::KernelTable;
 use crate::cpu::step::MOST_PARTS;
-use crate::cpu::view::{Addend, View};
+use crate::cpu::view::{Activation, Addend, View};
 use std::ops::Range;
 
 /// Where maps, or their gradients, lie in memory.
@@ -114,88 +115,90 @@ impl Pass<'_> {
     /// # Safety
     /// The memory is that of the plan of this step, and nobody else uses it.
     unsafe fn step(&self, step: &Step, weights: &StepWeights) {
-        let Pass { kernels, values, scratch, .. } = *self;
-        let view = |part: Part| values.view(part);
+        let Pass { kernels, values, .. } = *self;
         // SAFETY: the caller's.
         unsafe {
             match (step, weights) {
-                (
-                    Step::Convolution { inputs, filter, stride, output, terms, activation, shuffle },
-                    StepWeights::Dense(dense, _),
-                ) => {
-                    let nothing = view(*output);
-                    let mut sources = [nothing; MOST_PARTS];
-                    assert!(inputs.len() <= MOST_PARTS, "inputs of a convolution");
-                    inputs.iter().zip(&mut sources).for_each(|(&part, source)| *source = view(part));
-                    let (addends, count) = values.addends(terms);
-                    let epilogue = DenseEpilogue {
-                        addends: &addends[..count],
-                        activation: *activation,
-                        shuffle: shuffle.map(view),
-                    };
-                    let shape = [filter.kernel, *stride];
-                    dense.run(kernels, &sources[..inputs.len()], view(*output), shape, &epilogue, scratch);
-                }
-                (
-                    Step::Depthwise { inputs, filter, stride, output, activation },
-                    StepWeights::Depthwise(packs),
-                ) => {
-                    let mut first = 0;
-                    for (&part, packed) in inputs.iter().zip(packs) {
-                        let to = view(output.channels(first, part.channels));
-                        first += part.channels;
-                        for row in 0..to.height {
-                            (kernels.depthwise)(&DepthwiseRow {
-                                source: view(part),
-                                packed,
-                                kernel: filter.kernel,
-                                stride: *stride,
-                                row,
-                                width: to.width,
-                                to: to.at.add(row * to.row_step()),
-                                to_step: to.step,
-                                activation: *activation,
-                            });
-                        }
-                    }
-                }
+                (Step::Convolution { .. }, StepWeights::Dense(dense, _)) => self.convolution(step, dense),
+                (Step::Depthwise { .. }, StepWeights::Depthwise(packs)) => self.depthwise(step, packs),
+                (Step::Embed { .. }, StepWeights::Dense(dense, _)) => self.embed(step, dense),
                 (Step::LayerNorm { input, output, .. }, StepWeights::Norm(norm)) => {
-                    let to = view(*output);
-                    (kernels.norm_rows)(&NormRows {
-                        source: view(*input),
-                        norm,
-                        rows: 0..to.height * to.width,
-                        to: to.at,
-                    });
-                }
-                (
-                    Step::Embed { input, patch, positions, patches, output, first_row, .. },
-                    StepWeights::Dense(dense, _),
-                ) => {
-                    let (source, to) = (view(*input), view(*patches));
-                    each_patch_row(source, *patch, self.tokens, |from, at, count| {
-                        std::ptr::copy_nonoverlapping(from, to.at.add(at), count);
-                    });
-                    let positions = Addend { view: rows_from(view(*positions), *first_row), times: 1.0 };
-                    let epilogue = DenseEpilogue {
-                        addends: &[positions],
-                        activation: crate::cpu::view::Activation::None,
-                        shuffle: None,
-                    };
-                    let output = rows_from(view(*output), *first_row);
-                    dense.run(kernels, &[to], output, [1, 1], &epilogue, scratch);
+                    let to = values.view(*output);
+                    let (source, rows) = (values.view(*input), 0..to.height * to.width);
+                    (kernels.norm_rows)(&NormRows { source, norm, rows, to: to.at });
                 }
                 (Step::Gate { input, kept, output, .. }, StepWeights::Plain(filter)) => {
                     (kernels.gate_channels)(&GateChannels {
-                        source: view(*input),
+                        source: values.view(*input),
                         weights: &filter.weights,
                         bias: &filter.bias,
-                        kept: view(*kept).at,
-                        output: view(*output),
+                        kept: values.view(*kept).at,
+                        output: values.view(*output),
                     });
                 }
                 (step, _) => self.plain_step(step),
             }
+        }
+    }
+
+    /// # Safety
+    /// As [`Pass::step`].
+    unsafe fn convolution(&self, step: &Step, dense: &DenseWeights) {
+        let Step::Convolution { inputs, filter, stride, output, terms, activation, shuffle } = step else {
+            return;
+        };
+        let view = |part: Part| self.values.view(part);
+        let mut sources = [view(*output); MOST_PARTS];
+        assert!(inputs.len() <= MOST_PARTS, "inputs of a convolution");
+        inputs.iter().zip(&mut sources).for_each(|(&part, source)| *source = view(part));
+        let (addends, count) = self.values.addends(terms);
+        let epilogue =
+            DenseEpilogue { addends: &addends[..count], activation: *activation, shuffle: shuffle.map(view) };
+        let (sources, shape) = (&sources[..inputs.len()], [filter.kernel, *stride]);
+        // SAFETY: the caller's.
+        unsafe { dense.run(self.kernels, sources, view(*output), shape, &epilogue, self.scratch) };
+    }
+
+    /// # Safety
+    /// As [`Pass::step`].
+    unsafe fn depthwise(&self, step: &Step, packs: &[PackedDepthwise]) {
+        let Step::Depthwise { inputs, filter, stride, output, activation } = step else { return };
+        let mut first = 0;
+        for (&part, packed) in inputs.iter().zip(packs) {
+            let to = self.values.view(output.channels(first, part.channels));
+            first += part.channels;
+            for row in 0..to.height {
+                let job = DepthwiseRow {
+                    source: self.values.view(part),
+                    packed,
+                    kernel: filter.kernel,
+                    stride: *stride,
+                    row,
+                    width: to.width,
+                    to: to.at.wrapping_add(row * to.row_step()),
+                    to_step: to.step,
+                    activation: *activation,
+                };
+                // SAFETY: the caller's.
+                unsafe { (self.kernels.depthwise)(&job) };
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Pass::step`].
+    unsafe fn embed(&self, step: &Step, dense: &DenseWeights) {
+        let Step::Embed { input, patch, positions, patches, output, first_row, .. } = step else { return };
+        let (source, to) = (self.values.view(*input), self.values.view(*patches));
+        let positions = Addend { view: rows_from(self.values.view(*positions), *first_row), times: 1.0 };
+        let epilogue = DenseEpilogue { addends: &[positions], activation: Activation::None, shuffle: None };
+        let output = rows_from(self.values.view(*output), *first_row);
+        // SAFETY: the caller's; the patches have a map of their own.
+        unsafe {
+            each_patch_row(source, *patch, self.tokens, |from, at, count| {
+                std::ptr::copy_nonoverlapping(from, to.at.add(at), count);
+            });
+            dense.run(self.kernels, &[to], output, [1, 1], &epilogue, self.scratch);
         }
     }
 

@@ -214,8 +214,9 @@ fn covers(step: &Step, read: usize, program: &Program) -> bool {
 /// The runs of channels of a part that nobody has written; they count as written from now on.
 fn unwritten(written: &mut [Vec<bool>], part: Part) -> Vec<Part> {
     let mut runs: Vec<Part> = Vec::new();
-    for channel in part.first..part.first + part.channels {
-        if std::mem::replace(&mut written[part.map][channel], true) {
+    let own = written[part.map].iter_mut().enumerate().skip(part.first).take(part.channels);
+    for (channel, written) in own {
+        if std::mem::replace(written, true) {
             continue;
         }
         match runs.last_mut() {

@@ -114,6 +114,7 @@ fn slope(at: f32, of: impl Fn(f32) -> f64) -> Option<f64> {
 }
 
 /// Checks gradients of some numbers and of all inputs that are wanted; returns the gradients' bits.
+#[allow(clippy::too_many_lines)] // One comparison, from the network to its slopes.
 fn gradients_agree(
     net: &Net,
     flat: &[f32],

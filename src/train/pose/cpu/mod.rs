@@ -2,6 +2,7 @@
 //! for one person and one pass after the other.
 
 mod input;
+#[allow(clippy::too_many_arguments)] // Plain numbers, as the vector kernels want them.
 mod kernels;
 mod loss;
 mod network;
