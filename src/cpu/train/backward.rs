@@ -3,7 +3,7 @@
 use super::dense::DenseEpilogue;
 use super::forward::{Maps, each_patch_row, rows_from};
 use super::plan::{BackStep, Touch, TrainPlan};
-use super::program::Step;
+use super::program::TrainStep;
 use super::weights::{BackWeights, StepWeights, masks};
 use super::workspace::TrainWorkspace;
 use crate::cpu::attention::{AttendGradient, Transpose};
@@ -80,7 +80,7 @@ impl BackPass<'_> {
     ///
     /// # Safety
     /// The memory is that of the plan of this step, and nobody else uses it.
-    pub unsafe fn prepare(&self, step: &Step, back: &BackStep) {
+    pub unsafe fn prepare(&self, step: &TrainStep, back: &BackStep) {
         // SAFETY: the caller's.
         unsafe {
             for &part in &back.zero {
@@ -107,25 +107,27 @@ impl BackPass<'_> {
     ///
     /// # Safety
     /// As [`BackPass::prepare`].
-    unsafe fn step(&self, step: &Step, back: &BackStep, weights: &StepWeights, gradient: &mut [f32]) {
+    unsafe fn step(&self, step: &TrainStep, back: &BackStep, weights: &StepWeights, gradient: &mut [f32]) {
         // SAFETY: the caller's.
         unsafe {
             self.prepare(step, back);
             match (step, weights) {
-                (Step::Convolution { .. }, StepWeights::Dense(_, inputs)) => {
+                (TrainStep::Convolution { .. }, StepWeights::Dense(_, inputs)) => {
                     self.convolution(step, back, inputs, gradient);
                 }
-                (Step::Depthwise { .. }, StepWeights::Depthwise(packs)) => {
+                (TrainStep::Depthwise { .. }, StepWeights::Depthwise(packs)) => {
                     self.depthwise(step, back, packs, gradient);
                 }
-                (Step::LayerNorm { .. }, StepWeights::Norm(norm)) => {
+                (TrainStep::LayerNorm { .. }, StepWeights::Norm(norm)) => {
                     self.layer_norm(step, back, norm, gradient);
                 }
-                (Step::Embed { .. }, StepWeights::Dense(_, inputs)) => {
+                (TrainStep::Embed { .. }, StepWeights::Dense(_, inputs)) => {
                     self.embed(step, back, inputs, gradient);
                 }
-                (Step::Gate { .. }, StepWeights::Plain(filter)) => self.gate(step, back, filter, gradient),
-                (Step::Attend { .. }, _) => self.attend(step),
+                (TrainStep::Gate { .. }, StepWeights::Plain(filter)) => {
+                    self.gate(step, back, filter, gradient)
+                }
+                (TrainStep::Attend { .. }, _) => self.attend(step),
                 _ => self.plain_step(step, back),
             }
         }
@@ -133,8 +135,8 @@ impl BackPass<'_> {
 
     /// # Safety
     /// As [`BackPass::prepare`].
-    unsafe fn layer_norm(&self, step: &Step, back: &BackStep, norm: &Norm, gradient: &mut [f32]) {
-        let Step::LayerNorm { input, output, .. } = step else { return };
+    unsafe fn layer_norm(&self, step: &TrainStep, back: &BackStep, norm: &Norm, gradient: &mut [f32]) {
+        let TrainStep::LayerNorm { input, output, .. } = step else { return };
         let mut unused = vec![0.0; if gradient.is_empty() { 2 * norm.gamma.len() } else { 0 }];
         let own = if gradient.is_empty() { &mut unused[..] } else { gradient };
         let (gamma, beta) = own.split_at_mut(norm.gamma.len());
@@ -153,8 +155,8 @@ impl BackPass<'_> {
 
     /// # Safety
     /// As [`BackPass::prepare`].
-    unsafe fn gate(&self, step: &Step, back: &BackStep, filter: &Filter, gradient: &mut [f32]) {
-        let Step::Gate { input, kept, output, .. } = step else { return };
+    unsafe fn gate(&self, step: &TrainStep, back: &BackStep, filter: &Filter, gradient: &mut [f32]) {
+        let TrainStep::Gate { input, kept, output, .. } = step else { return };
         let channels = filter.outputs();
         let mut unused = vec![0.0; if gradient.is_empty() { channels * (channels + 1) } else { 0 }];
         let own = if gradient.is_empty() { &mut unused[..] } else { gradient };
@@ -179,9 +181,18 @@ impl BackPass<'_> {
 
     /// # Safety
     /// As [`BackPass::prepare`].
-    unsafe fn attend(&self, step: &Step) {
-        let Step::Attend { queries, keys, transposed, values, probabilities, output, tokens, heads, scale } =
-            step
+    unsafe fn attend(&self, step: &TrainStep) {
+        let TrainStep::Attend {
+            queries,
+            keys,
+            transposed,
+            values,
+            probabilities,
+            output,
+            tokens,
+            heads,
+            scale,
+        } = step
         else {
             return;
         };
@@ -214,14 +225,14 @@ impl BackPass<'_> {
     ///
     /// # Safety
     /// As [`BackPass::prepare`].
-    unsafe fn plain_step(&self, step: &Step, back: &BackStep) {
+    unsafe fn plain_step(&self, step: &TrainStep, back: &BackStep) {
         let BackPass { kernels, values, gradients, .. } = *self;
         let from = gradients.view(step.output());
         // SAFETY: the caller's.
         unsafe {
             match step {
-                Step::Sum { terms, .. } => self.terms(terms, &back.touches, from),
-                Step::Activate { input, activation, .. } => {
+                TrainStep::Sum { terms, .. } => self.terms(terms, &back.touches, from),
+                TrainStep::Activate { input, activation, .. } => {
                     if let Some(output) = self.touched(back, 0, *input) {
                         (kernels.activation_gradient)(&ActivationGradient {
                             gradient: from,
@@ -232,20 +243,20 @@ impl BackPass<'_> {
                         });
                     }
                 }
-                Step::Double { input, addend, .. } => {
+                TrainStep::Double { input, addend, .. } => {
                     self.terms(&[addend.once()], &back.touches[..1], from);
                     if let Some(output) = self.touched(back, 1, *input) {
                         let value = values.view(*input);
                         (kernels.double_gradient)(&SpreadGradient { gradient: from, value, output });
                     }
                 }
-                Step::MaxPool { input, .. } => {
+                TrainStep::MaxPool { input, .. } => {
                     if let Some(output) = self.touched(back, 0, *input) {
                         let value = values.view(*input);
                         (kernels.max_pool_gradient)(&SpreadGradient { gradient: from, value, output });
                     }
                 }
-                Step::Transpose { input, .. } => {
+                TrainStep::Transpose { input, .. } => {
                     if let Some(output) = self.touched(back, 0, *input) {
                         // A row of the gradient for each channel of what was read.
                         (kernels.transpose)(&Transpose {
@@ -296,12 +307,13 @@ impl BackPass<'_> {
     /// As [`BackPass::prepare`].
     unsafe fn convolution(
         &self,
-        step: &Step,
+        step: &TrainStep,
         back: &BackStep,
         weights: &[Option<BackWeights>],
         gradient: &mut [f32],
     ) {
-        let Step::Convolution { inputs, filter, stride, output, terms, activation, shuffle } = step else {
+        let TrainStep::Convolution { inputs, filter, stride, output, terms, activation, shuffle } = step
+        else {
             return;
         };
         let mut from = self.gradients.view(*output);
@@ -403,12 +415,12 @@ impl BackPass<'_> {
     /// As [`BackPass::prepare`].
     unsafe fn depthwise(
         &self,
-        step: &Step,
+        step: &TrainStep,
         back: &BackStep,
         packs: &[PackedDepthwise],
         gradient: &mut [f32],
     ) {
-        let Step::Depthwise { inputs, filter, stride, output, .. } = step else { return };
+        let TrainStep::Depthwise { inputs, filter, stride, output, .. } = step else { return };
         let (kernel, stride, channels) = (filter.kernel, *stride, filter.outputs());
         let (weights, bias) = gradient.split_at_mut(gradient.len().min(filter.weights.len()));
         let mut first = 0;
@@ -447,12 +459,12 @@ impl BackPass<'_> {
     /// As [`BackPass::prepare`].
     unsafe fn embed(
         &self,
-        step: &Step,
+        step: &TrainStep,
         back: &BackStep,
         weights: &[Option<BackWeights>],
         gradient: &mut [f32],
     ) {
-        let Step::Embed { input, patch, filter, patches, output, first_row, .. } = step else { return };
+        let TrainStep::Embed { input, patch, filter, patches, output, first_row, .. } = step else { return };
         let from = rows_from(self.gradients.view(*output), *first_row);
         let seen = self.values.view(*patches);
         // SAFETY: the caller's; scratch memory holds the patches.

@@ -1,7 +1,7 @@
 //! A batch of persons: each on a thread of its own, all together at batch norms.
 
 use super::plan::{Touch, TrainPlan};
-use super::program::Step;
+use super::program::TrainStep;
 use super::weights::StepWeights;
 use super::workspace::TrainWorkspace;
 use crate::cpu::batch_norm::{ChannelMoments, NormGradient, NormSums, ScaleChannels};
@@ -36,7 +36,7 @@ impl TrainPlan {
         let steps = &self.program.steps;
         let mut begin = 0;
         for (number, step) in steps.iter().enumerate() {
-            let Step::BatchNorm { .. } = step else { continue };
+            let TrainStep::BatchNorm { .. } = step else { continue };
             batch.par_iter_mut().for_each(|workspace| {
                 self.normalise_before(weights, workspace, begin, &seen);
                 self.forward_steps(weights, workspace, first_plain(steps, begin)..number);
@@ -68,7 +68,7 @@ impl TrainPlan {
         let mut left = seen.len();
         let mut begin = 0;
         for (at, back) in self.back.iter().enumerate() {
-            if !matches!(self.program.steps[back.step], Step::BatchNorm { .. }) {
+            if !matches!(self.program.steps[back.step], TrainStep::BatchNorm { .. }) {
                 continue;
             }
             batch.par_chunks_mut(part).zip(gradients.par_iter_mut()).for_each(|(part, gradient)| {
@@ -91,7 +91,7 @@ impl TrainPlan {
 
     /// Mean and squared distances of what a batch norm sees of a person.
     fn moments(&self, workspace: &mut TrainWorkspace, number: usize) {
-        let Step::BatchNorm { input, .. } = &self.program.steps[number] else { return };
+        let TrainStep::BatchNorm { input, .. } = &self.program.steps[number] else { return };
         workspace.sums.resize(2 * input.channels, 0.0);
         let (mean, squares) = workspace.sums.split_at_mut(input.channels);
         let (mean, squares) = (mean.as_mut_ptr(), squares.as_mut_ptr());
@@ -102,7 +102,7 @@ impl TrainPlan {
 
     /// What a batch norm sees of all persons, from what it sees of each (Chan, Golub and LeVeque 1979, equation 2.1).
     fn statistics(&self, batch: &[TrainWorkspace], number: usize) -> NormStatistics {
-        let Step::BatchNorm { input, norm, .. } = &self.program.steps[number] else {
+        let TrainStep::BatchNorm { input, norm, .. } = &self.program.steps[number] else {
             unreachable!("statistics of a batch norm")
         };
         let (channels, pixels) = (input.channels, self.program.maps[input.map].pixels());
@@ -133,7 +133,7 @@ impl TrainPlan {
         begin: usize,
         seen: &[NormStatistics],
     ) {
-        let (Some(Step::BatchNorm { input, output, terms, activation, .. }), Some(seen)) =
+        let (Some(TrainStep::BatchNorm { input, output, terms, activation, .. }), Some(seen)) =
             (self.program.steps.get(begin), seen.last())
         else {
             return;
@@ -160,7 +160,7 @@ impl TrainPlan {
     fn norm_sums(&self, workspace: &mut TrainWorkspace, at: usize, seen: &NormStatistics) {
         let back = &self.back[at];
         let step = &self.program.steps[back.step];
-        let Step::BatchNorm { input, output, terms, .. } = step else { return };
+        let TrainStep::BatchNorm { input, output, terms, .. } = step else { return };
         workspace.sums.resize(2 * input.channels, 0.0);
         let (sum, along) = workspace.sums.split_at_mut(input.channels);
         let (sum, along) = (sum.as_mut_ptr(), along.as_mut_ptr());
@@ -220,7 +220,9 @@ impl TrainPlan {
         factors: &[Vec<f32>; 3],
     ) {
         let back = &self.back[at];
-        let Step::BatchNorm { input, output, terms, .. } = &self.program.steps[back.step] else { return };
+        let TrainStep::BatchNorm { input, output, terms, .. } = &self.program.steps[back.step] else {
+            return;
+        };
         let touch = back.touches[terms.len()];
         if touch == Touch::Unneeded {
             return;
@@ -241,6 +243,6 @@ impl TrainPlan {
 }
 
 /// The first step from `begin` on that is no batch norm: that one is run by itself.
-fn first_plain(steps: &[Step], begin: usize) -> usize {
-    begin + usize::from(matches!(steps.get(begin), Some(Step::BatchNorm { .. })))
+fn first_plain(steps: &[TrainStep], begin: usize) -> usize {
+    begin + usize::from(matches!(steps.get(begin), Some(TrainStep::BatchNorm { .. })))
 }

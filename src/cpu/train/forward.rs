@@ -2,7 +2,7 @@
 
 use super::dense::{DenseEpilogue, DenseWeights};
 use super::plan::TrainPlan;
-use super::program::Step;
+use super::program::TrainStep;
 use super::weights::StepWeights;
 use super::workspace::TrainWorkspace;
 use crate::cpu::attention::{Attend, NormRows, Transpose};
@@ -114,20 +114,22 @@ struct Pass<'a> {
 impl Pass<'_> {
     /// # Safety
     /// The memory is that of the plan of this step, and nobody else uses it.
-    unsafe fn step(&self, step: &Step, weights: &StepWeights) {
+    unsafe fn step(&self, step: &TrainStep, weights: &StepWeights) {
         let Pass { kernels, values, .. } = *self;
         // SAFETY: the caller's.
         unsafe {
             match (step, weights) {
-                (Step::Convolution { .. }, StepWeights::Dense(dense, _)) => self.convolution(step, dense),
-                (Step::Depthwise { .. }, StepWeights::Depthwise(packs)) => self.depthwise(step, packs),
-                (Step::Embed { .. }, StepWeights::Dense(dense, _)) => self.embed(step, dense),
-                (Step::LayerNorm { input, output, .. }, StepWeights::Norm(norm)) => {
+                (TrainStep::Convolution { .. }, StepWeights::Dense(dense, _)) => {
+                    self.convolution(step, dense)
+                }
+                (TrainStep::Depthwise { .. }, StepWeights::Depthwise(packs)) => self.depthwise(step, packs),
+                (TrainStep::Embed { .. }, StepWeights::Dense(dense, _)) => self.embed(step, dense),
+                (TrainStep::LayerNorm { input, output, .. }, StepWeights::Norm(norm)) => {
                     let to = values.view(*output);
                     let (source, rows) = (values.view(*input), 0..to.height * to.width);
                     (kernels.norm_rows)(&NormRows { source, norm, rows, to: to.at });
                 }
-                (Step::Gate { input, kept, output, .. }, StepWeights::Plain(filter)) => {
+                (TrainStep::Gate { input, kept, output, .. }, StepWeights::Plain(filter)) => {
                     (kernels.gate_channels)(&GateChannels {
                         source: values.view(*input),
                         weights: &filter.weights,
@@ -143,8 +145,9 @@ impl Pass<'_> {
 
     /// # Safety
     /// As [`Pass::step`].
-    unsafe fn convolution(&self, step: &Step, dense: &DenseWeights) {
-        let Step::Convolution { inputs, filter, stride, output, terms, activation, shuffle } = step else {
+    unsafe fn convolution(&self, step: &TrainStep, dense: &DenseWeights) {
+        let TrainStep::Convolution { inputs, filter, stride, output, terms, activation, shuffle } = step
+        else {
             return;
         };
         let view = |part: Part| self.values.view(part);
@@ -161,8 +164,8 @@ impl Pass<'_> {
 
     /// # Safety
     /// As [`Pass::step`].
-    unsafe fn depthwise(&self, step: &Step, packs: &[PackedDepthwise]) {
-        let Step::Depthwise { inputs, filter, stride, output, activation } = step else { return };
+    unsafe fn depthwise(&self, step: &TrainStep, packs: &[PackedDepthwise]) {
+        let TrainStep::Depthwise { inputs, filter, stride, output, activation } = step else { return };
         let mut first = 0;
         for (&part, packed) in inputs.iter().zip(packs) {
             let to = self.values.view(output.channels(first, part.channels));
@@ -187,8 +190,10 @@ impl Pass<'_> {
 
     /// # Safety
     /// As [`Pass::step`].
-    unsafe fn embed(&self, step: &Step, dense: &DenseWeights) {
-        let Step::Embed { input, patch, positions, patches, output, first_row, .. } = step else { return };
+    unsafe fn embed(&self, step: &TrainStep, dense: &DenseWeights) {
+        let TrainStep::Embed { input, patch, positions, patches, output, first_row, .. } = step else {
+            return;
+        };
         let (source, to) = (self.values.view(*input), self.values.view(*patches));
         let positions = Addend { view: rows_from(self.values.view(*positions), *first_row), times: 1.0 };
         let epilogue = DenseEpilogue { addends: &[positions], activation: Activation::None, shuffle: None };
@@ -206,41 +211,41 @@ impl Pass<'_> {
     ///
     /// # Safety
     /// As [`Pass::step`].
-    unsafe fn plain_step(&self, step: &Step) {
+    unsafe fn plain_step(&self, step: &TrainStep) {
         let Pass { kernels, values, scratch, .. } = *self;
         let view = |part: Part| values.view(part);
         // SAFETY: the caller's.
         unsafe {
             match step {
-                Step::Sum { terms, activation, output } => {
+                TrainStep::Sum { terms, activation, output } => {
                     let (addends, count) = values.addends(terms);
                     let output = view(*output);
                     let (activation, rows) = (*activation, 0..output.height);
                     let addends = &addends[..count];
                     (kernels.sum)(&Sum { addends, activation, output, rectified: None, rows });
                 }
-                Step::Activate { input, activation, output } => {
+                TrainStep::Activate { input, activation, output } => {
                     let addends = [Addend { view: view(*input), times: 1.0 }];
                     let output = view(*output);
                     let (activation, rows) = (*activation, 0..output.height);
                     (kernels.sum)(&Sum { addends: &addends, activation, output, rectified: None, rows });
                 }
-                Step::Double { input, addend, output } => {
+                TrainStep::Double { input, addend, output } => {
                     let output = view(*output);
                     let rows = 0..output.height;
                     let (source, addend) = (view(*input), view(*addend));
                     (kernels.double)(&Double { source, addend, output, rows });
                 }
-                Step::MaxPool { input, output } => {
+                TrainStep::MaxPool { input, output } => {
                     let output = view(*output);
                     (kernels.max_pool)(&MaxPool { source: view(*input), output, rows: 0..output.height });
                 }
-                Step::Transpose { input, output, add } => {
+                TrainStep::Transpose { input, output, add } => {
                     let (source, output) = (view(*input), view(*output));
                     let (rows, channels) = (0..source.height * source.width, 0..source.channels);
                     (kernels.transpose)(&Transpose { source, output, rows, add: *add, channels });
                 }
-                Step::Attend {
+                TrainStep::Attend {
                     queries,
                     transposed,
                     values: of,

@@ -1,7 +1,7 @@
 //! A network ready to learn: where maps and their gradients lie, and who writes a gradient first.
 
 use super::dense::DenseWeights;
-use super::program::{Program, Step};
+use super::program::{Program, TrainStep};
 use super::weights::{Learned, Packer, StepWeights, back_scratch, learned, scatter};
 use crate::cpu::memory::{Lifetime, Placed, place};
 use crate::cpu::net::{MapShape, Net, Tokens};
@@ -37,7 +37,7 @@ pub struct BackStep {
     pub step: usize,
     /// Gradients that are zero before it.
     pub zero: Vec<Part>,
-    /// How it writes those of [`Step::reads`].
+    /// How it writes those of [`TrainStep::reads`].
     pub touches: Vec<Touch>,
 }
 
@@ -130,17 +130,12 @@ impl TrainPlan {
 
     /// Whether persons must meet at batch norms.
     pub fn has_batch_norms(&self) -> bool {
-        self.program.steps.iter().any(|step| matches!(step, Step::BatchNorm { .. }))
+        self.program.steps.iter().any(|step| matches!(step, TrainStep::BatchNorm { .. }))
     }
 
     /// Number of attentions in the network.
     pub fn attentions(&self) -> usize {
         self.program.probabilities.len()
-    }
-
-    /// Bytes of the memory of one person.
-    pub fn bytes(&self) -> usize {
-        size_of::<f32>() * (self.values_len + self.gradients_len + self.scratch)
     }
 }
 
@@ -152,7 +147,7 @@ fn needs(program: &Program, learned: &[Learned], wanted: &[Part]) -> Vec<bool> {
         if learned.learns() || step.reads().iter().any(|part| needs[part.map]) {
             needs[step.output().map] = true;
         }
-        if let Step::Attend { probabilities, output, .. } = step {
+        if let TrainStep::Attend { probabilities, output, .. } = step {
             needs[probabilities.map] = needs[output.map];
         }
     }
@@ -170,7 +165,7 @@ fn backward(program: &Program, learned: &[Learned], needs: &[bool], given: &[Par
         let output = step.output();
         let channels = output.first..output.first + output.channels;
         let probed = match step {
-            Step::Attend { probabilities, .. } => written[probabilities.map][0],
+            TrainStep::Attend { probabilities, .. } => written[probabilities.map][0],
             _ => false,
         };
         let seen = probed || written[output.map][channels.clone()].iter().any(|w| *w);
@@ -199,11 +194,11 @@ fn backward(program: &Program, learned: &[Learned], needs: &[bool], given: &[Par
 
 /// Whether the gradient that a step adds to what it read has all pixels of that: of a map one pixel wide the first rows may
 /// be all that was read.
-fn covers(step: &Step, read: usize, program: &Program) -> bool {
+fn covers(step: &TrainStep, read: usize, program: &Program) -> bool {
     let is_input = match step {
         // Inputs come behind what is added.
-        Step::Convolution { terms, shuffle, .. } => read >= terms.len() + usize::from(shuffle.is_some()),
-        Step::Depthwise { .. } | Step::Transpose { .. } => true,
+        TrainStep::Convolution { terms, shuffle, .. } => read >= terms.len() + usize::from(shuffle.is_some()),
+        TrainStep::Depthwise { .. } | TrainStep::Transpose { .. } => true,
         _ => false,
     };
     let part = step.reads()[read];
@@ -246,7 +241,7 @@ fn gradient_lifetimes(
     for (at, BackStep { step, zero, touches }) in back.iter().enumerate() {
         let step = &program.steps[*step];
         needed(step.output().map, at);
-        if let Step::Attend { probabilities, .. } = step {
+        if let TrainStep::Attend { probabilities, .. } = step {
             needed(probabilities.map, at);
         }
         zero.iter().for_each(|part| needed(part.map, at));
@@ -264,11 +259,11 @@ fn gradient_lifetimes(
 }
 
 /// Numbers of scratch memory that a step needs, forward or backward.
-fn scratch(step: &Step, program: &Program) -> usize {
+fn scratch(step: &TrainStep, program: &Program) -> usize {
     let maps = &program.maps;
     let size = |part: &Part| (maps[part.map].height << part.up, maps[part.map].width << part.up);
     match step {
-        Step::Convolution { inputs, filter, stride, output, shuffle, .. } => {
+        TrainStep::Convolution { inputs, filter, stride, output, shuffle, .. } => {
             let forward = DenseWeights::scratch(filter, *stride, size(output));
             let back =
                 inputs.iter().map(|&part| back_scratch(filter, part, maps, *stride)).max().unwrap_or(0);
@@ -280,13 +275,13 @@ fn scratch(step: &Step, program: &Program) -> usize {
             });
             forward.max(back) + parted + large.max().unwrap_or(0)
         }
-        Step::Attend { queries, transposed, heads, .. } => {
+        TrainStep::Attend { queries, transposed, heads, .. } => {
             let rows = maps[queries.map].height;
             let size = queries.channels / heads;
             (rows + size) * maps[transposed.map].channels + rows * size + rows
         }
-        Step::Embed { patches, .. } => maps[patches.map].numbers(),
-        Step::Gate { input, .. } => 2 * input.channels,
+        TrainStep::Embed { patches, .. } => maps[patches.map].numbers(),
+        TrainStep::Gate { input, .. } => 2 * input.channels,
         _ => 0,
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// A step. Its `activation` is none or a rectifier, whose slope its result tells.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum TrainStep {
     /// A dense convolution over the channels of all inputs; shuffled with `shuffle` as in
     /// [`Epilogue`].
     Convolution {
@@ -66,22 +66,22 @@ pub enum Step {
     Gate { input: Part, filter: Arc<Filter>, kept: Part, output: Part },
 }
 
-impl Step {
+impl TrainStep {
     /// Where the result goes.
     pub fn output(&self) -> Part {
         match self {
-            Step::Convolution { output, .. }
-            | Step::Depthwise { output, .. }
-            | Step::LayerNorm { output, .. }
-            | Step::BatchNorm { output, .. }
-            | Step::Activate { output, .. }
-            | Step::Sum { output, .. }
-            | Step::Double { output, .. }
-            | Step::MaxPool { output, .. }
-            | Step::Transpose { output, .. }
-            | Step::Attend { output, .. }
-            | Step::Embed { output, .. }
-            | Step::Gate { output, .. } => *output,
+            TrainStep::Convolution { output, .. }
+            | TrainStep::Depthwise { output, .. }
+            | TrainStep::LayerNorm { output, .. }
+            | TrainStep::BatchNorm { output, .. }
+            | TrainStep::Activate { output, .. }
+            | TrainStep::Sum { output, .. }
+            | TrainStep::Double { output, .. }
+            | TrainStep::MaxPool { output, .. }
+            | TrainStep::Transpose { output, .. }
+            | TrainStep::Attend { output, .. }
+            | TrainStep::Embed { output, .. }
+            | TrainStep::Gate { output, .. } => *output,
         }
     }
 
@@ -89,30 +89,33 @@ impl Step {
     pub fn reads(&self) -> Vec<Part> {
         let parts = |terms: &[Term]| terms.iter().map(|term| term.part).collect::<Vec<Part>>();
         match self {
-            Step::Convolution { inputs, terms, shuffle, .. } => {
+            TrainStep::Convolution { inputs, terms, shuffle, .. } => {
                 shuffle.iter().copied().chain(parts(terms)).chain(inputs.iter().copied()).collect()
             }
-            Step::Depthwise { inputs, .. } => inputs.clone(),
-            Step::LayerNorm { input, .. }
-            | Step::Activate { input, .. }
-            | Step::MaxPool { input, .. }
-            | Step::Transpose { input, .. }
-            | Step::Embed { input, .. }
-            | Step::Gate { input, .. } => vec![*input],
-            Step::BatchNorm { input, terms, .. } => {
+            TrainStep::Depthwise { inputs, .. } => inputs.clone(),
+            TrainStep::LayerNorm { input, .. }
+            | TrainStep::Activate { input, .. }
+            | TrainStep::MaxPool { input, .. }
+            | TrainStep::Transpose { input, .. }
+            | TrainStep::Embed { input, .. }
+            | TrainStep::Gate { input, .. } => vec![*input],
+            TrainStep::BatchNorm { input, terms, .. } => {
                 parts(terms).into_iter().chain(std::iter::once(*input)).collect()
             }
-            Step::Sum { terms, .. } => parts(terms),
-            Step::Double { input, addend, .. } => vec![*addend, *input],
-            Step::Attend { queries, transposed, values, .. } => vec![*queries, *transposed, *values],
+            TrainStep::Sum { terms, .. } => parts(terms),
+            TrainStep::Double { input, addend, .. } => vec![*addend, *input],
+            TrainStep::Attend { queries, transposed, values, .. } => vec![*queries, *transposed, *values],
         }
     }
 
     /// Whether gradients of what it reads are sums over the gradient of the result that begin at zero.
     pub fn spreads(&self, read: usize) -> bool {
         match self {
-            Step::MaxPool { .. } | Step::Attend { .. } | Step::Embed { .. } | Step::Gate { .. } => true,
-            Step::Double { .. } => read == 1,
+            TrainStep::MaxPool { .. }
+            | TrainStep::Attend { .. }
+            | TrainStep::Embed { .. }
+            | TrainStep::Gate { .. } => true,
+            TrainStep::Double { .. } => read == 1,
             _ => false,
         }
     }
@@ -124,7 +127,7 @@ pub struct Program {
     /// All maps.
     pub maps: Vec<MapShape>,
     /// In the order in which they run.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TrainStep>,
     /// What is written before a run.
     pub inputs: Vec<Part>,
     /// What is read after a run.
@@ -207,7 +210,7 @@ impl Program {
             let output = whole.channels(first, piece.channels);
             first += piece.channels;
             let terms = vec![Part { up: 0, ..piece }.once()];
-            self.steps.push(Step::Sum { terms, activation: Activation::None, output });
+            self.steps.push(TrainStep::Sum { terms, activation: Activation::None, output });
         }
         Part { up: part.up, ..whole }
     }
@@ -265,6 +268,7 @@ impl Program {
         Part { map: self.maps.len() - 1, first: 0, channels, up: 0 }
     }
 
+    #[allow(clippy::too_many_lines)] // An arm for each operation.
     fn operation(&mut self, operation: &Operation, trained: &dyn Fn(u64) -> bool) {
         match operation {
             Operation::Convolution { inputs, filter, stride, output, epilogue, .. } => {
@@ -284,29 +288,33 @@ impl Program {
                 if let Some(rectified) = rectified {
                     let rectified = self.write(*rectified);
                     let terms = vec![output.once()];
-                    self.steps.push(Step::Sum { terms, activation: Activation::Relu, output: rectified });
+                    self.steps.push(TrainStep::Sum {
+                        terms,
+                        activation: Activation::Relu,
+                        output: rectified,
+                    });
                 }
             }
             Operation::Double { input, addend, output } => {
                 let (input, addend) = (self.one(*input), self.one(*addend));
                 let output = self.write(*output);
-                self.steps.push(Step::Double { input, addend, output });
+                self.steps.push(TrainStep::Double { input, addend, output });
             }
             Operation::MaxPool { input, output } => {
                 let input = self.one(*input);
                 let output = self.write(*output);
-                self.steps.push(Step::MaxPool { input, output });
+                self.steps.push(TrainStep::MaxPool { input, output });
             }
             Operation::NormLinear { input, norm, filter, output, epilogue } => {
                 let input = self.one(*input);
                 let seen = self.map_like(*output, input.channels);
-                self.steps.push(Step::LayerNorm { input, norm: Arc::new(norm.clone()), output: seen });
+                self.steps.push(TrainStep::LayerNorm { input, norm: Arc::new(norm.clone()), output: seen });
                 self.convolution(vec![seen], filter, 1, (*output, epilogue), trained);
             }
             Operation::Transpose { input, output, add } => {
                 let input = self.one(*input);
                 let output = if *add { self.one(*output) } else { self.write(*output) };
-                self.steps.push(Step::Transpose { input, output, add: *add });
+                self.steps.push(TrainStep::Transpose { input, output, add: *add });
             }
             Operation::Attend { queries, keys, values, output, tokens, heads, scale } => {
                 self.attend([*queries, *keys, *values], *output, *tokens, *heads, *scale);
@@ -318,7 +326,15 @@ impl Program {
                 let rows = self.maps[output.map].height - first_row;
                 let patches = self.map(rows, 1, filter.inputs());
                 let (patch, filter, first_row) = (*patch, filter.clone(), *first_row);
-                self.steps.push(Step::Embed { input, patch, filter, positions, patches, output, first_row });
+                self.steps.push(TrainStep::Embed {
+                    input,
+                    patch,
+                    filter,
+                    positions,
+                    patches,
+                    output,
+                    first_row,
+                });
             }
             // Taken apart together with its convolution.
             Operation::Gate { .. } => {}
@@ -345,45 +361,49 @@ impl Program {
         let simple = matches!(epilogue.activation, Activation::None | Activation::Relu);
         if norm.is_none() && simple && residual.is_none() {
             let activation = epilogue.activation;
-            self.steps.push(Step::Convolution { inputs, filter, stride, output, terms, activation, shuffle });
+            self.steps.push(TrainStep::Convolution {
+                inputs,
+                filter,
+                stride,
+                output,
+                terms,
+                activation,
+                shuffle,
+            });
             return;
         }
         assert!(shuffle.is_none(), "a shuffle behind an activation with a sum of its own");
-        let convolution = |output: Part, terms: Vec<Term>| {
-            let (inputs, activation) = (inputs.clone(), Activation::None);
-            Step::Convolution { inputs, filter, stride, output, terms, activation, shuffle: None }
+        let convolution = |output: Part, terms: Vec<Term>, activation: Activation| {
+            let inputs = inputs.clone();
+            TrainStep::Convolution { inputs, filter, stride, output, terms, activation, shuffle: None }
         };
         let last = if residual.is_some() { self.map_like(output, output.channels) } else { output };
         // What the activation is made of, where that must be known.
         let before = if simple { last } else { self.map_like(output, output.channels) };
         let activation = if simple { epilogue.activation } else { Activation::None };
         match norm {
-            None => {
-                if simple {
-                    let sum = self.map_like(output, output.channels);
-                    self.steps.push(convolution(sum, terms));
-                    self.steps.push(Step::Sum { terms: vec![sum.once()], activation, output: before });
-                } else {
-                    self.steps.push(convolution(before, terms));
-                }
-            }
+            None => self.steps.push(convolution(before, terms, activation)),
             Some(norm) => {
                 let raw = if let (true, [input]) = (alone, &inputs[..]) {
                     *input
                 } else {
                     let raw = self.map_like(output, output.channels);
-                    self.steps.push(convolution(raw, Vec::new()));
+                    self.steps.push(convolution(raw, Vec::new(), Activation::None));
                     raw
                 };
-                self.steps.push(Step::BatchNorm { input: raw, norm, output: before, terms, activation });
+                self.steps.push(TrainStep::BatchNorm { input: raw, norm, output: before, terms, activation });
             }
         }
         if !simple {
-            self.steps.push(Step::Activate { input: before, activation: epilogue.activation, output: last });
+            self.steps.push(TrainStep::Activate {
+                input: before,
+                activation: epilogue.activation,
+                output: last,
+            });
         }
         if let Some(residual) = residual {
             let terms = vec![last.once(), residual.once()];
-            self.steps.push(Step::Sum { terms, activation: Activation::None, output });
+            self.steps.push(TrainStep::Sum { terms, activation: Activation::None, output });
         }
     }
 
@@ -399,19 +419,19 @@ impl Program {
         let before = if simple { output } else { self.map_like(output, output.channels) };
         let own = if simple { activation } else { Activation::None };
         let filter = filter.clone();
-        self.steps.push(Step::Depthwise { inputs, filter, stride, output: before, activation: own });
+        self.steps.push(TrainStep::Depthwise { inputs, filter, stride, output: before, activation: own });
         if !simple {
-            self.steps.push(Step::Activate { input: before, activation, output });
+            self.steps.push(TrainStep::Activate { input: before, activation, output });
         }
     }
 
     fn sum(&mut self, terms: Vec<Term>, activation: Activation, output: Part) {
         if matches!(activation, Activation::None | Activation::Relu) {
-            self.steps.push(Step::Sum { terms, activation, output });
+            self.steps.push(TrainStep::Sum { terms, activation, output });
         } else {
             let before = self.map_like(output, output.channels);
-            self.steps.push(Step::Sum { terms, activation: Activation::None, output: before });
-            self.steps.push(Step::Activate { input: before, activation, output });
+            self.steps.push(TrainStep::Sum { terms, activation: Activation::None, output: before });
+            self.steps.push(TrainStep::Activate { input: before, activation, output });
         }
     }
 
@@ -424,8 +444,8 @@ impl Program {
         scale: f32,
     ) {
         let [queries, transposed, values] = [queries, transposed, values].map(|part| self.one(part));
-        let of_keys = |step: &Step| match step {
-            Step::Transpose { input, output, .. } if *output == transposed => Some(*input),
+        let of_keys = |step: &TrainStep| match step {
+            TrainStep::Transpose { input, output, .. } if *output == transposed => Some(*input),
             _ => None,
         };
         let keys = self.steps.iter().rev().find_map(of_keys);
@@ -435,7 +455,7 @@ impl Program {
         let wide = self.maps[transposed.map].channels;
         let probabilities = self.map(rows, 1, heads * wide);
         self.probabilities.push(probabilities);
-        self.steps.push(Step::Attend {
+        self.steps.push(TrainStep::Attend {
             queries,
             keys,
             transposed,
@@ -456,7 +476,7 @@ impl Program {
         let input = self.one(input);
         let gated = self.map_like(input, input.channels);
         let kept = self.map(1, 1, 2 * input.channels);
-        self.steps.push(Step::Gate { input, filter: matrix.clone(), kept, output: gated });
+        self.steps.push(TrainStep::Gate { input, filter: matrix.clone(), kept, output: gated });
         self.convolution(vec![gated], filter, *stride, (*output, epilogue), trained);
     }
 }

@@ -2,7 +2,7 @@
 //! another such vector.
 
 use super::dense::DenseWeights;
-use super::program::{Program, Step};
+use super::program::{Program, TrainStep};
 use crate::cpu::net::MapShape;
 use crate::cpu::operation::{Filter, Origin, OriginBlock, Part, WeightOrder};
 use crate::cpu::pack::{Packed, PackedDepthwise};
@@ -44,21 +44,21 @@ fn filter_count(filter: &Filter) -> usize {
 /// What each step learns. `start` tells where a parameter begins in the flat vector, if it is trained.
 pub fn learned(program: &Program, start: &dyn Fn(u64) -> Option<usize>) -> Vec<Learned> {
     let mut end = 0;
-    let of_step = |step: &Step| {
+    let of_step = |step: &TrainStep| {
         let (blocks, norm, count) = match step {
-            Step::Convolution { filter, .. }
-            | Step::Depthwise { filter, .. }
-            | Step::Embed { filter, .. }
-            | Step::Gate { filter, .. } => {
+            TrainStep::Convolution { filter, .. }
+            | TrainStep::Depthwise { filter, .. }
+            | TrainStep::Embed { filter, .. }
+            | TrainStep::Gate { filter, .. } => {
                 let blocks = blocks_of(filter.origin.as_ref(), start);
                 let count = if blocks.is_empty() { 0 } else { filter_count(filter) };
                 (blocks, None, count)
             }
-            Step::LayerNorm { norm, .. } => {
+            TrainStep::LayerNorm { norm, .. } => {
                 let places = norm.origin.and_then(|[gamma, beta]| Some([start(gamma)?, start(beta)?]));
                 (Vec::new(), places, if places.is_some() { 2 * norm.gamma.len() } else { 0 })
             }
-            Step::BatchNorm { input, norm, .. } => {
+            TrainStep::BatchNorm { input, norm, .. } => {
                 let norm = start(norm.gamma).zip(start(norm.beta)).map(|(gamma, beta)| [gamma, beta]);
                 (Vec::new(), norm, if norm.is_some() { 2 * input.channels } else { 0 })
             }
@@ -166,19 +166,19 @@ impl Packer<'_> {
         program.steps.par_iter().zip(learned).map(|(step, learned)| self.step(step, learned)).collect()
     }
 
-    fn step(&self, step: &Step, learned: &Learned) -> StepWeights {
+    fn step(&self, step: &TrainStep, learned: &Learned) -> StepWeights {
         match step {
-            Step::Convolution { inputs, filter, stride, output, terms, shuffle, .. } => {
+            TrainStep::Convolution { inputs, filter, stride, output, terms, shuffle, .. } => {
                 let filter = filter_of(filter, learned, self.numbers);
                 let plain = shuffle.is_none() && terms.iter().all(|term| term.part.up == 0);
                 self.dense(&filter, inputs, *stride, *output, plain)
             }
-            Step::Embed { input, filter, patches, output, .. } => {
+            TrainStep::Embed { input, filter, patches, output, .. } => {
                 let filter = filter_of(filter, learned, self.numbers);
                 let needed = Part { map: input.map, ..*patches };
                 self.dense(&filter, &[needed], 1, *output, true)
             }
-            Step::Depthwise { inputs, filter, .. } => {
+            TrainStep::Depthwise { inputs, filter, .. } => {
                 let filter = filter_of(filter, learned, self.numbers);
                 let taps = filter.kernel * filter.kernel;
                 let mut first = 0;
@@ -190,8 +190,8 @@ impl Packer<'_> {
                 };
                 StepWeights::Depthwise(inputs.iter().map(pack).collect())
             }
-            Step::Gate { filter, .. } => StepWeights::Plain(filter_of(filter, learned, self.numbers)),
-            Step::LayerNorm { norm, .. } => {
+            TrainStep::Gate { filter, .. } => StepWeights::Plain(filter_of(filter, learned, self.numbers)),
+            TrainStep::LayerNorm { norm, .. } => {
                 let mut norm = (**norm).clone();
                 if let Some([gamma, beta]) = learned.norm {
                     let count = norm.gamma.len();
@@ -200,7 +200,7 @@ impl Packer<'_> {
                 }
                 StepWeights::Norm(norm)
             }
-            Step::BatchNorm { input, .. } => {
+            TrainStep::BatchNorm { input, .. } => {
                 let Some([gamma, beta]) = learned.norm else { unreachable!("a batch norm is trained") };
                 let of = |at: usize| self.numbers[at..at + input.channels].to_vec();
                 StepWeights::BatchNorm(of(gamma), of(beta))
@@ -267,19 +267,19 @@ pub fn scatter(program: &Program, learned: &[Learned], gradient: &[f32], factor:
             continue;
         }
         let outputs = match step {
-            Step::Convolution { filter, .. }
-            | Step::Depthwise { filter, .. }
-            | Step::Embed { filter, .. }
-            | Step::Gate { filter, .. } => filter.outputs(),
+            TrainStep::Convolution { filter, .. }
+            | TrainStep::Depthwise { filter, .. }
+            | TrainStep::Embed { filter, .. }
+            | TrainStep::Gate { filter, .. } => filter.outputs(),
             _ => continue,
         };
         let (weights, bias) = own.split_at(own.len() - outputs);
         // Of a depthwise convolution the taps are the rows; of others taps and inputs.
         let rows = weights.len() / outputs;
         let inputs = match step {
-            Step::Convolution { filter, .. } | Step::Embed { filter, .. } | Step::Gate { filter, .. } => {
-                filter.inputs()
-            }
+            TrainStep::Convolution { filter, .. }
+            | TrainStep::Embed { filter, .. }
+            | TrainStep::Gate { filter, .. } => filter.inputs(),
             _ => 1,
         };
         let taps = rows / inputs;
@@ -317,12 +317,12 @@ fn add_scaled(out: &mut [f32], values: &[f32], factor: f32) {
 }
 
 /// Whether a step's activation masks its gradient.
-pub fn masks(step: &Step) -> bool {
+pub fn masks(step: &TrainStep) -> bool {
     matches!(
         step,
-        Step::Convolution { activation: Activation::Relu, shuffle: None, .. }
-            | Step::Depthwise { activation: Activation::Relu, .. }
-            | Step::BatchNorm { activation: Activation::Relu, .. }
-            | Step::Sum { activation: Activation::Relu, .. }
+        TrainStep::Convolution { activation: Activation::Relu, shuffle: None, .. }
+            | TrainStep::Depthwise { activation: Activation::Relu, .. }
+            | TrainStep::BatchNorm { activation: Activation::Relu, .. }
+            | TrainStep::Sum { activation: Activation::Relu, .. }
     )
 }
