@@ -104,13 +104,23 @@ fn loss(net: &Net, inputs: &[Vec<f32>], tokens: &[u32], seed: &[f32]) -> f64 {
 }
 
 /// The slope at `at` of something, from both sides; `None` near a bend.
+///
+/// A bend between the places that are tried makes the two slopes differ. One right at `at` does not, as both are then
+/// the mean of the slopes before and behind it; but there the one-sided slopes keep their distance, which shrinks with
+/// the step where nothing bends.
 fn slope(at: f32, of: impl Fn(f32) -> f64) -> Option<f64> {
-    let step = |h: f32| {
+    let middle = of(at);
+    let sides = |h: f32| {
         let (above, below) = (at + h, at - h);
-        (of(above) - of(below)) / (f64::from(above) - f64::from(below))
+        let (at, above_at, below_at) = (f64::from(at), f64::from(above), f64::from(below));
+        let (above, below) = (of(above), of(below));
+        let apart = (above - middle) / (above_at - at) - (middle - below) / (at - below_at);
+        ((above - below) / (above_at - below_at), apart)
     };
-    let (near, far) = (step(1.0 / 4096.0), step(1.0 / 1024.0));
-    ((near - far).abs() <= 3e-4 * near.abs().max(far.abs()) + 1e-6).then_some((16.0 * near - far) / 15.0)
+    let ((near, near_apart), (far, far_apart)) = (sides(1.0 / 4096.0), sides(1.0 / 1024.0));
+    let allowed = 3e-4 * near.abs().max(far.abs()) + 1e-6;
+    let smooth = (near - far).abs() <= allowed && (far_apart - 4.0 * near_apart).abs() <= 4.0 * allowed;
+    smooth.then_some((16.0 * near - far) / 15.0)
 }
 
 /// Checks gradients of some numbers and of all inputs that are wanted; returns the gradients' bits.
