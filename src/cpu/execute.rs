@@ -4,52 +4,24 @@ use super::attention::{Attend, Embed, NormRows, Transpose};
 use super::combine::{Double, Gate, MaxPool, Sum};
 use super::convolution::{Convolution, ConvolutionSource};
 use super::depthwise::DepthwiseRow;
-use super::memory::Placed;
-use super::operation::{Epilogue, Part, Term};
+use super::memory::Maps;
+use super::operation::{Epilogue, Part};
 use super::pack::Packed;
 use super::simd::KernelTable;
 use super::step::{MOST_PARTS, Step};
-use super::view::{Addend, View};
+use super::view::View;
 use super::winograd::Winograd;
 use std::ops::Range;
 
 /// Where a run's maps and a member's scratch memory lie.
 #[derive(Clone, Copy)]
 pub struct Memory<'a> {
-    /// Where each map begins in the arena.
-    pub maps: &'a [Placed],
-    /// The arena.
-    pub arena: *mut f32,
+    /// Maps.
+    pub maps: Maps<'a>,
     /// Scratch memory of this thread.
     pub scratch: *mut f32,
     /// The tokens that the run chose, as many as the plan says and each one of its patches.
     pub tokens: &'a [u32],
-}
-
-impl Memory<'_> {
-    fn view(&self, part: Part) -> View {
-        let Placed { offset, shape } = self.maps[part.map];
-        View {
-            // In the arena, as `memory::place` placed it; a pointer to it alone is no access.
-            at: self.arena.wrapping_add(offset + part.first),
-            step: shape.channels,
-            height: shape.height,
-            width: shape.width,
-            channels: part.channels,
-            up: part.up,
-        }
-    }
-
-    fn addends(&self, terms: &[Term]) -> ([Addend; MOST_PARTS], usize) {
-        let nothing = View { at: self.arena, step: 0, height: 0, width: 0, channels: 0, up: 0 };
-        let addend = |i: usize| {
-            terms.get(i).map_or(Addend { view: nothing, times: 0.0 }, |term| Addend {
-                view: self.view(term.part),
-                times: term.times,
-            })
-        };
-        (std::array::from_fn(addend), terms.len())
-    }
 }
 
 impl Step {
@@ -95,20 +67,20 @@ impl Step {
         let source = |i: usize| {
             let (part, packed) = &sources[i.min(sources.len() - 1)];
             let own = packed.values.as_ptr();
-            let weights = gated.map_or(own, |part| memory.view(part).at.cast_const());
-            ConvolutionSource { view: memory.view(*part), packed, weights }
+            let weights = gated.map_or(own, |part| memory.maps.view(part).at.cast_const());
+            ConvolutionSource { view: memory.maps.view(*part), packed, weights }
         };
         let all: [ConvolutionSource; MOST_PARTS] = std::array::from_fn(source);
-        let (addends, count) = memory.addends(&epilogue.terms);
+        let (addends, count) = memory.maps.addends(&epilogue.terms);
         let job = Convolution {
             sources: &all[..sources.len()],
-            output: memory.view(*output),
+            output: memory.maps.view(*output),
             kernel: *kernel,
             stride: *stride,
             addends: &addends[..count],
-            shuffle: epilogue.shuffle.map(|part| memory.view(part)),
+            shuffle: epilogue.shuffle.map(|part| memory.maps.view(part)),
             activation: epilogue.activation,
-            residual: epilogue.residual.map(|part| memory.view(part)),
+            residual: epilogue.residual.map(|part| memory.maps.view(part)),
             pixels,
             offset: 0,
             panels,
@@ -127,12 +99,12 @@ impl Step {
         panels: (usize, usize),
     ) {
         let Step::Winograd { input, packed, side, output, epilogue } = self else { return };
-        let (addends, count) = memory.addends(&epilogue.terms);
+        let (addends, count) = memory.maps.addends(&epilogue.terms);
         let job = Winograd {
-            source: memory.view(*input),
+            source: memory.maps.view(*input),
             packed,
             side: *side,
-            output: memory.view(*output),
+            output: memory.maps.view(*output),
             addends: &addends[..count],
             activation: epilogue.activation,
             tiles,
@@ -151,14 +123,14 @@ impl Step {
         let Step::Separable { sources, kernel, stride, inner, packed, output, epilogue } = self else {
             return;
         };
-        let width = memory.view(*output).width;
+        let width = memory.maps.view(*output).width;
         let channels = packed.inputs;
         let mut first = 0;
         for (part, packed) in sources {
             for row in rows.clone() {
                 let at = (row - rows.start) * width * channels + first;
                 let job = DepthwiseRow {
-                    source: memory.view(*part),
+                    source: memory.maps.view(*part),
                     packed,
                     kernel: *kernel,
                     stride: *stride,
@@ -192,7 +164,7 @@ impl Step {
         panels: (usize, usize),
     ) {
         let Step::NormLinear { input, norm, packed, output, epilogue } = self else { return };
-        let source = memory.view(*input);
+        let source = memory.maps.view(*input);
         let job = NormRows { source, norm, rows: rows.clone(), to: memory.scratch };
         let seen = View { at: memory.scratch, step: source.channels, height: rows.len(), ..source };
         let behind = Linear { seen, packed, output: *output, epilogue };
@@ -210,10 +182,10 @@ impl Step {
         unsafe {
             match self {
                 Step::Transpose { input, output, add } => {
-                    let source = memory.view(*input);
+                    let source = memory.maps.view(*input);
                     (kernels.transpose)(&Transpose {
                         source,
-                        output: memory.view(*output),
+                        output: memory.maps.view(*output),
                         rows: 0..source.height * source.width,
                         add: *add,
                         channels: range,
@@ -221,10 +193,10 @@ impl Step {
                 }
                 Step::Attend { queries, keys, values, output, tokens, heads, scale } => {
                     (kernels.attend)(&Attend {
-                        queries: memory.view(*queries),
-                        keys: memory.view(*keys),
-                        values: memory.view(*values),
-                        output: memory.view(*output),
+                        queries: memory.maps.view(*queries),
+                        keys: memory.maps.view(*keys),
+                        values: memory.maps.view(*values),
+                        output: memory.maps.view(*output),
                         tokens: *tokens,
                         heads: *heads,
                         scale: *scale,
@@ -235,12 +207,12 @@ impl Step {
                 }
                 Step::Embed { input, patch, packed, positions, output, first_row } => {
                     (kernels.embed)(&Embed {
-                        source: memory.view(*input),
+                        source: memory.maps.view(*input),
                         patch: *patch,
                         packed,
                         tokens: memory.tokens,
-                        positions: memory.view(*positions),
-                        output: memory.view(*output),
+                        positions: memory.maps.view(*positions),
+                        output: memory.maps.view(*output),
                         first_row: *first_row,
                         range,
                     });
@@ -257,31 +229,31 @@ impl Step {
         unsafe {
             match self {
                 Step::Sum { terms, activation, output, rectified } => {
-                    let (addends, count) = memory.addends(terms);
+                    let (addends, count) = memory.maps.addends(terms);
                     (kernels.sum)(&Sum {
                         addends: &addends[..count],
                         activation: *activation,
-                        output: memory.view(*output),
-                        rectified: rectified.map(|part| memory.view(part)),
+                        output: memory.maps.view(*output),
+                        rectified: rectified.map(|part| memory.maps.view(part)),
                         rows,
                     });
                 }
                 Step::Double { input, addend, output } => (kernels.double)(&Double {
-                    source: memory.view(*input),
-                    addend: memory.view(*addend),
-                    output: memory.view(*output),
+                    source: memory.maps.view(*input),
+                    addend: memory.maps.view(*addend),
+                    output: memory.maps.view(*output),
                     rows,
                 }),
                 Step::MaxPool { input, output } => (kernels.max_pool)(&MaxPool {
-                    source: memory.view(*input),
-                    output: memory.view(*output),
+                    source: memory.maps.view(*input),
+                    output: memory.maps.view(*output),
                     rows,
                 }),
                 Step::Gate { input, matrix, packed, output } => (kernels.gate)(&Gate {
-                    source: memory.view(*input),
+                    source: memory.maps.view(*input),
                     matrix,
                     packed,
-                    output: memory.view(*output).at,
+                    output: memory.maps.view(*output).at,
                     scratch: memory.scratch,
                 }),
                 _ => {}
@@ -311,16 +283,16 @@ impl Linear<'_> {
         panels: (usize, usize),
     ) {
         let Linear { seen, packed, output, epilogue } = *self;
-        let (addends, count) = memory.addends(&epilogue.terms);
+        let (addends, count) = memory.maps.addends(&epilogue.terms);
         let job = Convolution {
             sources: &[ConvolutionSource { view: seen, packed, weights: packed.values.as_ptr() }],
-            output: memory.view(output),
+            output: memory.maps.view(output),
             kernel: 1,
             stride: 1,
             addends: &addends[..count],
-            shuffle: epilogue.shuffle.map(|part| memory.view(part)),
+            shuffle: epilogue.shuffle.map(|part| memory.maps.view(part)),
             activation: epilogue.activation,
-            residual: epilogue.residual.map(|part| memory.view(part)),
+            residual: epilogue.residual.map(|part| memory.maps.view(part)),
             offset: pixels.start,
             pixels,
             panels,

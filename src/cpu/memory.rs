@@ -2,6 +2,9 @@
 
 use super::buffer::LINE;
 use super::net::MapShape;
+use super::operation::{Part, Term};
+use super::step::MOST_PARTS;
+use super::view::{Addend, View};
 
 /// A map in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +13,47 @@ pub struct Placed {
     pub offset: usize,
     /// Its shape.
     pub shape: MapShape,
+}
+
+/// Maps, or their gradients, in memory.
+#[derive(Clone, Copy)]
+pub struct Maps<'a> {
+    /// Where each begins.
+    pub places: &'a [Placed],
+    /// The memory.
+    pub at: *mut f32,
+}
+
+impl Maps<'_> {
+    /// A part of a map as kernels see it.
+    pub fn view(&self, part: Part) -> View {
+        let Placed { offset, shape } = self.places[part.map];
+        View {
+            // In the memory, as `place` placed it; a pointer to it alone is no access.
+            at: self.at.wrapping_add(offset + part.first),
+            step: shape.channels,
+            height: shape.height,
+            width: shape.width,
+            channels: part.channels,
+            up: part.up,
+        }
+    }
+
+    /// The terms of a sum, and how many they are.
+    ///
+    /// # Panics
+    /// When there are more than a kernel takes.
+    pub fn addends(&self, terms: &[Term]) -> ([Addend; MOST_PARTS], usize) {
+        assert!(terms.len() <= MOST_PARTS, "terms of a sum");
+        let nothing = View { at: self.at, step: 0, height: 0, width: 0, channels: 0, up: 0 };
+        let addend = |i: usize| {
+            terms.get(i).map_or(Addend { view: nothing, times: 0.0 }, |term| Addend {
+                view: self.view(term.part),
+                times: term.times,
+            })
+        };
+        (std::array::from_fn(addend), terms.len())
+    }
 }
 
 /// The waves in which a map is needed, first and last.

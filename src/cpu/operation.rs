@@ -127,6 +127,14 @@ pub struct NormOrigin {
     pub epsilon: f32,
 }
 
+impl Origin {
+    /// A whole parameter with `outputs` outputs, and perhaps one with their biases.
+    pub fn whole(weights: u64, bias: Option<u64>, outputs: usize, order: WeightOrder) -> Origin {
+        let block = OriginBlock { weights, bias, outputs: 0..outputs, all_outputs: outputs, order };
+        Origin { blocks: vec![block], norm: None }
+    }
+}
+
 impl Filter {
     /// A batch norm that is folded into no convolution: `x * scale + shift` for each channel.
     pub fn of_norm(scale: &[f32], shift: Vec<f32>, norm: NormOrigin) -> Filter {

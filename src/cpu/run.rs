@@ -2,6 +2,7 @@
 
 use super::buffer::Buffer;
 use super::execute::Memory;
+use super::memory::Maps;
 use super::net::Tokens;
 use super::operation::Part;
 use super::plan::Plan;
@@ -56,8 +57,7 @@ impl Workspace {
     /// The memory for a run on this thread alone.
     pub(super) fn memory<'a>(&'a mut self, plan: &'a Plan) -> Memory<'a> {
         Memory {
-            maps: &plan.maps,
-            arena: self.arena.as_mut_ptr(),
+            maps: Maps { places: &plan.maps, at: self.arena.as_mut_ptr() },
             scratch: self.scratch[0].as_mut_ptr(),
             tokens: &self.tokens,
         }
@@ -199,8 +199,7 @@ impl Together<'_> {
     /// One member's way through the waves.
     fn walk(&self, member: usize, barrier: &Barrier, clock: &Mutex<StageClock>) {
         let memory = Memory {
-            maps: &self.plan.maps,
-            arena: self.arena,
+            maps: Maps { places: &self.plan.maps, at: self.arena },
             scratch: self.scratch[member],
             tokens: self.tokens,
         };

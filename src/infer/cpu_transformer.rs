@@ -1,8 +1,6 @@
 //! Tokenizer, transformers and head of a model, written down for the CPU's engine.
 
-use crate::cpu::{
-    Activation, Epilogue, Filter, Net, NetBuilder, Norm, Origin, OriginBlock, Part, WeightOrder,
-};
+use crate::cpu::{Activation, Epilogue, Filter, Net, NetBuilder, Norm, Origin, Part, WeightOrder};
 use crate::model::{EncoderLayer, PositionMode, TmPose, TmPoseConfig, numbers, sine_positions};
 use crate::vision::Heatmaps;
 use burn::nn::{LayerNorm, Linear};
@@ -211,16 +209,8 @@ fn linear(layer: &Linear) -> Filter {
     let [inputs, outputs] = layer.weight.dims();
     let bias = layer.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| numbers(bias.val()));
     debug_assert!(inputs > 0);
-    let origin = Origin {
-        blocks: vec![OriginBlock {
-            weights: layer.weight.id.val(),
-            bias: layer.bias.as_ref().map(|bias| bias.id.val()),
-            outputs: 0..outputs,
-            all_outputs: outputs,
-            order: WeightOrder::InputsFirst,
-        }],
-        norm: None,
-    };
+    let bias_id = layer.bias.as_ref().map(|bias| bias.id.val());
+    let origin = Origin::whole(layer.weight.id.val(), bias_id, outputs, WeightOrder::InputsFirst);
     Filter { weights: numbers(layer.weight.val().transpose()), bias, kernel: 1, origin: Some(origin) }
 }
 

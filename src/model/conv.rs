@@ -1,6 +1,6 @@
 //! A convolution and its batch norm, which folding merges into one convolution.
 
-use crate::cpu::{Filter, NormOrigin, Origin, OriginBlock, WeightOrder};
+use crate::cpu::{Filter, NormOrigin, Origin, WeightOrder};
 use crate::pose::Size;
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -95,16 +95,8 @@ impl ConvBn {
 pub fn filter(conv: &Conv2d) -> Filter {
     let [outputs, _, kernel, _] = conv.weight.lazy_shape().dims();
     let bias = conv.bias.as_ref().map_or_else(|| vec![0.0; outputs], |bias| numbers(bias.val()));
-    let origin = Origin {
-        blocks: vec![OriginBlock {
-            weights: conv.weight.id.val(),
-            bias: conv.bias.as_ref().map(|bias| bias.id.val()),
-            outputs: 0..outputs,
-            all_outputs: outputs,
-            order: WeightOrder::OutputsFirst,
-        }],
-        norm: None,
-    };
+    let bias_id = conv.bias.as_ref().map(|bias| bias.id.val());
+    let origin = Origin::whole(conv.weight.id.val(), bias_id, outputs, WeightOrder::OutputsFirst);
     Filter { weights: numbers(conv.weight.val()), bias, kernel, origin: Some(origin) }
 }
 

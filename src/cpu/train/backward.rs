@@ -1,7 +1,7 @@
 //! The backward pass of one person, step by step, on one thread.
 
 use super::dense::DenseEpilogue;
-use super::forward::{Maps, each_patch_row, rows_from};
+use super::forward::{each_patch_row, rows_from};
 use super::plan::{BackStep, Touch, TrainPlan};
 use super::program::TrainStep;
 use super::weights::{BackWeights, StepWeights, masks};
@@ -10,6 +10,7 @@ use crate::cpu::attention::{AttendGradient, Transpose};
 use crate::cpu::channel_gate::{GateChannels, GateGradient};
 use crate::cpu::combine::Sum;
 use crate::cpu::input_gradient::{DepthwiseInput, StridedInput};
+use crate::cpu::memory::Maps;
 use crate::cpu::operation::{Filter, Part, Term};
 use crate::cpu::pack::PackedDepthwise;
 use crate::cpu::rows::{LayerNormGradient, Norm};

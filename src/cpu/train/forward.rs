@@ -9,50 +9,14 @@ use crate::cpu::attention::{Attend, NormRows, Transpose};
 use crate::cpu::channel_gate::GateChannels;
 use crate::cpu::combine::{Double, MaxPool, Sum};
 use crate::cpu::depthwise::DepthwiseRow;
-use crate::cpu::memory::Placed;
+use crate::cpu::memory::Maps;
 use crate::cpu::net::Tokens;
-use crate::cpu::operation::{Part, Term};
+use crate::cpu::operation::Part;
 use crate::cpu::pack::PackedDepthwise;
 use crate::cpu::simd::KernelTable;
 use crate::cpu::step::MOST_PARTS;
 use crate::cpu::view::{Activation, Addend, View};
 use std::ops::Range;
-
-/// Where maps, or their gradients, lie in memory.
-#[derive(Clone, Copy)]
-pub struct Maps<'a> {
-    pub places: &'a [Placed],
-    pub at: *mut f32,
-}
-
-impl Maps<'_> {
-    pub fn view(&self, part: Part) -> View {
-        let Placed { offset, shape } = self.places[part.map];
-        View {
-            // A pointer to it alone is no access.
-            at: self.at.wrapping_add(offset + part.first),
-            step: shape.channels,
-            height: shape.height,
-            width: shape.width,
-            channels: part.channels,
-            up: part.up,
-        }
-    }
-
-    /// # Panics
-    /// When there are more terms than a kernel takes.
-    pub fn addends(&self, terms: &[Term]) -> ([Addend; MOST_PARTS], usize) {
-        assert!(terms.len() <= MOST_PARTS, "terms of a sum");
-        let nothing = View { at: self.at, step: 0, height: 0, width: 0, channels: 0, up: 0 };
-        let addend = |i: usize| {
-            terms.get(i).map_or(Addend { view: nothing, times: 0.0 }, |term| Addend {
-                view: self.view(term.part),
-                times: term.times,
-            })
-        };
-        (std::array::from_fn(addend), terms.len())
-    }
-}
 
 /// Some rows of a view, from `first` on.
 pub fn rows_from(view: View, first: usize) -> View {

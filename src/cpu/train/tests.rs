@@ -4,7 +4,7 @@ use super::plan::MapGradients;
 use super::{TrainPlan, TrainWorkspace};
 use crate::cpu::net::{Net, NetBuilder};
 use crate::cpu::net_tests::{Draw, input_of, random_net, transformer};
-use crate::cpu::operation::{Epilogue, Filter, NormOrigin, Operation, Origin, OriginBlock, WeightOrder};
+use crate::cpu::operation::{Epilogue, Filter, NormOrigin, Operation, Origin, WeightOrder};
 use crate::cpu::reference;
 use crate::cpu::simd::{InstructionSet, all_available};
 use crate::cpu::view::Activation;
@@ -51,8 +51,7 @@ fn flatten(net: &mut Net) -> Vec<f32> {
         }
         let bias = Some(flat.len() as u64);
         flat.extend(&filter.bias);
-        let block = OriginBlock { weights, bias, outputs: 0..outputs, all_outputs: outputs, order };
-        filter.origin = Some(Origin { blocks: vec![block], norm: None });
+        filter.origin = Some(Origin::whole(weights, bias, outputs, order));
     });
     for operation in &mut net.operations {
         if let Operation::NormLinear { norm, .. } = operation {
@@ -248,10 +247,8 @@ fn normed(draw: &mut Draw) -> (Net, Vec<f32>) {
         let [gamma, beta] = [0, 1].map(|i| (flat.len() + i * outputs) as u64);
         flat.extend(draw.numbers(outputs, 1.5));
         flat.extend(draw.numbers(outputs, 0.5));
-        let order = WeightOrder::OutputsFirst;
-        let block = OriginBlock { weights, bias: None, outputs: 0..outputs, all_outputs: outputs, order };
-        filter.origin =
-            Some(Origin { blocks: vec![block], norm: Some(NormOrigin { gamma, beta, epsilon: 1e-5 }) });
+        let origin = Origin::whole(weights, None, outputs, WeightOrder::OutputsFirst);
+        filter.origin = Some(Origin { norm: Some(NormOrigin { gamma, beta, epsilon: 1e-5 }), ..origin });
         filter
     };
     let first = filter(draw, 20, 5);
