@@ -72,6 +72,7 @@ pub trait Lanes: Copy + 'static {
 macro_rules! lanes_by {
     ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)? = $body:expr;)*) => {$(
         #[inline(always)]
+        #[allow(unused_unsafe)] // NEON has no prefetch that stable Rust knows.
         unsafe fn $name($($arg: $type),*) $(-> $ret)? {
             // SAFETY: the caller has the instruction set, and its pointers are valid (see `Lanes`).
             unsafe { $body }
