@@ -426,18 +426,19 @@ proptest! {
                 pixels.sum::<f64>() / (height * width) as f64
             })
             .collect();
+        let openings: Vec<f64> = (0..channels)
+            .map(|channel| {
+                let row = &matrix[channel * channels..][..channels];
+                let products = means.iter().zip(row).map(|(mean, weight)| mean * f64::from(*weight));
+                let open = (f64::from(matrix_bias[channel]) + products.sum::<f64>()) / 6.0 + 0.5;
+                open.clamp(0.0, 1.0)
+            })
+            .collect();
         for kernels in all_available() {
             let matrix = (kernels.pack)(&matrix, &matrix_bias, channels, 1);
             let packed = (kernels.pack)(&weights, &bias, channels, 1);
             let scaled: Vec<f32> = (0..outputs * channels)
-                .map(|i| {
-                    let channel = i % channels;
-                    let products = means.iter().enumerate().map(|(k, mean)| {
-                        mean * f64::from(noise(channels * channels, seed ^ 1)[channel * channels + k])
-                    });
-                    let open = (f64::from(matrix_bias[channel]) + products.sum::<f64>()) / 6.0 + 0.5;
-                    (f64::from(weights[i]) * open.clamp(0.0, 1.0)) as f32
-                })
+                .map(|i| (f64::from(weights[i]) * openings[i % channels]) as f32)
                 .collect();
             let expected = (kernels.pack)(&scaled, &bias, channels, 1).values;
             let (mut found, mut scratch) = (vec![0.0; packed.values.len()], vec![0.0; 3 * 64]);
