@@ -7,6 +7,7 @@ pub mod features;
 mod findings;
 pub mod formats;
 pub mod health;
+pub(crate) mod lenient;
 mod mannequin;
 pub mod mixture;
 mod open;

@@ -6,7 +6,7 @@ use super::features::Fingerprint;
 use super::mixture::Mixture;
 use super::set::{DatasetImage, PersonAnnotation};
 use crate::pose::{Size, Skeleton};
-use crate::vision::normalize_into;
+use crate::vision::{flatten, normalize_into};
 use image::RgbImage;
 
 /// Purpose number of the generator that draws crops.
@@ -93,7 +93,7 @@ impl CropDataset {
     }
 }
 
-/// Decodes a picture as RGB8.
+/// Decodes a picture as RGB8; what is transparent is white.
 ///
 /// # Errors
 /// The file cannot be read or decoded.
@@ -101,5 +101,5 @@ pub fn read_image(picture: &DatasetImage) -> Result<RgbImage, DataError> {
     let failed = |reason: String| DataError::Image { path: picture.path.display().to_string(), reason };
     let reader = image::ImageReader::open(&picture.path).map_err(|e| failed(e.to_string()))?;
     let reader = reader.with_guessed_format().map_err(|e| failed(e.to_string()))?;
-    Ok(reader.decode().map_err(|e| failed(e.to_string()))?.into_rgb8())
+    Ok(flatten(reader.decode().map_err(|e| failed(e.to_string()))?))
 }

@@ -3,6 +3,7 @@
 use super::error::DataError;
 use crate::pose::{JointMap, Keypoint, Size, Skeleton};
 use crate::vision::BBox;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One picture of a set.
@@ -91,14 +92,16 @@ impl IgnoredAnnotation {
 pub struct LoadReport {
     /// Annotations read, whatever became of them.
     pub annotations: usize,
-    /// Of something else than persons, where people's boxes are read.
-    pub other_category: usize,
+    /// Of something else than persons, by what it is called.
+    pub other_categories: BTreeMap<String, usize>,
     /// Crowd regions (`iscrowd` 1), where keypoints are read.
     pub crowd: usize,
     /// Persons without a labelled joint.
     pub unlabelled: usize,
     /// Persons whose box is empty or outside its picture.
     pub empty_box: usize,
+    /// Where the pictures were looked for.
+    pub images_folder: Option<PathBuf>,
     /// File names of pictures that persons refer to and that are not there.
     pub missing_images: Vec<String>,
     /// Persons lost with them.
@@ -112,11 +115,20 @@ pub struct LoadReport {
 }
 
 impl LoadReport {
+    /// Counts an annotation of something else, and what that is called.
+    pub(super) fn count_other(&mut self, name: String) {
+        *self.other_categories.entry(name).or_default() += 1;
+    }
+
     /// One line for a terminal or a log; empty when nothing was left out or changed.
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
+        if !self.other_categories.is_empty() {
+            let names: Vec<String> = self.other_categories.keys().cloned().collect();
+            let count: usize = self.other_categories.values().sum();
+            parts.push(format!("{count} annotations of other things than persons ({})", first_few(&names)));
+        }
         for (count, what) in [
-            (self.other_category, "boxes that are no persons"),
             (self.crowd, "crowd regions"),
             (self.unlabelled, "persons without labelled joints"),
             (self.empty_box, "persons with an empty box"),
@@ -126,11 +138,14 @@ impl LoadReport {
             }
         }
         if !self.missing_images.is_empty() {
+            let folder =
+                self.images_folder.as_ref().map(|folder| format!("; looked for in {}", folder.display()));
             parts.push(format!(
-                "{} persons of {} missing pictures ({})",
+                "{} persons of {} missing pictures ({}{})",
                 self.persons_without_image,
                 self.missing_images.len(),
-                first_few(&self.missing_images)
+                first_few(&self.missing_images),
+                folder.unwrap_or_default()
             ));
         }
         if !self.bad.is_empty() {

@@ -2,13 +2,10 @@
 
 use super::EvalError;
 use crate::data::PoseSet;
+use crate::data::formats::{DetectionList, ListedDetection};
 use crate::vision::{BBox, Detection};
-use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-
-/// COCO's id of the category "person".
-const PERSON: u64 = 1;
 
 /// One detected person.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,19 +37,6 @@ pub struct DetectedBoxes {
     pub pictures_without: usize,
 }
 
-#[derive(Deserialize)]
-struct BoxEntry {
-    image_id: u64,
-    #[serde(default = "person")]
-    category_id: u64,
-    bbox: Vec<f64>,
-    score: f64,
-}
-
-fn person() -> u64 {
-    PERSON
-}
-
 impl DetectedBoxes {
     /// Reads `path` and keeps the boxes of persons in pictures of `set` whose score is at least
     /// `min_score`.
@@ -62,9 +46,9 @@ impl DetectedBoxes {
     pub fn read(path: &Path, set: &PoseSet, min_score: f64) -> Result<DetectedBoxes, EvalError> {
         let shown = || path.display().to_string();
         let bytes = std::fs::read(path).map_err(|source| EvalError::ReadBoxes { path: shown(), source })?;
-        let entries: Vec<BoxEntry> = serde_json::from_slice(&bytes)
-            .map_err(|source| EvalError::ParseBoxes { path: shown(), source })?;
-        let boxes = DetectedBoxes::of(entries, set, min_score);
+        let list =
+            DetectionList::read(bytes).map_err(|source| EvalError::ParseBoxes { path: shown(), source })?;
+        let boxes = DetectedBoxes::of(list, set, min_score);
         if boxes.boxes.is_empty() {
             let left_out = boxes.summary();
             let left_out = if left_out.is_empty() { left_out } else { format!(" ({left_out})") };
@@ -73,18 +57,20 @@ impl DetectedBoxes {
         Ok(boxes)
     }
 
-    fn of(entries: Vec<BoxEntry>, set: &PoseSet, min_score: f64) -> DetectedBoxes {
+    fn of(list: DetectionList, set: &PoseSet, min_score: f64) -> DetectedBoxes {
         let index: HashMap<u64, usize> = set.images.iter().enumerate().map(|(i, p)| (p.id, i)).collect();
-        let mut result = DetectedBoxes::default();
-        for entry in entries {
-            let known = index.get(&entry.image_id);
-            match (known, usable(&entry)) {
-                _ if entry.category_id != PERSON => result.other_category += 1,
-                (None, _) => result.other_pictures += 1,
-                (_, None) => result.unusable += 1,
-                _ if entry.score < min_score => result.low_score += 1,
-                (Some(&image), Some(bbox)) => {
-                    result.boxes.push(ImageDetection { image, bbox, score: entry.score });
+        let mut result = DetectedBoxes {
+            other_category: list.other_category,
+            unusable: list.unusable,
+            ..DetectedBoxes::default()
+        };
+        for ListedDetection { image, bbox: [x, y, w, h], score } in list.persons {
+            match index.get(&image) {
+                None => result.other_pictures += 1,
+                _ if score < min_score => result.low_score += 1,
+                Some(&image) => {
+                    let bbox = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
+                    result.boxes.push(ImageDetection { image, bbox, score });
                 }
             }
         }
@@ -140,13 +126,6 @@ impl DetectedBoxes {
         }
         text
     }
-}
-
-fn usable(entry: &BoxEntry) -> Option<BBox> {
-    let &[x, y, w, h] = entry.bbox.as_slice() else { return None };
-    let bbox = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
-    let finite = [bbox.x, bbox.y, bbox.w, bbox.h].iter().all(|v| v.is_finite()) && entry.score.is_finite();
-    (finite && bbox.w >= 1.0 && bbox.h >= 1.0).then_some(bbox)
 }
 
 #[cfg(test)]

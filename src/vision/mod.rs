@@ -10,6 +10,7 @@ mod decode;
 mod detection;
 #[cfg(test)]
 pub(crate) mod fixture_tests;
+mod flatten;
 mod half_body;
 mod heat_layer;
 mod heatmaps;
@@ -24,6 +25,7 @@ pub use crop::{BOX_PADDING, CropBox};
 pub(crate) use decode::gaussian_kernel;
 pub use decode::{Decoding, decode, keypoints_to_image};
 pub use detection::Detection;
+pub use flatten::flatten;
 pub use half_body::{half_body_crop, upper_body};
 pub use heat_layer::{HEAT_FLOOR, HEAT_SCALE, HEAT_STOPS, HEAT_WEAKEST, heat_layer};
 pub use heatmaps::Heatmaps;

@@ -1,46 +1,50 @@
 //! What COCO's annotation files have in common: one JSON object with images, annotations and categories.
 
 use super::images::CocoImage;
-use super::lenient::{Number, Numbers, text};
 use crate::data::error::DataError;
+use crate::data::lenient::{Id, Number, Numbers, Object, lists, read_json, text, texts};
 use serde::Deserialize;
 use std::path::Path;
 
-/// COCO's id of the category "person".
-pub const PERSON_CATEGORY: u64 = 1;
-
-/// A file as it stands.
-#[derive(Deserialize)]
+/// What a file has. An entry that is no object is one without values.
 pub(super) struct CocoFile {
     pub images: Vec<CocoImage>,
     pub annotations: Vec<CocoAnnotation>,
-    #[serde(default)]
     pub categories: Vec<CocoCategory>,
 }
 
-/// What a category is called, and the joints that it has.
+/// A file as it stands.
 #[derive(Deserialize)]
+struct RawFile {
+    images: Vec<Object<CocoImage>>,
+    annotations: Vec<Object<CocoAnnotation>>,
+    #[serde(default)]
+    categories: Vec<Object<CocoCategory>>,
+}
+
+/// What a category is called, and the joints that it has.
+#[derive(Default, Deserialize)]
 pub(super) struct CocoCategory {
     #[serde(default)]
-    pub id: Number,
+    pub id: Id,
     #[serde(default, deserialize_with = "text")]
     pub name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     pub keypoints: Option<Vec<String>>,
     /// Pairs of joints, counted from 1.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lists")]
     pub skeleton: Vec<Numbers>,
 }
 
 /// An annotated person, crowd region or thing.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct CocoAnnotation {
     #[serde(default)]
-    pub id: Number,
+    pub id: Id,
     #[serde(default)]
-    pub image_id: Number,
+    pub image_id: Id,
     #[serde(default)]
-    pub category_id: Number,
+    pub category_id: Id,
     #[serde(default)]
     pub bbox: Numbers,
     #[serde(default)]
@@ -61,21 +65,24 @@ pub(super) struct CocoIds {
 }
 
 impl CocoFile {
-    /// Reads the `bytes` of the file at `path`, which should have the format `name`. They are gone afterwards: the
-    /// text is as large as everything that is read from it.
+    /// Reads the `bytes` of the file at `path`, which should have the format `name`.
     ///
     /// # Errors
     /// It has another format.
     pub fn parse(bytes: Vec<u8>, path: &Path, name: &'static str) -> Result<CocoFile, DataError> {
         let wrong = |source| DataError::Parse { path: path.display().to_string(), layout: name, source };
-        serde_json::from_slice(&bytes).map_err(wrong)
+        fn all<T: Default>(entries: Vec<Object<T>>) -> Vec<T> {
+            entries.into_iter().map(|entry| entry.0.unwrap_or_default()).collect()
+        }
+        let RawFile { images, annotations, categories } = read_json(bytes).map_err(wrong)?;
+        Ok(CocoFile { images: all(images), annotations: all(annotations), categories: all(categories) })
     }
 }
 
 impl CocoAnnotation {
     /// The ids of the annotation, which is the `index`th of its file from 0; else what is missing, as a sentence.
     pub fn ids(&self, index: usize) -> Result<CocoIds, String> {
-        match (self.id.id(), self.image_id.id()) {
+        match (self.id.0, self.image_id.0) {
             (Some(annotation), Some(image)) => Ok(CocoIds { annotation, image }),
             (None, _) => Err(format!("annotation number {}: no id", index + 1)),
             _ => Err(format!("annotation number {}: no image_id", index + 1)),
@@ -91,9 +98,10 @@ impl CocoAnnotation {
         bbox.try_into().map_err(|_| format!("the box has {} numbers, not 4", bbox.len()))
     }
 
-    /// Area in square pixels as stated, else that of its box, `width` times `height`.
+    /// Area in square pixels as stated, else that of its box, `width` times `height`. Some programs state 0 where nobody
+    /// drew an outline.
     pub fn area_or(&self, width: f64, height: f64) -> f64 {
-        if self.area.0.is_finite() { self.area.0 } else { width * height }
+        if self.area.0.is_finite() && self.area.0 > 0.0 { self.area.0 } else { width * height }
     }
 
     /// Whether it is a region of many people.

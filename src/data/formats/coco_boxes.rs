@@ -1,7 +1,8 @@
 //! COCO's boxes: images with the boxes of everybody in them.
 
-use super::coco::{CocoAnnotation, CocoFile, CocoIds, PERSON_CATEGORY, file_names, split_of};
-use super::files::{DatasetFiles, begins_with, first_of, read_file, title_of};
+use super::categories::{PersonCategories, category_name};
+use super::coco::{CocoAnnotation, CocoFile, CocoIds, file_names, split_of};
+use super::files::{DatasetFiles, begins_with, exported, first_of, read_file, title_of};
 use super::format::{BoxFormat, Format};
 use super::images::ImageList;
 use crate::data::boxes::{AnnotatedImage, BoxAnnotation, BoxSet};
@@ -20,7 +21,7 @@ impl Format for CocoBoxes {
     }
 
     fn find(&self, root: &Path, split: &str) -> Option<DatasetFiles> {
-        first_of(root, file_names("instances", split))
+        first_of(root, file_names("instances", split)).or_else(|| exported(root, "instances", split))
     }
 
     fn expected_files(&self, split: &str) -> String {
@@ -39,24 +40,22 @@ impl Format for CocoBoxes {
 impl BoxFormat for CocoBoxes {
     fn read(&self, files: &DatasetFiles) -> Result<BoxSet, DataError> {
         let raw = CocoFile::parse(read_file(&files.file)?, &files.file, self.name())?;
-        let is_person = |name: &str| name.trim().eq_ignore_ascii_case("person");
-        let named = raw.categories.iter().find(|c| c.name.as_deref().is_some_and(is_person));
-        let person = named.and_then(|c| c.id.id()).unwrap_or(PERSON_CATEGORY);
-        let ImageList { images, index, absent, unreadable, without_id } =
-            ImageList::find(raw.images, &files.images)?;
+        let people = PersonCategories::of(&raw.categories, None);
+        let ImageList { images, index, absent, nameless, unreadable, without_id } =
+            ImageList::find(raw.images, files)?;
         let mut missing_images: Vec<String> = absent.values().cloned().collect();
         missing_images.sort_unstable();
         let mut report = LoadReport {
             annotations: raw.annotations.len(),
             missing_images,
             bad: without_id,
+            images_folder: Some(files.images.clone()),
             ..LoadReport::default()
         };
         let mut boxes: Vec<Vec<BoxAnnotation>> = vec![Vec::new(); images.len()];
         for (number, annotation) in raw.annotations.into_iter().enumerate() {
-            // A file without categories has only persons.
-            if annotation.category_id.id().is_some_and(|c| c != person) {
-                report.other_category += 1;
+            if !people.has(annotation.category_id) {
+                report.count_other(category_name(annotation.category_id, &raw.categories));
                 continue;
             }
             let CocoIds { annotation: id, image } = match annotation.ids(number) {
@@ -69,6 +68,8 @@ impl BoxFormat for CocoBoxes {
             let Some(&at) = index.get(&image) else {
                 if absent.contains_key(&image) {
                     report.persons_without_image += 1;
+                } else if nameless.contains(&image) {
+                    report.bad.push(format!("annotation {id}: its picture {image} has no file name"));
                 } else {
                     report.bad.push(format!("annotation {id}: no image {image}"));
                 }
@@ -154,7 +155,7 @@ mod tests {
         assert_eq!((labels[0].bbox, labels[0].area), ([5.0, 5.0, 40.5, 60.0], 2430.0));
         assert_eq!((labels[1].crowd, labels[1].area), (true, 4000.0));
         let r = &set.report;
-        assert_eq!((r.annotations, r.other_category, r.empty_box), (10, 1, 2));
+        assert_eq!((r.annotations, r.other_categories.len(), r.empty_box), (10, 1, 2));
         assert_eq!(r.missing_images, ["gone.jpg"]);
         // The broken picture, no such picture, three numbers, a word, no id.
         assert_eq!(r.bad.len(), 5, "{:?}", r.bad);

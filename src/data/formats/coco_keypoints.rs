@@ -1,11 +1,12 @@
 //! COCO's keypoints: people with a box and joints.
 
-use super::coco::{CocoAnnotation, CocoFile, CocoIds, file_names, split_of};
-use super::files::{DatasetFiles, begins_with, first_of, read_file, title_of};
+use super::categories::{PersonCategories, category_name};
+use super::coco::{CocoAnnotation, CocoCategory, CocoFile, CocoIds, file_names, split_of};
+use super::files::{DatasetFiles, begins_with, exported, first_of, read_file, title_of};
 use super::format::{Format, PoseFormat};
 use super::images::ImageList;
-use super::lenient::Numbers;
 use crate::data::error::DataError;
+use crate::data::lenient::Numbers;
 use crate::data::set::{IgnoredAnnotation, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Skeleton};
 use crate::vision::BBox;
@@ -25,6 +26,7 @@ impl Format for CocoKeypoints {
 
     fn find(&self, root: &Path, split: &str) -> Option<DatasetFiles> {
         first_of(root, file_names("person_keypoints", split))
+            .or_else(|| exported(root, "person_keypoints", split))
     }
 
     fn expected_files(&self, split: &str) -> String {
@@ -43,23 +45,33 @@ impl Format for CocoKeypoints {
 impl PoseFormat for CocoKeypoints {
     fn read(&self, files: &DatasetFiles, expected: Option<&Skeleton>) -> Result<PoseSet, DataError> {
         let raw = CocoFile::parse(read_file(&files.file)?, &files.file, self.name())?;
-        let skeleton = declared_skeleton(&raw, files, expected)?;
-        let ImageList { images, index, absent, unreadable, without_id } =
-            ImageList::find(raw.images, &files.images)?;
-        let report =
-            LoadReport { annotations: raw.annotations.len(), bad: without_id, ..LoadReport::default() };
+        let CocoFile { images, annotations, categories } = raw;
+        let people = PersonCategories::of(&categories, expected);
+        let skeleton = declared_skeleton(&categories, &annotations, &people, files, expected)?;
+        let ImageList { images, index, absent, nameless, unreadable, without_id } =
+            ImageList::find(images, files)?;
+        let report = LoadReport {
+            annotations: annotations.len(),
+            bad: without_id,
+            images_folder: Some(files.images.clone()),
+            ..LoadReport::default()
+        };
         let mut set = PoseSet {
             file: files.file.clone(),
             title: self.title(&files.file),
             outside_limit: OUTSIDE_LIMIT,
             skeleton,
             images,
-            persons: Vec::with_capacity(raw.annotations.len()),
+            persons: Vec::with_capacity(annotations.len()),
             ignored: Vec::new(),
             report,
         };
-        let (mut named, mut ids) = (HashSet::new(), HashSet::with_capacity(raw.annotations.len()));
-        for (number, annotation) in raw.annotations.into_iter().enumerate() {
+        let (mut named, mut ids) = (HashSet::new(), HashSet::with_capacity(annotations.len()));
+        for (number, annotation) in annotations.into_iter().enumerate() {
+            if !people.has(annotation.category_id) {
+                set.report.count_other(category_name(annotation.category_id, &categories));
+                continue;
+            }
             let CocoIds { annotation: id, image } = match annotation.ids(number) {
                 Ok(ids) => ids,
                 Err(missing) => {
@@ -84,6 +96,8 @@ impl PoseFormat for CocoKeypoints {
                 if named.insert(image) {
                     set.report.missing_images.push(name.clone());
                 }
+            } else if nameless.contains(&image) {
+                set.report.bad.push(format!("annotation {id}: its picture {image} has no file name"));
             } else {
                 set.report.bad.push(format!("annotation {id}: no image {image}"));
             }
@@ -96,7 +110,9 @@ impl PoseFormat for CocoKeypoints {
 /// The skeleton of a set: `skeleton.json` or `skeleton.toml` in its folder or beside the annotations,
 /// else the joint names of its category, else what its number of joints suggests.
 fn declared_skeleton(
-    raw: &CocoFile,
+    categories: &[CocoCategory],
+    annotations: &[CocoAnnotation],
+    people: &PersonCategories,
     files: &DatasetFiles,
     expected: Option<&Skeleton>,
 ) -> Result<Skeleton, DataError> {
@@ -109,8 +125,8 @@ fn declared_skeleton(
             }
         }
     }
-    let named =
-        raw.categories.iter().find_map(|c| Some((c, c.keypoints.as_ref().filter(|k| !k.is_empty())?)));
+    let named = categories.iter().filter(|c| people.has(c.id));
+    let named = named.into_iter().find_map(|c| Some((c, c.keypoints.as_ref().filter(|k| !k.is_empty())?)));
     if let Some((category, joints)) = named {
         let edge = |edge: &Numbers| match edge.0.as_slice() {
             // The casts make 0 and what is no number a joint that is not there.
@@ -120,7 +136,8 @@ fn declared_skeleton(
         let edges: Vec<[usize; 2]> = category.skeleton.iter().filter_map(edge).collect();
         return Ok(Skeleton::of_joints(joints.clone(), &edges));
     }
-    let numbers = raw.annotations.iter().map(|a| a.keypoints.0.len()).find(|&n| n > 0);
+    let persons = annotations.iter().filter(|a| people.has(a.category_id));
+    let numbers = persons.map(|a| a.keypoints.0.len()).find(|&n| n > 0);
     let joints = numbers.filter(|n| n % 3 == 0).map(|n| n / 3);
     let known = [expected, Some(Skeleton::coco17()), Some(Skeleton::mpii16())];
     if let Some(fits) = known.into_iter().flatten().find(|s| Some(s.len()) == joints) {
@@ -154,8 +171,12 @@ fn ignored(annotation: &CocoAnnotation, image: usize, joints: usize) -> Option<I
 }
 
 /// Adds one person, or counts why not.
-fn add(set: &mut PoseSet, annotation: CocoAnnotation, id: u64, image: usize) {
+fn add(set: &mut PoseSet, mut annotation: CocoAnnotation, id: u64, image: usize) {
     let joints = set.skeleton.len();
+    // Where an unlabelled joint would be says nothing, whatever stands there.
+    for unlabelled in annotation.keypoints.0.as_chunks_mut::<3>().0.iter_mut().filter(|k| k[2] <= 0.0) {
+        *unlabelled = [0.0; 3];
+    }
     let (triples, rest) = annotation.keypoints.0.as_chunks::<3>();
     if rest.is_empty() && triples.iter().all(|k| k[2] <= 0.0) {
         set.report.unlabelled += 1;

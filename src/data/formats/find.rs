@@ -51,8 +51,13 @@ fn find_in<F: Format + ?Sized>(
     if wanted.is_file() {
         let stem = wanted.file_stem()?.to_string_lossy().into_owned();
         let split = stem.rsplit('_').next().unwrap_or(split).to_string();
-        let root = wanted.parent()?.parent().unwrap_or(Path::new("."));
-        let images = image_folder(root, &split).or_else(|| wanted.parent().map(Path::to_path_buf))?;
+        // A bare name has no folders above it.
+        let file = std::path::absolute(wanted).ok()?;
+        let (beside, above) = (file.parent()?, file.parent().and_then(Path::parent));
+        let images = Some(beside.join("images"))
+            .filter(|images| images.is_dir())
+            .or_else(|| image_folder(above?, &split))
+            .unwrap_or_else(|| beside.into());
         let files = DatasetFiles { file: wanted.into(), images };
         let format = format_of(formats, &files.file, formats.first().copied()?);
         return Some((files, format));

@@ -2,9 +2,9 @@
 
 use super::files::{DatasetFiles, begins_with, first_of, read_file, title_of};
 use super::format::{Format, PoseFormat};
-use super::images::{ImageFolder, read_sizes};
-use super::lenient::{Number, Numbers};
+use super::images::{ImageFolders, read_sizes};
 use crate::data::error::DataError;
+use crate::data::lenient::{Number, Numbers, Object, lists, read_json, text};
 use crate::data::set::{DatasetImage, LoadReport, PersonAnnotation, PoseSet};
 use crate::pose::{Keypoint, Size, Skeleton};
 use crate::vision::{BOX_PADDING, CropBox};
@@ -17,14 +17,15 @@ use std::path::Path;
 /// joints' box took in 106 official entries.
 const AREA_PART: f64 = 0.16;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct MpiiEntry {
-    image: String,
+    #[serde(default, deserialize_with = "text")]
+    image: Option<String>,
     #[serde(default)]
     center: Numbers,
     #[serde(default)]
     scale: Number,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lists")]
     joints: Vec<Numbers>,
     #[serde(default)]
     joints_vis: Numbers,
@@ -76,19 +77,21 @@ impl PoseFormat for Mpii {
     /// A person's id is its place in the file, from 0, which is also its column in MPII's `gt_valid.mat`.
     fn read(&self, files: &DatasetFiles, _: Option<&Skeleton>) -> Result<PoseSet, DataError> {
         let entries = self.entries(&files.file)?;
-        let mut folder = ImageFolder::open(&files.images)?;
+        let mut folder = ImageFolders::open(files)?;
         let mut images = Vec::new();
         let mut index: HashMap<&str, Option<usize>> = HashMap::new();
         for entry in &entries {
-            index.entry(&entry.image).or_insert_with(|| {
+            let Some(name) = &entry.image else { continue };
+            index.entry(name).or_insert_with(|| {
                 let id = images.len();
-                let path = folder.find(&entry.image)?;
+                let path = folder.find(name)?;
                 images.push(DatasetImage { id: id as u64, path, size: Size::default() });
                 Some(id)
             });
         }
         let unreadable = read_sizes(&mut images);
-        let report = LoadReport { annotations: entries.len(), ..LoadReport::default() };
+        let images_folder = Some(files.images.clone());
+        let report = LoadReport { annotations: entries.len(), images_folder, ..LoadReport::default() };
         let mut set = PoseSet {
             file: files.file.clone(),
             title: self.title(&files.file),
@@ -101,10 +104,14 @@ impl PoseFormat for Mpii {
         };
         let mut named = HashSet::new();
         for (id, entry) in entries.iter().enumerate() {
-            let Some(image) = index.get(entry.image.as_str()).copied().flatten() else {
+            let Some(name) = &entry.image else {
+                set.report.bad.push(format!("entry {id}: no image"));
+                continue;
+            };
+            let Some(image) = index.get(name.as_str()).copied().flatten() else {
                 set.report.persons_without_image += 1;
-                if named.insert(&entry.image) {
-                    set.report.missing_images.push(entry.image.clone());
+                if named.insert(name) {
+                    set.report.missing_images.push(name.clone());
                 }
                 continue;
             };
@@ -133,11 +140,9 @@ impl Mpii {
         if bytes.starts_with(MATLAB) {
             return Err(DataError::Matlab { path });
         }
-        serde_json::from_slice(&bytes).map_err(|source| DataError::Parse {
-            path,
-            layout: self.name(),
-            source,
-        })
+        let wrong = |source| DataError::Parse { path, layout: self.name(), source };
+        let entries: Vec<Object<MpiiEntry>> = read_json(bytes).map_err(wrong)?;
+        Ok(entries.into_iter().map(|entry| entry.0.unwrap_or_default()).collect())
     }
 }
 
