@@ -22,7 +22,7 @@ fn guess(name: &str) -> ImportedNet {
 }
 
 fn variant(variant: Variant) -> ImportOptions {
-    ImportOptions { variant: Some(variant), skeleton: None }
+    ImportOptions { variant: Some(variant), ..ImportOptions::default() }
 }
 
 /// In the small files, element o along the first axis of tensor `name` is `ramp[fnv1a(name) % 256 + o]`.
@@ -109,7 +109,7 @@ fn another_variant_or_skeleton_than_the_files_is_refused() {
     assert!(text.contains("tmpose-s") && text.contains("lacks `features."), "{text}");
     let text = refused("tmpose_b_small.pth", variant(Variant::T));
     assert!(text.contains(".onnx"), "{text}");
-    let mpii = ImportOptions { variant: None, skeleton: Some(Skeleton::mpii16().clone()) };
+    let mpii = ImportOptions { skeleton: Some(Skeleton::mpii16().clone()), ..ImportOptions::default() };
     let text = refused("tmpose_b_small.pth", mpii);
     assert!(text.contains("is needed"), "{text}");
 }

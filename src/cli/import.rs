@@ -1,11 +1,13 @@
 //! `tmpose import`: a published checkpoint becomes a weight file.
 
+use crate::cli::terminal::{out, outln};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use burn::prelude::Device;
 
 use super::choices::skeleton_help;
+use super::output::refuse_overwriting;
 use crate::detect;
 use crate::model::Variant;
 use crate::pose::{BuiltinSkeleton, Skeleton};
@@ -13,12 +15,12 @@ use crate::weights::{self, ImportOptions, ImportReport, Precision};
 
 /// Convert a published checkpoint to a weight file.
 ///
-/// Reads PyTorch checkpoints of TokenPose, TMPose and PPT, HRNet's ImageNet backbones (the rest of the network
-/// stays untrained), PP-TinyPose's .onnx file (the backbone of tmpose-t), and RTMDet-nano's .onnx file with one class
-/// (the person detector).
+/// Reads PyTorch checkpoints (or safetensors with the same names) of TokenPose, TMPose and PPT, HRNet's ImageNet
+/// backbones (the rest of the network stays untrained), PP-TinyPose's .onnx file (the backbone of tmpose-t), and
+/// RTMDet-nano's .onnx file with one class (the person detector).
 #[derive(clap::Args, Debug)]
 pub struct ImportArgs {
-    /// The checkpoint: .pth or .onnx
+    /// The checkpoint: .pth, .ckpt, .safetensors or .onnx
     file: PathBuf,
     /// File to write the weights to
     #[arg(long, value_name = "FILE.safetensors")]
@@ -28,6 +30,9 @@ pub struct ImportArgs {
     variant: Option<Variant>,
     #[arg(long, value_name = "NAME", help = skeleton_help("found by the number of joints"))]
     skeleton: Option<String>,
+    /// Take the averaged weights (EMA) of a file that has both kinds
+    #[arg(long)]
+    ema: bool,
     /// Store f32 instead of f16: full precision, twice the size
     #[arg(long)]
     f32: bool,
@@ -41,16 +46,17 @@ pub struct ImportArgs {
 /// # Errors
 /// The checkpoint cannot be read or is of an unknown network, or the weights cannot be written.
 pub fn run(args: ImportArgs) -> anyhow::Result<()> {
+    refuse_overwriting([args.out.as_path()], [args.file.as_path()])?;
     if is_detector(&args)? {
         return import_detector(&args);
     }
     let skeleton = args.skeleton.as_deref().map(named_skeleton).transpose()?;
-    let options = ImportOptions { variant: args.variant, skeleton };
+    let options = ImportOptions { variant: args.variant, skeleton, averaged: args.ema };
     let weights::ImportedNet { net, info, report } = weights::import(&args.file, &options, &Device::flex())?;
     weights::save(&args.out, &net, &info, precision(&args))?;
     let shown = if args.all { usize::MAX } else { 5 };
-    print!("{}", summary(&report, shown));
-    println!(
+    out!("{}", summary(&report, shown));
+    outln!(
         "Wrote {} for {} joints ({}) to {}.",
         info.config.variant(),
         info.config.joints(),
@@ -78,8 +84,8 @@ fn import_detector(args: &ImportArgs) -> anyhow::Result<()> {
     }
     let (net, info) = detect::import(&args.file, &Device::flex())?;
     detect::save(&args.out, &net, &info, precision(args))?;
-    println!("It is {}: {} convolutions mapped.", info.record.start, detect::DetectorNet::CONVOLUTIONS);
-    println!("Wrote the person detector ({0}x{0}) to {1}.", info.config.input, args.out.display());
+    outln!("It is {}: {} convolutions mapped.", info.record.start, detect::DetectorNet::CONVOLUTIONS);
+    outln!("Wrote the person detector ({0}x{0}) to {1}.", info.config.input, args.out.display());
     Ok(())
 }
 
@@ -92,6 +98,18 @@ fn named_skeleton(name: &str) -> anyhow::Result<Skeleton> {
 /// What was mapped and what was not, at most `shown` names of each kind.
 fn summary(report: &ImportReport, shown: usize) -> String {
     let mut text = format!("It is {}: {} tensors mapped.\n", report.kind, report.mapped.len());
+    if let Some(other) = &report.other_copy {
+        let shown = |prefix: &str| match prefix.trim_end_matches('.') {
+            "" => "no prefix".to_owned(),
+            prefix => format!("`{prefix}`"),
+        };
+        text += &format!(
+            "The file has averaged weights (EMA) and others: those under {} were taken, those under {} were not; --ema \
+             takes the averaged ones.\n",
+            shown(&report.prefix),
+            shown(other)
+        );
+    }
     let kinds = [
         ("not in the file, so untrained", &report.untrained),
         ("in the file without a place in the network", &report.unused),
@@ -120,6 +138,8 @@ mod tests {
             mapped: names(3),
             untrained: names(7),
             unused: Vec::new(),
+            prefix: String::new(),
+            other_copy: None,
         };
         let text = summary(&report, 2);
         assert_eq!(

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use burn::prelude::*;
 
-use super::checkpoint::PyTorchCheckpoint;
+use super::checkpoint::PublishedCheckpoint;
 use super::onnx::convolutions;
-use super::{TrainingRecord, WeightsError, WeightsInfo};
+use super::{TrainingRecord, WeightsError, WeightsInfo, read_info};
 use crate::model::backbone::Backbone;
 use crate::model::{
     BackboneKind, Licence, NameStyle, PoseNet, PoseNetConfig, Variant, fill_params, list_params,
@@ -25,6 +25,8 @@ pub struct ImportOptions {
     pub variant: Option<Variant>,
     /// The joints.
     pub skeleton: Option<Skeleton>,
+    /// Take the averaged weights (EMA) of a file that has both kinds.
+    pub averaged: bool,
 }
 
 /// What a published file turned out to be.
@@ -58,6 +60,10 @@ pub struct ImportReport {
     pub untrained: Vec<String>,
     /// Tensors of the file that the network has no place for.
     pub unused: Vec<String>,
+    /// What stood before the tensors' names.
+    pub prefix: String,
+    /// What stands before those of another copy in the file: the averaged one if these are not, and the other way round.
+    pub other_copy: Option<String>,
 }
 
 /// A network from a published file.
@@ -93,14 +99,18 @@ pub fn import_checkpoint(
     options: &ImportOptions,
     device: &Device,
 ) -> Result<ImportedNet, WeightsError> {
-    let checkpoint = PyTorchCheckpoint::open(path)?;
+    if read_info(path).is_ok() {
+        let reason = "it is a weight file of this program already; use it as it is".into();
+        return Err(WeightsError::Mismatch { path: path.to_owned(), network: "an import".into(), reason });
+    }
+    let checkpoint = PublishedCheckpoint::open(path, options.averaged)?;
     let refuse = |network: &str, reason: String| WeightsError::Mismatch {
         path: path.to_owned(),
         network: network.into(),
         reason,
     };
-    let style = name_style(&checkpoint)
-        .ok_or_else(|| refuse("any network known here", "its tensors have other names".into()))?;
+    let style =
+        name_style(&checkpoint).ok_or_else(|| refuse("any network known here", other_names(&checkpoint)))?;
     let variant = match options.variant {
         Some(variant) => variant,
         None => guess_variant(&checkpoint, style).map_err(|reason| refuse("any variant", reason))?,
@@ -117,6 +127,8 @@ pub fn import_checkpoint(
         mapped: Vec::new(),
         untrained: Vec::new(),
         unused: Vec::new(),
+        prefix: checkpoint.prefix.clone(),
+        other_copy: checkpoint.other_copy.clone(),
     };
     let mut values = HashMap::new();
     let mut used = BTreeSet::new();
@@ -165,7 +177,14 @@ pub fn import_tinypose(
         .into_iter()
         .map(|param| param.path)
         .partition(|path| path.starts_with("backbone."));
-    let report = ImportReport { kind: CheckpointKind::TinyPose, mapped, untrained, unused: Vec::new() };
+    let report = ImportReport {
+        kind: CheckpointKind::TinyPose,
+        mapped,
+        untrained,
+        unused: Vec::new(),
+        prefix: String::new(),
+        other_copy: None,
+    };
     Ok(ImportedNet { net: model, info: info(path, config, options, &report), report })
 }
 
@@ -184,7 +203,17 @@ pub fn load_tinypose_backbone(onnx: &Path, model: PoseNet) -> Result<PoseNet, We
     Ok(model.with_backbone(Backbone::TinyPose(backbone)))
 }
 
-fn name_style(checkpoint: &PyTorchCheckpoint) -> Option<NameStyle> {
+/// Says what a file's tensors are called.
+fn other_names(checkpoint: &PublishedCheckpoint) -> String {
+    let few: Vec<&str> = checkpoint.names().take(3).collect();
+    if few.is_empty() {
+        "it has no tensors".into()
+    } else {
+        format!("its tensors have other names: {}, ...", few.join(", "))
+    }
+}
+
+fn name_style(checkpoint: &PublishedCheckpoint) -> Option<NameStyle> {
     let any = |part: &str| checkpoint.names().any(|name| name.contains(part));
     if any("layers.0.0.fn.norm.") {
         Some(NameStyle::TokenPose)
@@ -198,7 +227,7 @@ fn name_style(checkpoint: &PyTorchCheckpoint) -> Option<NameStyle> {
 }
 
 /// The variant by the backbone's width and the number of layers; the error says what is unknown.
-fn guess_variant(checkpoint: &PyTorchCheckpoint, style: NameStyle) -> Result<Variant, String> {
+fn guess_variant(checkpoint: &PublishedCheckpoint, style: NameStyle) -> Result<Variant, String> {
     if checkpoint.shape("features.conv1.weight").is_some() {
         return Ok(Variant::S);
     }
@@ -224,7 +253,7 @@ fn guess_variant(checkpoint: &PyTorchCheckpoint, style: NameStyle) -> Result<Var
 
 /// The skeleton asked for, or the one with as many joints as the file has keypoint tokens.
 fn skeleton<'a>(
-    checkpoint: &PyTorchCheckpoint,
+    checkpoint: &PublishedCheckpoint,
     options: &'a ImportOptions,
     refuse: &dyn Fn(&str, String) -> WeightsError,
 ) -> Result<&'a Skeleton, WeightsError> {
@@ -244,7 +273,10 @@ fn skeleton<'a>(
 
 /// Positions are computed here, never loaded: a file with others (learned ones) cannot be used. Returns the
 /// name that the file keeps them under, if it does.
-fn check_positions(checkpoint: &PyTorchCheckpoint, config: &PoseNetConfig) -> Result<Option<String>, String> {
+fn check_positions(
+    checkpoint: &PublishedCheckpoint,
+    config: &PoseNetConfig,
+) -> Result<Option<String>, String> {
     let mut names = checkpoint.names().filter(|name| name.ends_with("pos_embedding"));
     let Some(name) = names.next().map(str::to_owned) else { return Ok(None) };
     let stored = checkpoint.values(&name)?;

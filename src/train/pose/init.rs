@@ -82,7 +82,8 @@ fn from_file(
         let origin = origin_of(&file, &info.record);
         return Ok(InitialModel { model, skeleton, fresh: false, origin });
     }
-    let options = ImportOptions { variant: Some(section.variant), skeleton: Some(skeleton.clone()) };
+    let options =
+        ImportOptions { variant: Some(section.variant), skeleton: Some(skeleton.clone()), averaged: false };
     let weights::ImportedNet { net, info, report } = weights::import_checkpoint(path, &options, device)?;
     fits(&info.config)?;
     let (mapped, untrained) = (report.mapped.len(), report.untrained.len());
