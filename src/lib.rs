@@ -54,6 +54,7 @@ pub mod data;
 pub mod detect;
 pub mod draw;
 pub mod eval;
+pub mod files;
 pub mod gpu;
 pub mod infer;
 pub mod live;

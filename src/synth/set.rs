@@ -2,6 +2,7 @@
 
 use super::mannequin::Mannequin;
 use super::truth::TruePerson;
+use crate::files;
 use crate::pose::{Keypoint, Size, Skeleton};
 use crate::vision::{Affine, BBox, BOX_PADDING, CropBox, warp};
 use image::RgbImage;
@@ -9,7 +10,6 @@ use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -239,11 +239,7 @@ fn write_annotations(file: &Path, records: &[PictureRecord]) -> Result<(), SetEr
         "categories": [{"id": 1, "name": "person", "supercategory": "person", "keypoints": skeleton.joints, "skeleton": edges}],
     }))
     .map_err(|e| failed(e.into()))?;
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let mut whole = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    whole.write_all(&text).map_err(failed)?;
-    whole.persist(file).map_err(|e| failed(e.error))?;
-    Ok(())
+    files::write_whole(file, &text).map_err(failed)
 }
 
 fn write_picture(path: &Path, picture: &RgbImage) -> Result<(), SetError> {

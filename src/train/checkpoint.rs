@@ -3,13 +3,13 @@
 use super::TrainError;
 use super::optimizer::Optimizer;
 use super::parameters::ParamLayout;
+use crate::files;
 use crate::model::fill_params;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::io::{Error, ErrorKind, Write};
 use std::path::Path;
 
 /// The file's name in a run's folder.
@@ -130,21 +130,14 @@ pub fn load<M: Module>(folder: &Path, model: M, layout: &ParamLayout) -> Result<
 /// # Errors
 /// The file cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let failed = |source: Error| {
+    files::write_whole(path, bytes).map_err(|source| {
         let shown = path.display().to_string();
-        let kind = source.kind();
-        match kind {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge if path.exists() => {
-                TrainError::DiskFull { path: shown, megabytes: bytes.len() as f64 / 1e6, kind }
-            }
-            _ => TrainError::Write { path: shown, source },
+        if files::is_full(&source) && path.exists() {
+            TrainError::DiskFull { path: shown, megabytes: bytes.len() as f64 / 1e6, kind: source.kind() }
+        } else {
+            TrainError::Write { path: shown, source }
         }
-    };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+    })
 }
 
 /// Every float tensor of the model that is not trained, with its path.

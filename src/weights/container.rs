@@ -4,8 +4,8 @@
 //! network's has no `kind`. The other fields are its kind's own. Tensors are named by their path in the network, in
 //! Burn's layout.
 
+use crate::files;
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -312,27 +312,7 @@ fn decode(view: &TensorView<'_>) -> Option<Vec<f32>> {
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WeightsError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || {
-        let mut file = tempfile::Builder::new().prefix(".tmpose-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        make_readable(file.as_file())?;
-        file.persist(path).map_err(|error| error.error)
-    };
-    write().map(drop).map_err(|source| WeightsError::Write { path: path.to_owned(), source })
-}
-
-/// Temporary files are private to their owner; weights are for everyone on the machine, as other files are.
-#[cfg(unix)]
-fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
+    files::write_whole(path, bytes).map_err(|source| WeightsError::Write { path: path.to_owned(), source })
 }
 
 fn damaged(path: &Path, reason: String) -> WeightsError {

@@ -2,6 +2,7 @@
 
 use super::problems::{FormField, Problem, problems};
 use crate::app::sentence::sentence;
+use crate::files;
 use crate::train::{ConfigError, Recipe, TrainConfig, TrainSettings, holds_training};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -140,7 +141,7 @@ impl TrainForm {
 
     /// Writes the settings as a file for this form and for `tmpose train --config`.
     pub fn save(&mut self, path: &Path) {
-        self.file = Some(match std::fs::write(path, self.config.to_toml()) {
+        self.file = Some(match files::write_whole(path, self.config.to_toml().as_bytes()) {
             Ok(()) => (format!("The settings were written to {}.", path.display()), false),
             Err(e) => (format!("{} cannot be written ({e}): choose another place.", path.display()), true),
         });
