@@ -46,6 +46,7 @@ impl Scripted {
             duration: Some(TICK * frames as u32),
             live: false,
             seekable: true,
+            notes: Vec::new(),
         };
         Scripted { info, next: 0, sent: 0, fail_at: None, hold: None, alive: alive.clone() }
     }

@@ -1,6 +1,8 @@
 //! What can go wrong with a source, each as one sentence that names it and the way out.
 
-use std::path::PathBuf;
+use crate::pose::Size;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// A source could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +27,26 @@ pub enum SourceError {
         /// As it was given.
         path: PathBuf,
     },
-    /// Neither the first bytes of a file nor its extension are those of a picture or a video.
+    /// Something that is read once, from one end to the other, or not at all.
+    #[error("{} is {what} and not a file: save what comes from it as a file, and name that", path.display())]
+    NotAFile {
+        /// As it was given.
+        path: PathBuf,
+        /// What it is, with its article.
+        what: &'static str,
+    },
+    /// A picture or video whose frames take more memory than there is.
+    #[error("{} is {size} pixels large, which is more than can be read: make it smaller, or leave it out", path.display())]
+    TooLarge {
+        /// As it was given.
+        path: PathBuf,
+        /// Of its frames.
+        size: Size,
+    },
+    /// A file that shows nothing, neither by its first bytes nor to ffmpeg.
     #[error(
-        "{} is neither a picture nor a video that tmpose knows: use jpg, png, webp, bmp, gif or tiff, or mp4, \
-         mov, avi, mkv or webm", path.display()
+        "{} is neither a picture nor a video: use jpg, png, webp, bmp, gif or tiff, or any video that ffmpeg reads",
+        path.display()
     )]
     UnknownType {
         /// As it was given.
@@ -52,6 +70,15 @@ pub enum SourceError {
         /// The picture's file.
         path: PathBuf,
         /// The decoder's own words.
+        reason: String,
+    },
+
+    /// A picture in a format that only ffmpeg may read, and this one does not.
+    #[error("the picture {} is in a format that this ffmpeg does not read ({reason}): convert it to png or jpg, or leave it out", path.display())]
+    ForeignPicture {
+        /// The picture's file.
+        path: PathBuf,
+        /// What ffmpeg says.
         reason: String,
     },
 
@@ -93,6 +120,8 @@ pub enum SourceError {
         frames: u64,
         /// What ffmpeg says, or what is missing.
         reason: String,
+        /// Nearly all frames came out ([`SourceError::is_slight`]).
+        slight: bool,
     },
     /// A video with a damaged place in the middle. The frames handed out so far are what can be decoded of it.
     #[error(
@@ -106,6 +135,8 @@ pub enum SourceError {
         seconds: f64,
         /// What ffmpeg says.
         reason: String,
+        /// Nearly all frames came out ([`SourceError::is_slight`]).
+        slight: bool,
     },
     /// A video that cannot be written, or a frame that does not fit it.
     #[error("the video {} cannot be written ({reason}): check the folder and the free space", path.display())]
@@ -190,4 +221,28 @@ pub enum SourceError {
         /// The driver's own words.
         reason: String,
     },
+}
+
+impl SourceError {
+    /// What `error` says of a file or folder that was to be read.
+    pub(super) fn of_access(path: &Path, error: &std::io::Error) -> SourceError {
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => SourceError::NotFound { path: path.to_owned() },
+            _ => SourceError::Unreadable { path: path.to_owned(), reason: error.to_string() },
+        }
+    }
+
+    /// Whether it is no more than a note on a video of which at least 95 % of the frames came out.
+    pub fn is_slight(&self) -> bool {
+        matches!(
+            self,
+            SourceError::VideoCut { slight: true, .. } | SourceError::VideoDamaged { slight: true, .. }
+        )
+    }
+
+    /// Whether a disk has no room for what was to be written.
+    pub fn is_full_disk(&self) -> bool {
+        // What ffmpeg says of it.
+        matches!(self, SourceError::VideoWrite { reason, .. } if reason.contains("No space left"))
+    }
 }

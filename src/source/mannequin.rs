@@ -42,6 +42,7 @@ impl MannequinSource {
             duration: None,
             live: false,
             seekable: true,
+            notes: Vec::new(),
         };
         MannequinSource { crowd, info, position: 0, sequence: 0 }
     }

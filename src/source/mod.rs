@@ -3,19 +3,27 @@
 //! A source hands out RGB frames with their media time, so that nothing above this folder needs to know
 //! whether a frame was decoded, captured or drawn.
 
+mod animation;
 mod camera;
 mod error;
 mod ffmpeg;
+mod folder;
+mod foreign_picture;
+mod jpeg_sequence;
+mod kind;
+mod limits;
 mod mannequin;
 mod matroska;
 mod natural_order;
 mod open;
 mod pictures;
 mod spec;
+mod tiff_pages;
 mod video;
 mod video_writer;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use image::RgbImage;
@@ -25,10 +33,11 @@ use crate::pose::Size;
 pub use crate::synth::TruePerson;
 pub use camera::{CameraInfo, CameraSource, list_cameras};
 pub use error::SourceError;
+pub use folder::{FolderPictures, pictures_in};
 pub use mannequin::{MANNEQUIN_SIZE, MannequinSource};
-pub use open::open;
-pub use pictures::{PICTURE_TIME, PictureSource, load_picture, pictures_in};
-pub use spec::{CameraFormat, CameraFormatError, PixelFormat, SourceSpec, is_picture_name, spec_from_path};
+pub use open::{open, open_video};
+pub use pictures::{PICTURE_TIME, PictureFile, PictureSource, load_picture, pages_of};
+pub use spec::{CameraFormat, CameraFormatError, PixelFormat, SourceSpec, spec_from_path};
 pub use video::VideoSource;
 pub use video_writer::VideoWriter;
 
@@ -66,6 +75,8 @@ pub struct SourceInfo {
     pub live: bool,
     /// [`Source::seek`] works.
     pub seekable: bool,
+    /// What a user should know about how it is read, each a sentence.
+    pub notes: Vec<String>,
 }
 
 /// A stream of frames.
@@ -86,6 +97,12 @@ pub trait Source: Send {
     /// # Errors
     /// [`SourceError::NotSeekable`] for live sources.
     fn seek(&mut self, to: Duration) -> Result<(), SourceError>;
+
+    /// Ends waits in [`Source::next_frame`] early, as if the source had ended, once `flag` is raised.
+    fn stop_at(&mut self, flag: Arc<AtomicBool>) {
+        // Most sources never wait for long.
+        drop(flag);
+    }
 
     /// Frames a second that really arrive, of a live source; `None` before it is known, and for others.
     fn measured_fps(&self) -> Option<f64> {

@@ -1,12 +1,11 @@
 //! What a user asks for, before it is opened.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::SourceError;
+use super::kind::{FileKind, kind_of};
 use crate::pose::Size;
 
 /// A source by description: small, comparable, and cheap to send to another thread.
@@ -19,7 +18,7 @@ pub enum SourceSpec {
         /// `None`: chosen for us (about 640x480 at the best rate).
         format: Option<CameraFormat>,
     },
-    /// A video file.
+    /// A video file, or a picture file of several frames.
     Video(PathBuf),
     /// Pictures and folders of pictures, in this order; a folder's in natural order.
     Pictures(Vec<PathBuf>),
@@ -128,83 +127,25 @@ impl SourceSpec {
     }
 }
 
-/// Names of pictures, by their extension in lower case.
-const PICTURES: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
-/// Names of videos. The first five are tested; the others are left to ffmpeg.
-const VIDEOS: [&str; 16] = [
-    "mp4", "mov", "avi", "mkv", "webm", "m4v", "3gp", "mpg", "mpeg", "ts", "m2ts", "mts", "wmv", "flv",
-    "ogv", "vob",
-];
-
-/// What a path holds: decided by its first bytes, else by its extension.
+/// What a path holds, decided by its content, else by its name.
 ///
 /// # Errors
-/// [`SourceError::NotFound`], [`SourceError::Unreadable`], [`SourceError::EmptyFile`], or
+/// [`SourceError::NotFound`], [`SourceError::Unreadable`], [`SourceError::NotAFile`], [`SourceError::EmptyFile`], or
 /// [`SourceError::UnknownType`].
 pub fn spec_from_path(path: &Path) -> Result<SourceSpec, SourceError> {
-    let pictures = || SourceSpec::Pictures(vec![path.to_owned()]);
-    let metadata = std::fs::metadata(path).map_err(|e| access_error(path, &e))?;
-    if metadata.is_dir() {
-        return Ok(pictures());
+    if std::fs::metadata(path).map_err(|e| SourceError::of_access(path, &e))?.is_dir() {
+        return Ok(SourceSpec::Pictures(vec![path.to_owned()]));
     }
-    let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(32).read_to_end(&mut start))
-        .map_err(|e| access_error(path, &e))?;
-    if start.is_empty() && metadata.is_file() {
-        return Err(SourceError::EmptyFile { path: path.to_owned() });
+    match kind_of(path)? {
+        FileKind::Picture(_) | FileKind::ForeignPicture => Ok(SourceSpec::Pictures(vec![path.to_owned()])),
+        FileKind::Animation(_) | FileKind::Video => Ok(SourceSpec::Video(path.to_owned())),
+        FileKind::Other => Err(SourceError::UnknownType { path: path.to_owned() }),
     }
-    if is_picture_data(&start) || (has_extension(path, &PICTURES) && !is_video_data(&start)) {
-        Ok(pictures())
-    } else if is_video_data(&start) || has_extension(path, &VIDEOS) {
-        Ok(SourceSpec::Video(path.to_owned()))
-    } else {
-        Err(SourceError::UnknownType { path: path.to_owned() })
-    }
-}
-
-/// Does the name say that this is a picture that we read?
-pub fn is_picture_name(path: &Path) -> bool {
-    has_extension(path, &PICTURES)
-}
-
-pub(super) fn access_error(path: &Path, error: &std::io::Error) -> SourceError {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => SourceError::NotFound { path: path.to_owned() },
-        _ => SourceError::Unreadable { path: path.to_owned(), reason: error.to_string() },
-    }
-}
-
-fn has_extension(path: &Path, known: &[&str]) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    extension.is_some_and(|e| known.contains(&e.as_str()))
-}
-
-fn is_picture_data(start: &[u8]) -> bool {
-    use image::ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
-    matches!(image::guess_format(start), Ok(Bmp | Gif | Jpeg | Png | Tiff | WebP))
-}
-
-fn is_video_data(start: &[u8]) -> bool {
-    let at = |offset: usize, tag: &[u8]| start.get(offset..offset + tag.len()) == Some(tag);
-    let still = [b"heic", b"heix", b"mif1", b"avif"];
-    let quicktime = at(4, b"ftyp") && !still.iter().any(|brand| at(8, *brand));
-    let old_quicktime = at(4, b"moov") || at(4, b"mdat") || at(4, b"wide");
-    let matroska = at(0, &[0x1a, 0x45, 0xdf, 0xa3]);
-    let avi = at(0, b"RIFF") && at(8, b"AVI ");
-    quicktime || old_quicktime || matroska || avi
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn spec_of(name: &str, bytes: &[u8]) -> Result<SourceSpec, SourceError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        spec_from_path(&path)
-    }
 
     #[test]
     fn a_camera_format_is_read_as_it_is_written() {
@@ -217,27 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn content_decides_before_the_name() {
-        let png = b"\x89PNG\r\n\x1a\n0000";
-        let mp4 = b"\0\0\0\x20ftypisom\0\0\x02\0";
-        assert!(matches!(spec_of("a.png", png), Ok(SourceSpec::Pictures(_))));
-        assert!(matches!(spec_of("no_extension", png), Ok(SourceSpec::Pictures(_))));
-        assert!(matches!(spec_of("wrong.jpg", mp4), Ok(SourceSpec::Video(_))));
-        assert!(matches!(spec_of("a.avi", b"RIFF\0\0\0\0AVI LIST"), Ok(SourceSpec::Video(_))));
-        assert!(matches!(spec_of("a.webm", &[0x1a, 0x45, 0xdf, 0xa3]), Ok(SourceSpec::Video(_))));
-    }
-
-    #[test]
-    fn an_unknown_content_is_left_to_the_reader_that_the_name_asks_for() {
-        assert!(matches!(spec_of("broken.JPG", b"nothing"), Ok(SourceSpec::Pictures(_))));
-        assert!(matches!(spec_of("broken.MP4", b"nothing"), Ok(SourceSpec::Video(_))));
-    }
-
-    #[test]
-    fn what_cannot_be_opened_is_refused_by_name() {
-        assert!(matches!(spec_of("notes.txt", b"hello"), Err(SourceError::UnknownType { .. })));
-        assert!(matches!(spec_of("a.heic", b"\0\0\0\x20ftypheic"), Err(SourceError::UnknownType { .. })));
-        assert!(matches!(spec_of("a.mp4", b""), Err(SourceError::EmptyFile { .. })));
-        assert!(matches!(spec_from_path(Path::new("/nowhere/x.png")), Err(SourceError::NotFound { .. })));
+    fn a_path_is_told_by_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        std::fs::write(&path, b"\x89PNG\r\n\x1a\n0000").unwrap();
+        assert_eq!(spec_from_path(&path).unwrap(), SourceSpec::Pictures(vec![path]));
+        let path = folder.path().join("notes.txt");
+        std::fs::write(&path, b"hello").unwrap();
+        assert!(matches!(spec_from_path(&path), Err(SourceError::UnknownType { .. })));
+        let shown = SourceSpec::Pictures(vec![folder.path().to_owned()]);
+        assert_eq!(spec_from_path(folder.path()).unwrap(), shown);
     }
 }

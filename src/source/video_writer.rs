@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use image::RgbImage;
 
-use super::ffmpeg::{self, OwnedChild, Programs};
+use super::ffmpeg::{self, Programs};
 use super::{SourceError, matroska};
+use crate::files::PendingProcess;
 use crate::pose::Size;
 
 /// Lines of ffmpeg's log that are kept to explain a failure.
@@ -37,10 +38,9 @@ const ENCODERS: [VideoEncoder; 6] = [
 /// dropped before leaves nothing behind.
 pub struct VideoWriter {
     path: PathBuf,
-    unfinished: PathBuf,
     size: Size,
     pixels: Option<ChildStdin>,
-    child: OwnedChild,
+    process: PendingProcess,
     log: Option<JoinHandle<Vec<String>>>,
     last: Option<Duration>,
 }
@@ -74,7 +74,7 @@ impl VideoWriter {
             return Err(failed(format!("the folder {} does not exist", folder.display())));
         }
         let encoder = find_encoder(path, programs)?;
-        let unfinished = unfinished_name(path);
+        let unfinished = PendingProcess::name_beside(path);
         let mut command = programs.ffmpeg();
         command.args([
             "-hide_banner",
@@ -97,22 +97,16 @@ impl VideoWriter {
         }
         command.args(["-f", format]).arg(ffmpeg::file_argument(&unfinished));
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child = child.map(OwnedChild).map_err(|e| ffmpeg::start_error(path, "ffmpeg", &e))?;
-        let pixels = child.0.stdin.take();
-        let errors = child.0.stderr.take();
+        let mut child = child.map_err(|e| ffmpeg::start_error(path, "ffmpeg", &e))?;
+        let pixels = child.stdin.take();
+        let errors = child.stderr.take();
+        let process = PendingProcess::new(child, unfinished);
         let log = std::thread::Builder::new()
             .name("video writer log".to_owned())
             .spawn(move || errors.map(last_lines).unwrap_or_default())
             .map_err(|e| failed(e.to_string()))?;
-        let mut writer = VideoWriter {
-            path: path.to_owned(),
-            unfinished,
-            size,
-            pixels,
-            child,
-            log: Some(log),
-            last: None,
-        };
+        let mut writer =
+            VideoWriter { path: path.to_owned(), size, pixels, process, log: Some(log), last: None };
         writer.send(&[&matroska::header(size, fps.filter(|fps| fps.is_finite() && *fps > 0.0))])?;
         Ok(writer)
     }
@@ -142,11 +136,12 @@ impl VideoWriter {
             return Err(self.failed("it has no frames".to_owned()));
         }
         drop(self.pixels.take());
-        let status = self.child.0.wait().map_err(|e| self.failed(e.to_string()))?;
+        let status = self.process.wait().map_err(|e| self.failed(e.to_string()))?;
         if !status.success() {
             return Err(self.explain());
         }
-        std::fs::rename(&self.unfinished, &self.path).map_err(|e| self.failed(e.to_string()))
+        let VideoWriter { path, process, .. } = self;
+        process.finish(&path).map_err(|e| SourceError::VideoWrite { path, reason: e.to_string() })
     }
 
     fn send(&mut self, parts: &[&[u8]]) -> Result<(), SourceError> {
@@ -163,27 +158,15 @@ impl VideoWriter {
     /// Why ffmpeg ended, in its own words.
     fn explain(&mut self) -> SourceError {
         // It has ended, or its input is closed and it is about to; its log ends with it.
-        let _ = self.child.0.wait();
+        let _ = self.process.wait();
         let lines = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
-        let reason = lines.iter().map(|l| ffmpeg::plain_reason(l, &self.unfinished)).find(|l| !l.is_empty());
+        let reason =
+            lines.iter().map(|l| ffmpeg::plain_reason(l, self.process.unfinished())).find(|l| !l.is_empty());
         self.failed(reason.unwrap_or_else(|| "ffmpeg ended early".to_owned()))
     }
 
     fn failed(&self, reason: String) -> SourceError {
         SourceError::VideoWrite { path: self.path.clone(), reason }
-    }
-}
-
-impl Drop for VideoWriter {
-    fn drop(&mut self) {
-        drop(self.pixels.take());
-        let _ = self.child.0.kill();
-        let _ = self.child.0.wait();
-        if let Some(log) = self.log.take() {
-            let _ = log.join();
-        }
-        // It is gone already after a finish.
-        let _ = std::fs::remove_file(&self.unfinished);
     }
 }
 
@@ -195,14 +178,6 @@ fn container(path: &Path) -> Option<&'static str> {
         "mkv" => Some("matroska"),
         _ => None,
     }
-}
-
-/// Beside the video, so that the last step is a rename within one disk.
-fn unfinished_name(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or(path.as_os_str()));
-    name.push(format!(".{}.part", std::process::id()));
-    path.with_file_name(name)
 }
 
 /// The best encoder that this ffmpeg has.

@@ -44,6 +44,10 @@ fn now(ui: &mut Ui, state: &State) {
         n => format!(", {n} pictures"),
     });
     hint(ui, format!("{} × {}{rate}{}", info.size.width, info.size.height, count.unwrap_or_default()));
+    for note in &info.notes {
+        ui.label(RichText::new(note).small().color(theme::WARN));
+        ui.add_space(2.0);
+    }
 }
 
 fn cameras(ui: &mut Ui, state: &State, actions: &mut ActionQueue) {

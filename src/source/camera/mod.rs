@@ -96,6 +96,7 @@ impl CameraSource {
             duration: None,
             live: true,
             seekable: false,
+            notes: Vec::new(),
         };
         let started = first.arrived;
         Ok(CameraSource { info, format, reader, timeouts, first: Some(first), started, ended: false })

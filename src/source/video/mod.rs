@@ -1,19 +1,23 @@
 //! Video files: decoded by the `ffmpeg` program, with true timestamps and exact seeks.
 
+mod clock;
 mod decoder;
-mod probe;
+mod input;
+pub(super) mod probe;
 mod showinfo;
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use self::decoder::{DecodedFrame, Decoder, StartAt, StreamEnd};
+use self::clock::Clock;
+use self::decoder::{Decoder, StartAt, StreamEnd};
+use self::input::VideoInput;
 use self::probe::Probe;
 use super::ffmpeg::{self, Programs};
 use super::{Frame, Source, SourceError, SourceInfo};
-use crate::pose::Size;
 
 /// A seek decodes this much before its goal, so that the frame shown at that time is among them.
 const SEEK_MARGIN: f64 = 1.0;
@@ -22,9 +26,12 @@ const MAX_DECODE_AHEAD: Duration = Duration::from_secs(1);
 /// A video that ends this much before its promised length was cut.
 const CUT_TOLERANCE: Duration = Duration::from_millis(500);
 
+/// A video of which at least this part came out has lost little.
+const SLIGHT: f64 = 0.95;
+
 /// An open video. It holds one or two frames at a time, whatever the video's length.
 pub struct VideoSource {
-    path: PathBuf,
+    input: VideoInput,
     programs: Programs,
     probe: Probe,
     info: SourceInfo,
@@ -32,10 +39,7 @@ pub struct VideoSource {
     decoder: Option<Decoder>,
     /// Frames that a seek or the opening has decoded already.
     waiting: VecDeque<Frame>,
-    /// The container's time of the first frame, from which media time counts; `None` before it is known.
-    origin: Option<Origin>,
-    /// Time of the newest decoded frame.
-    newest: Option<Duration>,
+    clock: Clock,
     /// Frames decoded since the beginning; `None` after a seek, when the count says nothing.
     decoded_frames: Option<u64>,
     /// A cut that was found while a seek read ahead, to be reported after the waiting frames.
@@ -43,14 +47,8 @@ pub struct VideoSource {
     /// Time of the frame at which ffmpeg first logged an error.
     first_damage: Option<Duration>,
     sequence: u64,
-}
-
-/// The container's time of a video's first frame.
-#[derive(Clone, Copy, Debug)]
-struct Origin {
-    /// In units of the time base.
-    pts: i64,
-    seconds: f64,
+    /// Raised when nobody waits any more.
+    stop: Arc<AtomicBool>,
 }
 
 impl VideoSource {
@@ -64,41 +62,59 @@ impl VideoSource {
     }
 
     fn open_with(path: &Path, programs: Programs) -> Result<Self, SourceError> {
-        let bytes = std::fs::metadata(path).map_err(|e| super::spec::access_error(path, &e))?.len();
+        let bytes = std::fs::metadata(path).map_err(|e| SourceError::of_access(path, &e))?.len();
         if bytes == 0 {
             return Err(SourceError::EmptyFile { path: path.to_owned() });
         }
-        let probe = probe::probe(path, &programs)?;
+        let format = input::forced_format(path);
+        let probe = probe::probe(path, format, &programs)?;
+        let input = VideoInput::new(path, format, &probe, &programs);
+        super::limits::check(path, input.size)?;
         let title = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let mut notes = Vec::new();
+        if probe.streams > 1 {
+            let (size, codec) = (probe.size, &probe.codec);
+            let (streams, stream) = (probe.streams, probe.stream);
+            notes.push(format!(
+                "{title} has {streams} videos in it: number {stream} ({size}, {codec}) is shown"
+            ));
+        }
+        if input.lacks_tone_mapping(&probe) {
+            notes.push(format!(
+                "{title} has a high dynamic range, which this ffmpeg cannot map to a screen's (it lacks zscale): colours \
+                 look pale, and fewer people may be found"
+            ));
+        }
         let estimated =
             || Some((probe.duration?.as_secs_f64() * probe.fps?).round() as u64).filter(|&frames| frames > 0);
         let info = SourceInfo {
             title,
-            size: Size::default(),
+            size: input.size,
             fps: probe.fps,
             frames: probe.frames.or_else(estimated),
             duration: probe.duration,
             live: false,
             seekable: true,
+            notes,
         };
-        let decoder = Decoder::start(path, probe.stream, StartAt::Beginning, &programs)?;
+        let decoder = Decoder::start(&input, StartAt::Beginning, &programs)?;
+        let clock = Clock::new(probe.fps);
         let mut source = VideoSource {
-            path: path.to_owned(),
+            input,
             programs,
             probe,
             info,
             decoder: Some(decoder),
             waiting: VecDeque::new(),
-            origin: None,
-            newest: None,
+            clock,
             decoded_frames: Some(0),
             pending_error: None,
             first_damage: None,
             sequence: 0,
+            stop: Arc::default(),
         };
         match source.decode() {
             Ok(Some(first)) => {
-                source.info.size = first.pixels.dimensions().into();
                 source.waiting.push_back(first);
                 Ok(source)
             }
@@ -108,18 +124,21 @@ impl VideoSource {
         }
     }
 
+    fn nothing_at(&self, to: Duration) -> SourceError {
+        self.unusable(format!("no picture can be decoded at {:.2} s", to.as_secs_f64()))
+    }
+
     fn unusable(&self, reason: String) -> SourceError {
-        SourceError::Video { path: self.path.clone(), reason }
+        SourceError::Video { path: self.input.path.clone(), reason }
     }
 
     /// The next frame out of the decoder.
     fn decode(&mut self) -> Result<Option<Frame>, SourceError> {
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
-        match decoder.next() {
+        match decoder.next(&self.stop) {
             Ok(decoded) => {
                 let has_errors = decoder.has_errors();
-                let timestamp = self.timestamp(&decoded);
-                self.newest = Some(timestamp);
+                let timestamp = self.clock.media_time(decoded.time);
                 if has_errors && self.first_damage.is_none() {
                     self.first_damage = Some(timestamp);
                 }
@@ -131,25 +150,14 @@ impl VideoSource {
             }
             Err(end) => {
                 self.decoder = None;
-                self.check_end(end)
+                if self.stop.load(Ordering::Relaxed) { Ok(None) } else { self.check_end(end) }
             }
         }
     }
 
-    /// Media time of a decoded frame: never before the one before it.
-    fn timestamp(&mut self, decoded: &DecodedFrame) -> Duration {
-        let step = Duration::from_secs_f64(1.0 / self.probe.fps.unwrap_or(25.0).clamp(0.1, 1000.0));
-        let guessed = self.newest.map_or(Duration::ZERO, |t| t + step);
-        let Some(pts) = decoded.pts else { return guessed };
-        let origin = self.origin.get_or_insert(Origin { pts, seconds: decoded.time_base.seconds(pts) });
-        let nanoseconds = decoded.time_base.nanoseconds(pts - origin.pts).max(0);
-        let time = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
-        time.max(self.newest.unwrap_or_default())
-    }
-
     /// Did the video end where it should?
     fn check_end(&self, end: StreamEnd) -> Result<Option<Frame>, SourceError> {
-        let reached = self.newest.unwrap_or_default();
+        let reached = self.clock.newest().unwrap_or_default();
         let early = match self.probe.duration {
             Some(length) if self.probe.duration_is_exact => reached + CUT_TOLERANCE < length,
             _ => false,
@@ -161,20 +169,30 @@ impl VideoSource {
             _ => false,
         };
         let reason = match end.errors.first() {
-            Some(line) => ffmpeg::plain_reason(line, &self.path),
+            Some(line) => ffmpeg::plain_reason(line, &self.input.path),
             None if end.failed => "ffmpeg ended early".to_owned(),
             None if early && missing => {
                 format!("it promises {} frames", self.probe.frames.unwrap_or_default())
             }
             None => return Ok(None),
         };
+        let slight = self.share_decoded(reached).is_some_and(|share| share >= SLIGHT);
         // It was decoded well beyond the damage: more is lost there than at the end.
         if let Some(at) = self.first_damage.filter(|at| *at + CUT_TOLERANCE < reached && !early) {
             let seconds = at.as_secs_f64();
-            return Err(SourceError::VideoDamaged { path: self.path.clone(), seconds, reason });
+            return Err(SourceError::VideoDamaged { path: self.input.path.clone(), seconds, reason, slight });
         }
         let frames = self.decoded_frames.unwrap_or(self.sequence);
-        Err(SourceError::VideoCut { path: self.path.clone(), frames, reason })
+        Err(SourceError::VideoCut { path: self.input.path.clone(), frames, reason, slight })
+    }
+
+    /// Which part of its frames came out, where the container tells how many or how long they are.
+    fn share_decoded(&self, reached: Duration) -> Option<f64> {
+        if let (Some(decoded), Some(promised)) = (self.decoded_frames, self.probe.frames) {
+            return Some(decoded as f64 / promised as f64);
+        }
+        let step = 1.0 / self.probe.fps.unwrap_or(f64::INFINITY);
+        Some((reached.as_secs_f64() + step) / self.probe.duration?.as_secs_f64())
     }
 
     fn restart(&mut self, start: StartAt) -> Result<(), SourceError> {
@@ -183,9 +201,9 @@ impl VideoSource {
         self.waiting.clear();
         self.pending_error = None;
         self.first_damage = None;
-        self.newest = None;
+        self.clock.restart();
         self.decoded_frames = (start == StartAt::Beginning).then_some(0);
-        self.decoder = Some(Decoder::start(&self.path, self.probe.stream, start, &self.programs)?);
+        self.decoder = Some(Decoder::start(&self.input, start, &self.programs)?);
         Ok(())
     }
 
@@ -237,7 +255,7 @@ impl VideoSource {
 
     /// Is `to` between the next frame and a little later?
     fn is_just_ahead(&self, to: Duration) -> bool {
-        let Some(newest) = self.newest else { return false };
+        let Some(newest) = self.clock.newest() else { return false };
         match self.waiting.front() {
             Some(next) => next.timestamp <= to && to <= next.timestamp + MAX_DECODE_AHEAD,
             None => newest < to && to <= newest + MAX_DECODE_AHEAD,
@@ -246,7 +264,7 @@ impl VideoSource {
 
     /// Seconds after the container's start at which `to` lies.
     fn container_seconds(&self, to: Duration) -> f64 {
-        to.as_secs_f64() + self.origin.map_or(self.probe.start, |origin| origin.seconds) - self.probe.start
+        to.as_secs_f64() + self.clock.origin_seconds().unwrap_or(self.probe.start) - self.probe.start
     }
 }
 
@@ -270,6 +288,10 @@ impl Source for VideoSource {
         }))
     }
 
+    fn stop_at(&mut self, flag: Arc<AtomicBool>) {
+        self.stop = flag;
+    }
+
     fn seek(&mut self, to: Duration) -> Result<(), SourceError> {
         let to = self.probe.duration.map_or(to, |length| to.min(length));
         if to.is_zero() {
@@ -277,6 +299,11 @@ impl Source for VideoSource {
         }
         if self.decoder.is_some() && self.is_just_ahead(to) && self.finds(to)? {
             return Ok(());
+        }
+        if self.clock.jumped() {
+            // Times of the container lead nowhere.
+            self.restart(StartAt::Beginning)?;
+            return if self.finds(to)? { Ok(()) } else { Err(self.nothing_at(to)) };
         }
         let goal = self.container_seconds(to);
         let attempts = [
@@ -292,7 +319,7 @@ impl Source for VideoSource {
                 return Ok(());
             }
         }
-        Err(self.unusable(format!("no picture can be decoded at {:.2} s", to.as_secs_f64())))
+        Err(self.nothing_at(to))
     }
 }
 

@@ -1,19 +1,8 @@
-//! Reading ffmpeg's `showinfo` lines: the exact time and size of every frame that follows on the pipe.
+//! Reading ffmpeg's `showinfo` lines: the exact time of every frame that follows on the pipe.
 //!
 //! Raw video on a pipe carries no times. `showinfo` prints one line for each frame before the frame is
 //! written, with the time as a whole number of the time base (its `pts_time` is rounded to six digits,
 //! which is not enough after a few minutes).
-
-use crate::pose::Size;
-
-/// One frame as announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ShowinfoFrame {
-    /// In units of the time base; `None` where the container has no time for the frame.
-    pub pts: Option<i64>,
-    /// In pixels.
-    pub size: Size,
-}
 
 /// Seconds of one unit of `pts`, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +16,14 @@ impl TimeBase {
     pub fn nanoseconds(self, units: i64) -> i128 {
         i128::from(units) * i128::from(self.numerator) * 1_000_000_000 / i128::from(self.denominator)
     }
-
-    pub fn seconds(self, units: i64) -> f64 {
-        units as f64 * self.numerator as f64 / self.denominator as f64
-    }
 }
 
 /// A line of ffmpeg's log (`-loglevel repeat+level+info`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LogLine {
     TimeBase(TimeBase),
-    Frame(ShowinfoFrame),
+    /// A frame, and its time in units of the time base; `None` where the container has none for it.
+    Frame(Option<i64>),
     /// Something is wrong with the file; the whole line.
     Error(String),
     Other,
@@ -62,10 +48,9 @@ fn time_base(rest: &str) -> Option<TimeBase> {
     (base.numerator > 0 && base.denominator > 0).then_some(base)
 }
 
-fn frame(line: &str) -> Option<ShowinfoFrame> {
+fn frame(line: &str) -> Option<Option<i64>> {
     let (_, fields) = line.split_once("] n:")?;
-    let pts = field(fields, " pts:")?.parse().ok();
-    Some(ShowinfoFrame { pts, size: field(fields, " s:")?.parse().ok()? })
+    Some(field(fields, " pts:")?.parse().ok())
 }
 
 /// The word after `key`, which may be padded.
@@ -81,19 +66,13 @@ mod tests {
                          4505 fmt:rgb24 sar:1/1 s:320x240 i:P iskey:0 type:B ";
 
     #[test]
-    fn a_frame_line_gives_its_time_and_size() {
-        assert_eq!(
-            read_line(FRAME),
-            LogLine::Frame(ShowinfoFrame { pts: Some(512), size: Size::new(320, 240) })
-        );
+    fn a_frame_line_gives_its_time() {
+        assert_eq!(read_line(FRAME), LogLine::Frame(Some(512)));
         // ffmpeg 6 and later print the duration too.
         let newer = FRAME.replace("pos:     4505", "duration:    512 duration_time:0.0333333");
         assert_eq!(read_line(&newer), read_line(FRAME));
         let untimed = FRAME.replace("pts:    512", "pts:  NOPTS");
-        assert_eq!(
-            read_line(&untimed),
-            LogLine::Frame(ShowinfoFrame { pts: None, size: Size::new(320, 240) })
-        );
+        assert_eq!(read_line(&untimed), LogLine::Frame(None));
     }
 
     #[test]
