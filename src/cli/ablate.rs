@@ -7,6 +7,7 @@ use super::command_line::command_line;
 use super::mannequin_sets::path_to_evaluate_on;
 use super::model_args::ModelArgs;
 use super::output::{progress_bar, write_file};
+use crate::cli::terminal::{errln, out};
 use crate::data::{CropDataset, PoseSet, SetSource, read_image};
 use crate::eval::ablation::{AblationSetting, SeedStats, ablation_settings};
 use crate::eval::set::plain_samples;
@@ -76,11 +77,11 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
     let title = set.title.clone();
     let left_out = set.report.summary();
     if !left_out.is_empty() {
-        eprintln!("{title}: {left_out}");
+        errln!("{title}: {left_out}");
     }
     let seen = training_overlap(&set, &info.record.trained_on(), &info.skeleton);
     if let Some(seen) = &seen {
-        eprintln!("warning: {seen}");
+        errln!("warning: {seen}");
     }
     let all = set.persons.len();
     let mut samples = plain_samples(set, &info.config, &info.skeleton);
@@ -112,7 +113,7 @@ pub fn run(args: AblateArgs) -> anyhow::Result<()> {
         warning: seen.map(|s| s.to_string()),
         rows: rows.collect(),
     };
-    print!("{}", report.table());
+    out!("{}", report.table());
     write_report(&report, &args.out)
 }
 
@@ -156,7 +157,7 @@ fn write_report(report: &AblationReport, folder: &Path) -> anyhow::Result<()> {
     let mut png = std::io::Cursor::new(Vec::new());
     report.chart().draw(CHART).write_to(&mut png, image::ImageFormat::Png)?;
     write_file(&folder.join("ablation.png"), png.get_ref())?;
-    eprintln!("wrote ABLATION.md, ablation.csv, ablation.json and ablation.png to {}", folder.display());
+    errln!("wrote ABLATION.md, ablation.csv, ablation.json and ablation.png to {}", folder.display());
     Ok(())
 }
 

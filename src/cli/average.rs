@@ -1,6 +1,8 @@
 //! `tmpose average`: the mean of several weight files.
 
 use super::command_line::command_line;
+use super::output::refuse_overwriting;
+use crate::cli::terminal::outln;
 use crate::detect::{self, DetectorInfo};
 use crate::weights::{self, AverageInput, Precision, TrainingRecord, WeightsError, WeightsInfo};
 use anyhow::bail;
@@ -56,6 +58,7 @@ impl FromStr for WeightedFile {
 pub fn run(args: AverageArgs) -> anyhow::Result<()> {
     let precision = if args.f32 { Precision::F32 } else { Precision::F16 };
     let (device, out) = (Device::flex(), &args.out);
+    refuse_overwriting([out.as_path()], args.files.iter().map(|file| file.path.as_path()))?;
     if args.files.iter().any(|file| is_detector(&file.path)) {
         let open = |path: &Path| detect::open(path, &device);
         let (mean, info) =
@@ -67,7 +70,7 @@ pub fn run(args: AverageArgs) -> anyhow::Result<()> {
         let (mean, info) = mean(&args, open, |info: &mut WeightsInfo| &mut info.record, alike)?;
         weights::save(out, &mean, &info, precision)?;
     }
-    println!("Wrote the mean of {} files to {}.", args.files.len(), out.display());
+    outln!("Wrote the mean of {} files to {}.", args.files.len(), out.display());
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod report;
 mod train;
 mod train_report;
 
+use crate::cli::terminal::errln;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings, StageTimes, Timing};
 use crate::model::{KeepRatio, MaskKind, PoseNetConfig, TokenBudget, Variant};
@@ -85,11 +86,11 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     }
     let mut peers = if args.no_peers { None } else { Peers::start(&args.python) };
     if peers.is_none() && !args.no_peers {
-        eprintln!("note: {} has no PyTorch, so there is nothing to compare with", args.python.display());
+        errln!("note: {} has no PyTorch, so there is nothing to compare with", args.python.display());
     }
     let load = busy();
     if let Some(load) = load {
-        eprintln!("note: other programs keep this machine busy (load {load}): the times mean little");
+        errln!("note: other programs keep this machine busy (load {load}): the times mean little");
     }
     if !args.training.train.is_empty() {
         return train::run(&args, peers.as_mut(), load);
@@ -99,7 +100,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     for &choice in &args.devices {
         let device = gpu::choose(choice)?;
         if let Some(note) = &device.note {
-            eprintln!("note: {note}");
+            errln!("note: {note}");
         }
         report.start_device(&device);
         for &variant in &variants {

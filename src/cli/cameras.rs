@@ -1,5 +1,6 @@
 //! `tmpose cameras`: lists the cameras with their formats, or takes test pictures with one.
 
+use crate::cli::terminal::{out, outln};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ fn list() -> anyhow::Result<()> {
         return Err(SourceError::NoCamera.into());
     }
     for camera in &cameras {
-        print!("{}", describe(camera));
+        out!("{}", describe(camera));
     }
     Ok(())
 }
@@ -92,7 +93,7 @@ fn grab(camera: &str, format: Option<CameraFormat>, count: u32, out: &Path) -> a
     let stop = super::stop_flag()?;
     std::fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
     let mut source = CameraSource::open(camera, format)?;
-    println!("{} sends {}", source.info().title, source.format());
+    outln!("{} sends {}", source.info().title, source.format());
     let mut taken = 0;
     let mut last = (0, Duration::ZERO);
     let ended = loop {
@@ -114,7 +115,7 @@ fn grab(camera: &str, format: Option<CameraFormat>, count: u32, out: &Path) -> a
         Some(rate) => format!("{rate:.1} pictures a second"),
         None => "too few pictures to measure a rate".to_owned(),
     };
-    println!(
+    outln!(
         "{taken} pictures in {}; {} sent within {:.1} s; measured: {rate}",
         out.display(),
         if taken == 0 { 0 } else { last.0 + 1 },

@@ -1,10 +1,15 @@
 //! Flags whose values are listed in a table of the library: the help shows that table.
 
+use crate::data::{SetSource, SetSpec};
 use crate::model::{MaskKind, PositionMode, Variant};
 use crate::pose::BuiltinSkeleton;
 use crate::vision::Decoding;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser, ValueParserFactory};
+use clap::builder::{
+    PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser, ValueParserFactory,
+};
 use std::ffi::OsStr;
+use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Parses a flag's value with [`FromStr`]; names and descriptions in the help are those of the table.
@@ -56,6 +61,47 @@ macro_rules! choices {
         }
     )*};
 }
+
+/// Parses what is a path or a text with a meaning of its own; a name that is no UTF-8 is a path.
+#[derive(Clone)]
+pub struct PathOrText<T>(PhantomData<T>);
+
+impl<T> TypedValueParser for PathOrText<T>
+where
+    T: FromStr + From<PathBuf> + Clone + Send + Sync + 'static,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        flag: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        match value.to_str() {
+            Some(_) => {
+                StringValueParser::new().try_map(|text| text.parse::<T>()).parse_ref(command, flag, value)
+            }
+            None => Ok(T::from(PathBuf::from(value))),
+        }
+    }
+}
+
+/// Makes clap parse these types so.
+macro_rules! paths_or_texts {
+    ($($type:ty),*) => {$(
+        impl ValueParserFactory for $type {
+            type Parser = PathOrText<$type>;
+
+            fn value_parser() -> PathOrText<$type> {
+                PathOrText(PhantomData)
+            }
+        }
+    )*};
+}
+
+paths_or_texts!(SetSource, SetSpec);
 
 choices!(MaskKind, PositionMode, Variant, Decoding);
 

@@ -4,8 +4,6 @@ mod check;
 mod show;
 mod table;
 
-use std::path::Path;
-
 /// Arguments of `tmpose data`.
 #[derive(clap::Args)]
 pub struct DataArgs {
@@ -29,13 +27,5 @@ pub fn run(args: DataArgs) -> anyhow::Result<()> {
     match args.command {
         DataCommand::Check(args) => check::run(args),
         DataCommand::Show(args) => show::run(args),
-    }
-}
-
-/// Creates the folder of a file.
-fn make_folder_of(file: &Path) -> std::io::Result<()> {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => std::fs::create_dir_all(folder),
-        _ => Ok(()),
     }
 }

@@ -6,7 +6,8 @@ mod report;
 
 use super::mannequin_sets::path_to_evaluate_on;
 use super::model_args::ModelArgs;
-use super::output::{progress_bar, write_file};
+use super::output::{progress_bar, refuse_overwriting, write_file};
+use crate::cli::terminal::{errln, out, outln};
 use crate::data::{PoseSet, SetSource};
 use crate::eval::set::plain_samples;
 use crate::eval::{DetectedBoxes, EvalTask, NMS_THRESHOLD, Suppression, estimate_crops, training_overlap};
@@ -145,6 +146,12 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     if args.boxes.is_some() && args.data.len() > 1 {
         bail!("--boxes belong to the pictures of one set; give --data once, or measure the sets one by one");
     }
+    let sets = args.data.iter().filter_map(|source| source.path().ok());
+    let files = [&args.boxes, &args.detector, &args.model.weights].into_iter().filter_map(Option::as_deref);
+    refuse_overwriting(
+        [&args.json, &args.markdown].into_iter().filter_map(Option::as_deref),
+        sets.chain(files),
+    )?;
     let mut estimator = args.model.estimator()?;
     estimator.set_timing(Timing::WholeOnly);
     let suppression = Suppression { threshold: args.nms, soft: args.soft_nms };
@@ -155,9 +162,9 @@ fn run_poses(args: PoseArgs) -> anyhow::Result<()> {
     for source in &args.data {
         let set = measurement.of_set(&path_to_evaluate_on(source)?)?;
         if !report.sets.is_empty() {
-            println!();
+            outln!();
         }
-        print!("{}", set.tables(args.per_joint));
+        out!("{}", set.tables(args.per_joint));
         report.sets.push(set);
     }
     if let Some(path) = &args.json {
@@ -184,7 +191,7 @@ impl SetNotes {
     /// Adds a note unless it is empty.
     pub(super) fn add(&mut self, note: String) {
         if !note.is_empty() {
-            eprintln!("{}: {note}", self.title);
+            errln!("{}: {note}", self.title);
             self.notes.push(note);
         }
     }
@@ -217,7 +224,7 @@ impl Measurement<'_> {
         notes.add(set.report.summary());
         let seen = training_overlap(&set, &info.record.trained_on(), &info.skeleton);
         if let Some(seen) = &seen {
-            eprintln!("warning: {seen}");
+            errln!("warning: {seen}");
         }
         let score_min = args.box_score_min();
         let boxes = self.boxes(&set, score_min)?;

@@ -1,5 +1,7 @@
 //! Ctrl-C as a request: the command finishes its current step, keeps what is done and ends.
 
+use crate::cli::terminal::errln;
+use crate::files;
 use anyhow::Context;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +24,10 @@ pub fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let raised = flag.clone();
     ctrlc::set_handler(move || {
         if raised.swap(true, Ordering::SeqCst) {
+            files::abandon_all();
             process::exit(INTERRUPTED);
         }
-        eprintln!("stopping, keeping what is done (press Ctrl-C again to end at once)");
+        errln!("stopping, keeping what is done (press Ctrl-C again to end at once)");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(flag)

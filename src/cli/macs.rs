@@ -1,6 +1,7 @@
 //! `tmpose macs`: the multiply-adds of each variant and keep ratio, as executed and by the count behind the
 //! published tables.
 
+use crate::cli::terminal::outln;
 use crate::detect::DetectorConfig;
 use crate::model::{Counting, KeepRatio, MaskKind, PoseNetConfig, Variant, keep_count};
 use crate::pose::Skeleton;
@@ -51,10 +52,16 @@ pub fn run(args: MacsArgs) -> anyhow::Result<()> {
         Count::Reference => (Counting::Reference, 1e9, "GMAC"),
         Count::Paper => (Counting::Repository, f64::from(1 << 30), "\"GFLOPs\" of the paper"),
     };
-    println!("{name} for one person, {}, {} mask", skeleton.title, args.mask);
-    println!(
+    outln!("{name} for one person, {}, {} mask", skeleton.title, args.mask);
+    outln!(
         "{:<14}{:>6}{:>8}{:>10}{:>13}{:>9}{:>8}",
-        "variant", "keep", "tokens", "backbone", "transformer", "total", "saved"
+        "variant",
+        "keep",
+        "tokens",
+        "backbone",
+        "transformer",
+        "total",
+        "saved"
     );
     for variant in variants {
         let config = PoseNetConfig::new(variant, skeleton);
@@ -65,7 +72,7 @@ pub fn run(args: MacsArgs) -> anyhow::Result<()> {
             let [backbone, transformer, total] =
                 [macs.conv, macs.transformer(), macs.total()].map(|n| n as f64 / unit);
             let saved = 100.0 * (1.0 - macs.total() as f64 / full);
-            println!(
+            outln!(
                 "{:<14}{ratio:>6}{kept:>8}{backbone:>10.3}{transformer:>13.4}{total:>9.3}{saved:>7.1}%",
                 variant.name()
             );
@@ -73,14 +80,14 @@ pub fn run(args: MacsArgs) -> anyhow::Result<()> {
     }
     if args.count == Count::Executed {
         let detector = DetectorConfig::default();
-        println!(
+        outln!(
             "\nThe person detector: {:.3} GMAC for one picture of {1}x{1} pixels.",
             detector.macs() as f64 / unit,
             detector.input
         );
     }
     if args.count == Count::Paper {
-        println!(
+        outln!(
             "\nThe counter behind the published tables multiplies a linear layer's outputs by the number of tokens \
              instead of its input width, and leaves out the products of attention. Its savings are therefore too \
              large: at 0.4 it leaves 20 % of tmpose-b's transformer part, where 40 % is true."

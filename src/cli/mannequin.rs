@@ -1,5 +1,6 @@
 //! `tmpose mannequin`: renders people whose joints are known, as a data set in COCO's layout.
 
+use crate::cli::terminal::outln;
 use crate::draw::{Tile, contact_sheet, draw_box, draw_pose, joint_color};
 use crate::pose::{Pose, Size, Skeleton};
 use crate::synth::{KeptPicture, SetPlan, render_set};
@@ -76,7 +77,7 @@ pub fn run(args: MannequinArgs) -> anyhow::Result<()> {
             contact_sheet(&tiles, 6, if args.crops { Size::new(192, 256) } else { Size::new(320, 240) });
         sheet.save(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    println!("{} pictures, {} people: {}", drawn.pictures, drawn.people, drawn.file.display());
+    outln!("{} pictures, {} people: {}", drawn.pictures, drawn.people, drawn.file.display());
     Ok(())
 }
 

@@ -4,6 +4,9 @@
 //! `pub fn run(args: NameArgs) -> anyhow::Result<()>`; a `pub mod` line and a line in `subcommands!` below
 //! plug it in.
 
+// A reader of the terminal who is gone must not make the program panic: see `terminal`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod choices;
 mod command_line;
 mod errors;
@@ -12,6 +15,7 @@ mod mannequin_sets;
 pub mod model_args;
 mod output;
 mod source_arg;
+mod terminal;
 
 pub mod ablate;
 pub mod average;
@@ -29,6 +33,7 @@ pub mod view;
 
 pub use interrupt::stop_flag;
 
+use crate::cli::terminal::errln;
 use crate::cpu::{simd, team};
 use clap::Parser;
 use std::process::ExitCode;
@@ -112,7 +117,7 @@ pub fn main() -> ExitCode {
     match cli.compute().and_then(|()| cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", errors::sentence(&error));
+            errln!("error: {}", errors::sentence(&error));
             ExitCode::from(FAILURE)
         }
     }
@@ -167,7 +172,7 @@ mod tests {
     fn without_a_command_the_window_opens_with_the_arguments_given() {
         let cli = Cli::try_parse_from(["tmpose", "walk.mp4", "--keep", "0.5"]).unwrap();
         assert!(cli.command.is_none());
-        assert_eq!(cli.view.source.as_deref(), Some("walk.mp4"));
+        assert_eq!(cli.view.source.as_deref(), Some("walk.mp4".as_ref()));
         assert!(
             Cli::try_parse_from(["tmpose", "predict", "a.png", "--keep", "0.5"]).unwrap().command.is_some()
         );

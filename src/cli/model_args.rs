@@ -1,5 +1,6 @@
 //! Flags that several subcommands share: which weights, which device, how to run the network.
 
+use crate::cli::terminal::errln;
 use crate::gpu::{self, DeviceChoice};
 use crate::infer::{Estimator, Settings};
 use crate::model::{KeepRatio, MaskKind, PositionMode, TokenBudget};
@@ -41,7 +42,7 @@ impl ModelArgs {
         let file = self.weights_file()?;
         let device = gpu::choose(self.device)?;
         if let Some(note) = &device.note {
-            eprintln!("note: {note}");
+            errln!("note: {note}");
         }
         Ok(Estimator::load(&file, device)?)
     }

@@ -1,7 +1,11 @@
 //! Files and progress bars of commands, and numbers in their tables.
 
-use anyhow::Context;
+use crate::files::{self, FileId};
+use anyhow::{Context, bail};
+use image::{ImageFormat, RgbImage};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashSet;
+use std::io::Cursor;
 use std::path::Path;
 
 /// Writes a whole file, and creates the folders that it needs.
@@ -13,7 +17,34 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(shown)?;
     }
-    std::fs::write(path, bytes).with_context(shown)
+    files::write_whole(path, bytes).with_context(shown)
+}
+
+/// Writes a picture in the format that its name asks for, as a whole.
+///
+/// # Errors
+/// The name asks for none, or the file or a folder cannot be written.
+pub fn write_picture(path: &Path, picture: &RgbImage) -> anyhow::Result<()> {
+    let shown = || format!("cannot write {}", path.display());
+    let mut bytes = Cursor::new(Vec::new());
+    let format = ImageFormat::from_path(path).with_context(shown)?;
+    picture.write_to(&mut bytes, format).with_context(shown)?;
+    write_file(path, bytes.get_ref())
+}
+
+/// Refuses to write onto something that is read.
+///
+/// # Errors
+/// One of `outputs` is the same file as one of `inputs`, through whatever path.
+pub fn refuse_overwriting<'a>(
+    outputs: impl IntoIterator<Item = &'a Path>,
+    inputs: impl IntoIterator<Item = &'a Path>,
+) -> anyhow::Result<()> {
+    let inputs: HashSet<FileId> = inputs.into_iter().filter_map(FileId::of).collect();
+    match outputs.into_iter().find(|path| FileId::of(path).is_some_and(|id| inputs.contains(&id))) {
+        Some(path) => bail!("{} would be overwritten, and is an input: choose another name", path.display()),
+        None => Ok(()),
+    }
 }
 
 /// A progress bar on stderr from 0 to `count`.
@@ -53,6 +84,18 @@ pub fn percent(value: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_read_is_not_written_onto() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("in"), "x").unwrap();
+        std::fs::hard_link(path("in"), path("also")).unwrap();
+        let (input, also, other) = (path("in"), path("also"), path("new"));
+        let refused = |out: &Path| refuse_overwriting([out], [input.as_path()]);
+        assert!(refused(&also).unwrap_err().to_string().contains("also would be overwritten"));
+        assert!(refused(&other).is_ok());
+    }
 
     #[test]
     fn tables_and_numbers_in_markdown() {

@@ -3,15 +3,21 @@
 use crate::source::{self, MANNEQUIN_SIZE, SourceSpec};
 use crate::synth::MAX_FIGURES;
 use anyhow::{Context, bail};
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// The source that an argument names: a word such as `camera` or `mannequin:7`, or a path. A file or folder that exists
 /// wins over a word.
 ///
 /// # Errors
 /// The words after the colon are wrong, or there is no such file.
-pub(super) fn parse_source(text: &str) -> anyhow::Result<SourceSpec> {
-    let (word, rest) = text.split_once(':').map_or((text, None), |(word, rest)| (word, Some(rest)));
-    if !std::path::Path::new(text).exists() {
+pub(super) fn parse_source(argument: impl AsRef<OsStr>) -> anyhow::Result<SourceSpec> {
+    let path = Path::new(argument.as_ref());
+    // A name that is no UTF-8 is a path.
+    if let Some(text) = path.to_str()
+        && !path.exists()
+    {
+        let (word, rest) = text.split_once(':').map_or((text, None), |(word, rest)| (word, Some(rest)));
         match (word, rest) {
             ("camera", rest) => {
                 return Ok(SourceSpec::Camera { camera: rest.unwrap_or("0").into(), format: None });
@@ -22,7 +28,7 @@ pub(super) fn parse_source(text: &str) -> anyhow::Result<SourceSpec> {
             _ => {}
         }
     }
-    Ok(source::spec_from_path(std::path::Path::new(text))?)
+    Ok(source::spec_from_path(path)?)
 }
 
 /// "SEED", or "SEED*PEOPLE" for several mannequins in one picture.

@@ -7,6 +7,7 @@ mod terminal;
 
 use crate::cli::command_line::command_line;
 use crate::cli::stop_flag;
+use crate::cli::terminal::out;
 use crate::train::{self, PoseEvent, PoseStep, RunControl, TrainConfig, TrainSettings};
 use anyhow::Context;
 use flags::ConfigArgs;
@@ -45,7 +46,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
 fn run_poses(args: ConfigArgs<TrainConfig>) -> anyhow::Result<()> {
     let config = args.settings()?;
     if args.print_config {
-        print!("{}", config.to_toml());
+        out!("{}", config.to_toml());
         return Ok(());
     }
     args.check_folder(&config.run.out)?;

@@ -7,6 +7,7 @@ use crate::gpu::DeviceChoice;
 use crate::model::{KeepRatio, MaskKind};
 use crate::track::FollowMode;
 use anyhow::bail;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 pub struct ViewArgs {
     /// A video, picture or folder; "camera" or "camera:NAME"; "mannequin", "mannequin:SEED" or, for several mannequins,
     /// "mannequin:SEED*PEOPLE" [default: mannequin]
-    pub source: Option<String>,
+    pub source: Option<OsString>,
     /// Weights file [default: what was chosen last, at first tmpose-t-coco17.safetensors from $TMPOSE_WEIGHTS, beside the
     /// program or in ./weights]
     #[arg(long, value_name = "FILE")]

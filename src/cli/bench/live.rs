@@ -11,6 +11,7 @@ mod report;
 use super::super::model_args::ModelArgs;
 use super::super::output::write_file;
 use super::super::source_arg::parse_source;
+use crate::cli::terminal::{errln, out};
 use crate::detect::DetectorChoice;
 use crate::gpu::{self, ComputeDevice, DeviceChoice};
 use crate::infer::{Estimator, Settings};
@@ -124,7 +125,7 @@ pub fn run(args: &BenchLiveArgs) -> anyhow::Result<()> {
     let pose_weights = args.model.weights_file()?;
     let device = gpu::choose(args.model.device)?;
     if let Some(note) = &device.note {
-        eprintln!("note: {note}");
+        errln!("note: {note}");
     }
     let news = Arc::new(Notifier::default());
     let wake = {
@@ -149,7 +150,7 @@ pub fn run(args: &BenchLiveArgs) -> anyhow::Result<()> {
     for &pace in &args.pace {
         for &people in &people {
             let plan = MeasurementPlan { pace, people, time, memory_every };
-            eprintln!("{people} people, {}, {} s", plan.pace_name(), args.seconds);
+            errln!("{people} people, {}, {} s", plan.pace_name(), args.seconds);
             bench.live.set_settings(args.settings(people));
             bench.live.load_detector(finder(detector, args.model.device, &spec, people, &device));
             bench.ready()?;
@@ -157,7 +158,7 @@ pub fn run(args: &BenchLiveArgs) -> anyhow::Result<()> {
             report.add(bench.measure(&plan, number, permits.as_ref())?);
         }
     }
-    print!("{}", report.markdown());
+    out!("{}", report.markdown());
     if let Some(path) = &args.json {
         write_file(path, &serde_json::to_vec_pretty(&report)?)?;
     }

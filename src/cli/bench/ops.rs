@@ -1,5 +1,6 @@
 //! `tmpose bench ops`: how long each operation of the CPU's networks takes, beside what a core can do at most.
 
+use crate::cli::terminal::outln;
 use crate::cpu::profile::{OperationTime, peak_gflops};
 use crate::cpu::simd;
 use crate::detect;
@@ -37,7 +38,7 @@ pub struct BenchOpsArgs {
 pub fn run(args: &BenchOpsArgs) -> anyhow::Result<()> {
     let device = choose(DeviceChoice::Cpu)?;
     let peak = peak_gflops(simd::kernels());
-    println!("One thread, {}: at most {peak:.0} GFLOP/s from registers.", simd::kernels().set);
+    outln!("One thread, {}: at most {peak:.0} GFLOP/s from registers.", simd::kernels().set);
     let runs = args.runs as usize;
     for &variant in &args.variants {
         let config = PoseNetConfig::new(variant, Skeleton::coco17());
@@ -45,7 +46,7 @@ pub fn run(args: &BenchOpsArgs) -> anyhow::Result<()> {
         let kept = config.entering_tokens(&budget);
         let model = config.init(&device.device).fold();
         let Some(cpu) = CpuModel::on(&device, &model) else {
-            println!("\n{variant} runs on Burn: the engine does not know its family.");
+            outln!("\n{variant} runs on Burn: the engine does not know its family.");
             continue;
         };
         print_operations(&format!("{variant}, backbone"), &cpu.profile_backbone(runs), peak, args.top);
@@ -68,8 +69,8 @@ pub fn run(args: &BenchOpsArgs) -> anyhow::Result<()> {
 fn print_operations(title: &str, operations: &[OperationTime], peak: f64, top: usize) {
     let sum: Duration = operations.iter().map(|operation| operation.time).sum();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    println!("\n{title}: {:.2} ms", ms(sum));
-    println!("{:<48} {:>5} {:>8} {:>6} {:>8} {:>6}", "operation", "times", "ms", "", "GFLOP/s", "peak");
+    outln!("\n{title}: {:.2} ms", ms(sum));
+    outln!("{:<48} {:>5} {:>8} {:>6} {:>8} {:>6}", "operation", "times", "ms", "", "GFLOP/s", "peak");
     for operation in operations.iter().take(top) {
         let share = 100.0 * operation.time.as_secs_f64() / sum.as_secs_f64();
         let mut line = format!(
@@ -82,10 +83,10 @@ fn print_operations(title: &str, operations: &[OperationTime], peak: f64, top: u
             let speed = operation.gflops();
             line += &format!(" {speed:>8.1} {:>5.0}%", 100.0 * speed / peak);
         }
-        println!("{line}");
+        outln!("{line}");
     }
     if operations.len() > top {
         let rest: Duration = operations[top..].iter().map(|operation| operation.time).sum();
-        println!("{:<54} {:>8.3}", format!("{} others", operations.len() - top), ms(rest));
+        outln!("{:<54} {:>8.3}", format!("{} others", operations.len() - top), ms(rest));
     }
 }

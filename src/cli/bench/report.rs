@@ -1,5 +1,6 @@
 //! The numbers of `tmpose bench` as a table and as JSON.
 
+use crate::cli::terminal::{out, outln};
 use crate::detect::DetectTimes;
 use crate::gpu::ComputeDevice;
 use crate::infer::StageTimes;
@@ -180,30 +181,34 @@ impl StageReport {
 
     /// Prints the heading of a device's table.
     pub fn start_device(&self, device: &ComputeDevice) {
-        println!(
+        outln!(
             "\n{} ({}), {} mask, batch of {}, medians of {} runs in ms; ratios are ours over theirs",
-            device.name, device.backend, self.mask, self.persons, self.runs
+            device.name,
+            device.backend,
+            self.mask,
+            self.persons,
+            self.runs
         );
-        print!("{:<14}{:>5}{:>7}", "variant", "keep", "tokens");
+        out!("{:<14}{:>5}{:>7}", "variant", "keep", "tokens");
         for column in COLUMNS {
-            print!("{column:>12}");
+            out!("{column:>12}");
         }
-        println!();
+        outln!();
     }
 
     /// Prints and adds a row.
     pub fn add(&mut self, row: StageRow) {
-        print!("{:<14}{:>5}{:>7}", row.variant.name(), row.keep, row.tokens);
-        println!("{}", cells(&COLUMNS, &row.ms, ""));
+        out!("{:<14}{:>5}{:>7}", row.variant.name(), row.keep, row.tokens);
+        outln!("{}", cells(&COLUMNS, &row.ms, ""));
         print_peers(&COLUMNS, &row.peers);
         self.rows.push(row);
     }
 
     /// Prints and adds the person detector's table.
     pub fn add_detector(&mut self, row: DetectorRow) {
-        print!("\n{:<26}", format!("detector at {0}x{0}", row.input));
-        DETECTOR_COLUMNS.iter().for_each(|column| print!("{column:>12}"));
-        println!("\n{:<26}{}", row.weights, cells(&DETECTOR_COLUMNS, &row.ms, ""));
+        out!("\n{:<26}", format!("detector at {0}x{0}", row.input));
+        DETECTOR_COLUMNS.iter().for_each(|column| out!("{column:>12}"));
+        outln!("\n{:<26}{}", row.weights, cells(&DETECTOR_COLUMNS, &row.ms, ""));
         print_peers(&DETECTOR_COLUMNS, &row.peers);
         self.detectors.push(row);
     }
@@ -211,8 +216,8 @@ impl StageReport {
 
 fn print_peers(columns: &[&str], peers: &[PeerTimes]) {
     for peer in peers {
-        println!("  {:<24}{}", peer.name, cells(columns, &peer.ms, ""));
-        println!("  {:<24}{}", "  ratio", cells(columns, &peer.ratio, "x"));
+        outln!("  {:<24}{}", peer.name, cells(columns, &peer.ms, ""));
+        outln!("  {:<24}{}", "  ratio", cells(columns, &peer.ratio, "x"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The numbers of `tmpose bench --train` as a Markdown table and as JSON.
 
 use super::report::median;
+use crate::cli::terminal::outln;
 use crate::gpu::ComputeDevice;
 use crate::model::{KeepRatio, MaskKind};
 use serde::Serialize;
@@ -111,18 +112,18 @@ impl TrainReport {
         let heading =
             format!("{name} ({backend}), f32, {} mask, medians of {} steps{beside}.", self.mask, self.runs);
         if heading != self.heading {
-            println!("\n{heading}\n");
-            println!(
+            outln!("\n{heading}\n");
+            outln!(
                 "| network | a step from | batch | keep | tokens | ms | persons/s | PyTorch ms | PyTorch persons/s | ours / PyTorch |"
             );
-            println!("|{}", "---|".repeat(10));
+            outln!("|{}", "---|".repeat(10));
             self.heading = heading;
         }
     }
 
     /// Prints and adds a row.
     pub fn add(&mut self, row: TrainRow) {
-        println!("{}", row.markdown());
+        outln!("{}", row.markdown());
         self.rows.push(row);
     }
 }

@@ -1,16 +1,18 @@
 //! `tmpose data check`: what sets hold, and what looks wrong in them.
 
-use super::{make_folder_of, table};
+use super::table;
 use crate::cli::errors::sentence;
 use crate::cli::mannequin_sets::path_to_train_on;
+use crate::cli::output::{refuse_overwriting, write_file, write_picture};
 use crate::cli::stop_flag;
+use crate::cli::terminal::{errln, outln};
 use crate::data::health::pick;
 use crate::data::samples::read_image;
-use crate::data::{Health, PoseSet, SetSource, TeacherLabels, splits};
+use crate::data::{DataError, Health, PoseSet, SetSource, TeacherLabels, splits};
 use crate::draw::{Tile, contact_sheet, draw_box, draw_pose};
 use crate::pose::{Keypoint, Pose, Size};
 use crate::vision::{Affine, BBox, CropBox, warp};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
@@ -56,6 +58,8 @@ pub fn run(args: DataCheckArgs) -> anyhow::Result<()> {
     if args.count == 0 {
         bail!("--count 0 draws nobody: give at least 1");
     }
+    let read = args.sets.iter().filter_map(|source| source.path().ok());
+    refuse_overwriting([&args.sheet, &args.json].into_iter().filter_map(Option::as_deref), read)?;
     let stop = stop_flag()?;
     let (mut reports, mut tiles, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
     let sets =
@@ -67,31 +71,31 @@ pub fn run(args: DataCheckArgs) -> anyhow::Result<()> {
         match check_part(&part, &args) {
             Ok((health, of_set)) => {
                 if !reports.is_empty() {
-                    println!();
+                    outln!();
                 }
-                println!("{}", table::text(&health));
+                outln!("{}", table::text(&health));
                 reports.push(health);
                 tiles.extend(of_set);
             }
             Err(error) => {
-                eprintln!("{}: cannot be used: {}", part.display(), sentence(&error));
+                // Its message names this command.
+                let text = match error.downcast_ref::<DataError>() {
+                    Some(DataError::Empty { joints, left_out, .. }) => {
+                        format!("nobody in it can be used, with {joints} joints{left_out}")
+                    }
+                    _ => sentence(&error),
+                };
+                errln!("{}: cannot be used: {text}", part.display());
                 unusable.push(part.display().to_string());
             }
         }
     }
     if let Some(path) = args.sheet.as_ref().filter(|_| !tiles.is_empty()) {
-        let sheet = contact_sheet(&tiles, COLUMNS, TILE);
-        let written = make_folder_of(path).map_err(anyhow::Error::from);
-        written
-            .and_then(|()| Ok(sheet.save(path)?))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        println!("\n{} persons drawn: {}", tiles.len(), path.display());
+        write_picture(path, &contact_sheet(&tiles, COLUMNS, TILE))?;
+        outln!("\n{} persons drawn: {}", tiles.len(), path.display());
     }
     if let Some(path) = &args.json {
-        let text = serde_json::to_vec_pretty(&reports)?;
-        make_folder_of(path)
-            .and_then(|()| std::fs::write(path, text))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        write_file(path, &serde_json::to_vec_pretty(&reports)?)?;
     }
     if !unusable.is_empty() {
         bail!("{} of the sets cannot be used: {}", unusable.len(), unusable.join(", "));

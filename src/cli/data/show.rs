@@ -1,8 +1,9 @@
 //! `tmpose data show`: augmented crops as the network sees them, with their targets.
 
-use super::make_folder_of;
 use crate::cli::choices::skeleton_help;
 use crate::cli::mannequin_sets::path_to_train_on;
+use crate::cli::output::write_picture;
+use crate::cli::terminal::outln;
 use crate::data::{AugmentedCrop, CropDataset, Mixture, SetSource, SetSpec};
 use crate::draw::{Tile, contact_sheet, draw_pose, joint_color};
 use crate::model::PoseNetConfig;
@@ -67,7 +68,7 @@ pub fn run(args: DataShowArgs) -> anyhow::Result<()> {
     let spec = SetSpec::from(path_to_train_on(&args.set, &AtomicBool::new(false))?);
     let mut mixture = Mixture::open(&[spec], "train", &skeleton, rules)?;
     for note in mixture.notes() {
-        println!("{note}");
+        outln!("{note}");
     }
     mixture.thin_to(args.count);
     let (input, heatmap) = (shape.input(), shape.heatmap());
@@ -76,11 +77,8 @@ pub fn run(args: DataShowArgs) -> anyhow::Result<()> {
     let tiles: Vec<Tile> =
         (0..samples.len()).map(|i| tile(&samples, i, config.loss.sigma)).collect::<Result<_, _>>()?;
     let cell = Size::new(2 * input.width + GAP, input.height);
-    make_folder_of(&args.out)
-        .map_err(anyhow::Error::from)
-        .and_then(|()| Ok(contact_sheet(&tiles, COLUMNS, cell).save(&args.out)?))
-        .with_context(|| format!("cannot write {}", args.out.display()))?;
-    println!("{} samples: {}", tiles.len(), args.out.display());
+    write_picture(&args.out, &contact_sheet(&tiles, COLUMNS, cell))?;
+    outln!("{} samples: {}", tiles.len(), args.out.display());
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 
 use super::SetNotes;
 use crate::cli::command_line::command_line;
-use crate::cli::output::{fraction, markdown_table, progress_bar, write_file};
+use crate::cli::output::{fraction, markdown_table, progress_bar, refuse_overwriting, write_file};
+use crate::cli::terminal::{errln, out};
 use crate::data::BoxSet;
 use crate::detect::{self, DetectSettings, Detector, DetectorConfig, DetectorNet};
 use crate::eval::detector::{DetectorScore, find_people, score};
@@ -76,9 +77,11 @@ box on nobody overlaps no person and no crowd region that much, or is the second
 /// # Errors
 /// A file cannot be read, holds no people, or cannot be written; or the network fails.
 pub fn run(args: EvalDetectorArgs) -> anyhow::Result<()> {
+    let outputs = [&args.results, &args.json, &args.markdown].into_iter().filter_map(Option::as_deref);
+    refuse_overwriting(outputs, [args.data.as_path(), &args.weights])?;
     let device = gpu::choose(args.device)?;
     if let Some(note) = &device.note {
-        eprintln!("{note}");
+        errln!("{note}");
     }
     let (net, info) = detect::open(&args.weights, &device.device)?;
     let mut set = BoxSet::open(&args.data, "val")?;
@@ -92,7 +95,7 @@ pub fn run(args: EvalDetectorArgs) -> anyhow::Result<()> {
     }
     let seen = box_training_overlap(&set, &info.record.trained_on());
     if let Some(seen) = &seen {
-        eprintln!("warning: {seen}");
+        errln!("warning: {seen}");
     }
     let (name, backend) = (device.name.clone(), device.backend.clone());
     let network = network_title(&net, &info.config);
@@ -119,7 +122,7 @@ pub fn run(args: EvalDetectorArgs) -> anyhow::Result<()> {
         boxes,
         tall,
     };
-    print!("{}", report.tables());
+    out!("{}", report.tables());
     if let Some(path) = &args.results {
         write_file(path, &serde_json::to_vec(&found)?)?;
     }

@@ -1,13 +1,11 @@
 //! `--boxes`: person boxes from a COCO file.
 
+use crate::data::formats::{DetectionList, NamedBoxes, NamedImage};
+use crate::data::lenient::first_character;
 use crate::vision::BBox;
-use anyhow::{Context, bail};
-use serde::Deserialize;
+use anyhow::Context;
 use std::collections::HashMap;
 use std::path::Path;
-
-/// COCO's id of the category "person".
-const PERSON: u64 = 1;
 
 /// The box of a person.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,89 +23,55 @@ pub struct BoxFile {
     /// By image id.
     persons: HashMap<u64, Vec<PersonBox>>,
     /// Images by base name; `None` for a list of detections, which has only ids.
-    images: Option<HashMap<String, Vec<BoxFileImage>>>,
+    images: Option<HashMap<String, Vec<NamedImage>>>,
+    unusable: usize,
     /// The path, for messages.
     shown: String,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Contents {
-    Annotations(Annotations),
-    Detections(Vec<Entry>),
-}
-
-#[derive(Deserialize)]
-struct Annotations {
-    images: Vec<BoxFileImage>,
-    annotations: Vec<Entry>,
-    #[serde(default)]
-    categories: Vec<Category>,
-}
-
-/// An image of the file; `frame` is the number of a frame of a video, from 0.
-#[derive(Deserialize)]
-struct BoxFileImage {
-    id: u64,
-    /// Perhaps with folders.
-    file_name: String,
-    frame: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    image_id: u64,
-    category_id: Option<u64>,
-    bbox: Option<[f32; 4]>,
-    score: Option<f64>,
-    #[serde(default)]
-    iscrowd: u8,
-}
-
-#[derive(Deserialize)]
-struct Category {
-    id: u64,
-    name: String,
 }
 
 impl BoxFile {
     /// Reads the file. Crowd regions and other categories than persons are left out.
     ///
     /// # Errors
-    /// The file cannot be read, is none of COCO's formats, or a person has no box.
+    /// The file cannot be read, or is none of COCO's formats.
     pub fn read(path: &Path) -> anyhow::Result<BoxFile> {
         let shown = path.display().to_string();
         let bytes = std::fs::read(path).with_context(|| format!("cannot read the boxes in {shown}"))?;
-        BoxFile::parse(&bytes, shown)
+        BoxFile::parse(bytes, shown)
     }
 
-    fn parse(bytes: &[u8], shown: String) -> anyhow::Result<BoxFile> {
-        let contents: Contents = serde_json::from_slice(bytes).map_err(|_| {
-            anyhow::anyhow!(
+    fn parse(bytes: Vec<u8>, shown: String) -> anyhow::Result<BoxFile> {
+        let other = || {
+            format!(
                 "{shown} is not a COCO file: give an instances or keypoints file (images and annotations) or a \
                  list of detections (image_id, bbox, score)"
             )
-        })?;
-        let (entries, images, person, annotated) = match contents {
-            Contents::Detections(entries) => (entries, None, PERSON, false),
-            Contents::Annotations(file) => {
-                let person = file.categories.iter().find(|c| c.name == "person").map_or(PERSON, |c| c.id);
-                (file.annotations, Some(by_name(file.images)), person, true)
-            }
         };
         let mut persons: HashMap<u64, Vec<PersonBox>> = HashMap::new();
-        for (i, entry) in entries.into_iter().enumerate() {
-            if entry.category_id.is_some_and(|c| c != person) || entry.iscrowd != 0 {
-                continue;
-            }
-            let Some([x, y, w, h]) = entry.bbox else {
-                bail!("entry {i} of {shown} has no bbox: give a file with person boxes");
-            };
-            let bbox = BBox { x, y, w, h };
-            let score = entry.score.unwrap_or(1.0);
-            persons.entry(entry.image_id).or_default().push(PersonBox { bbox, score, annotated });
-        }
-        Ok(BoxFile { persons, images, shown })
+        let mut add = |image: u64, [x, y, w, h]: [f64; 4], score, annotated| {
+            let bbox = BBox { x: x as f32, y: y as f32, w: w as f32, h: h as f32 };
+            persons.entry(image).or_default().push(PersonBox { bbox, score, annotated });
+        };
+        let (images, unusable) = if first_character(&bytes) == Some(b'[') {
+            let list = DetectionList::read(bytes).map_err(|_| anyhow::anyhow!(other()))?;
+            list.persons.iter().for_each(|person| add(person.image, person.bbox, person.score, false));
+            (None, list.unusable)
+        } else {
+            let file = NamedBoxes::read(bytes, Path::new(&shown)).map_err(|_| anyhow::anyhow!(other()))?;
+            file.persons.iter().for_each(|(image, bbox)| add(*image, *bbox, 1.0, true));
+            (Some(by_name(file.images)), file.unusable)
+        };
+        Ok(BoxFile { persons, images, unusable, shown })
+    }
+
+    /// Whether there is anybody in the file.
+    pub fn has_persons(&self) -> bool {
+        !self.persons.is_empty()
+    }
+
+    /// Persons that were left out: without an image id, or without four numbers for a box of at least a pixel.
+    pub fn unusable(&self) -> usize {
+        self.unusable
     }
 
     /// True when pictures are matched by the number in their name, because the file has no names.
@@ -144,8 +108,8 @@ impl BoxFile {
 }
 
 /// The images by the last part of their names.
-fn by_name(images: Vec<BoxFileImage>) -> HashMap<String, Vec<BoxFileImage>> {
-    let mut names: HashMap<String, Vec<BoxFileImage>> = HashMap::new();
+fn by_name(images: Vec<NamedImage>) -> HashMap<String, Vec<NamedImage>> {
+    let mut names: HashMap<String, Vec<NamedImage>> = HashMap::new();
     for image in images {
         let base = image.file_name.rsplit(['/', '\\']).next().unwrap_or(&image.file_name).to_owned();
         names.entry(base).or_default().push(image);
@@ -158,7 +122,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> anyhow::Result<BoxFile> {
-        BoxFile::parse(text.as_bytes(), "boxes.json".into())
+        BoxFile::parse(text.into(), "boxes.json".into())
     }
 
     #[test]
@@ -205,8 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_boxes_is_named() {
-        for text in ["{}", "3", "[{\"image_id\": 1, \"category_id\": 1}]", "[1"] {
+    fn a_file_of_another_format_is_named() {
+        for text in ["{}", "3", "[1", ""] {
             let error = parse(text).err().unwrap().to_string();
             assert!(error.contains("boxes.json"), "{error}");
         }

@@ -1,25 +1,33 @@
-//! The list of inputs, and the names of the annotated files.
+//! The list of inputs.
 
 use super::ids::number_in_name;
-use crate::source::{SourceSpec, pictures_in, spec_from_path};
-use anyhow::bail;
-use std::collections::HashSet;
+use crate::source::{FolderPictures, PictureFile, SourceSpec, pages_of, pictures_in, spec_from_path};
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// One file whose poses are to be estimated.
+/// One picture or video whose poses are to be estimated.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Job {
-    /// A picture.
-    Picture(PathBuf),
+    /// A picture, and which of the folders it is from.
+    Picture(PictureFile, Option<usize>),
     /// A video.
     Video(PathBuf),
 }
 
 impl Job {
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Job::Picture(picture, _) => &picture.path,
+            Job::Video(path) => path,
+        }
+    }
+
     /// The number in a picture's name, which becomes its image id. The frames of a video have none.
     pub fn number(&self) -> Option<u64> {
         match self {
-            Job::Picture(path) => number_in_name(&file_name(path)),
+            Job::Picture(picture, _) => number_in_name(&file_name(&picture.path)),
             Job::Video(_) => None,
         }
     }
@@ -30,61 +38,67 @@ pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// All files that the inputs stand for, in their order: a folder stands for its pictures. Wrong paths are found here,
-/// before any work.
+/// All that the inputs stand for.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    /// In the inputs' order.
+    pub jobs: Vec<Job>,
+    /// The folders among the inputs, and what is in them.
+    pub folders: Vec<(PathBuf, FolderPictures)>,
+}
+
+/// Makes jobs of the inputs: a folder stands for its pictures, a file of several pages for each of them. Wrong paths are
+/// found here, before any work.
 ///
 /// # Errors
 /// An input is not there, or is neither picture, folder nor video.
-pub fn collect(inputs: &[PathBuf]) -> anyhow::Result<Vec<Job>> {
-    let mut jobs = Vec::new();
+pub fn collect(inputs: &[PathBuf], recursive: bool) -> anyhow::Result<Jobs> {
+    let Jobs { mut jobs, mut folders } = Jobs::default();
     for input in inputs {
+        let mut add = |path: &Path, folder| {
+            jobs.extend(pages_of(path).into_iter().map(|picture| Job::Picture(picture, folder)));
+        };
         match spec_from_path(input)? {
             SourceSpec::Video(path) => jobs.push(Job::Video(path)),
-            _ if input.is_dir() => jobs.extend(pictures_in(input)?.into_iter().map(Job::Picture)),
-            _ => jobs.push(Job::Picture(input.clone())),
+            _ if input.is_dir() => {
+                let found = pictures_in(input, recursive)?;
+                found.pictures.iter().for_each(|path| add(path, Some(folders.len())));
+                folders.push((input.clone(), found));
+            }
+            _ => add(input, None),
         }
     }
-    Ok(jobs)
+    Ok(Jobs { jobs, folders })
 }
 
-/// Gives each output the name of its input; a name that occurs again gets a number.
-#[derive(Debug)]
-pub struct OutputNames {
-    dir: PathBuf,
-    used: HashSet<String>,
-}
-
-impl OutputNames {
-    /// Names in the folder `dir`.
-    pub fn new(dir: PathBuf) -> OutputNames {
-        OutputNames { dir, used: HashSet::new() }
+/// For each path what tells it from the others: its name, with so many of its folders as paths of the same name need.
+pub fn distinct_names<'a>(paths: impl Iterator<Item = &'a Path>) -> HashMap<PathBuf, String> {
+    let mut by_name: HashMap<OsString, Vec<&Path>> = HashMap::new();
+    for path in paths {
+        let same = by_name.entry(path.file_name().unwrap_or(path.as_os_str()).to_owned()).or_default();
+        if !same.contains(&path) {
+            same.push(path);
+        }
     }
-
-    /// The path of the annotated version of `input`, with `extension` in place of its own if given.
-    ///
-    /// # Errors
-    /// That is the input itself.
-    pub fn path_for(&mut self, input: &Path, extension: Option<&str>) -> anyhow::Result<PathBuf> {
-        let mut name = PathBuf::from(input.file_name().unwrap_or(input.as_os_str()));
-        if let Some(extension) = extension {
-            name.set_extension(extension);
+    let last = |path: &Path, parts: usize| -> PathBuf {
+        let all: Vec<_> = path.components().collect();
+        all[all.len().saturating_sub(parts)..].iter().collect()
+    };
+    let mut names = HashMap::new();
+    for same in by_name.into_values() {
+        let longest = same.iter().map(|path| path.components().count()).max().unwrap_or(1);
+        let differ = |parts: &usize| {
+            let mut seen = std::collections::HashSet::new();
+            same.iter().all(|path| seen.insert(last(path, *parts)))
+        };
+        let parts = (1..=longest).find(differ).unwrap_or(longest);
+        for path in same {
+            // With the slashes of every other system's JSON.
+            let name = last(path, parts).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+            names.insert(path.to_owned(), name);
         }
-        let stem = name.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let end = name.extension().map_or(String::new(), |e| format!(".{}", e.to_string_lossy()));
-        let mut free = format!("{stem}{end}");
-        let mut number = 2;
-        while !self.used.insert(free.to_lowercase()) {
-            free = format!("{stem}-{number}{end}");
-            number += 1;
-        }
-        let path = self.dir.join(free);
-        if let (Ok(a), Ok(b)) = (path.canonicalize(), input.canonicalize())
-            && a == b
-        {
-            bail!("{} would be overwritten: choose another folder with --out", input.display());
-        }
-        Ok(path)
     }
+    names
 }
 
 #[cfg(test)]
@@ -92,39 +106,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_names_from_different_folders_stay_apart() {
-        let mut names = OutputNames::new("out".into());
-        let mut path = |input: &str, e| names.path_for(Path::new(input), e).unwrap().display().to_string();
-        assert_eq!(path("a/1.jpg", None), "out/1.jpg");
-        assert_eq!(path("b/1.jpg", None), "out/1-2.jpg");
-        assert_eq!(path("b/1.JPG", None), "out/1-3.JPG");
-        assert_eq!(path("clip.avi", Some("mp4")), "out/clip.mp4");
-        assert_eq!(path("noext", None), "out/noext");
-    }
-
-    #[test]
-    fn the_input_itself_is_never_overwritten() {
-        let dir = tempfile::tempdir().unwrap();
-        let input = dir.path().join("me.png");
-        std::fs::write(&input, "x").unwrap();
-        let error = OutputNames::new(dir.path().into()).path_for(&input, None).unwrap_err().to_string();
-        assert!(error.contains("me.png") && error.contains("--out"), "{error}");
-    }
-
-    #[test]
-    fn a_folder_is_its_pictures() {
+    fn a_folder_is_its_pictures_and_the_rest_is_counted() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["b.png", "a.png"] {
             image::RgbImage::new(2, 2).save(dir.path().join(name)).unwrap();
         }
         std::fs::write(dir.path().join("notes.txt"), "no picture").unwrap();
-        let jobs = collect(&[dir.path().into()]).unwrap();
-        let names: Vec<PathBuf> = jobs
-            .into_iter()
-            .map(|job| match job {
-                Job::Picture(path) | Job::Video(path) => path.file_name().unwrap().into(),
-            })
-            .collect();
-        assert_eq!(names, [PathBuf::from("a.png"), PathBuf::from("b.png")]);
+        let Jobs { jobs, folders } = collect(&[dir.path().into()], false).unwrap();
+        let names: Vec<String> = jobs.iter().map(|job| file_name(job.path())).collect();
+        assert_eq!(names, ["a.png", "b.png"]);
+        assert_eq!((folders.len(), folders[0].1.other_files), (1, 1));
+    }
+
+    #[test]
+    fn equal_names_are_told_apart_by_their_folders() {
+        let paths = ["x/A/1.jpg", "x/B/1.jpg", "x/B/2.jpg", "/y/B/1.jpg"].map(PathBuf::from);
+        let names = distinct_names(paths.iter().map(PathBuf::as_path));
+        let of: Vec<&str> = paths.iter().map(|path| names[path].as_str()).collect();
+        assert_eq!(of, ["x/A/1.jpg", "x/B/1.jpg", "2.jpg", "y/B/1.jpg"]);
+        let alone = distinct_names([Path::new("a.jpg"), Path::new("a.jpg")].into_iter());
+        assert_eq!(alone[Path::new("a.jpg")], "a.jpg");
     }
 }

@@ -1,5 +1,6 @@
 //! How people are found and followed: the flags, and what they become.
 
+use crate::cli::terminal::errln;
 use crate::detect::{Detector, DetectorChoice};
 use crate::gpu::ComputeDevice;
 use crate::infer::Settings;
@@ -46,7 +47,7 @@ impl PeopleArgs {
         let choice = self.detector.clone().unwrap_or_default();
         let file = choice.file()?;
         if file.is_none() && choice == DetectorChoice::Default {
-            eprintln!(
+            errln!(
                 "note: no person detector was found, so one person is searched for in the whole picture; put {} into \
                  ./weights, or name a file with --detector",
                 weights::DETECTOR_FILE

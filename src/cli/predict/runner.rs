@@ -2,20 +2,26 @@
 
 use super::boxes::{BoxFile, PersonBox};
 use super::ids::{ImageIds, number_in_name};
-use super::jobs::{Job, OutputNames, file_name};
-use super::results::{ImageEntry, Results};
+use super::jobs::{Job, file_name};
+use super::outputs::OutputFolder;
+use super::results::{ImageEntry, ListedPerson, Results};
+use crate::cli::terminal::errln;
 use crate::draw::{PoseColors, draw_person};
+use crate::files;
 use crate::gpu::DeviceImage;
 use crate::infer::{Estimator, Settings};
 use crate::live::PeopleTracker;
 use crate::pose::{Pose, Size, Skeleton};
-use crate::source::{Frame, Source, VideoSource, VideoWriter, load_picture};
+use crate::source::{self, Frame, PictureFile, VideoWriter};
 use crate::track::FrameInfo;
 use crate::vision::BBox;
 use anyhow::Context;
-use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageFormat, ImageReader, RgbImage};
 use indicatif::ProgressBar;
-use std::path::Path;
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -52,8 +58,12 @@ pub struct PredictRunner {
     pub people: PeopleSource,
     /// Of the poses.
     pub skeleton: Skeleton,
-    /// Paths of the annotated pictures and videos; `None` writes none.
-    pub outputs: Option<OutputNames>,
+    /// Paths of the annotated pictures and videos.
+    pub outputs: OutputFolder,
+    /// Annotated pictures and videos are written, too.
+    pub annotate: bool,
+    /// What tells each input from the others.
+    pub names: HashMap<PathBuf, String>,
     /// Joints below this score are not drawn.
     pub min_score: f32,
     /// `keypoints.json` and `images.json`.
@@ -83,49 +93,58 @@ impl PredictRunner {
             people.reset();
         }
         match job {
-            Job::Picture(path) => self.picture(path),
+            Job::Picture(picture, _) => self.picture(picture),
             Job::Video(path) => self.video(path),
         }
     }
 
-    fn picture(&mut self, path: &Path) -> anyhow::Result<()> {
-        let mut img = load_picture(path)?;
+    fn picture(&mut self, picture: &PictureFile) -> anyhow::Result<()> {
+        let mut img = picture.load()?;
+        let path = &picture.path;
         let frame_info = FrameInfo { still: true, ..FrameInfo::default() };
         let Some((id, people)) = self.estimate(&img, path, None, &frame_info)? else {
             return Ok(());
         };
-        for person in &people {
-            self.results.add_pose(id, &person.pose, person.box_score, None)?;
-        }
-        let name = file_name(path);
         let (width, height) = img.dimensions();
-        self.results.add_image(&ImageEntry {
+        let (mut output, mut saved) = (None, Ok(()));
+        if self.annotate {
+            let format = written_format(path);
+            let out = self.outputs.path_for(path, format.is_none().then_some("png"));
+            self.draw(&mut img, &people);
+            saved = save(&img, &out, format.unwrap_or(ImageFormat::Png));
+            output = saved.is_ok().then(|| file_name(&out));
+        }
+        let entry = ImageEntry {
             id,
-            file_name: &name,
+            file_name: self.names.get(path).map_or("", String::as_str),
             width,
             height,
+            page: picture.page,
+            output: output.as_deref(),
             frame: None,
             seconds: None,
-        })?;
-        if let Some(outputs) = &mut self.outputs {
-            let out = outputs.path_for(path, None)?;
-            self.draw(&mut img, &people);
-            save(&img, &out)?;
-        }
-        Ok(())
+        };
+        // Pictures follow nobody.
+        let listed = people.iter().map(|person| ListedPerson { track_id: None, ..person.listed() });
+        self.results.add(&entry, &listed.collect::<Vec<ListedPerson>>()).and(saved)
     }
 
     fn video(&mut self, path: &Path) -> anyhow::Result<()> {
-        let mut video = VideoSource::open(path)?;
+        let mut video = source::open_video(path)?;
+        video.stop_at(self.stop.clone());
         let info = video.info().clone();
+        for note in &info.notes {
+            self.note(note);
+        }
         // The bar counts the video as one already.
         self.progress.inc_length(info.frames.unwrap_or(1).saturating_sub(1));
-        let mut writer = match &mut self.outputs {
-            Some(outputs) => {
-                let out = outputs.path_for(path, written_as(path))?;
-                Some(VideoWriter::create(&out, info.size, info.fps)?)
+        let mut annotated = match self.annotate {
+            true => {
+                let out = self.outputs.path_for(path, written_as(path));
+                let writer = VideoWriter::create(&out, info.size, info.fps)?;
+                Some(AnnotatedVideo { name: file_name(&out), writer })
             }
-            None => None,
+            false => None,
         };
         let mut index = 0;
         // The writer is finished even after an error, so that a damaged end costs only the end.
@@ -136,15 +155,19 @@ impl PredictRunner {
             let frame = match video.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break Ok(()),
+                Err(error) if error.is_slight() => {
+                    self.note(&error.to_string());
+                    break Ok(());
+                }
                 Err(error) => break Err(error.into()),
             };
-            if let Err(error) = self.frame(path, &frame, index, writer.as_mut()) {
+            if let Err(error) = self.frame(path, &frame, index, annotated.as_mut()) {
                 break Err(error);
             }
             index += 1;
             self.progress.inc(1);
         };
-        let finished = writer.map_or(Ok(()), VideoWriter::finish);
+        let finished = annotated.map_or(Ok(()), |annotated| annotated.writer.finish());
         outcome?;
         Ok(finished?)
     }
@@ -154,31 +177,37 @@ impl PredictRunner {
         path: &Path,
         frame: &Frame,
         index: u64,
-        writer: Option<&mut VideoWriter>,
+        annotated: Option<&mut AnnotatedVideo>,
     ) -> anyhow::Result<()> {
         let frame_info = FrameInfo { timestamp: frame.timestamp, ..FrameInfo::default() };
         let mut people = Vec::new();
         if let Some((id, found)) = self.estimate(&frame.pixels, path, Some(index), &frame_info)? {
             people = found;
-            for person in &people {
-                self.results.add_pose(id, &person.pose, person.box_score, person.track_id)?;
-            }
             let (width, height) = frame.pixels.dimensions();
-            self.results.add_image(&ImageEntry {
+            let entry = ImageEntry {
                 id,
-                file_name: &file_name(path),
+                file_name: self.names.get(path).map_or("", String::as_str),
                 width,
                 height,
+                page: None,
+                output: annotated.as_ref().map(|annotated| annotated.name.as_str()),
                 frame: Some(index),
                 seconds: Some(frame.timestamp.as_secs_f64()),
-            })?;
+            };
+            let listed: Vec<ListedPerson> = people.iter().map(PersonResult::listed).collect();
+            self.results.add(&entry, &listed)?;
         }
-        if let Some(writer) = writer {
+        if let Some(annotated) = annotated {
             let mut drawn = RgbImage::clone(&frame.pixels);
             self.draw(&mut drawn, &people);
-            writer.push(&drawn, frame.timestamp)?;
+            annotated.writer.push(&drawn, frame.timestamp)?;
         }
         Ok(())
+    }
+
+    /// Says something without disturbing the bar.
+    fn note(&self, text: &str) {
+        self.progress.suspend(|| errln!("note: {text}"));
     }
 
     /// The id and the people of a picture, or of one frame of a video; none if there is a box file that does
@@ -227,12 +256,24 @@ impl PredictRunner {
     }
 }
 
+/// A video that is being written.
+struct AnnotatedVideo {
+    name: String,
+    writer: VideoWriter,
+}
+
 /// A person in a picture.
 struct PersonResult {
     pose: Pose,
     box_score: f64,
     /// The track's id; `None` for a box of a file.
     track_id: Option<u32>,
+}
+
+impl PersonResult {
+    fn listed(&self) -> ListedPerson<'_> {
+        ListedPerson { pose: &self.pose, box_score: self.box_score, track_id: self.track_id }
+    }
 }
 
 /// The boxes of a file that have an area, and their scores.
@@ -253,17 +294,20 @@ fn written_as(path: &Path) -> Option<&'static str> {
     (!kept).then_some(CONTAINERS[0])
 }
 
-/// Writes a picture in the format of its name.
-fn save(img: &RgbImage, path: &Path) -> anyhow::Result<()> {
+/// The format of a picture's file, if it is one that pictures are written in.
+fn written_format(path: &Path) -> Option<ImageFormat> {
+    let format = ImageReader::open(path).ok()?.with_guessed_format().ok()?.format()?;
+    format.writing_enabled().then_some(format)
+}
+
+/// Writes a picture.
+fn save(img: &RgbImage, path: &Path, format: ImageFormat) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}: check the folder and the free space", path.display());
-    let jpeg = image::ImageFormat::from_path(path).is_ok_and(|f| f == image::ImageFormat::Jpeg);
-    if jpeg {
-        let mut file = std::io::BufWriter::new(std::fs::File::create(path).with_context(cannot)?);
-        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY)
-            .encode_image(img)
-            .with_context(cannot)?;
-        std::io::Write::flush(&mut file).with_context(cannot)
-    } else {
-        img.save(path).with_context(cannot)
+    let mut bytes = Cursor::new(Vec::new());
+    match format {
+        ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(img),
+        format => img.write_to(&mut bytes, format),
     }
+    .with_context(cannot)?;
+    files::write_whole(path, bytes.get_ref()).with_context(cannot)
 }

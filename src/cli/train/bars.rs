@@ -1,5 +1,6 @@
 //! Progress bars on a terminal, or lines in a log file.
 
+use crate::cli::terminal::errln;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::Mutex;
 
@@ -22,7 +23,7 @@ impl ProgressBars {
         // Above the bar when one is drawn; a terminal that is a file has none.
         match self.lock().as_ref().filter(|(_, bar)| !bar.is_hidden()) {
             Some((_, bar)) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => errln!("{text}"),
         }
     }
 
@@ -47,7 +48,7 @@ impl ProgressBars {
             bar.set_position(done);
             // A log file gets a line every 50 steps instead of a bar.
             if bar.is_hidden() && !text.is_empty() && (done.is_multiple_of(50) || done == total) {
-                eprintln!("step {done}/{total} {text}");
+                errln!("step {done}/{total} {text}");
             }
         }
     }

@@ -4,6 +4,7 @@ use super::flags::ConfigArgs;
 use super::terminal::{TerminalReporter, remaining_text};
 use crate::cli::command_line::command_line;
 use crate::cli::stop_flag;
+use crate::cli::terminal::out;
 use crate::eval::detector::DetectorScore;
 use crate::train::detector::{self, DetectorEvent, DetectorStep, DetectorTrainConfig};
 use crate::train::{RunControl, TrainSettings};
@@ -23,7 +24,7 @@ pub struct TrainDetectorArgs {
 pub fn run(args: TrainDetectorArgs) -> anyhow::Result<()> {
     let config = args.config.settings()?;
     if args.config.print_config {
-        print!("{}", config.to_toml());
+        out!("{}", config.to_toml());
         return Ok(());
     }
     let out = &config.run.out;

@@ -4,6 +4,7 @@ use super::memory;
 use super::on_demand::Permits;
 use super::report::{FrameCounts, LiveRow, LiveSamples};
 use super::{MeasurementPlan, Pace};
+use crate::cli::terminal::errln;
 use crate::live::{DetectorStatus, LiveResult, ModelStatus, Notifier, Pipeline};
 use anyhow::bail;
 use std::sync::Arc;
@@ -151,7 +152,7 @@ impl LiveBench {
     fn write_progress(&self, elapsed: Duration) {
         let held = memory::resident().map_or(String::new(), |mib| format!(", {mib:.0} MiB"));
         let rate = self.live.measured().rate;
-        eprintln!("{:6.0} s: {rate:.1} frames/s{held}", elapsed.as_secs_f64());
+        errln!("{:6.0} s: {rate:.1} frames/s{held}", elapsed.as_secs_f64());
     }
 
     /// Waits for something newer than notification `heard`, at most a [`TICK`]; returns the newest one's number.

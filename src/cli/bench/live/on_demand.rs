@@ -107,6 +107,7 @@ mod tests {
             duration: None,
             live: false,
             seekable: true,
+            notes: Vec::new(),
         };
         let (permits, gate) = permits();
         let mut source = OnDemandSource::new(Box::new(Two(info, 0)), gate);
