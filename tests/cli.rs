@@ -1,108 +1,14 @@
 //! The real program from the outside: what it writes, what it says, and how it ends.
 
-use burn::module::Param;
-use burn::prelude::*;
+mod program;
+
+use program::bench::{Bench, failed, frame, succeeded, text};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
-use tempfile::TempDir;
-use tmpose::model::{PoseNet, PoseNetConfig, Variant};
 use tmpose::pose::Size;
-use tmpose::pose::Skeleton;
-use tmpose::source::{Source, VideoSource, VideoWriter};
-use tmpose::weights::{self, Precision, TrainingRecord, WeightsInfo};
-
-/// A folder with what the tests need, and the way to run the program in it.
-struct Bench {
-    dir: TempDir,
-}
-
-impl Bench {
-    /// With `w.safetensors`: a small network of random weights.
-    fn new() -> Bench {
-        let dir = tempfile::tempdir().unwrap();
-        let device = Device::flex();
-        let skeleton = Skeleton::coco17().clone();
-        let config = PoseNetConfig::new(Variant::T, &skeleton).with_depth(1);
-        device.seed(7);
-        let PoseNet::TmPose(mut model) = config.init(&device);
-        // Every joint is surely somewhere, each elsewhere: where the random maps are highest.
-        let [height, width] = config.heatmap().hw();
-        let bias: Tensor<1> = Tensor::from_floats(vec![0.5f32; height * width].as_slice(), &device);
-        model.head.fc2.as_mut().unwrap().bias = Some(Param::from_tensor(bias));
-        let info = WeightsInfo::new(config, skeleton, TrainingRecord::default());
-        weights::save(&dir.path().join("w.safetensors"), &model.into(), &info, Precision::F16).unwrap();
-        Bench { dir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tmpose"));
-        command.args(line.split_whitespace()).current_dir(self.dir.path()).env_remove("RUST_LOG");
-        command
-    }
-
-    fn run(&self, line: &str) -> Output {
-        self.command(line).output().unwrap()
-    }
-
-    /// `tmpose predict` with the small network on the CPU, looking for one person.
-    fn predict(&self, line: &str) -> Output {
-        self.run(&format!("predict -w w.safetensors --device cpu --detector none {line}"))
-    }
-
-    fn picture(&self, name: &str, width: u32, height: u32) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        frame(width, height, 0).save(path).unwrap();
-    }
-
-    fn video(&self, name: &str, frames: u32) {
-        let mut writer = VideoWriter::create(&self.path(name), Size::new(96, 64), Some(10.0)).unwrap();
-        for i in 0..frames {
-            let time = Duration::from_millis(100 * u64::from(i));
-            writer.push(&frame(96, 64, i), time).unwrap();
-        }
-        writer.finish().unwrap();
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_slice(&std::fs::read(self.path(name)).unwrap()).unwrap()
-    }
-}
-
-/// Something with shapes in it that moves.
-fn frame(width: u32, height: u32, shift: u32) -> image::RgbImage {
-    image::RgbImage::from_fn(width, height, |x, y| {
-        image::Rgb([
-            ((x + 4 * shift) * 5 % 256) as u8,
-            (y * 7 % 256) as u8,
-            ((x / 8 + y / 8) % 2 * 200) as u8,
-        ])
-    })
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn succeeded(output: &Output) {
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-}
-
-/// The one line that a failure says.
-fn failed(output: &Output) -> String {
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let mut lines = said.lines();
-    let line = lines.next().unwrap_or_default().to_owned();
-    assert!(line.starts_with("error: ") && lines.next().is_none(), "{said}");
-    line
-}
+use tmpose::source::{Source, VideoSource};
 
 fn ids(results: &Value) -> Vec<u64> {
     results.as_array().unwrap().iter().map(|r| r["image_id"].as_u64().unwrap()).collect()
@@ -210,7 +116,6 @@ fn wrong_files_are_named_in_one_sentence_and_exit_code_1() {
         ("predict -w w.safetensors good.png --detector half.safetensors", "half.safetensors"),
         ("predict -w w.safetensors good.png --detector w.safetensors", "w.safetensors"),
         ("predict -w w.safetensors good.png --boxes boxes.json", "boxes.json"),
-        ("predict -w w.safetensors good.png --detector none --out .", "--out"),
         ("predict -w w.safetensors good.png --detector none --out text.txt", "text.txt"),
     ] {
         let error = failed(&bench.run(&format!("{line} --device cpu")));

@@ -1,4 +1,7 @@
 //! Runs the real program for the tests of its commands.
+#![allow(dead_code)] // each test binary uses its own part
+
+pub mod bench;
 
 use std::path::Path;
 use std::process::{Command, Output};
