@@ -288,3 +288,57 @@ fn long_names_are_shortened() {
     let output = images(&bench, "o")[0]["output"].as_str().unwrap().to_owned();
     assert!(output.ends_with("-2.mp4") && output.len() <= 255 && bench.path("o").join(output).is_file());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_keeps_what_fitted_and_closes_the_lists() {
+    let bench = Bench::new();
+    bench.picture("1.png", 60, 50);
+    // Noise does not shrink: half a megabyte.
+    let mut state = 1u32;
+    let noise = image::RgbImage::from_fn(400, 400, |_, _| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        image::Rgb(state.to_be_bytes()[..3].try_into().unwrap())
+    });
+    noise.save(bench.path("2.png")).unwrap();
+    bench.picture("3.png", 60, 50);
+    // No file may grow beyond 200 kilobytes: to the program it is as if the disk were full.
+    let line = "trap '' XFSZ; ulimit -f 400; exec \"$0\" predict -w w.safetensors --device cpu --detector none \
+                1.png 2.png 3.png --out o";
+    let mut shell = Command::new("sh");
+    let output =
+        shell.args(["-c", line, env!("CARGO_BIN_EXE_tmpose")]).current_dir(bench.dir.path()).output();
+    let error = failed(&output.unwrap());
+    assert!(error.contains("the disk is full") && error.contains("2.png"), "{error}");
+    assert_eq!(names_in(&bench.path("o")), ["1.png", "images.json", "keypoints.json"]);
+    let outputs: Vec<Value> = images(&bench, "o").into_iter().map(|i| i["output"].clone()).collect();
+    assert_eq!(outputs, [Value::from("1.png"), Value::Null]);
+    assert_eq!(bench.json("o/keypoints.json").as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_high_dynamic_range_is_mapped_to_that_of_a_screen() {
+    let filters = Command::new("ffmpeg").args(["-hide_banner", "-filters"]).output().unwrap();
+    if !text(&filters.stdout).contains(" zscale ") {
+        eprintln!("this ffmpeg cannot map tones; nothing to test");
+        return;
+    }
+    let bench = Bench::new();
+    let red = image::RgbImage::from_fn(96, 64, |x, _| {
+        image::Rgb(if x < 48 { [200, 40, 40] } else { [90, 90, 90] })
+    });
+    red.save(bench.path("red.png")).unwrap();
+    let tags = "-color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc";
+    ffmpeg(
+        &bench,
+        &format!(
+            "-loop 1 -i red.png -frames:v 3 -vf scale=out_color_matrix=bt709,format=yuv444p,\
+             zscale=tin=bt709:pin=bt709:min=bt709:t=smpte2084:p=bt2020:m=bt2020nc:npl=203,format=yuv420p10le \
+             -c:v libx264 -qp 0 {tags} hdr.mp4"
+        ),
+    );
+    let mut video = VideoSource::open(&bench.path("hdr.mp4")).unwrap();
+    assert!(video.info().notes.is_empty(), "{:?}", video.info().notes);
+    let [r, g, b] = video.next_frame().unwrap().unwrap().pixels.get_pixel(20, 30).0;
+    assert!(r > g + 80 && r > b + 80, "as red as it was, not pale: {r} {g} {b}");
+}

@@ -298,7 +298,7 @@ mod tests {
         let good = |id: u64| json!({"id": id, "image_id": 1, "bbox": [5, 5, 40, 60], "keypoints": joints(2)});
         let mut all = vec![good(1), good(1)];
         for (key, value) in [
-            ("id", json!("x")),
+            ("id", json!([])),
             ("image_id", json!(null)),
             ("bbox", json!("wide")),
             ("bbox", json!([1, 2, null, 4])),

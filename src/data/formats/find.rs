@@ -139,4 +139,33 @@ mod tests {
         assert_eq!(name_of("no format at all"), "COCO's keypoint layout");
         assert_eq!(find_boxes(&file, "val").unwrap().1.name(), "COCO's layout of boxes");
     }
+
+    #[test]
+    fn exports_of_other_programs_are_found() {
+        let file = |path: &Path, text: &str| {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let coco = "{\"images\": [], \"annotations\": []}";
+        let files_of = |names: &[&str], wanted: &str, split: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            names.iter().for_each(|name| file(&dir.path().join(name), coco));
+            let found = find_poses(&dir.path().join(wanted), split).ok()?.0;
+            let inside =
+                |path: &Path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap().replace('\\', "/");
+            Some((inside(&found.file), inside(&found.images)))
+        };
+        let pair = |file: &str, images: &str| Some((file.to_owned(), images.to_owned()));
+        let roboflow = ["train/_annotations.coco.json", "valid/_annotations.coco.json"];
+        assert_eq!(files_of(&roboflow, "", "val"), pair(roboflow[1], "valid"));
+        assert_eq!(files_of(&roboflow, "train", "val"), pair(roboflow[0], "train"));
+        let cvat = ["annotations/person_keypoints_default.json", "images/default/a.jpg"];
+        assert_eq!(files_of(&cvat, "", "val"), pair(cvat[0], "images/default"));
+        let label_studio = ["result.json", "images/a.jpg"];
+        assert_eq!(files_of(&label_studio, "", "train"), pair("result.json", "images"));
+        assert_eq!(files_of(&label_studio, "result.json", "train"), pair("result.json", "images"));
+        assert_eq!(files_of(&["people-3.json", "a.jpg"], "", "val"), pair("people-3.json", ""));
+        assert_eq!(files_of(&["one.json", "two.json"], "", "val"), None, "which of them is not known");
+        assert_eq!(files_of(&["one.json", "sub/a.jpg"], "sub", "val"), None, "another folder's file");
+    }
 }

@@ -81,3 +81,23 @@ fn can_map_tones(programs: &Programs) -> bool {
         has("zscale") && has("tonemap")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(interlaced: bool, tone_mapped: bool) -> VideoInput {
+        let size = Size::new(64, 48);
+        VideoInput { path: "a.mp4".into(), format: None, stream: 0, size, interlaced, tone_mapped }
+    }
+
+    #[test]
+    fn frames_always_end_with_the_size_that_was_promised() {
+        for (interlaced, tone_mapped) in [(false, false), (true, false), (false, true), (true, true)] {
+            let filters = input(interlaced, tone_mapped).filters();
+            assert!(filters.ends_with("pad=w=64:h=48:x=-1:y=-1,setsar=1,showinfo=checksum=0"), "{filters}");
+            assert_eq!(filters.starts_with("yadif"), interlaced);
+            assert_eq!(filters.contains("tonemap"), tone_mapped);
+        }
+    }
+}
