@@ -21,8 +21,9 @@ use tmpose::pose::Skeleton;
 use tmpose::source::{self, PictureSource, Source, SourceSpec};
 use tmpose::weights::{self, ImportOptions, Precision, TrainingRecord, WeightsInfo};
 
-/// The most memory that a small damaged file may take, in bytes.
-const MOST_MEMORY: usize = 1 << 30;
+/// The most memory that a small damaged file may take, in bytes: what the largest picture that is read takes, whose size a
+/// damaged header may state.
+const MOST_MEMORY: usize = 4 << 30;
 /// The longest that one may take.
 const LONGEST: Duration = Duration::from_secs(10);
 
