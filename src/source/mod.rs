@@ -23,7 +23,6 @@ mod video;
 mod video_writer;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use image::RgbImage;
@@ -97,12 +96,6 @@ pub trait Source: Send {
     /// # Errors
     /// [`SourceError::NotSeekable`] for live sources.
     fn seek(&mut self, to: Duration) -> Result<(), SourceError>;
-
-    /// Ends waits in [`Source::next_frame`] early, as if the source had ended, once `flag` is raised.
-    fn stop_at(&mut self, flag: Arc<AtomicBool>) {
-        // Most sources never wait for long.
-        drop(flag);
-    }
 
     /// Frames a second that really arrive, of a live source; `None` before it is known, and for others.
     fn measured_fps(&self) -> Option<f64> {

@@ -130,8 +130,7 @@ impl PredictRunner {
     }
 
     fn video(&mut self, path: &Path) -> anyhow::Result<()> {
-        let mut video = source::open_video(path)?;
-        video.stop_at(self.stop.clone());
+        let mut video = source::open_video(path, self.stop.clone())?;
         let info = video.info().clone();
         for note in &info.notes {
             self.note(note);

@@ -58,10 +58,18 @@ impl VideoSource {
     /// [`SourceError::FfmpegMissing`]; [`SourceError::NoVideoStream`] for sound; [`SourceError::Video`]
     /// for a file that no frame comes out of.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        Self::open_with(path, Programs::default())
+        Self::open_until(path, Arc::default())
     }
 
-    fn open_with(path: &Path, programs: Programs) -> Result<Self, SourceError> {
+    /// As [`VideoSource::open`]; once `stop` is raised nothing waits for ffmpeg any more, and the video is at its end.
+    ///
+    /// # Errors
+    /// As [`VideoSource::open`].
+    pub fn open_until(path: &Path, stop: Arc<AtomicBool>) -> Result<Self, SourceError> {
+        Self::open_with(path, Programs::default(), stop)
+    }
+
+    fn open_with(path: &Path, programs: Programs, stop: Arc<AtomicBool>) -> Result<Self, SourceError> {
         let bytes = std::fs::metadata(path).map_err(|e| SourceError::of_access(path, &e))?.len();
         if bytes == 0 {
             return Err(SourceError::EmptyFile { path: path.to_owned() });
@@ -111,7 +119,7 @@ impl VideoSource {
             pending_error: None,
             first_damage: None,
             sequence: 0,
-            stop: Arc::default(),
+            stop,
         };
         match source.decode() {
             Ok(Some(first)) => {
@@ -288,10 +296,6 @@ impl Source for VideoSource {
         }))
     }
 
-    fn stop_at(&mut self, flag: Arc<AtomicBool>) {
-        self.stop = flag;
-    }
-
     fn seek(&mut self, to: Duration) -> Result<(), SourceError> {
         let to = self.probe.duration.map_or(to, |length| to.min(length));
         if to.is_zero() {
@@ -332,13 +336,36 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"something").unwrap();
         let nowhere = Programs { ffmpeg: "/nowhere/ffmpeg".into(), ffprobe: "/nowhere/ffprobe".into() };
-        let error = VideoSource::open_with(file.path(), nowhere).err().unwrap();
+        let error = VideoSource::open_with(file.path(), nowhere, Arc::default()).err().unwrap();
         let text = error.to_string();
         assert!(matches!(error, SourceError::FfmpegMissing { program: "ffprobe", .. }), "{text}");
         assert!(
             text.contains("apt install ffmpeg") && text.contains(file.path().to_str().unwrap()),
             "{text}"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_waits_for_an_ffmpeg_that_hangs_once_told_to_stop() {
+        use std::os::unix::fs::PermissionsExt;
+        /// It does tell its version, which is asked for once.
+        const HANGS: &str = "[ \"$1\" = -version ] && echo ffmpeg version 5.1 && exit; exec sleep 100";
+        let folder = tempfile::tempdir().unwrap();
+        let program = |name: &str, script: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let stream =
+            r#"{"index": 0, "codec_type": "video", "width": 8, "height": 8, "avg_frame_rate": "25/1"}"#;
+        let ffprobe = program("ffprobe", &format!("echo '{{\"streams\": [{stream}]}}'"));
+        let programs = Programs { ffmpeg: program("ffmpeg", HANGS), ffprobe };
+        let video = program("a.mp4", "");
+        let begin = std::time::Instant::now();
+        let opened = VideoSource::open_with(&video, programs, Arc::new(AtomicBool::new(true)));
+        assert!(opened.is_err() && begin.elapsed() < Duration::from_secs(20));
     }
 
     #[test]
